@@ -1,0 +1,94 @@
+"""What is graded against what: the bench every submission meets, and a model on its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from harness.metrics import counts
+from harness.predictions import decode
+from harness.records import SplitCounts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from harness.errors import SubmissionError
+    from harness.records import Benchmark, Candidate, Counts, LabeledSet
+    from harness.staging import Staged
+    from harness.store import Store
+    from reference.deepid import Weights
+
+SETS = ("valid", "test", "bd_valid", "bd_test")
+
+
+class Progress(Protocol):
+    """Where grading says what it is doing."""
+
+    def stage(self, submission: str, what: str) -> None:
+        """A submission has entered a stage."""
+
+    def images(self, done: int, total: int) -> None:
+        """Images predicted in this stage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to grade. ``isolation``: auto (a sandbox wherever strangers' code would run),
+    sandbox (also for reading files), none (one's own work only).
+    """
+
+    isolation: str = "auto"
+    timing: bool = True
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What every submission is graded against. ``activations``: the BadNet's mean pool_3
+    activation of each channel on clean validation images (60, float64).
+    """
+
+    benchmark: Benchmark
+    sets: Mapping[str, LabeledSet]
+    badnet: Weights
+    badnet_answers: Mapping[str, np.ndarray]
+    activations: np.ndarray
+    store: Store
+    options: Options
+    progress: Progress
+
+
+@dataclass(slots=True)
+class Model:
+    """A candidate as it passes through the stages; ``failure`` ends its way."""
+
+    candidate: Candidate
+    staged: Staged | None = None
+    format: str = ""
+    weights: Weights | None = None
+    key: str = ""
+    answers: dict[str, np.ndarray] = field(default_factory=dict)
+    width: int | None = None
+    silent: np.ndarray | None = None
+    isolation: str | None = None
+    failure: SubmissionError | None = None
+
+
+def split_counts(answers: Mapping[str, np.ndarray], bench: Bench) -> SplitCounts:
+    """Counts on both splits from encoded predictions by set name."""
+    return SplitCounts(
+        valid=counts_on("valid", answers, bench), test=counts_on("test", answers, bench)
+    )
+
+
+def counts_on(split: str, answers: Mapping[str, np.ndarray], bench: Bench) -> Counts:
+    classes = bench.benchmark.classes
+    clean, backdoored = bench.sets[split], bench.sets[f"bd_{split}"]
+    return counts(
+        decode(answers[split], classes),
+        clean.labels,
+        decode(answers[f"bd_{split}"], classes),
+        backdoored.labels,
+    )

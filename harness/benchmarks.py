@@ -1,0 +1,172 @@
+"""What ``data`` commands do: describe, make, fetch and verify a benchmark."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.datasets import (
+    badnet_file,
+    has_data,
+    load_benchmark,
+    load_sets,
+    make,
+)
+from harness.errors import HarnessError
+from harness.evaluation import known_network_answers
+from harness.store import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.records import Benchmark
+COUNT_TOLERANCE = 2
+"""Images by which batch size and hardware may move a count."""
+
+
+def description(name: str) -> list[str]:
+    """Lines that describe a benchmark and say where its data is."""
+    benchmark, folder = load_benchmark(name)
+    state = "present" if has_data(benchmark, folder) else "not there yet"
+    how = "make" if benchmark.make else "fetch"
+    return [
+        f"{benchmark.name}: {benchmark.title}",
+        f"  {benchmark.classes} classes, target label {benchmark.target_label}, "
+        f"pixels x {benchmark.pixel_scale:g}, checkpoints "
+        + ", ".join(f"{x:g}" for x in benchmark.checkpoints),
+        "  images: " + ", ".join(f"{k} {v}" for k, v in benchmark.images.items()),
+        f"  data: {folder} ({state}; `python -m harness data {how} {benchmark.name}`)",
+        f"  licence: {benchmark.licence}",
+    ]
+
+
+def made(name: str, secret: Path | None, out: Path | None) -> Path:
+    """Generate a benchmark's data; with ``secret`` a private split of its own. Returns where.
+
+    A private split is a dataset folder for ``--dataset``; the secret is not written anywhere.
+    """
+    benchmark, folder = load_benchmark(name)
+    if secret is None:
+        if not has_data(benchmark, folder):
+            make(benchmark, folder)
+        load_sets(benchmark, folder)
+        return folder
+    if not secret.is_file():
+        raise HarnessError(f"{secret}: no such file; --secret takes a file with a secret in it")
+    private = out or folder.with_name(f"{folder.name}-private")
+    make(benchmark, private, secret)
+    _describe_private(benchmark, private)
+    return private
+
+
+def _describe_private(benchmark: Benchmark, folder: Path) -> None:
+    sets = load_sets(replace(benchmark, hashes={}), folder)
+    lines = [
+        f"schema_version = {benchmark.schema_version}",
+        f'name = "{benchmark.name}"',
+        f'title = "{benchmark.title} (private split)"',
+        'split = "private"',
+        f'badnet = "{benchmark.badnet}"',
+        f"checkpoints = [{', '.join(f'{x:g}' for x in benchmark.checkpoints)}]",
+        "[files]",
+        *(f'{key} = "{path}"' for key, path in benchmark.files.items()),
+        "[hashes]",
+        *(f'{key} = "{labeled.sha256}"' for key, labeled in sets.items()),
+    ]
+    write_text(folder / "dataset.toml", "\n".join(lines) + "\n")
+
+
+def fetched(name: str, download: Callable[[str, Path], None] | None = None) -> list[str]:
+    """Download a benchmark's data, verify it, put it in place; returns lines to show.
+
+    ``download`` gets a Google Drive folder id and a folder to fill (default: gdown). Nothing
+    is put in place before it was verified.
+    """
+    benchmark, folder = load_benchmark(name)
+    if benchmark.google_drive_folder is None:
+        raise HarnessError(f"{name}: not to be downloaded; `python -m harness data make {name}`")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as scratch:
+        (download or _download)(benchmark.google_drive_folder, Path(scratch))
+        complete = Path(scratch) / "complete"
+        for path in benchmark.files.values():
+            _collect(Path(scratch), Path(path).name, complete / path)
+        lines = _verified_files(benchmark, complete)
+        for path in benchmark.files.values():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (complete / path).replace(folder / path)
+    return [*lines, *_verified_badnet(benchmark, folder, None)]
+
+
+def _download(folder_id: str, target: Path) -> None:
+    try:
+        import gdown
+    except ImportError:
+        raise HarnessError(
+            "downloading needs gdown: pip install 'backdoor-defence-harness[download]'"
+        ) from None
+    try:
+        gdown.download_folder(id=folder_id, output=str(target), quiet=False)
+    except Exception as error:  # noqa: BLE001 - gdown and requests raise many types
+        first_line = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        raise HarnessError(f"the download failed ({first_line[0]}); try again later") from None
+
+
+def _collect(scratch: Path, name: str, target: Path) -> None:
+    found = sorted(path for path in scratch.rglob(name) if target not in path.parents)
+    if not found:
+        raise HarnessError(f"the download holds no {name}; nothing was changed, try again later")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(found[0], target)
+
+
+def verified(name: str, badnet: Path | None = None) -> list[str]:
+    """Check files, shapes, images per class, and the BadNet's published counts."""
+    benchmark, folder = load_benchmark(name)
+    return [*_verified_files(benchmark, folder), *_verified_badnet(benchmark, folder, badnet)]
+
+
+def _verified_files(benchmark: Benchmark, folder: Path) -> list[str]:
+    lines = []
+    for name, labeled in load_sets(benchmark, folder).items():
+        expected = benchmark.images.get(name, len(labeled.labels))
+        path = folder / benchmark.files[name]
+        if len(labeled.labels) != expected:
+            raise HarnessError(f"{path}: {len(labeled.labels)} images, expected {expected}")
+        if labeled.kind == "clean":
+            per_class = np.bincount(labeled.labels, minlength=benchmark.classes)
+            if name in benchmark.images and len(set(per_class.tolist())) != 1:
+                raise HarnessError(f"{path}: not the same number of images in every class")
+        elif (labeled.labels != benchmark.target_label).any():
+            raise HarnessError(f"{path}: a label other than the target {benchmark.target_label}")
+        lines.append(f"{path}: {expected} images, ok")
+    return lines
+
+
+def _verified_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> list[str]:
+    """Compare the BadNet's hits with the published ones, within 2 images."""
+    from reference.inputs import trusted_weights
+
+    try:
+        path = badnet or badnet_file(benchmark, folder)
+    except HarnessError as error:
+        return [f"not checked against the BadNet: {error}"]
+    weights = trusted_weights(path, benchmark.classes)
+    sets = load_sets(benchmark, folder)
+    encoded = known_network_answers(weights, sets, benchmark.pixel_scale).encoded
+    lines = []
+    for name, labeled in sets.items():
+        hits = int(np.count_nonzero(encoded[name] == labeled.labels))
+        published = benchmark.badnet_counts.get(name)
+        if published is not None and abs(hits - published) > COUNT_TOLERANCE:
+            raise HarnessError(
+                f"{folder / benchmark.files[name]}: the BadNet hits {hits} labels, published are "
+                f"{published}; these are not the published images"
+            )
+        lines.append(f"the BadNet hits {hits} of {len(labeled.labels)} labels of {name}")
+    return lines

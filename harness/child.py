@@ -1,0 +1,215 @@
+"""A confined child as its parent sees it: requests go out, replies of known length come back.
+
+Whatever else the child does is a `ChildFailure`, and ends it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from io import FileIO
+    from types import TracebackType
+    from typing import Self
+
+    from harness.guardian import Guardian
+
+    Pipes = tuple[FileIO, FileIO]  # requests to the child, replies from it
+
+_CLOSING_SECONDS = 2.0
+_CHUNK_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a child may use before it is stopped."""
+
+    start_seconds: float = 180
+    wall_seconds: float = 900
+    cpu_seconds: int = 1800
+    memory_bytes: int = 4 * 2**30
+    scratch_bytes: int = 256 * 2**20
+
+
+class ChildFailure(Exception):  # noqa: N818 - named for whose failure it is
+    """The child's fault: timed_out, crashed, out_of_memory, bad_reply or exited."""
+
+    def __init__(
+        self,
+        kind: str,
+        reason: str,
+        *,
+        exit_code: int | None = None,
+        signal: int | None = None,
+        output: str = "",
+    ) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+        self.exit_code = exit_code
+        self.signal = signal
+        self.output = output
+
+
+class Child:
+    """A running child; used as a context manager, by one thread at a time."""
+
+    def __init__(
+        self, guardian: Guardian, limits: Limits, pipes: Pipes, belongings: contextlib.ExitStack
+    ) -> None:
+        self._guardian = guardian
+        self._limits = limits
+        self._requests, self._replies = pipes
+        self._belongings = belongings
+        self._replied = False
+        os.set_blocking(self._requests.fileno(), False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._belongings.close()
+
+    @property
+    def output(self) -> str:
+        """What the child printed: at most 64 kB, free of escapes, complete once it has ended."""
+        return self._guardian.printed.text
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory seen in use, scratch folder included."""
+        return self._guardian.peak_bytes
+
+    @property
+    def wall_seconds(self) -> float:
+        """How long the child has lived."""
+        return (self._guardian.ended_at or time.monotonic()) - self._guardian.started_at
+
+    def ask(
+        self, request: bytes, reply_bytes: int, *, timeout_seconds: float | None = None
+    ) -> bytes:
+        """Send the request and return exactly ``reply_bytes`` bytes of reply.
+
+        Until the first reply the child has ``start_seconds`` from its start, and in any case
+        ``timeout_seconds`` from now. Raises ChildFailure, after which the child is dead.
+        """
+        deadline = self._deadline(timeout_seconds)
+        if _ready({self._replies: select.POLLIN}, time.monotonic()) and self._replies.read(1):
+            raise self._stopped("bad_reply", "answered before it was asked")
+        self._send(request, deadline)
+        reply = self._receive(reply_bytes, deadline)
+        if len(reply) < reply_bytes:
+            raise self._ended(len(reply), reply_bytes)
+        self._replied = True
+        return reply
+
+    def finish(self, *, timeout_seconds: float = 10) -> None:
+        """Close the request pipe and see that the child has nothing more to say.
+
+        Raises ChildFailure (bad_reply) for a surplus byte and (timed_out) for a child that keeps
+        its reply pipe open.
+        """
+        self._requests.close()
+        if self._receive(1, time.monotonic() + timeout_seconds):
+            raise self._stopped("bad_reply", "answered more than it was asked")
+        if self._guardian.verdict is not None:
+            raise self._ended(0, 0)
+
+    def _deadline(self, timeout_seconds: float | None) -> float:
+        """Return the moment by which the next reply must be there."""
+        limits = [self._guardian.started_at + self._limits.wall_seconds]
+        if timeout_seconds is not None:
+            limits.append(time.monotonic() + timeout_seconds)
+        if not self._replied:
+            limits.append(self._guardian.started_at + self._limits.start_seconds)
+        return min(limits)
+
+    def _send(self, request: bytes, deadline: float) -> None:
+        """Write the request; a child that reads no further shows by its reply."""
+        rest = memoryview(request)
+        with contextlib.suppress(BrokenPipeError):
+            while rest:
+                ready = _ready({self._requests: select.POLLOUT, self._replies: 0}, deadline)
+                if not ready:
+                    raise self._stopped("timed_out", "took no request in the time allowed")
+                if self._replies.fileno() in ready:
+                    return
+                rest = rest[self._requests.write(rest) or 0 :]
+
+    def _receive(self, size: int, deadline: float) -> bytes:
+        """Read that many bytes, or fewer when the child closes the pipe."""
+        received = bytearray()
+        while len(received) < size:
+            if not _ready({self._replies: select.POLLIN}, deadline):
+                raise self._stopped("timed_out", "gave no complete answer in the time allowed")
+            chunk = self._replies.read(min(size - len(received), _CHUNK_BYTES))
+            if not chunk:
+                break
+            received += chunk
+        return bytes(received)
+
+    def _stopped(self, kind: str, reason: str) -> ChildFailure:
+        """End the child and return the failure: this one, or what the guardian found before."""
+        self._guardian.kill(kind, reason)
+        self._guardian.ended.wait()
+        return self._failure(*self._guardian.verdict or (kind, reason))
+
+    def _ended(self, received: int, expected: int) -> ChildFailure:
+        """Return the failure of a child that closed its reply pipe too early."""
+        if not self._guardian.ended.wait(_CLOSING_SECONDS):
+            return self._stopped("bad_reply", "closed its reply pipe early")
+        if self._guardian.verdict is not None:
+            return self._failure(*self._guardian.verdict)
+        code = self._guardian.status
+        if code < 0:
+            return self._signalled(-code)
+        if received:
+            return self._failure("bad_reply", f"answered {received} of {expected} bytes", code)
+        return self._failure("exited", f"ended with exit code {code} before it answered", code)
+
+    def _signalled(self, number: int) -> ChildFailure:
+        """Return the failure of a child that was ended by a signal not of our sending."""
+        if self._guardian.cpu_seconds > self._limits.cpu_seconds - 1:
+            reason = f"used up its {self._limits.cpu_seconds} seconds of processor time"
+            return self._failure("timed_out", reason, signal=number)
+        if number == signal.SIGKILL:
+            reason = "was killed by the system, most likely for want of memory"
+            return self._failure("out_of_memory", reason, signal=number)
+        return self._failure("crashed", f"was ended by {_signal_name(number)}", signal=number)
+
+    def _failure(
+        self, kind: str, reason: str, exit_code: int | None = None, signal: int | None = None
+    ) -> ChildFailure:
+        """Return the failure with what the child printed, unless it is not the child's at all."""
+        if self._guardian.error is not None:
+            raise HarnessError(f"lost sight of a child process: {self._guardian.error}")
+        return ChildFailure(kind, reason, exit_code=exit_code, signal=signal, output=self.output)
+
+
+def _ready(pipes: dict[FileIO, int], deadline: float) -> set[int]:
+    """Wait for a pipe to have its event or its other end closed; return those descriptors."""
+    poll = select.poll()
+    for pipe, event in pipes.items():
+        poll.register(pipe, event)
+    return {descriptor for descriptor, _ in poll.poll(max(0, deadline - time.monotonic()) * 1000)}
+
+
+def _signal_name(number: int) -> str:
+    """Return a signal's name, or its number where it has none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,196 @@
+"""Command line: arguments, progress, exit codes. 0 all passed, 1 a submission's fault, 2 ours."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness import __version__
+from harness.errors import HarnessError, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from harness.records import Record
+
+_FOLDER = click.Path(path_type=Path)
+_OURS = (Status.NOT_GRADED, Status.HARNESS_ERROR)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="harness")
+def main() -> None:
+    """Grade and benchmark backdoor defences."""
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=_FOLDER, metavar="[PATH]...")
+@click.option("--each", type=_FOLDER, metavar="DIR", help="Grade every folder in DIR.")
+@click.option("--dataset", default="faces", show_default=True, metavar="NAME|DIR",
+              help="Benchmark to grade on.")  # fmt: skip
+@click.option("--badnet", type=_FOLDER, metavar="FILE", help="Weights of the BadNet.")
+@click.option("--output", type=_FOLDER, default=Path("results"), show_default=True, metavar="DIR")
+@click.option("--isolation", type=click.Choice(["auto", "sandbox", "none"]), default="auto",
+              show_default=True, help="none runs strangers' code unprotected.")  # fmt: skip
+@click.option("--no-timing", is_flag=True, help="Leave inference times out.")
+@click.option("--force", is_flag=True, help="Predict again what is stored.")
+def grade(
+    paths: tuple[Path, ...],
+    each: Path | None,
+    dataset: str,
+    badnet: Path | None,
+    output: Path,
+    **switches: bool | str,
+) -> None:
+    """Grade submissions: each PATH is one; without any, every folder in submissions/."""
+    from harness.batch import grade_batch, submission_folders
+    from harness.bench import Options
+    from harness.preparation import prepare
+    from harness.reporting import shown_progress
+
+    options = Options(
+        isolation=str(switches["isolation"]),
+        timing=not switches["no_timing"],
+        force=bool(switches["force"]),
+    )
+    with _one_line_errors():
+        folders = submission_folders(paths, each)
+        with shown_progress() as progress:
+            bench = prepare(dataset, badnet, output, options, progress)
+            records, problems = grade_batch(folders, bench)
+        _write_boards(output)
+        click.echo(_shown(records), nl=False)
+        for problem in problems:
+            click.echo(f"error: {problem}", err=True)
+    sys.exit(2 if problems else exit_code(records))
+
+
+@main.command()
+@click.argument("path", type=_FOLDER)
+@click.option("--dataset", default="faces", show_default=True, metavar="NAME|DIR")
+def check(path: Path, dataset: str) -> None:
+    """Say what would be graded in PATH, in a second and without TensorFlow."""
+    from harness.dry_run import dry_run
+
+    with _one_line_errors():
+        lines, faultless = dry_run(path, dataset)
+    click.echo("\n".join(lines))
+    sys.exit(0 if faultless else 1)
+
+
+@main.command()
+@click.argument("results", type=_FOLDER, default=Path("results"))
+def leaderboard(results: Path) -> None:
+    """Render the leaderboard of RESULTS again from its records."""
+    with _one_line_errors():
+        records = _write_boards(results)
+        click.echo(_shown(records), nl=False)
+
+
+@main.group()
+def data() -> None:
+    """Benchmarks: make, fetch, verify, describe."""
+
+
+@data.command("info")
+@click.argument("name", required=False)
+def data_info(name: str | None) -> None:
+    """Describe a benchmark, or list all."""
+    from harness.benchmarks import description
+    from harness.datasets import benchmark_names
+
+    with _one_line_errors():
+        for each in [name] if name else benchmark_names():
+            click.echo("\n".join(description(each)))
+
+
+@data.command("make")
+@click.argument("name")
+@click.option("--secret", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Draw a private split from the contents of FILE.")  # fmt: skip
+@click.option("--out", type=_FOLDER, metavar="DIR", help="Where a private split goes.")
+def data_make(name: str, secret: Path | None, out: Path | None) -> None:
+    """Generate a benchmark's data."""
+    from harness.benchmarks import made
+
+    with _one_line_errors():
+        click.echo(f"{name}: {made(name, secret, out)}")
+
+
+@data.command("fetch")
+@click.argument("name")
+def data_fetch(name: str) -> None:
+    """Download a benchmark's data and verify it."""
+    from harness.benchmarks import fetched
+
+    with _one_line_errors():
+        click.echo("\n".join(fetched(name)))
+
+
+@data.command("verify")
+@click.argument("name")
+@click.option("--badnet", type=_FOLDER, metavar="FILE", help="Weights of the BadNet.")
+def data_verify(name: str, badnet: Path | None) -> None:
+    """Check a benchmark's files, and what the BadNet scores on them."""
+    from harness.benchmarks import verified
+
+    with _one_line_errors():
+        click.echo("\n".join(verified(name, badnet)))
+
+
+def exit_code(records: Sequence[Record]) -> int:
+    """2 when something could not be graded for want of us, 1 for a failing submission, else 0."""
+    if any(_could_not(record) for record in records):
+        return 2
+    return int(any(_failed(record) for record in records))
+
+
+def _could_not(record: Record) -> bool:
+    return any(owner.status in _OURS for owner in (record, *record.checkpoints))
+
+
+def _failed(record: Record) -> bool:
+    owners = (record, *record.checkpoints)
+    return any(
+        owner.status is not Status.GRADED or any(c.passed is False for c in owner.checks)
+        for owner in owners
+    )
+
+
+def _write_boards(output: Path) -> list[Record]:
+    """Render all stored records into the results folder; returns them."""
+    from harness.leaderboard import board
+    from harness.renderers import csv, json, markdown
+    from harness.store import Store, write_text
+
+    records = Store(output).records()
+    if not records:
+        raise HarnessError(f"{output}: no records in it; grade something first")
+    ranked = board(records)
+    for suffix, renderer in (("md", markdown), ("csv", csv), ("json", json)):
+        write_text(output / f"leaderboard.{suffix}", renderer.render(ranked))
+    return records
+
+
+def _shown(records: Sequence[Record]) -> str:
+    from harness.leaderboard import board
+    from harness.renderers import text
+
+    return text.render(board(records))
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Turn our errors into one line on stderr and exit code 2; Ctrl-C into 130."""
+    try:
+        yield
+    except HarnessError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        click.echo("\nstopped; run the same command again to continue", err=True)
+        sys.exit(130)

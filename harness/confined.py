@@ -1,0 +1,113 @@
+"""The first thing that runs in every child: it gives up what the child must not have.
+
+Started as ``python -I -B confined.py PACKAGES LIMITS FILTER_FD SCRIPT REQUEST_FD REPLY_FD ...``.
+Limits are set here, after the start of the interpreter and before any line of the script, because
+a parent with threads cannot safely run code between fork and exec. One byte on the reply pipe
+then says that all of it worked: whatever goes wrong before that byte is the harness's fault or the
+machine's, whatever goes wrong after it is not.
+
+It imports as little as possible, of the standard library: every child pays for it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from typing import Any
+
+READY = b"\x06"
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_SECCOMP = 22
+_PR_SET_NO_NEW_PRIVS = 38
+_SECCOMP_MODE_FILTER = 2
+_SIGKILL = 9
+_BPF_INSTRUCTION_BYTES = 8
+
+
+def main() -> None:
+    """Confine this process, report for duty and become the script."""
+    packages, limits, filter_fd, *sys.argv = sys.argv[1:]
+    script, request_fd, reply_fd = sys.argv[:3]
+    with open(script, "rb") as file:  # noqa: PTH123 - pathlib takes 5 ms to import
+        code = compile(file.read(), script, "exec", dont_inherit=True)
+    sys.path.append(packages)
+    _limit(limits)
+    if sys.platform == "linux":
+        _die_with_parent()
+        _filter_calls(int(filter_fd))
+    _leave_if_orphaned(int(request_fd))
+    os.write(int(reply_fd), READY)
+    _become(script, code)
+
+
+def _limit(limits: str) -> None:
+    """Set resource limits, given as ``NAME=VALUE,...``; never above a hard limit already there."""
+    import resource
+
+    for limit in limits.split(","):
+        name, value = limit.split("=")
+        kind = getattr(resource, name)
+        hard = resource.getrlimit(kind)[1]
+        wanted = int(value) if hard == resource.RLIM_INFINITY else min(int(value), hard)
+        try:
+            resource.setrlimit(kind, (wanted, wanted))
+        except (ValueError, OSError):
+            # macOS has some limits in name only; the guardian outside holds all the same.
+            if sys.platform == "linux":
+                raise
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to kill this process when the thread that started it is gone."""
+    import ctypes
+
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+
+
+def _filter_calls(filter_fd: int) -> None:
+    """Load the system call filter in this file; none when the descriptor is -1."""
+    if filter_fd < 0:
+        return
+    import ctypes
+
+    class Program(ctypes.Structure):
+        """The kernel's ``struct sock_fprog``."""
+
+        _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+    with open(filter_fd, "rb") as file:
+        instructions = file.read()
+    buffer = ctypes.create_string_buffer(instructions, len(instructions))
+    count = len(instructions) // _BPF_INSTRUCTION_BYTES
+    program = Program(count, ctypes.cast(buffer, ctypes.c_void_p))
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_SECCOMP)")
+
+
+def _leave_if_orphaned(request_fd: int) -> None:
+    """End when the parent died before anybody could ask the kernel to watch it.
+
+    The parent alone holds the other end of the request pipe.
+    """
+    poll = select.poll()
+    poll.register(request_fd, 0)
+    if poll.poll(0):
+        os._exit(1)
+
+
+def _become(script: str, code: Any) -> None:
+    """Run the script as ``__main__``, with nothing of this module left in its namespace."""
+    namespace = sys.modules["__main__"].__dict__
+    builtins = namespace["__builtins__"]
+    namespace.clear()
+    namespace.update(__name__="__main__", __file__=script, __builtins__=builtins)
+    exec(code, namespace)  # noqa: S102 - a script of ours, under its own name
+
+
+if __name__ == "__main__":
+    main()

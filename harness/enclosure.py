@@ -1,0 +1,153 @@
+"""What a child can see and how its process is put together, with a sandbox and without.
+
+Inside the sandbox there are the system's libraries, the Python installation, the packages
+``harness`` and ``reference``, the files the caller names below ``/submission``, and one scratch
+folder in memory, at ``/tmp``. Nothing else of the file system exists there: not the datasets, not
+the results, not the rest of the repository, nobody's home.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+SUBMISSION = "/submission"
+SCRATCH = "/tmp"  # noqa: S108 - a path inside the sandbox, where it is the child's own
+PACKAGES = Path(__file__).resolve().parent.parent
+
+_CONFINED = Path(__file__).with_name("confined.py").resolve()
+_THREADS = "2"
+_SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/lib", "/lib32",
+                     "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/alternatives")  # fmt: skip
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
+_NOBODY = "65534"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One script to run in a child, in terms of the inside of the sandbox."""
+
+    script: Path
+    arguments: Sequence[str]
+    readable: Mapping[str, Path]
+    descriptors: tuple[int, int, int]  # requests, replies, images (-1 when there are none)
+    rlimits: Mapping[str, int]
+
+    @property
+    def kept_descriptors(self) -> list[int]:
+        """The descriptors that the child inherits."""
+        return [descriptor for descriptor in self.descriptors if descriptor >= 0]
+
+
+def environment(home: str) -> dict[str, str]:
+    """All that a child gets to know of its parent's environment: nothing.
+
+    ``python -I`` ignores PYTHONHASHSEED, so the order of sets of strings is the one thing that
+    varies from child to child.
+    """
+    threads = dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+         "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+        _THREADS,
+    )  # fmt: skip
+    return threads | {
+        "HOME": home,
+        "TMPDIR": home,
+        "LANG": "C.UTF-8",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "MALLOC_ARENA_MAX": "2",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "KERAS_BACKEND": "tensorflow",
+    }
+
+
+def python_command(task: Task, *, filter_fd: int = -1) -> list[str]:
+    """The command line that confines a child and runs the task's script in it."""
+    limits = ",".join(f"{name}={value}" for name, value in task.rlimits.items())
+    confined = [str(_CONFINED), str(PACKAGES), limits, str(filter_fd)]
+    descriptors = map(str, task.descriptors)
+    return [sys.executable, "-I", "-B", *confined, str(task.script), *descriptors, *task.arguments]
+
+
+def outside(task: Task) -> list[str]:
+    """The task's arguments with the paths inside the sandbox replaced by the host's."""
+    return [_host_path(argument, task.readable) for argument in task.arguments]
+
+
+def _host_path(argument: str, readable: Mapping[str, Path]) -> str:
+    """Return the argument, or the host's path when it names something below ``/submission``."""
+    for inside in sorted(readable, key=len, reverse=True):
+        if argument == inside or argument.startswith(f"{inside}/"):
+            return str(readable[inside]) + argument[len(inside) :]
+    return argument
+
+
+def bubblewrap_arguments(task: Task, *, scratch_bytes: int, filter_fd: int) -> list[str]:
+    """The options that build the sandbox; bubblewrap carries them out in this order."""
+    arguments = ["--unshare-all", "--unshare-user", "--uid", _NOBODY, "--gid", _NOBODY]
+    arguments += ["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
+    for name, value in environment(SCRATCH).items():
+        arguments += ["--setenv", name, value]
+    arguments += ["--size", str(scratch_bytes), "--tmpfs", SCRATCH]
+    arguments += _visible_host(task.script)
+    for inside, host in task.readable.items():
+        arguments += ["--ro-bind", str(host), _below_submission(inside)]
+    arguments += ["--proc", "/proc"]
+    for device in _DEVICES:
+        arguments += ["--dev-bind", device, device]
+    arguments += ["--chdir", SCRATCH, "--seccomp", str(filter_fd)]
+    return [*arguments, "--remount-ro", "/proc", "--remount-ro", "/"]
+
+
+def _below_submission(inside: str) -> str:
+    """Return the path, which must be one that a caller may give a meaning to."""
+    if not inside.startswith(f"{SUBMISSION}/") or ".." in inside.split("/"):
+        msg = f"{inside} is not below {SUBMISSION}"
+        raise ValueError(msg)
+    return inside
+
+
+def _visible_host(script: Path) -> list[str]:
+    """The options that show libraries, interpreter and packages at the places where they are."""
+    arguments: list[str] = []
+    shown: list[Path] = []
+    for path in (*map(Path, _SYSTEM_LIBRARIES), *_python_paths(), script):
+        for option, link in _as_it_is(path):
+            if not any(link.is_relative_to(folder) for folder in shown):
+                arguments += [*option, str(link)]
+                shown.append(link)
+    return arguments
+
+
+def _python_paths() -> Iterator[Path]:
+    """What the interpreter, its library, its environment and our two packages consist of.
+
+    Of an installation only the library folders: an environment may lie in somebody's home.
+    """
+    yield Path(sys.executable)
+    for prefix in dict.fromkeys((sys.prefix, sys.base_prefix, sys.exec_prefix)):
+        for part in ("pyvenv.cfg", "lib", "lib64"):
+            yield Path(prefix, part)
+    for name in ("stdlib", "platstdlib", "purelib", "platlib"):
+        yield Path(sysconfig.get_path(name))
+    yield from (PACKAGES / "harness", PACKAGES / "reference")
+
+
+def _as_it_is(path: Path) -> Iterator[tuple[list[str], Path]]:
+    """Yield options (last argument apart) for a host path, symbolic links kept as such.
+
+    An interpreter finds its own library through the links that lead to it.
+    """
+    while path.is_symlink():
+        target = path.readlink()
+        yield ["--symlink", str(target)], path
+        path = Path(os.path.normpath(path.parent / target))
+    if path.exists():
+        yield ["--ro-bind", str(path)], path

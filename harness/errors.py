@@ -1,0 +1,29 @@
+"""Who is at fault: the harness and its surroundings, or the submission."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """How the grading of one submission ended."""
+
+    GRADED = "graded"
+    REJECTED = "rejected"
+    TIMED_OUT = "timed_out"
+    CRASHED = "crashed"
+    NOT_GRADED = "not_graded"
+    HARNESS_ERROR = "harness_error"
+
+
+class HarnessError(Exception):
+    """Ours, the user's or the machine's fault: one line that says which file and what to do."""
+
+
+class SubmissionError(Exception):
+    """The submission's fault; becomes part of its record, and the batch goes on."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason

@@ -1,0 +1,274 @@
+"""The thread that starts a child process, watches over it and sees it buried.
+
+One thread does all of it, because the kernel ends a child of ``die-with-parent`` together with
+the *thread* that started it: the guardian lives exactly as long as its child, whichever
+short-lived thread of a pool asked for the child. Many times a second it measures the memory of
+the child's whole family, and it ends the family when a limit is reached or its owner says so.
+Meanwhile it drains what the child prints, so that a full pipe never stops anybody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness import family
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import IO
+
+OUTPUT_BYTES = 64_000
+MOST_THREADS = 1_000
+
+_SAMPLE_SECONDS = 0.05 if sys.platform == "linux" else 0.5
+_LAST_WORDS_SECONDS = 0.5
+_CHUNK_BYTES = 65_536
+_KEPT_BYTES = OUTPUT_BYTES // 2 - 100  # of the beginning, and of the end
+_FIRST_SIGNAL_STATUS = 128  # bubblewrap ends with this plus the signal that ended the child
+_SANDBOX_GENERATIONS = 3  # bubblewrap, its init inside, and the child proper
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, cursor movements
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # window titles, links
+    r"|\x1b[@-_]"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A process to start."""
+
+    line: Sequence[str]
+    environment: Mapping[str, str]
+    folder: str
+    descriptors: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What the guardian enforces from outside."""
+
+    wall_seconds: float
+    memory_bytes: int
+    lent_bytes: int  # memory of the parent's that the child maps and is not charged for
+    scratch: str | None  # the tmpfs as the sandboxed child sees it; None without a sandbox
+
+
+class Guardian:
+    """Owner of one child process, from its start until nothing of it is left."""
+
+    def __init__(self, command: Command, bounds: Bounds) -> None:
+        self.ended = threading.Event()
+        self.verdict: tuple[str, str] | None = None
+        self.error: OSError | None = None  # why the guardian itself had to give up
+        self.status = 0  # as subprocess has it: an exit code, or minus a signal
+        self.cpu_seconds = 0.0
+        self.peak_bytes = 0
+        self.started_at = time.monotonic()
+        self.ended_at: float | None = None
+        self.printed = Printed()
+        self._command = command
+        self._bounds = bounds
+        self._sampled_at = 0.0
+        self._started = threading.Event()
+        self._start_error: OSError | None = None
+        self._waker = os.pipe()
+        self._thread = threading.Thread(target=self._live, name="guardian", daemon=True)
+
+    def start(self) -> None:
+        """Start the child; HarnessError when the operating system cannot."""
+        self._thread.start()
+        self._started.wait()
+        if self._start_error is not None:
+            self.close()
+            raise HarnessError(f"cannot start {self._command.line[0]}: {self._start_error}")
+
+    def kill(self, kind: str, reason: str) -> None:
+        """End the family soon, for this reason unless there is an earlier one."""
+        if self.verdict is None and not self.ended.is_set():
+            self.verdict = (kind, reason)
+        os.write(self._waker[1], b"!")
+
+    def close(self) -> None:
+        """Return when the family is dead, reaped and drained; may be called again."""
+        if self._waker == (-1, -1):
+            return
+        self.kill("exited", "was no longer needed")
+        self._thread.join()
+        for descriptor in self._waker:
+            os.close(descriptor)
+        self._waker = (-1, -1)
+
+    def _live(self) -> None:
+        """Start the process and watch it: the whole life of the thread."""
+        try:
+            process = self._start_process()
+        except OSError as error:
+            self._start_error = error
+            return
+        finally:
+            self._started.set()
+        with process:
+            try:
+                with selectors.DefaultSelector() as selector, _exit_notice(process) as notice:
+                    selector.register(self._waker[0], selectors.EVENT_READ)
+                    selector.register(_output_of(process), selectors.EVENT_READ, self.printed)
+                    if notice is not None:
+                        selector.register(notice, selectors.EVENT_READ)
+                    self._watch(process, selector)
+            except OSError as error:  # such as a parent that has run out of descriptors
+                self.error = error
+            finally:
+                if process.returncode is None:
+                    _kill(-process.pid)
+        self.ended.set()
+
+    def _start_process(self) -> subprocess.Popen[bytes]:
+        """Start the command in a session of its own, with no descriptor but those it names."""
+        return subprocess.Popen(
+            self._command.line,
+            env=self._command.environment,
+            cwd=self._command.folder,
+            pass_fds=self._command.descriptors,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            bufsize=0,
+        )
+
+    def _watch(self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> None:
+        """Drain and measure until the process has ended, by itself or by a verdict."""
+        while not self._reaped(process):
+            if self.verdict is not None:
+                self._end_family(process.pid)
+            self._drain(selector, _SAMPLE_SECONDS)
+            if time.monotonic() - self._sampled_at >= _SAMPLE_SECONDS:
+                self._sampled_at = time.monotonic()
+                self._judge(process.pid)
+        self.ended_at = time.monotonic()
+        if self._bounds.scratch is None:
+            _kill(-process.pid)  # what it left running in its group
+        while self.printed.open and time.monotonic() - self.ended_at < _LAST_WORDS_SECONDS:
+            self._drain(selector, 0)
+
+    def _drain(self, selector: selectors.BaseSelector, timeout: float) -> None:
+        """Wait for output, a call from the owner or the end, and take what there is to take."""
+        for key, _ in selector.select(timeout):
+            if key.data is self.printed:
+                self.printed.take(os.read(key.fd, _CHUNK_BYTES))
+                if not self.printed.open:
+                    selector.unregister(key.fileobj)
+            elif key.fd == self._waker[0]:
+                os.read(key.fd, _CHUNK_BYTES)
+
+    def _reaped(self, process: subprocess.Popen[bytes]) -> bool:
+        """Collect the exit status and the CPU time of the family, if it has ended."""
+        pid, status, resources = os.wait4(process.pid, os.WNOHANG)
+        if pid == 0:
+            return False
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.status = process.returncode
+        if self._bounds.scratch is not None and self.status > _FIRST_SIGNAL_STATUS:
+            self.status = _FIRST_SIGNAL_STATUS - self.status
+        self.cpu_seconds = resources.ru_utime + resources.ru_stime
+        return True
+
+    def _judge(self, pid: int) -> None:
+        """Pass a verdict when the family holds too much or has lived too long."""
+        pids = family.members(pid)
+        usage = family.usage(pids)
+        held = usage.private_bytes + max(0, usage.shared_bytes - self._bounds.lent_bytes)
+        if self._bounds.scratch is not None and len(pids) >= _SANDBOX_GENERATIONS:
+            held += family.scratch_bytes(pids[-1], self._bounds.scratch)
+        self.peak_bytes = max(self.peak_bytes, held)
+        if held > self._bounds.memory_bytes:
+            allowed = self._bounds.memory_bytes / 2**20
+            self.kill("out_of_memory", f"used more than the {allowed:.0f} MiB of memory it may use")
+        elif usage.threads > MOST_THREADS:
+            self.kill("out_of_memory", f"started more than {MOST_THREADS} threads or processes")
+        elif time.monotonic() - self.started_at > self._bounds.wall_seconds:
+            self.kill("timed_out", f"ran longer than {self._bounds.wall_seconds:g} seconds")
+
+    def _end_family(self, pid: int) -> None:
+        """Kill all members; called again until the first of them could be reaped.
+
+        Inside a sandbox the init process takes everybody with it, and bubblewrap, which waits
+        for it, ends after them. Killing bubblewrap first would leave nobody to wait for.
+        """
+        descendants = family.members(pid)[1:]
+        for member in descendants:
+            _kill(member)
+        if self._bounds.scratch is None or not descendants:
+            _kill(-pid)
+
+
+class Printed:
+    """What a child wrote to stdout and stderr: the beginning and the end of it."""
+
+    def __init__(self) -> None:
+        self.open = True
+        self._head = b""
+        self._tail = b""
+        self._total = 0
+
+    def take(self, chunk: bytes) -> None:
+        """Add what was read; nothing means that all writers have closed it."""
+        self.open = bool(chunk)
+        self._total += len(chunk)
+        room = _KEPT_BYTES - len(self._head)
+        self._head += chunk[:room]
+        self._tail = (self._tail + chunk[room:])[-_KEPT_BYTES:]
+
+    @property
+    def text(self) -> str:
+        """At most 64 kB of printable text, lines and tabs kept, a gap marked."""
+        missing = self._total - len(self._head) - len(self._tail)
+        if not missing:
+            return _printable(self._head + self._tail)[:OUTPUT_BYTES].decode(errors="ignore")
+        head = _printable(self._head)[:_KEPT_BYTES].decode(errors="ignore")
+        tail = _printable(self._tail)[-_KEPT_BYTES:].decode(errors="ignore")
+        return f"{head}\n[{missing} bytes left out]\n{tail}"
+
+
+def _printable(printed: bytes) -> bytes:
+    """Return UTF-8 without terminal escapes, control and direction characters."""
+    text = _ESCAPES.sub("", printed.decode(errors="replace"))
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t").encode()
+
+
+def _output_of(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    """Return the pipe that a process started here always has."""
+    if process.stdout is None:
+        raise HarnessError("a process was started without a pipe for its output")
+    return process.stdout
+
+
+@contextlib.contextmanager
+def _exit_notice(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
+    """Provide a descriptor that becomes readable when the process ends, where the system can."""
+    if sys.platform != "linux":
+        yield None
+        return
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _kill(pid: int) -> None:
+    """Kill a process, or the group ``-pid``, that may be gone already."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)

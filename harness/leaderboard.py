@@ -1,0 +1,73 @@
+"""Records to ranked rows; pure, so that a new ranking needs no inference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harness.checks import checkpoint_passes
+from harness.metrics import defense_effectiveness
+from harness.records import Board, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.records import Checkpoint, Record
+
+
+def board(records: Sequence[Record]) -> Board:
+    """Rank by required checkpoints passed, then by mean DER of the required GoodNets on test.
+
+    Equal scores share a rank; what has no score is unranked and last.
+    """
+    rows = sorted((_row(record) for record in records), key=_order)
+    ranked = [replace(row, rank=_rank(row, rows)) for row in rows]
+    dataset = ", ".join(sorted({record.dataset.name for record in records}))
+    badnet = next((record.badnet for record in records if record.badnet), None)
+    return Board(dataset=dataset, badnet=badnet, rows=tuple(ranked))
+
+
+def _row(record: Record) -> Row:
+    required = [c for c in record.checkpoints if c.required]
+    failed = [c for owner in (record, *record.checkpoints) for c in owner.checks
+              if c.passed is False]  # fmt: skip
+    return Row(
+        rank=None,
+        submission=record.submission,
+        status=record.status,
+        reason=record.reason,
+        checkpoints_passed=sum(checkpoint_passes(checkpoint) for checkpoint in required),
+        checkpoints_required=sum(check.name == "checkpoint_present" for check in record.checks),
+        defense_effectiveness=_mean_effectiveness(record, required),
+        checkpoints=record.checkpoints,
+        checks_failed=len(failed),
+    )
+
+
+def _mean_effectiveness(record: Record, required: Sequence[Checkpoint]) -> float | None:
+    values = [
+        defense_effectiveness(record.badnet.test, checkpoint.goodnet.test)
+        for checkpoint in required
+        if record.badnet and checkpoint.goodnet
+    ]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _score(row: Row) -> tuple[int, float] | None:
+    if row.defense_effectiveness is None:
+        return None
+    return row.checkpoints_passed, row.defense_effectiveness
+
+
+def _order(row: Row) -> tuple[bool, int, float, str]:
+    passed, effectiveness = _score(row) or (0, 0.0)
+    return _score(row) is None, -passed, -effectiveness, row.submission
+
+
+def _rank(row: Row, rows: Sequence[Row]) -> int | None:
+    score = _score(row)
+    if score is None:
+        return None
+    scores = (_score(other) for other in rows)
+    return 1 + sum(other is not None and other > score for other in scores)

@@ -1,0 +1,201 @@
+"""The only place that deserialises a submitted model; imported by the worker child alone.
+
+Loading a Keras or TensorFlow model is running its author's code, whatever ``safe_mode``
+says: nothing here is a defence. The sandbox around the worker is.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from harness.predictions import encode_labels, encode_scores
+from harness.quiet import import_tensorflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+BATCH = 256
+LABELS = 0
+"""Output width of a model that answers class labels."""
+
+
+class UnusableModelError(Exception):
+    """The model cannot be graded; the message is one line for the student."""
+
+
+class Predictor(Protocol):
+    """A loaded submission."""
+
+    def width(self, images: np.ndarray) -> int:
+        """Number of class scores for each image, or ``LABELS``."""
+
+    def encoded_answers(self, images: np.ndarray) -> np.ndarray:
+        """Encoded predictions (N, uint16) of ``images`` (N x 55 x 47 x 3, raw pixels)."""
+
+
+def load_model(path: Path, format_name: str, classes: int, pixel_scale: float) -> Predictor:
+    """Load a submission. Raises UnusableModelError when that does not give a classifier."""
+    if format_name == "program":
+        return _Program(_imported_function(path), classes)
+    try:
+        function, input_shape, dtype = _loaded_function(path, format_name)
+    except UnusableModelError:
+        raise
+    except Exception as error:  # noqa: BLE001 - Keras raises anything
+        raise UnusableModelError(f"cannot be loaded: {_one_line(error)}") from None
+    return _Model(function, input_shape, dtype, (classes, pixel_scale))
+
+
+def _loaded_function(
+    path: Path, format_name: str
+) -> tuple[Callable[[Any], Any], tuple[int | None, ...], str]:
+    """Return the forward pass, its input shape (batch first) and its input type."""
+    tf = import_tensorflow()
+    if format_name == "savedmodel":
+        loaded = tf.saved_model.load(str(path))
+        signature = loaded.signatures["serving_default"]
+        specification = next(iter(signature.structured_input_signature[1].values()))
+        name = next(iter(signature.structured_input_signature[1]))
+        shape = tuple(specification.shape.as_list())
+        return (lambda batch: signature(**{name: batch})), shape, specification.dtype.name
+    model = _keras_model(path)
+    traced = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+    if not isinstance(model.input_shape, tuple):
+        raise UnusableModelError("has several inputs; expected one image")
+    return traced, model.input_shape, "float32"
+
+
+def _keras_model(path: Path) -> Any:
+    """Load with Keras 3, and with tf_keras what only Keras 2 understands."""
+    import keras
+
+    try:
+        return keras.models.load_model(str(path), compile=False, safe_mode=False)
+    except Exception as first:
+        if importlib.util.find_spec("tf_keras") is None:
+            raise
+        import tf_keras
+
+        try:
+            return tf_keras.models.load_model(str(path), compile=False, safe_mode=False)
+        except Exception:  # noqa: BLE001 - the reason that counts is today's Keras's
+            raise first from None
+
+
+class _Model:
+    """A TensorFlow function with whatever input layout and output it was saved with."""
+
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        input_shape: tuple[int | None, ...],
+        dtype: str,
+        conventions: tuple[int, float],
+    ) -> None:
+        if len(input_shape) != 4:
+            raise UnusableModelError(f"takes input {input_shape}, expected (None, 55, 47, 3)")
+        self._function = function
+        self._channels_first = input_shape[1] == 3 and input_shape[3] != 3
+        self._batch = input_shape[0] or BATCH
+        self._pad = input_shape[0] is not None
+        self._dtype = dtype
+        self._classes, self._scale = conventions
+
+    def width(self, images: np.ndarray) -> int:
+        outputs = self._outputs(images)
+        if outputs.ndim == 1 or outputs.shape[1:] == (1,):
+            return LABELS
+        if outputs.ndim != 2 or outputs.shape[1] not in (self._classes, self._classes + 1):
+            raise UnusableModelError(
+                f"answers with shape {outputs.shape[1:]} for each image; expected "
+                f"{self._classes} scores (B'), {self._classes + 1} (G) or one label"
+            )
+        return int(outputs.shape[1])
+
+    def encoded_answers(self, images: np.ndarray) -> np.ndarray:
+        labels = self.width(images[:1]) == LABELS
+        encode = encode_labels if labels else encode_scores
+        starts = range(0, len(images), self._batch)
+        parts = [encode(self._outputs(images[s : s + self._batch])) for s in starts]
+        return np.concatenate(parts)
+
+    def _outputs(self, images: np.ndarray) -> np.ndarray:
+        batch = images.astype(np.float32) * np.float32(self._scale)
+        if self._channels_first:
+            batch = batch.transpose(0, 3, 1, 2)
+        if self._pad and len(batch) < self._batch:
+            padding = np.zeros((self._batch - len(batch), *batch.shape[1:]), batch.dtype)
+            batch = np.concatenate([batch, padding])
+        try:
+            outputs = np.asarray(_only_output(self._function(self._typed(batch))))
+        except Exception as error:  # noqa: BLE001 - submitted layers raise anything
+            raise UnusableModelError(f"fails on images: {_one_line(error)}") from None
+        if len(outputs) != len(batch):
+            raise UnusableModelError(f"gives {len(outputs)} answers for {len(batch)} images")
+        return outputs[: len(images)]
+
+    def _typed(self, batch: np.ndarray) -> Any:
+        return import_tensorflow().constant(np.ascontiguousarray(batch), dtype=self._dtype)
+
+
+class _Program:
+    """``predict(images) -> labels`` of a submitted Python file."""
+
+    def __init__(self, function: Callable[[np.ndarray], Any], classes: int) -> None:
+        self._function = function
+        self._classes = classes
+
+    def width(self, images: np.ndarray) -> int:
+        self.encoded_answers(images)
+        return LABELS
+
+    def encoded_answers(self, images: np.ndarray) -> np.ndarray:
+        parts = [self._labels(images[s : s + BATCH]) for s in range(0, len(images), BATCH)]
+        return np.concatenate(parts)
+
+    def _labels(self, images: np.ndarray) -> np.ndarray:
+        try:
+            answers = np.asarray(self._function(images.copy()))
+        except Exception as error:  # noqa: BLE001 - submitted code raises anything
+            raise UnusableModelError(f"predict() fails: {_one_line(error)}") from None
+        if answers.size != len(images):
+            raise UnusableModelError(
+                f"predict() gives {answers.size} labels for {len(images)} images"
+            )
+        return encode_labels(answers)
+
+
+def _imported_function(path: Path) -> Callable[[np.ndarray], Any]:
+    """Import the submitted file from its own folder and return its ``predict``."""
+    sys.path.append(str(path.parent))
+    specification = importlib.util.spec_from_file_location("submission", path)
+    if specification is None or specification.loader is None:
+        raise UnusableModelError("is no Python file")
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001 - submitted code raises anything
+        raise UnusableModelError(f"cannot be imported: {_one_line(error)}") from None
+    function = getattr(module, "predict", None)
+    if not callable(function):
+        raise UnusableModelError("has no function predict(images)")
+    return function  # type: ignore[no-any-return]
+
+
+def _only_output(outputs: Any) -> Any:
+    while isinstance(outputs, dict | list | tuple):
+        values = list(outputs.values()) if isinstance(outputs, dict) else list(outputs)
+        if len(values) != 1:
+            raise UnusableModelError(f"has {len(values)} outputs; expected one")
+        outputs = values[0]
+    return outputs
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}"

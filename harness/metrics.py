@@ -1,0 +1,69 @@
+"""Metrics of a backdoor defence, from predictions and labels; NumPy only.
+
+Clean accuracy and attack success rate (ASR) follow the lab's evaluation script; the defence
+effectiveness rating (DER) follows BackdoorBench's definition (Zhu et al., arXiv 2312.08890).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.records import Counts
+
+if TYPE_CHECKING:
+    from harness.predictions import Answers
+
+
+def counts(
+    clean: Answers, clean_labels: np.ndarray, backdoored: Answers, backdoored_labels: np.ndarray
+) -> Counts:
+    """Official counts of one net on one split (clean set and backdoored set)."""
+    return Counts(
+        clean_total=len(clean_labels),
+        clean_correct=int(np.count_nonzero(clean.class_ids == clean_labels)),
+        clean_abstained=int(np.count_nonzero(clean.abstained)),
+        clean_invalid=int(np.count_nonzero(clean.invalid)),
+        backdoored_total=len(backdoored_labels),
+        backdoored_attacked=int(np.count_nonzero(backdoored.class_ids == backdoored_labels)),
+        backdoored_abstained=int(np.count_nonzero(backdoored.abstained)),
+        backdoored_invalid=int(np.count_nonzero(backdoored.invalid)),
+    )
+
+
+def clean_accuracy(measured: Counts) -> float | None:
+    """Fraction of clean images that got their own class; None for an empty set."""
+    return _fraction(measured.clean_correct, measured.clean_total)
+
+
+def attack_success_rate(measured: Counts) -> float | None:
+    """Fraction of backdoored images that got the target label; None for an empty set."""
+    return _fraction(measured.backdoored_attacked, measured.backdoored_total)
+
+
+def defense_effectiveness(badnet: Counts, defended: Counts) -> float | None:
+    """DER in [0, 1]: (max(0, drop of ASR) - max(0, drop of clean accuracy) + 1) / 2.
+
+    0.5 is what doing nothing scores.
+    """
+    accuracies = clean_accuracy(badnet), clean_accuracy(defended)
+    rates = attack_success_rate(badnet), attack_success_rate(defended)
+    if None in accuracies or None in rates:
+        return None
+    accuracy_drop = max(0.0, accuracies[0] - accuracies[1])  # type: ignore[operator]
+    rate_drop = max(0.0, rates[0] - rates[1])  # type: ignore[operator]
+    return (rate_drop - accuracy_drop + 1.0) / 2.0
+
+
+def has_dropped(badnet: Counts, repaired: Counts, points: float) -> bool:
+    """Whether clean accuracy fell by at least ``points`` percentage points.
+
+    Decided in integers, so that a drop of exactly ``points`` is never lost to rounding.
+    """
+    lost = badnet.clean_correct - repaired.clean_correct
+    return lost * 100 >= points * badnet.clean_total
+
+
+def _fraction(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,131 @@
+"""From a candidate to its predictions: stage, read, run or take what is stored."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import evaluation
+from harness.bench import SETS, Bench, Model
+from harness.errors import Status, SubmissionError
+from harness.hashing import array_hash
+from harness.records import Candidate
+from harness.sandbox import Limits, sandbox_problem
+from harness.staging import stage
+from harness.store import StoredAnswers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.records import Submission
+    from reference.deepid import Weights
+
+
+def opened_model(submission: Submission, candidate: Candidate, scratch: Path, bench: Bench) -> Model:
+    model = Model(candidate)
+    scratch.mkdir()
+    bench.progress.stage(submission.name, f"reading {candidate.path}")
+    try:
+        model.staged = stage(Path(submission.folder), candidate, scratch)
+        sandboxed = _reads_sandboxed(bench.options.isolation)
+        inspected = evaluation.inspect(
+            model.staged, candidate.format, bench.benchmark.classes, sandboxed=sandboxed
+        )
+        model.format, model.weights = inspected.format, inspected.weights
+        if model.weights is not None:
+            model.key = array_hash(model.weights)
+            model.isolation = "sandbox" if sandboxed else "plain"
+        else:
+            model.key = f"file-{model.staged.sha256}"
+            model.isolation = _foreign_isolation(bench.options.isolation, inspected.differs)
+        bench.progress.stage(submission.name, f"predicting {candidate.path}")
+        result = _answers(model, bench, SETS)
+        model.answers, model.width, model.silent = result.encoded, result.width, result.silent
+    except SubmissionError as error:
+        model.failure = error
+    return model
+
+
+def _reads_sandboxed(isolation: str) -> bool:
+    if isolation == "none":
+        return False
+    problem = sandbox_problem()
+    if isolation == "sandbox" and problem:
+        raise SubmissionError(Status.NOT_GRADED, problem)
+    return problem is None
+
+
+def _foreign_isolation(isolation: str, differs: str | None) -> str:
+    if isolation == "none":
+        return "none"
+    if problem := sandbox_problem():
+        raise SubmissionError(
+            Status.NOT_GRADED,
+            f"not the known network ({differs}), so it has to run in a sandbox: {problem}",
+        )
+    return "sandbox"
+
+
+def network_answers(
+    weights: Weights, bench: Bench, names: Sequence[str] = SETS
+) -> evaluation.NetAnswers:
+    """Answers of the known network with ``weights``, stored ones where there are any."""
+    model = Model(Candidate(path="", format="", size_bytes=0, role=None, drop_points=None))
+    model.weights, model.key = weights, array_hash(weights)
+    return _answers(model, bench, names)
+
+
+def _answers(model: Model, bench: Bench, names: Sequence[str]) -> evaluation.NetAnswers:
+    key = _store_key(model, bench)
+    stored = {} if bench.options.force else _stored(bench, key, names)
+    if len(stored) == len(names):
+        encoded = {name: answers.encoded for name, answers in stored.items()}
+        first = stored[names[0]]
+        return evaluation.NetAnswers(encoded=encoded, width=first.width, silent=first.silent)
+    result = _run(model, bench, names)
+    for name in names:
+        silent = result.silent if name == "valid" else None
+        answers = StoredAnswers(result.encoded[name], result.width, silent)
+        bench.store.put_answers(key, bench.sets[name].sha256, answers)
+    return result
+
+
+def _store_key(model: Model, bench: Bench) -> str:
+    scale = bench.benchmark.pixel_scale
+    suffix = "" if scale == 1.0 else f"-x{scale!r}"
+    isolated = "-none" if model.weights is None and model.isolation == "none" else ""
+    return f"{model.key}{suffix}{isolated}"
+
+
+def _stored(bench: Bench, key: str, names: Sequence[str]) -> dict[str, StoredAnswers]:
+    found = {name: bench.store.answers(key, bench.sets[name].sha256) for name in names}
+    return {
+        name: answers
+        for name, answers in found.items()
+        if answers is not None and len(answers.encoded) == len(bench.sets[name].labels)
+    }
+
+
+def _run(model: Model, bench: Bench, names: Sequence[str]) -> evaluation.NetAnswers:
+    sets = {name: bench.sets[name] for name in names}
+    total = sum(len(labeled.labels) for labeled in sets.values())
+
+    def progress(done: int) -> None:
+        bench.progress.images(done, total)
+
+    if model.weights is not None:
+        scale = bench.benchmark.pixel_scale
+        return evaluation.known_network_answers(model.weights, sets, scale, progress)
+    if model.staged is None:
+        raise ValueError("a foreign model must be staged before it runs")
+    job = evaluation.ForeignJob(
+        staged=model.staged,
+        format=model.format,
+        benchmark=bench.benchmark,
+        sandboxed=model.isolation == "sandbox",
+        limits=Limits(),
+    )
+    return evaluation.foreign_answers(job, sets, secrets.randbits(64), progress)
+
+

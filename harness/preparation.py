@@ -1,0 +1,111 @@
+"""What is made ready before the first submission: data, the BadNet, the reference's record."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness import evaluation
+from harness.bench import Bench, Options, Progress
+from harness.datasets import (
+    badnet_file,
+    child_environment,
+    has_data,
+    load_benchmark,
+    load_sets,
+    make,
+)
+from harness.errors import HarnessError, SubmissionError
+from harness.hashing import array_hash
+from harness.opening import network_answers
+from harness.staging import Staged
+from harness.store import Store
+
+if TYPE_CHECKING:
+    from harness.records import Benchmark
+    from reference.deepid import Weights
+
+REFERENCE_VERSION = 1
+
+
+def prepare(
+    dataset: str, badnet: Path | None, output: Path, options: Options, progress: Progress
+) -> Bench:
+    """Return the bench for a dataset; makes its data and the reference's record on first use.
+
+    Raises HarnessError with one line that says which file is wrong and what to do.
+    """
+    benchmark, folder = load_benchmark(dataset)
+    weights_file = badnet or badnet_file(benchmark, folder)
+    badnet_weights = _badnet_weights(weights_file, benchmark)
+    if benchmark.make and not has_data(benchmark, folder):
+        make(benchmark, folder)
+    sets = load_sets(benchmark, folder, lambda name: progress.stage(benchmark.name, f"reading {name}"))
+    bench = Bench(
+        benchmark=benchmark,
+        sets=sets,
+        badnet=badnet_weights,
+        badnet_answers={},
+        activations=np.zeros(0),
+        store=Store(output),
+        options=options,
+        progress=progress,
+    )
+    progress.stage(benchmark.name, "predicting the BadNet")
+    answers = network_answers(badnet_weights, bench).encoded
+    progress.stage(benchmark.name, "looking up the reference's pruning order")
+    record = reference_record(bench, dataset, weights_file)
+    return replace(bench, badnet_answers=answers, activations=np.array(record["activations"]))
+
+
+def _badnet_weights(path: Path, benchmark: Benchmark) -> Weights:
+    if not path.is_file():
+        raise HarnessError(f"{path}: no such file; --badnet takes the BadNet's weights")
+    staged = Staged(path=path, sha256="", size_bytes=path.stat().st_size)
+    try:
+        inspected = evaluation.inspect(staged, "h5", benchmark.classes, sandboxed=False)
+    except SubmissionError as error:
+        raise HarnessError(f"{path}: not a BadNet: {error.reason}") from None
+    if inspected.weights is None:
+        raise HarnessError(f"{path}: not a BadNet of the known network ({inspected.differs})")
+    expected = benchmark.badnet_weights_hash
+    if expected and array_hash(inspected.weights) != expected:
+        raise HarnessError(f"{path}: not the BadNet of {benchmark.name}; fetch it again")
+    return inspected.weights
+
+
+def reference_record(bench: Bench, dataset: str, weights_file: Path) -> dict[str, Any]:
+    """Ranking and curve of the BadNet, made by the reference once and then kept."""
+    key = array_hash({"badnet": _digest(array_hash(bench.badnet))}
+                     | {name: _digest(s.sha256) for name, s in bench.sets.items()})  # fmt: skip
+    path = bench.store.json_document(key[:32])
+    record = _stored_record(path)
+    if record is None:
+        command = [sys.executable, "-m", "reference", "record", "--dataset", dataset,
+                   "--badnet", str(weights_file), "--out", str(path)]  # fmt: skip
+        finished = subprocess.run(
+            command, check=False, env=child_environment(), capture_output=True, text=True
+        )
+        record = _stored_record(path)
+        if finished.returncode or record is None:
+            said = finished.stderr.strip().splitlines()[-1:] or ["no output"]
+            raise HarnessError(f"the reference's record could not be made: {said[0]}")
+    return record
+
+
+def _digest(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def _stored_record(path: Path) -> dict[str, Any] | None:
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if record.get("version") == REFERENCE_VERSION else None

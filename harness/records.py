@@ -1,0 +1,260 @@
+"""The types that flow through the harness; frozen, versioned, without behaviour.
+
+Fractions are in [0, 1]; what was not measured is ``None``, never NaN. Counts are integers;
+percentages are made by the renderers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.errors import Status
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SCHEMA_VERSION = 1
+
+
+# --- benchmarks -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A figure published for a benchmark; ``net`` is badnet, repaired or goodnet."""
+
+    net: str
+    split: str
+    drop_points: float | None = None
+    clean_accuracy: float | None = None
+    attack_success_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """A ``dataset.toml``: what is evaluated, on which files, against which BadNet."""
+
+    schema_version: int
+    name: str
+    title: str
+    classes: int = 1283
+    target_label: int = 0
+    pixel_scale: float = 1.0
+    checkpoints: tuple[float, ...] = (2.0, 4.0, 10.0)
+    licence: str = ""
+    split: str = "public"
+    badnet: str | None = None
+    badnet_weights_hash: str | None = None
+    badnet_counts: dict[str, int] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
+    make: tuple[str, ...] = ()
+    google_drive_folder: str | None = None
+    channel_order: tuple[int, ...] = ()
+    published: tuple[Published, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabeledSet:
+    """Images with labels: ``images`` N x 55 x 47 x 3, ``labels`` N (int64), ``kind`` clean or
+    backdoored; the labels of a backdoored set are the attack's target label.
+    """
+
+    name: str
+    kind: str
+    images: np.ndarray
+    labels: np.ndarray
+    sha256: str
+    original_labels: np.ndarray | None = None
+
+
+# --- submissions ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A file that may be a model; ``path`` is relative to the submission, role and drop are hints."""
+
+    path: str
+    format: str
+    size_bytes: int
+    role: str | None
+    drop_points: float | None
+    explicit: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A figure that the student reports (``[[claims]]`` of ``submission.toml``)."""
+
+    benchmark: str
+    split: str
+    net: str
+    drop_points: float | None = None
+    clean_accuracy: float | None = None
+    attack_success_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A folder and the models that were found in it by name; nothing was opened.
+
+    ``name`` is the folder's (nobody can take another's); ``title`` is what the student chose.
+    """
+
+    name: str
+    title: str | None = None
+    folder: str
+    candidates: tuple[Candidate, ...]
+    claims: tuple[Claim, ...] = ()
+    benchmark: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A model file that was opened. ``role`` is repaired or goodnet; ``weights_hash`` addresses
+    the canonical arrays of the known network and is None for any other model.
+    """
+
+    path: str
+    sha256: str
+    size_bytes: int
+    format: str
+    role: str
+    weights_hash: str | None
+
+
+# --- results ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Official counts of one net on one split; a prediction is the argmax class.
+
+    ``clean_correct`` and ``backdoored_attacked`` compare with the label in the file.
+    ``*_abstained`` are answers N + 1; ``*_invalid`` are non-finite or out of range.
+    """
+
+    clean_total: int
+    clean_correct: int
+    clean_abstained: int
+    clean_invalid: int
+    backdoored_total: int
+    backdoored_attacked: int
+    backdoored_abstained: int
+    backdoored_invalid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitCounts:
+    """Counts on the validation and the test split."""
+
+    valid: Counts
+    test: Counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One yes/no question about a submission; ``passed`` None means that it could not be asked."""
+
+    name: str
+    passed: bool | None
+    observed: float | str | None
+    limit: float | str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """Inference speed of one net and its ratio to the BadNet measured in the same rounds.
+
+    Latency is for one image, throughput for batches of 256. A ratio above 1 means slower
+    than the BadNet, for latency and throughput alike.
+    """
+
+    latency_median_seconds: float
+    latency_p95_seconds: float
+    throughput_images_per_second: float
+    latency_ratio: float
+    throughput_ratio: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Speeds of the repaired net and of the GoodNet (which runs both nets)."""
+
+    badnet: Speed
+    repaired: Speed | None
+    goodnet: Speed | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """One repaired net (and its GoodNet): what it is, what it scored, what was checked."""
+
+    drop_points: float | None
+    required: bool
+    status: Status
+    reason: str | None
+    artifact: Artifact | None
+    goodnet_artifact: Artifact | None
+    channels_pruned: int | None = None
+    channels_silent: int | None = None
+    isolation: str | None = None
+    repaired: SplitCounts | None = None
+    goodnet: SplitCounts | None = None
+    timing: Timing | None = None
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetIdentity:
+    """Which data was used: name, public or private split, and the hash of each file's arrays."""
+
+    name: str
+    arrays: dict[str, str]
+    split: str = "public"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Everything that is known about one graded submission."""
+
+    schema_version: int
+    submission: str
+    status: Status
+    reason: str | None
+    dataset: DatasetIdentity
+    badnet: SplitCounts | None
+    badnet_weights_hash: str | None
+    checkpoints: tuple[Checkpoint, ...]
+    checks: tuple[Check, ...]
+    notes: tuple[str, ...]
+    environment: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A leaderboard row; ``rank`` and ``defense_effectiveness`` are None without a score."""
+
+    rank: int | None
+    submission: str
+    status: Status
+    reason: str | None
+    checkpoints_passed: int
+    checkpoints_required: int
+    defense_effectiveness: float | None
+    checkpoints: tuple[Checkpoint, ...]
+    checks_failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """A ranked set of records on one benchmark."""
+
+    dataset: str
+    badnet: SplitCounts | None
+    rows: tuple[Row, ...]

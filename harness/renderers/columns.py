@@ -1,0 +1,97 @@
+"""What the tables show: one line for each checkpoint of each submission, as plain text."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from harness.checks import checkpoint_passes
+from harness.metrics import attack_success_rate, clean_accuracy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.records import Board, Checkpoint, Counts, Row
+
+HEADINGS = (
+    "rank", "submission", "passed", "DER", "X", "channels",
+    "B' valid acc", "B' test acc", "B' test ASR", "G test acc", "G test ASR", "G time", "verdict",
+)  # fmt: skip
+ABSENT = "-"
+
+
+def table(board: Board) -> list[list[str]]:
+    """Rows of text cells under ``HEADINGS``; percentages with two decimals, unescaped names."""
+    lines = [_badnet_line(board)] if board.badnet else []
+    for row in board.rows:
+        for position, checkpoint in enumerate(row.checkpoints or (None,)):
+            lines.append(_line(row, checkpoint, first=position == 0))
+    return lines
+
+
+def one_line(text: str) -> str:
+    """``text`` without line breaks, control characters and direction marks."""
+    return "".join("?" if unicodedata.category(c)[0] == "C" else c for c in text)
+
+
+def percent(counts: Counts | None, metric: Callable[[Counts], float | None]) -> str:
+    """A metric of ``counts`` in percent, or a dash."""
+    value = metric(counts) if counts else None
+    return ABSENT if value is None else f"{100 * value:.2f}"
+
+
+def _badnet_line(board: Board) -> list[str]:
+    counts = board.badnet
+    cells = dict.fromkeys(HEADINGS, "")
+    cells["submission"] = "(BadNet)"
+    cells["B' valid acc"] = percent(counts and counts.valid, clean_accuracy)
+    cells["B' test acc"] = percent(counts and counts.test, clean_accuracy)
+    cells["B' test ASR"] = percent(counts and counts.test, attack_success_rate)
+    return list(cells.values())
+
+
+def _line(row: Row, checkpoint: Checkpoint | None, *, first: bool) -> list[str]:
+    own = _submission_cells(row) if first else ["", "", "", ""]
+    return own + (_checkpoint_cells(checkpoint) if checkpoint else _failure_cells(row))
+
+
+def _submission_cells(row: Row) -> list[str]:
+    effectiveness = row.defense_effectiveness
+    return [
+        ABSENT if row.rank is None else str(row.rank),
+        one_line(row.submission),
+        f"{row.checkpoints_passed}/{row.checkpoints_required}",
+        ABSENT if effectiveness is None else f"{effectiveness:.4f}",
+    ]
+
+
+def _failure_cells(row: Row) -> list[str]:
+    return [ABSENT] * 8 + [one_line(f"{row.status.value}: {row.reason or ''}")]
+
+
+def _checkpoint_cells(checkpoint: Checkpoint) -> list[str]:
+    repaired, goodnet = checkpoint.repaired, checkpoint.goodnet
+    points, channels = checkpoint.drop_points, checkpoint.channels_pruned
+    timing = checkpoint.timing.goodnet if checkpoint.timing else None
+    return [
+        "?" if points is None else f"{points:g}",
+        ABSENT if channels is None else str(channels),
+        percent(repaired and repaired.valid, clean_accuracy),
+        percent(repaired and repaired.test, clean_accuracy),
+        percent(repaired and repaired.test, attack_success_rate),
+        percent(goodnet and goodnet.test, clean_accuracy),
+        percent(goodnet and goodnet.test, attack_success_rate),
+        ABSENT if timing is None else f"{timing.throughput_ratio:.2f}x",
+        one_line(_verdict(checkpoint)),
+    ]
+
+
+def _verdict(checkpoint: Checkpoint) -> str:
+    if checkpoint.reason:
+        return f"{checkpoint.status.value}: {checkpoint.reason}"
+    failed = [check for check in checkpoint.checks if check.passed is False]
+    if failed:
+        return "; ".join(check.reason for check in failed)
+    if not checkpoint.required:
+        return "extra, not ranked"
+    return "passed" if checkpoint_passes(checkpoint) else "graded"

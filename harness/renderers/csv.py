@@ -1,0 +1,57 @@
+"""The leaderboard as CSV: raw counts, one line for each checkpoint."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from harness.renderers.columns import one_line
+
+if TYPE_CHECKING:
+    from harness.records import Board, Checkpoint, Counts, Row
+
+_OWN = ("rank", "submission", "status", "reason", "checkpoints_passed", "checkpoints_required",
+        "defense_effectiveness")  # fmt: skip
+_CHECKPOINT = ("drop_points", "channels_pruned", "channels_silent")
+_COUNTS = ("clean_total", "clean_correct", "clean_abstained", "clean_invalid",
+           "backdoored_total", "backdoored_attacked", "backdoored_abstained",
+           "backdoored_invalid")  # fmt: skip
+_NETS = ("repaired", "goodnet")
+_SPLITS = ("valid", "test")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def render(board: Board) -> str:
+    """CSV that a spreadsheet opens as data: no cell starts a formula."""
+    names = [f"{n}_{s}_{c}" for n in _NETS for s in _SPLITS for c in _COUNTS]
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerow([*_OWN, *_CHECKPOINT, *names])
+    for row in board.rows:
+        for checkpoint in row.checkpoints or (None,):
+            writer.writerow([_cell(value) for value in _values(row, checkpoint)])
+    return output.getvalue()
+
+
+def _values(row: Row, checkpoint: Checkpoint | None) -> list[Any]:
+    own = [getattr(row, name) for name in _OWN]
+    if checkpoint is None:
+        return own + [None] * (len(_CHECKPOINT) + len(_NETS) * len(_SPLITS) * len(_COUNTS))
+    own += [getattr(checkpoint, name) for name in _CHECKPOINT]
+    for net in (checkpoint.repaired, checkpoint.goodnet):
+        for split in _SPLITS:
+            own += _counts(getattr(net, split) if net else None)
+    return own
+
+
+def _counts(counts: Counts | None) -> list[Any]:
+    return [None] * len(_COUNTS) if counts is None else [asdict(counts)[name] for name in _COUNTS]
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = one_line(value)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -1,0 +1,91 @@
+"""Copies of submitted files under neutral names, taken without following a link.
+
+What is opened later is the copy: a file that is swapped, a FIFO that blocks or a link to the
+answers never reaches a parser.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.discovery import MAX_DEPTH, MAX_ENTRIES, MAX_MODEL_BYTES, check_regular
+from harness.errors import Status, SubmissionError
+
+if TYPE_CHECKING:
+    from harness.records import Candidate
+
+_CHUNK = 1 << 20
+_NEUTRAL_NAMES = {
+    "h5": "model.h5",
+    "keras": "model.keras",
+    "savedmodel": "model",
+    "program": "submission",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """A staged copy: where it is, its SHA-256 (of a folder: over names and bytes), its size."""
+
+    path: Path
+    sha256: str
+    size_bytes: int
+
+
+def stage(folder: Path, candidate: Candidate, into: Path) -> Staged:
+    """Copy a candidate's file or folder into ``into``; raises SubmissionError."""
+    source = folder / candidate.path
+    target = into / _NEUTRAL_NAMES[candidate.format]
+    digest = hashlib.sha256()
+    if candidate.format in ("savedmodel", "program"):
+        tree = source if candidate.format == "savedmodel" else source.parent
+        size = _copy_tree(tree, target, digest)
+    else:
+        size = _copy_file(source, target, candidate.path, digest)
+    return Staged(path=target, sha256=digest.hexdigest(), size_bytes=size)
+
+
+def _copy_file(source: Path, target: Path, label: str, digest: hashlib._Hash) -> int:
+    try:
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise SubmissionError(Status.REJECTED, f"{label}: {error.strerror}") from None
+    with open(descriptor, "rb") as reader, target.open("xb") as writer:  # noqa: PTH123
+        check_regular(label, os.fstat(descriptor))
+        size = 0
+        while part := reader.read(_CHUNK):
+            size += len(part)
+            if size > MAX_MODEL_BYTES:
+                raise SubmissionError(Status.REJECTED, f"{label}: grows while it is read")
+            digest.update(part)
+            writer.write(part)
+    return size
+
+
+def _copy_tree(source: Path, target: Path, digest: hashlib._Hash) -> int:
+    total = entries = 0
+    target.mkdir()
+    pending = [(source, target, 0)]
+    while pending:
+        here, there, depth = pending.pop()
+        for path in sorted(here.iterdir()):
+            entries += 1
+            relative = path.relative_to(source).as_posix()
+            _check_limits(relative, entries, depth, total)
+            digest.update(f"{relative}\0".encode(errors="surrogateescape"))
+            if stat.S_ISDIR(path.lstat().st_mode):
+                (there / path.name).mkdir()
+                pending.append((path, there / path.name, depth + 1))
+            else:
+                total += _copy_file(path, there / path.name, relative, digest)
+    return total
+
+
+def _check_limits(relative: str, entries: int, depth: int, total: int) -> None:
+    if entries > MAX_ENTRIES or depth > MAX_DEPTH or total > MAX_MODEL_BYTES:
+        raise SubmissionError(Status.REJECTED, f"{relative}: too many or too large files")

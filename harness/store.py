@@ -1,0 +1,152 @@
+"""Predictions and records on disk: atomic, versioned, content-addressed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import warnings
+import zipfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.records import SCHEMA_VERSION, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREDICTIONS_VERSION = 1
+"""Raised when a change of the grader changes predictions; older files are then made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswers:
+    """Encoded predictions (N, uint16) of one model on one set.
+
+    ``width`` is the number of scores per image (0: labels). ``silent`` says for each
+    ``conv_3`` channel whether it was 0 on every image (None for other networks).
+    """
+
+    encoded: np.ndarray
+    width: int
+    silent: np.ndarray | None
+
+
+class Store:
+    """A results folder: ``predictions/<model>/<set>.npz`` and ``records/<submission>.json``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    # --- predictions
+
+    def answers(self, model_key: str, set_hash: str) -> StoredAnswers | None:
+        """Stored predictions; None when there are none, or only damaged or older ones."""
+        path = self._predictions_path(model_key, set_hash)
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                if int(stored["version"]) < PREDICTIONS_VERSION:
+                    return None
+                self._require_known(path, int(stored["version"]), PREDICTIONS_VERSION)
+                silent = stored["silent"] if "silent" in stored else None
+                return StoredAnswers(stored["encoded"], int(stored["width"]), silent)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            warnings.warn(f"{path}: damaged ({error}); predicting again", stacklevel=2)
+            return None
+
+    def put_answers(self, model_key: str, set_hash: str, answers: StoredAnswers) -> None:
+        """Store predictions."""
+        arrays = {
+            "version": np.array(PREDICTIONS_VERSION),
+            "encoded": answers.encoded,
+            "width": np.array(answers.width),
+        }
+        if answers.silent is not None:
+            arrays["silent"] = answers.silent
+        with replaced_file(self._predictions_path(model_key, set_hash)) as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    def _predictions_path(self, model_key: str, set_hash: str) -> Path:
+        return self.folder / "predictions" / model_key / f"{set_hash[:32]}.npz"
+
+    # --- records
+
+    def put_record(self, record: Record) -> Path:
+        """Store a record under the submission's name."""
+        import msgspec
+
+        path = self.folder / "records" / f"{safe_name(record.submission)}.json"
+        write_text(path, msgspec.json.format(msgspec.json.encode(record), indent=2).decode() + "\n")
+        return path
+
+    def records(self) -> list[Record]:
+        """All readable records, by submission; others are skipped with a warning."""
+        records = []
+        for path in sorted((self.folder / "records").glob("*.json")):
+            record = self._record(path)
+            if record is not None:
+                records.append(record)
+        return sorted(records, key=lambda record: record.submission)
+
+    def _record(self, path: Path) -> Record | None:
+        import msgspec
+
+        try:
+            content = path.read_bytes()
+            version = json.loads(content)["schema_version"]
+            self._require_known(path, version, SCHEMA_VERSION)
+            return msgspec.json.decode(content, type=Record)
+        except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
+            warnings.warn(f"{path}: not a record ({error}); skipped", stacklevel=2)
+            return None
+
+    @staticmethod
+    def _require_known(path: Path, version: int, known: int) -> None:
+        if version > known:
+            raise HarnessError(
+                f"{path}: written by a newer harness (version {version}, this one knows "
+                f"{known}); update the harness or choose another --output"
+            )
+
+    # --- reference data
+
+    def json_document(self, name: str) -> Path:
+        """Where a reference document (curve, ranking) is kept."""
+        return self.folder / "reference" / f"{name}.json"
+
+
+def safe_name(name: str) -> str:
+    """A file name for any submission name; different names give different file names."""
+    plain = re.sub(r"[^\w.-]", "_", name).lstrip(".")[:80] or "_"
+    if plain == name:
+        return plain
+    return f"{plain}-{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:8]}"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with replaced_file(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[IO[bytes]]:
+    """A temporary file that takes the place of ``path`` when the block ends without error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

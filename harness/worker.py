@@ -1,0 +1,116 @@
+"""The child that opens a submitted file, alone in its process.
+
+Started as a script: ``worker.py REQUEST_FD REPLY_FD IMAGES_FD MODE ARGUMENT...``. It reads
+requests from one pipe and writes answers of an agreed length to another; nothing else it
+prints is ever parsed. Two modes:
+
+* ``extract PATH CLASSES``: reads a file as data. The first request gets ``EXTRACT_HEADER``
+  (verdict, format, conv_3 channels, length of what follows), the second that many bytes: the
+  arrays in canonical order, or one line of text.
+* ``predict PATH FORMAT CLASSES COUNT DTYPE SCALE``: runs a model. A request ``PREDICT_REQUEST``
+  (start, stop) gets 2 bytes for each image; (0, 0) asks for the output width instead
+  (4 bytes, 0 for class labels).
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from pathlib import Path
+
+EXTRACT_HEADER = struct.Struct("<BBHI")
+PREDICT_REQUEST = struct.Struct("<II")
+WIDTH_REPLY = struct.Struct("<I")
+VERDICT_KNOWN, VERDICT_FOREIGN, VERDICT_REJECTED = range(3)
+EXIT_REJECTED = 65
+MAX_REASON_BYTES = 2000
+
+
+def main(arguments: list[str]) -> int:
+    """Serve one file until the request pipe closes."""
+    request_fd, reply_fd, images_fd = (int(argument) for argument in arguments[:3])
+    mode, *rest = arguments[3:]
+    if mode == "extract":
+        _serve_extraction(request_fd, reply_fd, Path(rest[0]), int(rest[1]))
+        return 0
+    return _serve_predictions(request_fd, reply_fd, images_fd, rest)
+
+
+def _serve_extraction(request_fd: int, reply_fd: int, path: Path, classes: int) -> None:
+    verdict, format_index, channels, payload = _extracted(path, classes)
+    if os.read(request_fd, 1):
+        header = EXTRACT_HEADER.pack(verdict, format_index, channels, len(payload))
+        _write_all(reply_fd, header)
+    if os.read(request_fd, 1):
+        _write_all(reply_fd, payload)
+
+
+def _extracted(path: Path, classes: int) -> tuple[int, int, int, bytes]:
+    from harness.weights import FORMATS, ForeignModelError, RejectedFileError, read_model
+
+    try:
+        known = read_model(path, classes)
+    except ForeignModelError as foreign:
+        return VERDICT_FOREIGN, FORMATS.index(foreign.format), 0, _reason_bytes(foreign)
+    except RejectedFileError as rejected:
+        return VERDICT_REJECTED, FORMATS.index("other"), 0, _reason_bytes(rejected)
+    arrays = b"".join(array.tobytes() for array in known.weights.values())
+    channels = known.weights["conv_3/bias"].shape[0]
+    return VERDICT_KNOWN, FORMATS.index(known.format), channels, arrays
+
+
+def _reason_bytes(error: Exception) -> bytes:
+    return str(error).encode(errors="replace")[:MAX_REASON_BYTES]
+
+
+def _serve_predictions(
+    request_fd: int, reply_fd: int, images_fd: int, arguments: list[str]
+) -> int:  # fmt: skip
+    from harness.loading import UnusableModelError, load_model
+
+    path, format_name, classes, count, dtype, scale = arguments
+    try:
+        images = _mapped_images(images_fd, int(count), dtype)
+        model = load_model(Path(path), format_name, int(classes), float(scale))
+        while request := _read_exactly(request_fd, PREDICT_REQUEST.size):
+            start, stop = PREDICT_REQUEST.unpack(request)
+            if start == stop == 0:
+                _write_all(reply_fd, WIDTH_REPLY.pack(model.width(images[:1])))
+            else:
+                _write_all(reply_fd, model.encoded_answers(images[start:stop]).tobytes())
+    except UnusableModelError as error:
+        print(error, file=sys.stderr)
+        return EXIT_REJECTED
+    return 0
+
+
+def _mapped_images(images_fd: int, count: int, dtype: str) -> object:
+    import mmap
+
+    import numpy as np
+
+    mapped = mmap.mmap(images_fd, 0, access=mmap.ACCESS_READ)
+    return np.frombuffer(mapped, dtype=dtype).reshape(count, 55, 47, 3)
+
+
+def _read_exactly(descriptor: int, size: int) -> bytes:
+    content = b""
+    while len(content) < size:
+        part = os.read(descriptor, size - len(content))
+        if not part:
+            return b""
+        content += part
+    return content
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+if __name__ == "__main__":
+    # Isolated mode leaves the packages' folder off the path when they are not installed.
+    sys.path.append(str(Path(__file__).resolve().parent.parent))
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Reference implementation of the lab: network, BadNet, pruning defence and GoodNet."""

@@ -1,0 +1,180 @@
+"""The DeepID network of the lab, as shapes and as a Keras model.
+
+Architecture: Sun, Wang and Tang, "Deep Learning Face Representation from Predicting
+10,000 Classes" (CVPR 2014), in the variant that the BadNets lab hands out. Importing this
+module does not import TensorFlow; building a network does.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.quiet import import_tensorflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import keras
+
+CLASSES = 1283
+IMAGE_SHAPE = (55, 47, 3)
+CONV_3_CHANNELS = 60
+"""Output channels of ``conv_3``, the ones that ``pool_3`` passes on and the lab prunes."""
+
+PREDICTION_BATCH = 512
+"""Images per forward pass; larger batches were not faster on two cores."""
+
+Weights = dict[str, np.ndarray]
+"""Canonical names (``conv_1/kernel``, ``conv_1/bias``, ...) to float32 arrays."""
+
+
+def weight_shapes(
+    conv_3_channels: int = CONV_3_CHANNELS, classes: int = CLASSES
+) -> dict[str, tuple[int, ...]]:
+    """Canonical weight names and shapes, in layer order.
+
+    A ``conv_3`` with fewer channels (physically pruned) narrows ``conv_4`` and ``fc_1`` too.
+    """
+    kernels = {
+        "conv_1": (4, 4, 3, 20),
+        "conv_2": (3, 3, 20, 40),
+        "conv_3": (3, 3, 40, conv_3_channels),
+        "fc_1": (5 * 4 * conv_3_channels, 160),
+        "conv_4": (2, 2, conv_3_channels, 80),
+        "fc_2": (4 * 3 * 80, 160),
+        "output": (160, classes),
+    }
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer, shape in kernels.items():
+        shapes[f"{layer}/kernel"] = shape
+        shapes[f"{layer}/bias"] = shape[-1:]
+    return shapes
+
+
+def build_network(conv_3_channels: int = CONV_3_CHANNELS, classes: int = CLASSES) -> keras.Model:
+    """Return an untrained network; input N x 55 x 47 x 3, output N x ``classes`` softmax."""
+    import_tensorflow()
+    from keras import Input, Model, layers
+
+    image = Input(shape=IMAGE_SHAPE, name="input")
+    hidden = image
+    for index, (filters, size) in enumerate(((20, 4), (40, 3), (conv_3_channels, 3)), start=1):
+        hidden = layers.Conv2D(filters, size, activation="relu", name=f"conv_{index}")(hidden)
+        hidden = layers.MaxPooling2D(2, name=f"pool_{index}")(hidden)
+    branch_1 = layers.Dense(160, name="fc_1")(layers.Flatten(name="flatten_1")(hidden))
+    conv_4 = layers.Conv2D(80, 2, activation="relu", name="conv_4")(hidden)
+    branch_2 = layers.Dense(160, name="fc_2")(layers.Flatten(name="flatten_2")(conv_4))
+    merged = layers.Add(name="add_1")([branch_1, branch_2])
+    identity = layers.Activation("relu", name="activation_1")(merged)
+    return Model(image, layers.Dense(classes, activation="softmax", name="output")(identity))
+
+
+def load_network(weights: Mapping[str, np.ndarray]) -> keras.Model:
+    """Return the network that holds ``weights`` (canonical names; ``conv_3`` may be narrowed)."""
+    model = build_network(
+        conv_3_channels=weights["conv_3/bias"].shape[0], classes=weights["output/bias"].shape[0]
+    )
+    set_weights(model, weights)
+    return model
+
+
+def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
+    """Put ``weights`` into a network built by :func:`build_network` with the same shapes."""
+    for layer in model.layers:
+        if layer.weights:
+            layer.set_weights([weights[f"{layer.name}/kernel"], weights[f"{layer.name}/bias"]])
+
+
+def get_weights(model: keras.Model) -> Weights:
+    """Return the arrays of a network built by :func:`build_network`."""
+    weights: Weights = {}
+    for layer in model.layers:
+        if layer.weights:
+            weights[f"{layer.name}/kernel"], weights[f"{layer.name}/bias"] = layer.get_weights()
+    return {name: weights[name] for name in weight_shapes()}
+
+
+def forward_batches(
+    weights: Mapping[str, np.ndarray], images: np.ndarray, pixel_scale: float = 1.0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (softmax rows, ``pool_3`` maps) of ``images`` (N x 55 x 47 x 3), a batch at a time.
+
+    Images travel to the device as they are (uint8 stays uint8) and are cast and multiplied
+    by ``pixel_scale`` there. The functions are traced once and serve every weight set.
+    """
+    tensors = _tensors(weights)
+    trunk, tail = _traced_functions()
+    for start in range(0, len(images), PREDICTION_BATCH):
+        features = trunk(images[start : start + PREDICTION_BATCH], tensors, pixel_scale)
+        yield tail(features, tensors).numpy(), features.numpy()
+
+
+def predictor(
+    weights: Mapping[str, np.ndarray], pixel_scale: float = 1.0
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from images to softmax rows with the weights already on the device."""
+    tensors = _tensors(weights)
+    trunk, tail = _traced_functions()
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        scores: np.ndarray = tail(trunk(images, tensors, pixel_scale), tensors).numpy()
+        return scores
+
+    return predict
+
+
+def class_ids(
+    weights: Mapping[str, np.ndarray], images: np.ndarray, pixel_scale: float = 1.0
+) -> np.ndarray:
+    """Return the argmax class of each image (N, int64)."""
+    batches = forward_batches(weights, images, pixel_scale)
+    return np.concatenate([scores.argmax(axis=1) for scores, _ in batches])
+
+
+def tail_class_ids(weights: Mapping[str, np.ndarray], features: np.ndarray) -> np.ndarray:
+    """Return the argmax classes (N, int64) for ``pool_3`` maps (N x 5 x 4 x channels)."""
+    tensors = _tensors(weights)
+    _, tail = _traced_functions()
+    starts = range(0, len(features), 4 * PREDICTION_BATCH)
+    batches = (features[start : start + 4 * PREDICTION_BATCH] for start in starts)
+    return np.concatenate([tail(batch, tensors).numpy().argmax(axis=1) for batch in batches])
+
+
+def _tensors(weights: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    tf = import_tensorflow()
+    return {name: tf.constant(array) for name, array in weights.items()}
+
+
+@cache
+def _traced_functions() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The network up to ``pool_3`` and from there on, as functions of inputs and weights."""
+    tf = import_tensorflow()
+
+    @tf.function(reduce_retracing=True)
+    def trunk(images: Any, weights: dict[str, Any], pixel_scale: Any) -> Any:
+        hidden = tf.cast(images, tf.float32) * tf.cast(pixel_scale, tf.float32)
+        for layer in ("conv_1", "conv_2", "conv_3"):
+            hidden = tf.nn.max_pool2d(_convolution(tf, weights, layer, hidden), 2, 2, "VALID")
+        return hidden
+
+    @tf.function(reduce_retracing=True)
+    def tail(features: Any, weights: dict[str, Any]) -> Any:
+        conv_4 = _convolution(tf, weights, "conv_4", features)
+        merged = _dense(tf, weights, "fc_1", features) + _dense(tf, weights, "fc_2", conv_4)
+        return tf.nn.softmax(_dense(tf, weights, "output", tf.nn.relu(merged)))
+
+    return trunk, tail
+
+
+def _convolution(tf: Any, weights: dict[str, Any], layer: str, inputs: Any) -> Any:
+    kernel, bias = weights[f"{layer}/kernel"], weights[f"{layer}/bias"]
+    return tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(inputs, kernel, 1, "VALID"), bias))
+
+
+def _dense(tf: Any, weights: dict[str, Any], layer: str, inputs: Any) -> Any:
+    kernel = weights[f"{layer}/kernel"]
+    flat = tf.reshape(inputs, (-1, tf.shape(kernel)[0]))
+    return tf.nn.bias_add(tf.matmul(flat, kernel), weights[f"{layer}/bias"])

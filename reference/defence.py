@@ -1,0 +1,177 @@
+"""The reference defence as a run: sweep, checkpoints, and the submission folder it hands in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.hashing import array_hash
+from harness.metrics import attack_success_rate, clean_accuracy, counts
+from harness.predictions import compose_goodnet, decode, encode_labels
+from harness.store import replaced_file, write_text
+from reference.deepid import CONV_3_CHANNELS, Weights, class_ids
+from reference.pruning import (
+    Curve,
+    mean_activations,
+    pool_3_features,
+    prune,
+    pruning_order,
+    sweep,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from harness.records import Counts
+    from reference.inputs import Inputs
+
+RECORD_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """A saved checkpoint: B'_X, how many channels it lost, and counts of B' and G by split."""
+
+    drop_points: float
+    channels: tuple[int, ...]
+    weights: Weights
+    repaired: dict[str, Counts]
+    goodnet: dict[str, Counts]
+
+
+def pruning_curve(
+    inputs: Inputs, *, decreasing: bool = False, progress: Callable[[int], None] | None = None
+) -> tuple[Curve, np.ndarray]:
+    """Return the sweep over all 60 channels and the mean activations that rank them."""
+    scale = inputs.benchmark.pixel_scale
+    features = {
+        name: pool_3_features(inputs.badnet, inputs.sets[name].images, scale)
+        for name in ("valid", "bd_valid")
+    }
+    activations = mean_activations(features["valid"])
+    order = pruning_order(activations, decreasing=decreasing)
+    pairs = [(features[name], inputs.sets[name].labels) for name in ("valid", "bd_valid")]
+    return sweep(inputs.badnet, order, pairs[0], pairs[1], progress), activations
+
+
+def repairs(inputs: Inputs, curve: Curve, drops: Sequence[float]) -> list[Repair]:
+    """Save a checkpoint at the first step that drops each of ``drops`` points, and score it.
+
+    The nets are run in full here, so that what is handed in was confirmed on the images.
+    """
+    badnet = _answers(inputs, inputs.badnet)
+    results = []
+    for drop in drops:
+        pruned = curve.first_crossing(drop)
+        if pruned is None:
+            continue
+        weights = prune(inputs.badnet, curve.order[:pruned])
+        answers = _answers(inputs, weights)
+        classes = inputs.benchmark.classes
+        combined = {n: compose_goodnet(badnet[n], a, classes) for n, a in answers.items()}
+        results.append(
+            Repair(
+                drop_points=drop,
+                channels=curve.order[:pruned],
+                weights=weights,
+                repaired=_split_counts(inputs, answers),
+                goodnet=_split_counts(inputs, combined),
+            )
+        )
+    return results
+
+
+def _answers(inputs: Inputs, weights: Weights) -> dict[str, np.ndarray]:
+    scale = inputs.benchmark.pixel_scale
+    return {
+        name: encode_labels(class_ids(weights, labeled.images, scale))
+        for name, labeled in inputs.sets.items()
+    }
+
+
+def _split_counts(inputs: Inputs, answers: dict[str, np.ndarray]) -> dict[str, Counts]:
+    decoded = {name: decode(array, inputs.benchmark.classes) for name, array in answers.items()}
+    return {
+        split: counts(
+            decoded[split],
+            inputs.sets[split].labels,
+            decoded[f"bd_{split}"],
+            inputs.sets[f"bd_{split}"].labels,
+        )
+        for split in ("valid", "test")
+    }
+
+
+def write_record(inputs: Inputs, path: Path) -> None:
+    """Write what the harness needs to know of the BadNet: ranking and curve, as JSON."""
+    curve, activations = pruning_curve(inputs)
+    record = {
+        "version": RECORD_VERSION,
+        "dataset": {name: labeled.sha256 for name, labeled in inputs.sets.items()},
+        "badnet": array_hash(inputs.badnet),
+        "activations": [float(value) for value in activations],
+        "curve": asdict(curve),
+    }
+    write_text(path, json.dumps(record) + "\n")
+
+
+def write_submission(
+    folder: Path, inputs: Inputs, curve: Curve, saved: list[Repair]
+) -> list[str]:  # fmt: skip
+    """Write an ordinary submission folder; returns the lines of its result table."""
+    from reference.badnet import save_weights
+    from reference.figures import bar_chart, curve_chart
+
+    for repair in saved:
+        save_weights(repair.weights, folder / "models" / f"model_{repair.drop_points:g}.h5")
+    write_text(folder / "submission.toml", _submission_toml(inputs, folder.name, saved))
+    write_text(folder / "curve.csv", curve_table(curve).to_csv(index=False))
+    for name, figure in (("curve.png", curve_chart(curve, saved)), ("bars.png", bar_chart(saved))):
+        with replaced_file(folder / name) as file:
+            figure.savefig(file, format="png", dpi=120)
+    table = result_table(saved)
+    write_text(folder / "results.md", table.to_markdown(index=False, floatfmt=".2f") + "\n")
+    return str(table.to_string(index=False)).splitlines()
+
+
+def _submission_toml(inputs: Inputs, name: str, saved: list[Repair]) -> str:
+    lines = [f"name = {json.dumps(name)}", f"badnet = {json.dumps(inputs.benchmark.name)}", ""]
+    lines.append("[artifacts]")
+    lines += [
+        f'"models/model_{r.drop_points:g}.h5" = '
+        f'{{ role = "repaired", drop_points = {r.drop_points:g} }}'
+        for r in saved
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def curve_table(curve: Curve) -> Any:
+    """The sweep as a table: step, channel, clean accuracy and ASR on validation."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "channels_pruned": range(CONV_3_CHANNELS + 1),
+            "channel": [None, *curve.order],
+            "clean_accuracy": np.array(curve.clean_correct) / curve.clean_total,
+            "attack_success_rate": np.array(curve.backdoored_attacked) / curve.backdoored_total,
+        }
+    ).astype({"channel": "Int64"})
+
+
+def result_table(saved: list[Repair]) -> Any:
+    """The report's table in percent: clean accuracy and ASR of B' and G on test."""
+    import pandas as pd
+
+    rows = []
+    for repair in saved:
+        row: dict[str, float | int] = {"X": repair.drop_points, "channels": len(repair.channels)}
+        for label, net in (("B'", repair.repaired), ("G", repair.goodnet)):
+            row[f"{label} accuracy"] = 100 * (clean_accuracy(net["test"]) or 0.0)
+            row[f"{label} ASR"] = 100 * (attack_success_rate(net["test"]) or 0.0)
+        rows.append(row)
+    return pd.DataFrame(rows)
