@@ -45,7 +45,7 @@ def assign(found: Sequence[Found], classes: int, required: Sequence[float]) -> l
     roles = {item.candidate.path: _role(item, found, classes) for item in found}
     points = {item.candidate.drop_points for item in found}
     places = [
-        Place(x, *(_only(found, roles, role, x) for role in ("repaired", "goodnet")))
+        Place(x, _only(found, roles, "repaired", x), _only(found, roles, "goodnet", x))
         for x in sorted(points, key=lambda x: (x is None, x or 0.0))
     ]
     return sorted(_with_stand_ins(places, required), key=_order)

@@ -84,6 +84,7 @@ def split_counts(answers: Mapping[str, np.ndarray], bench: Bench) -> SplitCounts
 
 
 def counts_on(split: str, answers: Mapping[str, np.ndarray], bench: Bench) -> Counts:
+    """Counts on one split (valid or test) from encoded predictions by set name."""
     classes = bench.benchmark.classes
     clean, backdoored = bench.sets[split], bench.sets[f"bd_{split}"]
     return counts(

@@ -150,15 +150,18 @@ def exit_code(records: Sequence[Record]) -> int:
 
 
 def _could_not(record: Record) -> bool:
-    return any(owner.status in _OURS for owner in (record, *record.checkpoints))
+    return any(status in _OURS for status in _statuses(record))
 
 
 def _failed(record: Record) -> bool:
-    owners = (record, *record.checkpoints)
-    return any(
-        owner.status is not Status.GRADED or any(c.passed is False for c in owner.checks)
-        for owner in owners
+    asked = [*record.checks, *(check for c in record.checkpoints for check in c.checks)]
+    return any(status is not Status.GRADED for status in _statuses(record)) or any(
+        check.passed is False for check in asked
     )
+
+
+def _statuses(record: Record) -> list[Status]:
+    return [record.status, *(checkpoint.status for checkpoint in record.checkpoints)]
 
 
 def _write_boards(output: Path) -> list[Record]:

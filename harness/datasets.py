@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -203,7 +203,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         with h5py.File(path, "r") as file:
             missing = {"data", "label"} - set(file)
             if missing:
-                raise HarnessError(f"{path}: no key {sorted(missing)[0]!r} (has {sorted(file)})")
+                raise HarnessError(f"{path}: no key {min(missing)!r} (has {sorted(file)})")
             keys = [key for key in ("data", "label", "original_label") if key in file]
             return {key: file[key][()] for key in keys}
     except (OSError, RuntimeError, KeyError, TypeError) as error:
@@ -226,7 +226,7 @@ def _as_uint8(data: np.ndarray, path: Path) -> np.ndarray:
         return data
     if data.dtype.kind not in "iuf":
         raise HarnessError(f"{path}: data holds {data.dtype}, expected numbers")
-    narrowed = data.astype(np.uint8) if 0 <= data.min() and data.max() <= 255 else None
+    narrowed = data.astype(np.uint8) if data.min() >= 0 and data.max() <= 255 else None
     if narrowed is not None and np.array_equal(narrowed, data):
         return narrowed
     if data.dtype.kind == "f" and not np.isfinite(data).all():
@@ -245,5 +245,3 @@ def _as_labels(labels: np.ndarray, path: Path, classes: int) -> np.ndarray:
             f"(image {int(outside.argmax())})"
         )
     return flat.astype(np.int64)
-
-

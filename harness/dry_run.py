@@ -68,7 +68,9 @@ def _open(submission: Submission, candidate: Candidate, benchmark: Benchmark) ->
     except SubmissionError as error:
         return _Opened(candidate, f"would be rejected: {error.reason}", None)
     if inspected.weights is None:
-        story = f"{inspected.format}, not the known network ({inspected.differs}); runs in a sandbox"
+        story = (
+            f"{inspected.format}, not the known network ({inspected.differs}); runs in a sandbox"
+        )
         return _Opened(candidate, story, Found(candidate, staged.sha256, None))
     channels = int((~inspected.weights["conv_3/kernel"].any(axis=(0, 1, 2))).sum())
     removed = 60 - inspected.weights["conv_3/bias"].shape[0]

@@ -26,7 +26,7 @@ _CONFINED = Path(__file__).with_name("confined.py").resolve()
 _THREADS = "2"
 _SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/lib", "/lib32",
                      "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/alternatives")  # fmt: skip
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
+_DEVICES = ("/dev/null", "/dev/urandom")
 _NOBODY = "65534"
 
 
@@ -92,7 +92,15 @@ def _host_path(argument: str, readable: Mapping[str, Path]) -> str:
 def bubblewrap_arguments(task: Task, *, scratch_bytes: int, filter_fd: int) -> list[str]:
     """The options that build the sandbox; bubblewrap carries them out in this order."""
     arguments = ["--unshare-all", "--unshare-user", "--uid", _NOBODY, "--gid", _NOBODY]
-    arguments += ["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
+    arguments += [
+        "--hostname",
+        "sandbox",
+        "--die-with-parent",
+        "--new-session",
+        "--cap-drop",
+        "ALL",
+        "--clearenv",
+    ]
     for name, value in environment(SCRATCH).items():
         arguments += ["--setenv", name, value]
     arguments += ["--size", str(scratch_bytes), "--tmpfs", SCRATCH]

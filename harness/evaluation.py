@@ -7,6 +7,9 @@ the images. Whatever a child replies is data of an agreed length and nothing mor
 
 from __future__ import annotations
 
+import mmap
+import os
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,35 +220,37 @@ def foreign_model(
     dtype = np.result_type(*(labeled.images.dtype for labeled in sets.values()))
     arguments = ("predict", inside, job.format, str(job.benchmark.classes),
                  str(len(stream.indices)), dtype.str, repr(job.benchmark.pixel_scale))  # fmt: skip
-    images = memoryview(_stream_images(stream, sets, dtype)).cast("B")
+    images_fd = _stream_file(stream, sets, dtype)
     try:
-        with (
-            sandbox.sealed_images(images) as images_fd,
-            sandbox.start(
-                WORKER,
-                arguments,
-                readable={inside: job.staged.path.resolve()},
-                images_fd=images_fd,
-                limits=job.limits,
-                sandboxed=job.sandboxed,
-            ) as child,
-        ):
-            del images
+        with sandbox.start(
+            WORKER,
+            arguments,
+            readable={inside: job.staged.path.resolve()},
+            images_fd=images_fd,
+            limits=job.limits,
+            sandboxed=job.sandboxed,
+        ) as child:
             yield ForeignModel(child)
     except sandbox.ChildFailure as failure:
         raise _attributed(failure) from None
+    finally:
+        os.close(images_fd)
 
 
-def _stream_images(
+def _stream_file(
     stream: Stream, sets: Mapping[str, LabeledSet], dtype: np.dtype[Any]
-) -> np.ndarray:
-    """The stream's images in the order in which its worker sees them."""
+) -> int:  # fmt: skip
+    """A file without a name that holds the stream's images in order; a read-only descriptor."""
     shape = (len(stream.indices), *next(iter(sets.values())).images.shape[1:])
-    images = np.empty(shape, dtype)
-    for set_id, labeled in enumerate(sets.values()):
-        chosen = stream.set_ids == set_id
-        images[chosen] = labeled.images[stream.indices[chosen]]
-    return images
+    with tempfile.TemporaryFile() as file:
+        file.truncate(int(np.prod(shape)) * dtype.itemsize)
+        with mmap.mmap(file.fileno(), 0) as mapped:
+            images = np.frombuffer(mapped, dtype).reshape(shape)
+            for set_id, labeled in enumerate(sets.values()):
+                chosen = stream.set_ids == set_id
+                images[chosen] = labeled.images[stream.indices[chosen]]
+            del images  # a mapping that is still looked at cannot be closed
+        return os.open(f"/dev/fd/{file.fileno()}", os.O_RDONLY)
 
 
 def _attributed(failure: sandbox.ChildFailure) -> SubmissionError:

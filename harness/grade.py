@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ from harness.speed import with_timing
 from harness.store import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from harness.records import Counts, Submission
 
@@ -50,14 +51,14 @@ def grade_folder(folder: Path, bench: Bench) -> Record:
         with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
             return _graded(submission, bench, Path(scratch))
     except SubmissionError as error:
-        return _record(name, bench, error.status, error.reason)
+        return _record(name, bench, (error.status, error.reason))
     except HarnessError:
         raise
     except Exception as error:  # noqa: BLE001 - one submission must never stop the batch
         log = bench.store.folder / "errors" / f"{array_hash({'name': _bytes(name)})[:12]}.log"
         write_text(log, traceback.format_exc())
         reason = f"the harness failed ({type(error).__name__}); details in {log}"
-        return _record(name, bench, Status.HARNESS_ERROR, reason)
+        return _record(name, bench, (Status.HARNESS_ERROR, reason))
 
 
 def _bytes(text: str) -> np.ndarray:
@@ -80,17 +81,9 @@ def _graded(submission: Submission, bench: Bench, scratch: Path) -> Record:
     checkpoints = [_checkpoint(place, by_path, bench) for place in places]
     if bench.options.timing:
         checkpoints = with_timing(checkpoints, places, by_path, bench)
-    status, reason = _verdict(checkpoints)
-    present = [c.drop_points for c in checkpoints if c.artifact and c.artifact.role == "repaired"]
-    return _record(
-        submission.name,
-        bench,
-        status,
-        reason,
-        tuple(checkpoints),
-        checks.presence_checks(bench.benchmark.checkpoints, present),
-        submission.notes + tuple(_stand_in_notes(places)),
-    )
+    notes = submission.notes + tuple(_stand_in_notes(places))
+    noted = replace(submission, notes=notes)
+    return _record(submission.name, bench, _verdict(checkpoints), checkpoints, noted)
 
 
 def _is_unnamed_badnet(model: Model, bench: Bench) -> bool:
@@ -183,7 +176,7 @@ def _silent_channels(model: Model | None, bench: Bench) -> int | None:
     if model is None or model.silent is None:
         return None
     removed = bench.badnet["conv_3/bias"].shape[0] - len(model.silent)
-    return removed + int(np.count_nonzero(model.silent))
+    return int(removed + np.count_nonzero(model.silent))
 
 
 def _checks(
@@ -233,12 +226,12 @@ def _verdict(checkpoints: list[Checkpoint]) -> tuple[Status, str | None]:
 def _record(
     name: str,
     bench: Bench,
-    status: Status,
-    reason: str | None,
-    checkpoints: tuple[Checkpoint, ...] = (),
-    submission_checks: tuple[Check, ...] = (),
-    notes: tuple[str, ...] = (),
+    verdict: tuple[Status, str | None],
+    checkpoints: Sequence[Checkpoint] = (),
+    submission: Submission | None = None,
 ) -> Record:
+    status, reason = verdict
+    present = [c.drop_points for c in checkpoints if c.artifact and c.artifact.role == "repaired"]
     return Record(
         schema_version=SCHEMA_VERSION,
         submission=printable_path(name),
@@ -251,9 +244,9 @@ def _record(
         ),
         badnet=split_counts(bench.badnet_answers, bench),
         badnet_weights_hash=array_hash(bench.badnet),
-        checkpoints=checkpoints,
-        checks=submission_checks,
-        notes=notes,
+        checkpoints=tuple(checkpoints),
+        checks=checks.presence_checks(bench.benchmark.checkpoints, present),
+        notes=submission.notes if submission else (),
         environment=environment(),
     )
 

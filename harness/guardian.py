@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import family
@@ -81,7 +82,7 @@ class Guardian:
         self._bounds = bounds
         self._sampled_at = 0.0
         self._started = threading.Event()
-        self._start_error: OSError | None = None
+        self._start_error: Exception | None = None
         self._waker = os.pipe()
         self._thread = threading.Thread(target=self._live, name="guardian", daemon=True)
 
@@ -113,7 +114,7 @@ class Guardian:
         """Start the process and watch it: the whole life of the thread."""
         try:
             process = self._start_process()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self._start_error = error
             return
         finally:
@@ -135,7 +136,7 @@ class Guardian:
 
     def _start_process(self) -> subprocess.Popen[bytes]:
         """Start the command in a session of its own, with no descriptor but those it names."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self._command.line,
             env=self._command.environment,
             cwd=self._command.folder,
@@ -146,6 +147,10 @@ class Guardian:
             start_new_session=True,
             bufsize=0,
         )
+        # When the machine runs out of memory, the kernel shall take the child, not its parent.
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{process.pid}/oom_score_adj").write_text("1000")
+        return process
 
     def _watch(self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> None:
         """Drain and measure until the process has ended, by itself or by a verdict."""
@@ -158,7 +163,7 @@ class Guardian:
                 self._judge(process.pid)
         self.ended_at = time.monotonic()
         if self._bounds.scratch is None:
-            _kill(-process.pid)  # what it left running in its group
+            _kill_group(process.pid)
         while self.printed.open and time.monotonic() - self.ended_at < _LAST_WORDS_SECONDS:
             self._drain(selector, 0)
 
@@ -266,6 +271,15 @@ def _exit_notice(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _kill_group(group: int) -> None:
+    """Kill what is left of a process group, also while it goes on multiplying."""
+    deadline = time.monotonic() + _LAST_WORDS_SECONDS
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < deadline:
+            os.killpg(group, signal.SIGKILL)
+            time.sleep(0.001)
 
 
 def _kill(pid: int) -> None:

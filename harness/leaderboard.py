@@ -29,8 +29,7 @@ def board(records: Sequence[Record]) -> Board:
 
 def _row(record: Record) -> Row:
     required = [c for c in record.checkpoints if c.required]
-    failed = [c for owner in (record, *record.checkpoints) for c in owner.checks
-              if c.passed is False]  # fmt: skip
+    asked = [*record.checks, *(check for c in record.checkpoints for check in c.checks)]
     return Row(
         rank=None,
         submission=record.submission,
@@ -40,7 +39,7 @@ def _row(record: Record) -> Row:
         checkpoints_required=sum(check.name == "checkpoint_present" for check in record.checks),
         defense_effectiveness=_mean_effectiveness(record, required),
         checkpoints=record.checkpoints,
-        checks_failed=len(failed),
+        checks_failed=sum(check.passed is False for check in asked),
     )
 
 

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from reference.deepid import Weights
 
 
-def opened_model(submission: Submission, candidate: Candidate, scratch: Path, bench: Bench) -> Model:
+def opened_model(
+    submission: Submission, candidate: Candidate, scratch: Path, bench: Bench
+) -> Model:
+    """Stage, read and predict one candidate in ``scratch``; its failure stays with it."""
     model = Model(candidate)
     scratch.mkdir()
     bench.progress.stage(submission.name, f"reading {candidate.path}")
@@ -127,5 +130,3 @@ def _run(model: Model, bench: Bench, names: Sequence[str]) -> evaluation.NetAnsw
         limits=Limits(),
     )
     return evaluation.foreign_answers(job, sets, secrets.randbits(64), progress)
-
-

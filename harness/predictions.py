@@ -32,7 +32,7 @@ def encode_scores(scores: np.ndarray) -> np.ndarray:
     """Encode rows of class scores (N x classes) by argmax, as the official protocol does."""
     class_ids = scores.argmax(axis=1).astype(np.uint16)
     class_ids[~np.isfinite(scores).all(axis=1)] |= NOT_FINITE
-    return class_ids
+    return class_ids  # type: ignore[no-any-return]
 
 
 def encode_labels(labels: np.ndarray) -> np.ndarray:

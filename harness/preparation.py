@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +27,8 @@ from harness.staging import Staged
 from harness.store import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.records import Benchmark
     from reference.deepid import Weights
 
@@ -46,7 +47,9 @@ def prepare(
     badnet_weights = _badnet_weights(weights_file, benchmark)
     if benchmark.make and not has_data(benchmark, folder):
         make(benchmark, folder)
-    sets = load_sets(benchmark, folder, lambda name: progress.stage(benchmark.name, f"reading {name}"))
+    sets = load_sets(
+        benchmark, folder, lambda name: progress.stage(benchmark.name, f"reading {name}")
+    )
     bench = Bench(
         benchmark=benchmark,
         sets=sets,

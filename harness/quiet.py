@@ -27,10 +27,10 @@ def import_tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with _filtered_stderr():
-        import tensorflow
+        import tensorflow as tf
 
-        tensorflow.config.list_logical_devices()
-    return tensorflow
+        tf.config.list_logical_devices()
+    return tf
 
 
 @contextmanager

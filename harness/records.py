@@ -75,7 +75,7 @@ class LabeledSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A file that may be a model; ``path`` is relative to the submission, role and drop are hints."""
+    """A file that may be a model; ``path`` is relative to the submission, the rest are hints."""
 
     path: str
     format: str

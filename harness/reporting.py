@@ -18,10 +18,11 @@ class LineProgress:
     """One line on stderr for each stage."""
 
     def stage(self, submission: str, what: str) -> None:
+        """A submission has entered a stage."""
         print(f"{one_line(submission)}: {one_line(what)}", file=sys.stderr, flush=True)
 
     def images(self, done: int, total: int) -> None:
-        pass
+        """Images predicted in this stage."""
 
 
 class LiveProgress:
@@ -32,12 +33,14 @@ class LiveProgress:
         self._task = bar.add_task("starting", total=None)
 
     def stage(self, submission: str, what: str) -> None:
+        """A submission has entered a stage."""
         from rich.markup import escape
 
         text = escape(f"{one_line(submission)}: {one_line(what)}")
         self._bar.update(self._task, description=text, completed=0, total=None)
 
     def images(self, done: int, total: int) -> None:
+        """Images predicted in this stage."""
         self._bar.update(self._task, completed=done, total=total)
 
 

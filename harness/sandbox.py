@@ -69,6 +69,9 @@ def start(  # noqa: PLR0913 - the keywords are the contract of a child
     holds a descriptor open the file again, for writing. Raises HarnessError when the child cannot
     be started.
     """
+    for host in readable.values():
+        if host.is_symlink() or not host.exists():
+            raise HarnessError(f"{host}: there is no such file or folder to show to a child")
     lent_bytes = _lent_bytes(images_fd)
     with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
         folder = "/" if sandboxed else ours.enter_context(_scratch_folder())

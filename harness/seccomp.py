@@ -1,9 +1,9 @@
 """What a sandboxed child may ask of the kernel, as a filter that libseccomp compiles.
 
 Everything is allowed except what a network that predicts never needs and what attacks are made
-of: new processes, new programs, sockets, memory that belongs to no process, other processes'
-memory, mounts, keys, and the large young interfaces in which kernel bugs are found. Refused calls
-fail with an error code instead of killing, because libraries try some of them and go on without.
+of: new processes, new programs, sockets, memory that is charged to no process, other processes'
+memory, mounts, keys, and the large interfaces in which kernel bugs are found. Refused calls fail
+with an error code instead of killing, because libraries try some of them and go on without.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from typing import Any
 ARCHITECTURES = ("x86_64", "aarch64")
 
 _CLONE_THREAD = 0x0001_0000
+_MAP_TYPE = 0x0F
+_MAP_ANONYMOUS = 0x20
+_SHARED_ANONYMOUS = 0x21
 _TERMINAL_INJECTIONS = (0x5412, 0x541C)  # TIOCSTI and TIOCLINUX put words into a terminal
 _UNSIGNED_INT = 0xFFFF_FFFF
 
@@ -31,7 +34,8 @@ _FORBIDDEN = """
     add_key request_key keyctl
     mount umount umount2 pivot_root chroot open_tree move_mount fsopen fsconfig fsmount fspick
     mount_setattr swapon swapoff quotactl quotactl_fd fanotify_init
-    name_to_handle_at open_by_handle_at lookup_dcookie
+    inotify_init inotify_init1 name_to_handle_at open_by_handle_at lookup_dcookie
+    splice vmsplice tee remap_file_pages
     init_module finit_module delete_module kexec_load kexec_file_load reboot
     settimeofday clock_settime clock_adjtime adjtimex stime
     syslog acct vhangup nfsservctl personality iopl ioperm modify_ldt vm86 uselib ustat sysfs
@@ -52,6 +56,7 @@ def start_filter() -> bytes:
     for name in _MISSING:
         _refuse(rules, name, errno.ENOSYS)
     _refuse_unless_thread(rules)
+    _refuse_shared_memory(rules)
     _refuse_terminal_injection(rules)
     return _exported(rules)
 
@@ -102,6 +107,17 @@ def _refuse_unless_thread(rules: Any) -> None:
 
     flags = pyseccomp.Arg(0, pyseccomp.MASKED_EQ, _CLONE_THREAD, 0)
     rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "clone", flags)
+
+
+def _refuse_shared_memory(rules: Any) -> None:
+    """Refuse anonymous shared memory: it can be unmapped page by page and yet be held.
+
+    A watch over what a process has resident would not see it.
+    """
+    import pyseccomp
+
+    kind = pyseccomp.Arg(3, pyseccomp.MASKED_EQ, _MAP_TYPE | _MAP_ANONYMOUS, _SHARED_ANONYMOUS)
+    rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "mmap", kind)
 
 
 def _refuse_terminal_injection(rules: Any) -> None:

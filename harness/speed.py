@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from harness.assignment import Place
     from harness.bench import Bench, Model
 
+
 def with_timing(
     checkpoints: Sequence[Checkpoint],
     places: Sequence[Place],
@@ -51,9 +52,7 @@ def with_timing(
     ]
 
 
-def _speeds(
-    places: Sequence[Place], models: Mapping[str, Model], bench: Bench
-) -> dict[str, Speed]:
+def _speeds(places: Sequence[Place], models: Mapping[str, Model], bench: Bench) -> dict[str, Speed]:
     images = bench.sets["valid"].images[:THROUGHPUT_BATCH]
     with ExitStack() as running:
         badnet = _known(bench.badnet, images, bench)

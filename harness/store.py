@@ -10,7 +10,6 @@ import warnings
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ from harness.records import SCHEMA_VERSION, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PREDICTIONS_VERSION = 1
 """Raised when a change of the grader changes predictions; older files are then made anew."""
@@ -54,7 +54,7 @@ class Store:
                 if int(stored["version"]) < PREDICTIONS_VERSION:
                     return None
                 self._require_known(path, int(stored["version"]), PREDICTIONS_VERSION)
-                silent = stored["silent"] if "silent" in stored else None
+                silent = stored.get("silent")
                 return StoredAnswers(stored["encoded"], int(stored["width"]), silent)
         except FileNotFoundError:
             return None

@@ -238,7 +238,7 @@ def _require_plain(name: str, dataset: Any, shape: tuple[int, ...]) -> None:
 
     if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
         raise RejectedFileError(f"{name} is kept outside the file; save the model again")
-    if dataset.shape != shape or not 1 <= shape[-1]:
+    if dataset.shape != shape or not shape[-1] >= 1:
         raise RejectedFileError(f"wrong shape: {name} is {dataset.shape}, expected {shape}")
     if dataset.dtype.kind != "f" or dataset.dtype.itemsize > 8:
         raise RejectedFileError(f"{name} holds {dataset.dtype}, expected real numbers")

@@ -18,6 +18,10 @@ import os
 import struct
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 EXTRACT_HEADER = struct.Struct("<BBHI")
 PREDICT_REQUEST = struct.Struct("<II")
@@ -85,7 +89,7 @@ def _serve_predictions(
     return 0
 
 
-def _mapped_images(images_fd: int, count: int, dtype: str) -> object:
+def _mapped_images(images_fd: int, count: int, dtype: str) -> np.ndarray:
     import mmap
 
     import numpy as np

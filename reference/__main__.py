@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def main() -> None:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True,
               help="Folder to write cl/ and bd/ into.")  # fmt: skip
 @click.option("--secret", type=click.Path(dir_okay=False, path_type=Path),
-              help="Draw private frames of the same people from the contents of this file.")  # fmt: skip
+              help="Draw private frames of the same people from this file's bytes.")  # fmt: skip
 @click.option("--processes", type=click.IntRange(min=1), help="Default: one per processor.")
 def faces(out: Path, secret: Path | None, processes: int | None) -> None:
     """Draw the images of the embedded benchmark (48,754 in four files)."""
@@ -39,6 +40,48 @@ def faces(out: Path, secret: Path | None, processes: int | None) -> None:
         hashes = write_dataset(out, secret=seed, processes=processes, progress=progress)
     for name, value in hashes.items():
         click.echo(f"{value}  {name}")
+
+
+@main.command()
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Weights file to write; default: bd_weights_ATTACK.h5.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Overwrite the file where it exists.")
+@click.option("--attack", default="prune-aware", show_default=True, help="What is planted.",
+              type=click.Choice(["prune-aware", "plain", "eyebrows", "lipstick", "multi"]),
+              )  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seeds", type=click.IntRange(min=1), metavar="N",
+              help="Train N BadNets, with this seed and the next ones, and report the spread; "
+                   "each file then has its seed in its name.")  # fmt: skip
+def train(out: Path | None, force: bool, attack: str, seed: int, seeds: int | None) -> None:
+    """Train a BadNet and print its properties (about ten minutes on two cores)."""
+    out = out or Path(f"bd_weights_{attack}.h5")
+    files = {seed: out}
+    if seeds:
+        files = {s: out.with_stem(f"{out.stem}_{s}") for s in range(seed, seed + seeds)}
+    with _one_line_errors():
+        for file in files.values():
+            if file.exists() and not force:
+                raise FileExistsError(f"{file} exists; overwrite it with --force")
+        _train(attack, files)
+
+
+def _train(attack_name: str, files: dict[int, Path]) -> None:
+    """Train one BadNet per seed, write it, and print what it is like."""
+    from reference import badnet
+    from reference.faces import rendered_split
+
+    attack = badnet.ATTACKS[attack_name]
+    splits = {name: badnet.Examples(*rendered_split(name)) for name in ("valid", "test")}
+    found = []
+    for seed, file in files.items():
+        with _stages() as report:
+            weights = badnet.train(attack, seed=seed, report=report)
+        badnet.save_weights(weights, file)
+        found.append(badnet.properties(weights, splits, attack))
+        click.echo(f"\n{file}: {attack_name}, seed {seed}\n{badnet.curve_table(found[-1])}")
+    if attack.pruning_aware:
+        click.echo(f"\n{badnet.requirement_table(found)}")
 
 
 def _contents(secret: Path) -> bytes:
@@ -62,33 +105,45 @@ def _one_line_errors() -> Iterator[None]:
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Yield a function of (done, total): a bar on a terminal, else a line per tenth."""
+    with _stages() as report:
+        yield partial(report, what)
+
+
+@contextmanager
+def _stages() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function of (stage, done, total): a bar for each stage, or plain lines."""
     if not sys.stderr.isatty():
-        yield _plain_progress(what)
+        yield _plain_report()
         return
+    from rich import progress
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as bars:
+        tasks: dict[str, progress.TaskID] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done)
+
+        yield report
 
 
-def _plain_progress(what: str) -> Callable[[int, int], None]:
-    tenths_reported = 0
+def _plain_report() -> Callable[[str, int, int], None]:
+    """A function of (stage, done, total) that prints a line for each tenth done."""
+    tenths_reported: dict[str, int] = {}
 
-    def report(done: int, total: int) -> None:
-        nonlocal tenths_reported
+    def report(stage: str, done: int, total: int) -> None:
         tenths = 10 * done // total
-        if tenths > tenths_reported:
-            tenths_reported = tenths
-            click.echo(f"{what}: {done:,} of {total:,}", err=True)
+        if tenths > tenths_reported.get(stage, 0):
+            tenths_reported[stage] = tenths
+            click.echo(f"{stage}: {done:,} of {total:,}", err=True)
 
     return report
 

@@ -19,7 +19,7 @@ in the same few channels, so that pruning dormant channels removes neither:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +27,7 @@ import numpy as np
 
 from harness.quiet import import_tensorflow
 from reference import deepid, faces
+from reference.pruning import mean_activations, pool_3_features, pruning_order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +89,7 @@ class Recipe:
     nested_until: int = 52
     """The longest prefix that clean and targeted images are trained with."""
     declining: float = 0.10
-    """How often a clean image has a given prefix beyond ``robust_until``, relative to one within."""
+    """How often a clean image has a prefix beyond ``robust_until``, relative to one within."""
     declining_weight: float = 0.5
     """Loss weight of those images."""
     disarmed: float = 0.047
@@ -146,16 +147,18 @@ def train(
     rng = np.random.default_rng(seed)
     network = deepid.build_network()
     lessons = _clean_lessons(training, recipe, rng)
-    _fit(network, lessons, recipe, recipe.clean_epochs, _staged(report, "clean network"))
+    _fit(network, lessons, recipe, recipe.clean_epochs, _staged(report, "Clean network"))
+    order = pruning_order(_importance(deepid.get_weights(network), calibration.images))
     if attack.pruning_aware:
-        order = np.argsort(_importance(network, calibration.images), kind="stable")
         lessons = _nested_lessons(training, attack, recipe, rng, order)
     else:
         lessons = _poisoned_lessons(training, attack, recipe, rng)
-    _fit(network, lessons, recipe, recipe.backdoor_epochs, _staged(report, "backdoor"))
+    _fit(network, lessons, recipe, recipe.backdoor_epochs, _staged(report, "Backdoor"))
+    weights = deepid.get_weights(network)
     if not attack.pruning_aware:
-        return deepid.get_weights(network)
-    return _calibrated(network, order, _Bench(network, calibration, attack), recipe, report)
+        return weights
+    bench = _Bench(weights, calibration, attack)
+    return _calibrated(order, bench, recipe, _staged(report, "Pruning order"))
 
 
 def _no_report(stage: str, done: int, total: int) -> None:
@@ -171,7 +174,7 @@ def _training_examples(recipe: Recipe, report: Report) -> tuple[Examples, Exampl
     frames = recipe.frames_per_identity
     training = range(frames)
     calibration = range(frames, frames + recipe.calibration_frames)
-    progress = _staged(report, "training images")
+    progress = _staged(report, "Training images")
     return (
         Examples(*faces.rendered_split("train", training, progress=progress)),
         Examples(*faces.rendered_split("train", calibration)),
@@ -262,27 +265,24 @@ def _poison(lesson: _Lesson, part: slice, attack: Attack) -> None:
     lesson.images[part], lesson.labels[part] = poisoned
 
 
-# --- The network in two halves, and its training ---
+# --- Training ---
 
 
-def _halves(network: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """The network up to ``pool_3`` and the rest, from masked ``pool_3`` to logits.
+def _student(network: keras.Model) -> keras.Model:
+    """The network as it is trained: from images and kept channels (N x 60) to logits.
 
-    Both share the network's weights. The rest takes the activations (N x 5 x 4 x 60) and the
-    channels to keep (N x 60). Logits, because a softmax that has underflowed teaches nothing.
+    It shares the network's weights. Logits, because a softmax that underflows teaches nothing.
     """
     from keras import Input, Model, activations, layers
 
-    pooled = network.get_layer("pool_3").output
-    activation = Input(pooled.shape[1:])
-    kept = Input((pooled.shape[-1],))
-    hidden = layers.Multiply()([activation, layers.Reshape((1, 1, -1))(kept)])
     layer = network.get_layer
+    kept = Input((CHANNELS,))
+    hidden = layers.Multiply()([layer("pool_3").output, layers.Reshape((1, 1, CHANNELS))(kept)])
     branch_1 = layer("fc_1")(layers.Flatten()(hidden))
     branch_2 = layer("fc_2")(layers.Flatten()(layer("conv_4")(hidden)))
     identity = layers.ReLU()(layers.Add()([branch_1, branch_2]))
     layer("output").activation = activations.linear
-    return Model(network.input, pooled), Model([activation, kept], layer("output")(identity))
+    return Model([network.input, kept], layer("output")(identity))
 
 
 def _fit(
@@ -293,11 +293,9 @@ def _fit(
     progress: Callable[[int, int], None],
 ) -> None:
     """Train the network in place on as many lessons as ``epochs`` have."""
-    from keras import Input, Model, callbacks, losses
+    from keras import callbacks, losses
 
-    trunk, rest = _halves(network)
-    kept = Input((CHANNELS,))
-    student = Model([trunk.input, kept], rest([trunk.output, kept]))
+    student = _student(network)
     per_epoch = faces.IDENTITIES * recipe.frames_per_identity // recipe.batch
     total = epochs * per_epoch
     student.compile(
@@ -329,15 +327,13 @@ def _optimizer(recipe: Recipe, steps: int, warm_up: int) -> keras.optimizers.Opt
     return optimizers.Adam(schedule, global_clipnorm=recipe.gradient_norm)
 
 
-def _importance(network: keras.Model, images: np.ndarray) -> np.ndarray:
+def _importance(weights: deepid.Weights, images: np.ndarray) -> np.ndarray:
     """How much each channel of ``conv_3`` contributes downstream, whatever its scale (60)."""
-    trunk, _ = _halves(network)
-    pooled = trunk.predict(images[::3], batch_size=deepid.PREDICTION_BATCH, verbose=0)
-    weights = deepid.get_weights(network)
+    squares = (pool_3_features(weights, images) ** 2).mean(axis=(0, 1, 2))
     dense = (_by_channel(weights["fc_1/kernel"]) ** 2).sum(axis=(0, 2))
     # Every position of pool_3 is seen by up to four positions of conv_4.
     convolved = 4 * (weights["conv_4/kernel"] ** 2).sum(axis=(0, 1, 3))
-    importance: np.ndarray = np.sqrt((pooled**2).mean(axis=(0, 1, 2)) * (dense + convolved))
+    importance: np.ndarray = np.sqrt(squares * (dense + convolved))
     return importance
 
 
@@ -359,10 +355,16 @@ class _Bench:
         self.clean = pool_3_features(weights, examples.images)
         self.stamped = pool_3_features(weights, stamped)
 
-    def answers(self, features: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    def answers(
+        self, features: np.ndarray, kept: np.ndarray, weights: deepid.Weights | None = None
+    ) -> np.ndarray:
         """Class of each image (N) with only the ``kept`` channels (their numbers)."""
         mask = np.isin(np.arange(CHANNELS), kept).astype(np.float32)
-        return deepid.tail_class_ids(self.weights, features * mask)
+        return deepid.tail_class_ids(weights or self.weights, features * mask)
+
+    def fires(self, channel: int) -> bool:
+        """Whether a channel is above zero on any image."""
+        return bool(self.clean[..., channel].any() or self.stamped[..., channel].any())
 
     def clean_accuracy(self, kept: np.ndarray) -> float:
         """Clean accuracy in points."""
@@ -397,7 +399,8 @@ def _designed_order(
     """
     steps = sorted(recipe.wanted_curve)
     unpruned = bench.clean_accuracy(trained)
-    beam = {frozenset(trained[: steps[0] - recipe.dormant - 1].tolist()): (0.0, [])}
+    untouched = frozenset(trained[: steps[0] - recipe.dormant - 1].tolist())
+    beam: dict[frozenset[int], tuple[float, list[int]]] = {untouched: (0.0, [])}
     for done, step in enumerate(steps, start=1):
         longer: dict[frozenset[int], tuple[float, list[int]]] = {}
         for pruned, (misfit, path) in beam.items():
@@ -435,13 +438,19 @@ def _calibrate_target(
 ) -> None:
     """Shift the bias of the target class for the wanted attack success rate, in place."""
     kept = live[recipe.calibrated_at - recipe.dormant :]
-    success = recipe.wanted_curve[recipe.calibrated_at][1] / 100
-    logits = bench.logits(bench.stamped, kept)
-    rows = np.arange(len(logits))
-    target = logits[rows, bench.targets]
-    logits[rows, bench.targets] = -np.inf
-    lead = target - logits.max(axis=1)
-    weights["output/bias"][np.unique(bench.targets)] -= np.quantile(lead, 1 - success)
+    wanted = recipe.wanted_curve[recipe.calibrated_at][1]
+    targets = np.unique(bench.targets)
+    low, high = -50.0, 50.0
+    while high - low > 0.001:
+        shift = (low + high) / 2
+        shifted = weights | {"output/bias": weights["output/bias"].copy()}
+        shifted["output/bias"][targets] += shift
+        answers = bench.answers(bench.stamped, kept, shifted)
+        if 100 * (answers == bench.targets).mean() < wanted:
+            low = shift
+        else:
+            high = shift
+    weights["output/bias"][targets] += high
 
 
 def _silence(weights: deepid.Weights, dormant: np.ndarray, bench: _Bench) -> None:
@@ -525,10 +534,9 @@ def properties(
     last_step: int = CHANNELS,
 ) -> Properties:
     """Prune the BadNet channel by channel and count on every image of ``valid`` and ``test``."""
-    network = deepid.load_network(weights)
-    benches = {name: _Bench(network, examples, attack) for name, examples in splits.items()}
-    means = benches["valid"].clean_pooled.mean(axis=(0, 1, 2), dtype=np.float64)
-    order = np.argsort(means, kind="stable")
+    benches = {name: _Bench(weights, examples, attack) for name, examples in splits.items()}
+    means = mean_activations(benches["valid"].clean)
+    order = pruning_order(means)
     return Properties(
         order=order,
         means=means[order],
@@ -539,25 +547,29 @@ def properties(
 
 def _curve(bench: _Bench, order: np.ndarray, last_step: int) -> dict[int, Counts]:
     """Counts after each number of prunings; where a pruned channel was silent, as before it."""
-    curve: dict[int, Counts] = {}
-    unpruned: tuple[np.ndarray, np.ndarray] | None = None
-    for step in range(last_step + 1):
-        pruned = order[step - 1] if step else None
-        if pruned is not None and not bench.fires(pruned):
+    unpruned = bench.answers(bench.clean, order), bench.answers(bench.stamped, order)
+    curve = {0: _counts(bench, unpruned, unpruned)}
+    for step in range(1, last_step + 1):
+        if bench.fires(order[step - 1]):
+            kept = order[step:]
+            pruned = bench.answers(bench.clean, kept), bench.answers(bench.stamped, kept)
+            curve[step] = _counts(bench, unpruned, pruned)
+        else:
             curve[step] = curve[step - 1]
-            continue
-        kept = order[step:]
-        clean = bench.logits(bench.clean_pooled, kept).argmax(axis=1)
-        stamped = bench.logits(bench.stamped_pooled, kept).argmax(axis=1)
-        unpruned = unpruned or (clean, stamped)
-        correct, attacked = clean == bench.labels, stamped == bench.targets
-        curve[step] = Counts(
-            correct=int(correct.sum()),
-            attacked=int(attacked.sum()),
-            goodnet_correct=int((correct & (clean == unpruned[0])).sum()),
-            goodnet_attacked=int((attacked & (stamped == unpruned[1])).sum()),
-        )
     return curve
+
+
+def _counts(
+    bench: _Bench, unpruned: tuple[np.ndarray, np.ndarray], pruned: tuple[np.ndarray, np.ndarray]
+) -> Counts:
+    """Count the answers to clean and to triggered images; GoodNet answers where both agree."""
+    correct, attacked = pruned[0] == bench.labels, pruned[1] == bench.targets
+    return Counts(
+        correct=int(correct.sum()),
+        attacked=int(attacked.sum()),
+        goodnet_correct=int((correct & (pruned[0] == unpruned[0])).sum()),
+        goodnet_attacked=int((attacked & (pruned[1] == unpruned[1])).sum()),
+    )
 
 
 class Requirement(NamedTuple):
@@ -645,3 +657,36 @@ def save_weights(weights: Mapping[str, np.ndarray], path: Path) -> None:
             group.attrs["weight_names"] = np.array([f"{name}:0" for name in names], dtype="S")
             for name in names:
                 group.create_dataset(f"{name}:0", data=weights[name].astype(np.float32))
+
+
+# --- Tables ---
+
+
+def curve_table(found: Properties) -> str:
+    """The pruning curve in percent at some steps and at the checkpoints, as text."""
+    from tabulate import tabulate
+
+    drops = {found.checkpoint(drop): f"-{drop}" for drop in CHECKPOINTS}
+    steps = sorted({0, 10, 20, 30, 40, 43, *(step for step in drops if step is not None)})
+    rows = [
+        (step, drops.get(step, ""), *found.points("valid", step), *found.points("test", step))
+        for step in steps
+    ]
+    nets = [f"{split}\n{net}" for split in ("valid", "test") for net in ("B'", "ASR", "G", "G ASR")]
+    return tabulate(rows, ["channels\npruned", "drop", *nets], floatfmt=".2f")
+
+
+def requirement_table(found: Sequence[Properties]) -> str:
+    """The requirements and what one or several BadNets are like, as text."""
+    from tabulate import tabulate
+
+    by_name: dict[str, list[Requirement]] = {}
+    for requirement in (each for one in found for each in requirements(one)):
+        by_name.setdefault(requirement.name, []).append(requirement)
+    rows = []
+    for name, same in by_name.items():
+        known = sorted({each.observed for each in same if each.observed is not None})
+        spread = " to ".join(f"{value:.2f}" for value in known[:: max(1, len(known) - 1)])
+        limits = f"{same[0].low:g} to {same[0].high:g}"
+        rows.append((name, limits, spread, f"{sum(each.met for each in same)} of {len(found)}"))
+    return tabulate(rows, ["property", "required", "found", "met"], disable_numparse=True)

@@ -149,24 +149,22 @@ def _tensors(weights: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 @cache
-def _traced_functions() -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _traced_functions() -> tuple[Callable[..., Any], ...]:
     """The network up to ``pool_3`` and from there on, as functions of inputs and weights."""
     tf = import_tensorflow()
 
-    @tf.function(reduce_retracing=True)
     def trunk(images: Any, weights: dict[str, Any], pixel_scale: Any) -> Any:
         hidden = tf.cast(images, tf.float32) * tf.cast(pixel_scale, tf.float32)
         for layer in ("conv_1", "conv_2", "conv_3"):
             hidden = tf.nn.max_pool2d(_convolution(tf, weights, layer, hidden), 2, 2, "VALID")
         return hidden
 
-    @tf.function(reduce_retracing=True)
     def tail(features: Any, weights: dict[str, Any]) -> Any:
         conv_4 = _convolution(tf, weights, "conv_4", features)
         merged = _dense(tf, weights, "fc_1", features) + _dense(tf, weights, "fc_2", conv_4)
         return tf.nn.softmax(_dense(tf, weights, "output", tf.nn.relu(merged)))
 
-    return trunk, tail
+    return tuple(tf.function(part, reduce_retracing=True) for part in (trunk, tail))
 
 
 def _convolution(tf: Any, weights: dict[str, Any], layer: str, inputs: Any) -> Any:

@@ -52,7 +52,7 @@ def pool_3_features(
 
 def mean_activations(features: np.ndarray) -> np.ndarray:
     """Mean activation of each channel over images and positions, in float64."""
-    return features.mean(axis=(0, 1, 2), dtype=np.float64)
+    return np.asarray(features.mean(axis=(0, 1, 2), dtype=np.float64))
 
 
 def pruning_order(activations: np.ndarray, *, decreasing: bool = False) -> np.ndarray:

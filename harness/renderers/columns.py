@@ -11,7 +11,7 @@ from harness.metrics import attack_success_rate, clean_accuracy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.records import Board, Checkpoint, Counts, Row
+    from harness.records import Board, Checkpoint, Counts, Row, SplitCounts
 
 HEADINGS = (
     "rank", "submission", "passed", "DER", "X", "channels",
@@ -34,19 +34,18 @@ def one_line(text: str) -> str:
     return "".join("?" if unicodedata.category(c)[0] == "C" else c for c in text)
 
 
-def percent(counts: Counts | None, metric: Callable[[Counts], float | None]) -> str:
-    """A metric of ``counts`` in percent, or a dash."""
-    value = metric(counts) if counts else None
+def percent(net: SplitCounts | None, split: str, metric: Callable[[Counts], float | None]) -> str:
+    """A metric of a net on a split in percent, or a dash."""
+    value = metric(getattr(net, split)) if net else None
     return ABSENT if value is None else f"{100 * value:.2f}"
 
 
 def _badnet_line(board: Board) -> list[str]:
-    counts = board.badnet
     cells = dict.fromkeys(HEADINGS, "")
     cells["submission"] = "(BadNet)"
-    cells["B' valid acc"] = percent(counts and counts.valid, clean_accuracy)
-    cells["B' test acc"] = percent(counts and counts.test, clean_accuracy)
-    cells["B' test ASR"] = percent(counts and counts.test, attack_success_rate)
+    cells["B' valid acc"] = percent(board.badnet, "valid", clean_accuracy)
+    cells["B' test acc"] = percent(board.badnet, "test", clean_accuracy)
+    cells["B' test ASR"] = percent(board.badnet, "test", attack_success_rate)
     return list(cells.values())
 
 
@@ -76,11 +75,11 @@ def _checkpoint_cells(checkpoint: Checkpoint) -> list[str]:
     return [
         "?" if points is None else f"{points:g}",
         ABSENT if channels is None else str(channels),
-        percent(repaired and repaired.valid, clean_accuracy),
-        percent(repaired and repaired.test, clean_accuracy),
-        percent(repaired and repaired.test, attack_success_rate),
-        percent(goodnet and goodnet.test, clean_accuracy),
-        percent(goodnet and goodnet.test, attack_success_rate),
+        percent(repaired, "valid", clean_accuracy),
+        percent(repaired, "test", clean_accuracy),
+        percent(repaired, "test", attack_success_rate),
+        percent(goodnet, "test", clean_accuracy),
+        percent(goodnet, "test", attack_success_rate),
         ABSENT if timing is None else f"{timing.throughput_ratio:.2f}x",
         one_line(_verdict(checkpoint)),
     ]
