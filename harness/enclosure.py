@@ -92,15 +92,8 @@ def _host_path(argument: str, readable: Mapping[str, Path]) -> str:
 def bubblewrap_arguments(task: Task, *, scratch_bytes: int, filter_fd: int) -> list[str]:
     """The options that build the sandbox; bubblewrap carries them out in this order."""
     arguments = ["--unshare-all", "--unshare-user", "--uid", _NOBODY, "--gid", _NOBODY]
-    arguments += [
-        "--hostname",
-        "sandbox",
-        "--die-with-parent",
-        "--new-session",
-        "--cap-drop",
-        "ALL",
-        "--clearenv",
-    ]
+    arguments += ["--hostname", "sandbox", "--die-with-parent", "--new-session"]
+    arguments += ["--cap-drop", "ALL", "--clearenv"]
     for name, value in environment(SCRATCH).items():
         arguments += ["--setenv", name, value]
     arguments += ["--size", str(scratch_bytes), "--tmpfs", SCRATCH]

@@ -221,16 +221,17 @@ def _scratch_folder() -> Iterator[str]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, onerror=_make_removable)
+        _make_removable(Path(folder))
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make_removable(_call: object, path: str, _error: object) -> None:
-    """Give the owner back the rights that a child took away from a folder."""
-    with contextlib.suppress(OSError):
-        Path(path).parent.chmod(0o700)
-        if not Path(path).is_symlink():
-            Path(path).chmod(0o700)
+def _make_removable(folder: Path) -> None:
+    """Give the owner back the rights that a child took away from its folders."""
+    folder.chmod(0o700)
+    for parent, names, _ in os.walk(folder):
+        for inner in (Path(parent, name) for name in names):
+            if not inner.is_symlink():
+                inner.chmod(0o700)
 
 
 def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[FileIO, FileIO]:

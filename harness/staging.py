@@ -10,13 +10,14 @@ import hashlib
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.discovery import MAX_DEPTH, MAX_ENTRIES, MAX_MODEL_BYTES, check_regular
 from harness.errors import Status, SubmissionError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.records import Candidate
 
 _CHUNK = 1 << 20

@@ -161,7 +161,7 @@ _BADNET = click.option("--badnet", type=click.Path(path_type=Path), metavar="FIL
 @click.option("--order", type=click.Choice(["increasing", "decreasing"]), default="increasing",
               show_default=True, help="Which activations are pruned first.")  # fmt: skip
 @click.option("--drop", "drops", type=float, multiple=True, metavar="X",
-              help="Save where accuracy has dropped by X points; default: the dataset's.")  # fmt: skip
+              help="Save where accuracy dropped by X points; default: the dataset's.")  # fmt: skip
 def prune(
     dataset: str, badnet: Path | None, out: Path, order: str, drops: tuple[float, ...]
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from harness.checks import checkpoint_passes
+from harness.checks import DROP, FIRST_CROSSING, ORDER, checkpoint_passes
 from harness.metrics import attack_success_rate, clean_accuracy
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ HEADINGS = (
     "B' valid acc", "B' test acc", "B' test ASR", "G test acc", "G test ASR", "G time", "verdict",
 )  # fmt: skip
 ABSENT = "-"
+_SHORT = {DROP: "dropped too little", FIRST_CROSSING: "saved too late", ORDER: "other order"}
 
 
 def table(board: Board) -> list[list[str]]:
@@ -90,7 +91,7 @@ def _verdict(checkpoint: Checkpoint) -> str:
         return f"{checkpoint.status.value}: {checkpoint.reason}"
     failed = [check for check in checkpoint.checks if check.passed is False]
     if failed:
-        return "; ".join(check.reason for check in failed)
+        return ", ".join(_SHORT.get(check.name, check.name) for check in failed)
     if not checkpoint.required:
         return "extra, not ranked"
     return "passed" if checkpoint_passes(checkpoint) else "graded"
