@@ -1,0 +1,78 @@
+"""Metrics against values computed by hand."""
+
+import numpy as np
+import pytest
+
+from harness.metrics import (
+    attack_success_rate,
+    clean_accuracy,
+    counts,
+    defense_effectiveness,
+    has_dropped,
+)
+from harness.predictions import NOT_FINITE, decode
+from harness.records import Counts
+
+CLASSES = 3
+
+
+def made(correct=0, attacked=0, clean=10, backdoored=10):
+    return Counts(
+        clean_total=clean, clean_correct=correct, clean_abstained=0, clean_invalid=0,
+        backdoored_total=backdoored, backdoored_attacked=attacked, backdoored_abstained=0,
+        backdoored_invalid=0,
+    )  # fmt: skip
+
+
+def test_counts_by_hand():
+    clean = np.array([0, 1, 2, 3, 1, 7, 0 | NOT_FINITE], dtype=np.uint16)
+    labels = np.array([0, 1, 0, 2, 1, 2, 0])
+    backdoored = np.array([0, 0, 3, 1], dtype=np.uint16)
+    measured = counts(
+        decode(clean, CLASSES), labels, decode(backdoored, CLASSES), np.zeros(4, dtype=int)
+    )
+    # argmax counting: the non-finite answer still counts as class 0, and is reported beside.
+    assert measured == Counts(
+        clean_total=7, clean_correct=4, clean_abstained=1, clean_invalid=2,
+        backdoored_total=4, backdoored_attacked=2, backdoored_abstained=1, backdoored_invalid=0,
+    )  # fmt: skip
+    assert clean_accuracy(measured) == pytest.approx(4 / 7)
+    assert attack_success_rate(measured) == 0.5
+
+
+def test_an_empty_set_has_no_score():
+    assert clean_accuracy(made(clean=0)) is None
+    assert attack_success_rate(made(backdoored=0)) is None
+    assert defense_effectiveness(made(clean=0), made()) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ((10, 10), (10, 10), 0.5),  # nothing done
+        ((10, 10), (10, 0), 1.0),  # the attack is gone for free
+        ((10, 10), (0, 10), 0.0),  # accuracy gone for nothing
+        ((10, 8), (8, 2), (0.6 - 0.2 + 1) / 2),
+        ((8, 8), (10, 10), 0.5),  # gains earn nothing
+    ],
+)
+def test_defense_effectiveness_by_hand(before, after, expected):
+    assert defense_effectiveness(made(*before), made(*after)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("points", [2, 4, 10, 2.5])
+def test_a_drop_is_judged_just_below_at_and_just_above(points):
+    total, before = 1000, 986
+    lost = int(points * 10)
+    badnet = made(correct=before, clean=total)
+    assert not has_dropped(badnet, made(correct=before - lost + 1, clean=total), points)
+    assert has_dropped(badnet, made(correct=before - lost, clean=total), points)
+    assert has_dropped(badnet, made(correct=before - lost - 1, clean=total), points)
+
+
+def test_the_published_step_47_is_below_4_points():
+    # Real figures: step 47 loses 454 images, 4 points of 11,547 need 462 (FACTS of the lab).
+    badnet = made(correct=11391, clean=11547)
+    assert not has_dropped(badnet, made(correct=11391 - 454, clean=11547), 4)
+    assert not has_dropped(badnet, made(correct=11391 - 461, clean=11547), 4)
+    assert has_dropped(badnet, made(correct=11391 - 462, clean=11547), 4)

@@ -1,0 +1,104 @@
+"""What is on disk: atomic, versioned, and never a reason to stop."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.errors import HarnessError, Status
+from harness.records import SCHEMA_VERSION, DatasetIdentity, Record
+from harness.store import PREDICTIONS_VERSION, Store, StoredAnswers, replaced_file, safe_name
+
+
+def record(name="jk7846"):
+    return Record(
+        schema_version=SCHEMA_VERSION, submission=name, status=Status.REJECTED, reason="why",
+        dataset=DatasetIdentity(name="faces", arrays={}), badnet=None, badnet_weights_hash=None,
+        checkpoints=(), checks=(), notes=(), environment={},
+    )  # fmt: skip
+
+
+def answers():
+    return StoredAnswers(np.arange(5, dtype=np.uint16), 1283, np.array([True, False]))
+
+
+def test_predictions_come_back_as_they_were(tmp_path):
+    store = Store(tmp_path)
+    assert store.answers("key", "set") is None
+    store.put_answers("key", "set", answers())
+    back = store.answers("key", "set")
+    assert np.array_equal(back.encoded, np.arange(5))
+    assert back.encoded.dtype == np.uint16
+    assert (back.width, back.silent.tolist()) == (1283, [True, False])
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04junk", b"x" * 1000])
+def test_damaged_predictions_are_made_anew_with_a_warning(tmp_path, content):
+    store = Store(tmp_path)
+    store.put_answers("key", "set", answers())
+    (path,) = tmp_path.rglob("*.npz")
+    path.write_bytes(content)
+    with pytest.warns(UserWarning, match="damaged"):
+        assert store.answers("key", "set") is None
+
+
+def with_version(path, version):
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    np.savez(path, **arrays | {"version": np.array(version)})
+
+
+def test_older_predictions_are_made_anew_and_newer_ones_refused(tmp_path):
+    store = Store(tmp_path)
+    store.put_answers("key", "set", answers())
+    (path,) = tmp_path.rglob("*.npz")
+    with_version(path, PREDICTIONS_VERSION - 1)
+    assert store.answers("key", "set") is None
+    with_version(path, PREDICTIONS_VERSION + 1)
+    with pytest.raises(HarnessError, match="written by a newer harness"):
+        store.answers("key", "set")
+
+
+def test_records_come_back_in_order(tmp_path):
+    store = Store(tmp_path)
+    for name in ("b", "a"):
+        store.put_record(record(name))
+    assert store.records() == [record("a"), record("b")]
+
+
+def test_a_damaged_record_is_skipped_with_a_warning(tmp_path):
+    store = Store(tmp_path)
+    store.put_record(record())
+    (tmp_path / "records" / "broken.json").write_text('{"schema_version": 1}')
+    with pytest.warns(UserWarning, match=r"broken\.json: not a record"):
+        assert store.records() == [record()]
+
+
+def test_a_newer_record_is_refused(tmp_path):
+    store = Store(tmp_path)
+    path = store.put_record(record())
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 99}))
+    with pytest.raises(HarnessError, match="newer harness"):
+        store.records()
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), replaced_file(path) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "a/b", "..", ".", "", "a\nb", "<script>", "x" * 500, "=cmd", "名 前"]
+)
+def test_hostile_names_stay_inside_the_folder(name):
+    safe = safe_name(name)
+    assert Path(safe).name == safe
+    assert not safe.startswith(".")
+    assert len(safe) < 120
+    assert safe_name(name + "2") != safe
