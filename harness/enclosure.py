@@ -115,6 +115,13 @@ def _below_submission(inside: str) -> str:
     return inside
 
 
+def shown_below(folder: Path) -> list[Path]:
+    """The paths below a folder of the host that every sandbox shows."""
+    candidates = (*map(Path, _SYSTEM_LIBRARIES), *_python_paths())
+    links = (link for path in candidates for _, link in _as_it_is(path))
+    return [link for link in links if link.is_relative_to(folder) and link != folder]
+
+
 def _visible_host(script: Path) -> list[str]:
     """The options that show libraries, interpreter and packages at the places where they are."""
     arguments: list[str] = []

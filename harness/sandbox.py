@@ -221,7 +221,8 @@ def _scratch_folder() -> Iterator[str]:
     try:
         yield folder
     finally:
-        _make_removable(Path(folder))
+        with contextlib.suppress(OSError):
+            _make_removable(Path(folder))
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -83,6 +83,18 @@ def seccomp_problem() -> str | None:
     return None
 
 
+def libseccomp_version() -> str | None:
+    """Return the version of libseccomp, None where there is none."""
+    import ctypes.util
+
+    name = ctypes.util.find_library("seccomp")
+    if name is None:
+        return None
+    function = ctypes.CDLL(name).seccomp_version
+    function.restype = ctypes.POINTER(ctypes.c_uint * 3)
+    return ".".join(map(str, function().contents))
+
+
 def _new_filter() -> Any:
     """Return a filter that allows all; a call by another architecture's numbers kills."""
     import pyseccomp

@@ -1,0 +1,120 @@
+"""``data`` commands: description, verification, and a download from a local stand-in."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from models import write_set
+
+from harness import benchmarks, datasets
+from harness.errors import HarnessError
+from harness.records import Benchmark
+
+NAMES = {"valid": "valid.h5", "test": "test.h5", "bd_valid": "bd_valid.h5", "bd_test": "bd_test.h5"}
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """A benchmark to download, two images per class, and the folder it comes from."""
+    drive = tmp_path / "drive" / "data" / "nested"
+    for name, file in NAMES.items():
+        label = np.zeros(6, int) if name.startswith("bd_") else np.arange(6) // 2
+        write_set(drive / file, 6)
+        _with_labels(drive / file, label)
+    description = Benchmark(
+        schema_version=1, name="course", title="t", classes=3, files=datasets.OFFICIAL_FILES,
+        images=dict.fromkeys(NAMES, 6), google_drive_folder="folder-id",
+    )  # fmt: skip
+    target = tmp_path / "target"
+    monkeypatch.setattr(benchmarks, "load_benchmark", lambda _: (description, target))
+    return description, drive.parent.parent, target
+
+
+def _with_labels(path, labels):
+    import h5py
+
+    with h5py.File(path, "a") as file:
+        del file["label"]
+        file["label"] = labels
+
+
+def downloader(source):
+    def download(folder_id, target):
+        assert folder_id == "folder-id"
+        shutil.copytree(source, target, dirs_exist_ok=True)
+
+    return download
+
+
+def test_a_download_is_verified_and_put_in_the_official_layout(course):
+    _, drive, target = course
+    lines = benchmarks.fetched("course", downloader(drive))
+    assert sum("6 images, ok" in line for line in lines) == 4
+    assert all((target / path).is_file() for path in datasets.OFFICIAL_FILES.values())
+    assert sorted(p.name for p in target.iterdir()) == ["bd", "cl"]
+
+
+def test_an_incomplete_download_changes_nothing(course):
+    _, drive, target = course
+    next(drive.rglob("bd_test.h5")).unlink()
+    with pytest.raises(HarnessError, match=r"the download holds no bd_test\.h5"):
+        benchmarks.fetched("course", downloader(drive))
+    assert list(target.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "labels", "message"),
+    [
+        ("valid.h5", [0, 0, 0, 1, 1, 2], "not the same number of images in every class"),
+        ("bd_test.h5", [0, 0, 0, 0, 0, 1], "a label other than the target 0"),
+        ("test.h5", [0, 0, 1, 1, 2, 3], "label 3 is outside 0..2"),
+    ],
+)
+def test_wrong_content_is_not_put_in_place(course, file, labels, message):
+    _, drive, target = course
+    _with_labels(next(drive.rglob(file)), labels)
+    with pytest.raises(HarnessError, match=message):
+        benchmarks.fetched("course", downloader(drive))
+    assert list(target.iterdir()) == []
+
+
+def test_a_benchmark_that_is_made_is_not_fetched(monkeypatch, course):
+    description, _, target = course
+    without = replace(description, google_drive_folder=None)
+    monkeypatch.setattr(benchmarks, "load_benchmark", lambda _: (without, target))
+    with pytest.raises(HarnessError, match="data make course"):
+        benchmarks.fetched("course")
+
+
+@pytest.mark.real_files
+def test_verify_compares_the_badnets_counts(real_files, monkeypatch):
+    description, folder = datasets.load_benchmark(str(real_files / "data"))
+    counts = {"valid": 2514, "test": 2516, "bd_valid": 2534, "bd_test": 2538}
+    named = replace(description, badnet_counts=counts)
+    monkeypatch.setattr(benchmarks, "load_benchmark", lambda _: (named, folder))
+    badnet = real_files / "models" / "bd_weights.h5"
+    lines = benchmarks.verified("surrogate", badnet)
+    assert "the BadNet hits 2514 of 2566 labels of valid" in lines
+    for off, passes in ((2, True), (3, False)):
+        near = replace(description, badnet_counts=counts | {"bd_test": 2538 + off})
+        monkeypatch.setattr(benchmarks, "load_benchmark", lambda _, near=near: (near, folder))
+        if passes:
+            benchmarks.verified("surrogate", badnet)
+        else:
+            with pytest.raises(HarnessError, match="the BadNet hits 2538 labels"):
+                benchmarks.verified("surrogate", badnet)
+
+
+def test_info_lists_both_benchmarks(run_harness):
+    finished = run_harness("data", "info")
+    assert finished.returncode == 0
+    assert "faces: Embedded synthetic faces" in finished.stdout
+    assert "lab3: " in finished.stdout
+
+
+def test_lab3_names_its_missing_files(run_harness, tmp_path):
+    finished = run_harness("grade", "x", "--dataset", "lab3", HARNESS_DATA=str(tmp_path))
+    assert finished.returncode == 2
+    assert "data fetch lab3" in finished.stderr
+    assert finished.stderr.count("\n") == 1

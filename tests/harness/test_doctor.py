@@ -1,0 +1,175 @@
+"""The doctor: every canary is stopped in the sandbox, and most escape without it."""
+
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from harness import doctor, drills, sandbox
+from harness.datasets import OFFICIAL_FILES
+
+PROBLEM = sandbox.sandbox_problem()
+NEEDS_SANDBOX = pytest.mark.skipif(PROBLEM is not None, reason=f"no sandbox here: {PROBLEM}")
+# What the guardian and the pipes stop also without a sandbox.
+HELD_WITHOUT = {
+    "writes to other descriptors",
+    "exhausts memory",
+    "never ends",
+    "answers too much",
+    "forges output",
+    "floods the output",
+}
+
+
+@pytest.fixture
+def home(tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "diary").write_text("private")
+    monkeypatch.setattr(Path, "home", lambda: folder)
+    return folder
+
+
+@pytest.fixture
+def without_tensorflow(monkeypatch):
+    found = doctor.Finding(name="TensorFlow", passed=True, detail="not asked")
+    monkeypatch.setattr(doctor, "_tensorflow", lambda *, sandboxed: found)
+
+
+@pytest.mark.sandbox
+@NEEDS_SANDBOX
+@pytest.mark.parametrize("name", drills.DRILLS)
+def test_the_sandbox_stops_every_canary(tmp_path, home, name):
+    outcome = drills.DRILLS[name](drills.Yard(folder=tmp_path, sandboxed=True))
+    assert outcome.passed, outcome.detail
+
+
+@pytest.mark.parametrize("name", drills.DRILLS)
+def test_without_a_sandbox_canaries_escape(tmp_path, home, name):
+    outcome = drills.DRILLS[name](drills.Yard(folder=tmp_path, sandboxed=False))
+    assert outcome.passed == (name in HELD_WITHOUT), outcome.detail
+
+
+@pytest.mark.sandbox
+@NEEDS_SANDBOX
+def test_a_home_with_nothing_in_it_proves_nothing(tmp_path, home):
+    (home / "diary").unlink()
+    drill = drills.DRILLS["lists the home folder"]
+    assert drill(drills.Yard(folder=tmp_path, sandboxed=True)).passed is None
+
+
+@pytest.mark.sandbox
+@NEEDS_SANDBOX
+def test_the_way_to_python_may_show_in_a_home(tmp_path, monkeypatch):
+    base = Path(sys.base_prefix)
+    monkeypatch.setattr(Path, "home", lambda: base)
+    outcome = drills.DRILLS["lists the home folder"](drills.Yard(folder=tmp_path, sandboxed=True))
+    assert (outcome.passed, "lib" in outcome.detail) == (True, True)
+
+
+@pytest.mark.sandbox
+@NEEDS_SANDBOX
+def test_a_working_installation_passes(home, without_tensorflow):
+    findings = doctor.examine()
+    assert [finding for finding in findings if finding.passed is False] == []
+    assert len(findings) > len(drills.DRILLS) + 5
+
+
+def test_an_installation_without_isolation_fails(home, without_tensorflow):
+    findings = doctor.examine(sandboxed=False)
+    failed = {finding.name for finding in findings if finding.passed is False}
+    escapes = {f"canary {name}" for name in set(drills.DRILLS) - HELD_WITHOUT}
+    assert failed == escapes | {"sandbox"}
+
+
+def test_without_bubblewrap_no_canary_is_let_loose(monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    sandbox.sandbox_problem.cache_clear()
+    findings = {finding.name: finding for finding in doctor.examine()}
+    sandbox.sandbox_problem.cache_clear()
+    assert findings["sandbox"].passed is False
+    assert "apt install bubblewrap" in findings["sandbox"].detail
+    assert not any(name.startswith("canary") for name in findings)
+
+
+def test_a_canary_that_did_not_try_proves_nothing(monkeypatch, without_tensorflow):
+    def crash(_yard):
+        raise sandbox.ChildFailure("crashed", "was ended by SIGSEGV")
+
+    monkeypatch.setattr(doctor, "DRILLS", {"crashes": crash})
+    findings = doctor.examine(sandboxed=False)
+    expected = doctor.Finding(
+        name="canary crashes", passed=False, detail="did not try: was ended by SIGSEGV"
+    )
+    assert expected in findings
+
+
+@pytest.mark.sandbox
+@NEEDS_SANDBOX
+def test_tensorflow_calculates_inside():
+    finding = doctor._tensorflow(sandboxed=True)
+    assert finding.passed, finding.detail
+    assert "TensorFlow 2." in finding.detail
+
+
+def test_a_tensorflow_that_cannot_be_loaded_fails(monkeypatch):
+    monkeypatch.setattr(doctor.canaries, "__file__", __file__)
+    assert doctor._tensorflow(sandboxed=False).passed is False
+
+
+@pytest.mark.parametrize(
+    ("free", "passed"), [(2**30, True), (2**30 - 1, False)], ids=["enough", "too little"]
+)
+def test_disk_space_has_a_limit(monkeypatch, free, passed):
+    usage = type("Usage", (), {"free": free})
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _folder: usage)
+    found = {finding.name: finding.passed for finding in doctor._machine()}
+    assert (found["disk here"], found["disk for temporary files"]) == (passed, passed)
+
+
+@pytest.mark.parametrize(("memory", "passed"), [(2**31, True), (2**31 - 1, False)])
+def test_memory_has_a_limit(monkeypatch, memory, passed):
+    monkeypatch.setattr(doctor, "_available_memory_bytes", lambda: memory)
+    assert {f.name: f.passed for f in doctor._machine()}["memory"] is passed
+
+
+def test_memory_is_known_without_proc(monkeypatch):
+    told = doctor._available_memory_bytes()
+    monkeypatch.setattr(Path, "is_file", lambda _path: False)
+    assert doctor._available_memory_bytes() >= told > 2**20
+
+
+def test_datasets_are_read(tmp_path):
+    for name in OFFICIAL_FILES.values():
+        path = tmp_path / "mini" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(path, "w") as file:
+            file["data"] = np.zeros((2, 3, 55, 47), np.uint8)
+            file["label"] = np.zeros(2)
+    folder = str(tmp_path / "mini")
+    assert doctor._dataset(folder).passed
+    (tmp_path / "mini" / "cl" / "test.h5").write_bytes(b"\x89HDF damaged")
+    damaged = doctor._dataset(folder)
+    assert (damaged.passed, "test.h5" in damaged.detail) == (False, True)
+
+
+def test_a_dataset_not_made_yet_is_no_failure(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    assert doctor._dataset("faces").passed is None
+    assert doctor._dataset("no such dataset").passed is False
+
+
+def test_findings_are_rendered_one_to_a_line():
+    findings = [
+        doctor.Finding(name="sandbox", passed=True, detail="works"),
+        doctor.Finding(name="a", passed=False, detail="two\nlines\x1b[31m"),
+        doctor.Finding(name="007", passed=None, detail="x" * 200),
+    ]
+    assert doctor.render(findings) == (
+        "check    result    what was found\n"
+        f"-------  --------  {'-' * 100}\n"
+        "sandbox  pass      works\n"
+        "a        FAIL      two lines [31m\n"
+        f"007      -         {'x' * 97}...\n"
+    )
