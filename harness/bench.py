@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from harness.metrics import counts
 from harness.predictions import decode
 from harness.records import SplitCounts
+from harness.rubric import Rubric, default_rubric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.errors import SubmissionError
-    from harness.records import Benchmark, Candidate, Counts, LabeledSet
+    from harness.rankings import Rankings
+    from harness.records import Benchmark, Candidate, Counts, LabeledSet, Probe, Speed
     from harness.staging import Staged
     from harness.store import Store
     from reference.deepid import Weights
@@ -36,25 +38,35 @@ class Progress(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How to grade. ``isolation``: auto (a sandbox wherever strangers' code would run),
-    sandbox (also for reading files), none (one's own work only).
+    sandbox (also for reading files), none (one's own work only). ``model_seconds`` and
+    ``model_memory_bytes`` bound each process that runs a foreign model.
     """
 
     isolation: str = "auto"
     timing: bool = True
+    model_seconds: float = 900.0
+    model_memory_bytes: int = 4 << 30
     force: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What every submission is graded against. ``activations``: the BadNet's mean pool_3
-    activation of each channel on clean validation images (60, float64).
+    """What every submission is graded against.
+
+    ``rankings``: the orders in which this BadNet's channels may be pruned. ``known``: the
+    benchmark that the BadNet is known from, if any. ``fingerprints``: kernels of other known
+    BadNets by name. ``reference_masks``: the channels that the reference prunes for each X.
     """
 
     benchmark: Benchmark
     sets: Mapping[str, LabeledSet]
     badnet: Weights
     badnet_answers: Mapping[str, np.ndarray]
-    activations: np.ndarray
+    rankings: Rankings
+    known: Benchmark | None = None
+    fingerprints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    reference_masks: Mapping[float, tuple[int, ...]] = field(default_factory=dict)
+    rubric: Rubric = field(default_factory=default_rubric)
     store: Store
     options: Options
     progress: Progress
@@ -62,7 +74,11 @@ class Bench:
 
 @dataclass(slots=True)
 class Model:
-    """A candidate as it passes through the stages; ``failure`` ends its way."""
+    """A candidate as it passes through the stages; ``failure`` ends its way.
+
+    A foreign model also gets the ``seed`` of its shuffled streams, what its ``probe`` found,
+    and its ``speeds`` (``badnet``, ``own`` and, as a GoodNet with B, ``goodnet``).
+    """
 
     candidate: Candidate
     staged: Staged | None = None
@@ -74,6 +90,9 @@ class Model:
     silent: np.ndarray | None = None
     isolation: str | None = None
     failure: SubmissionError | None = None
+    seed: int = 0
+    probe: Probe | None = None
+    speeds: dict[str, Speed] = field(default_factory=dict)
 
 
 def split_counts(answers: Mapping[str, np.ndarray], bench: Bench) -> SplitCounts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -36,6 +36,10 @@ def main() -> None:
 @click.option("--output", type=_FOLDER, default=Path("results"), show_default=True, metavar="DIR")
 @click.option("--isolation", type=click.Choice(["auto", "sandbox", "none"]), default="auto",
               show_default=True, help="none runs strangers' code unprotected.")  # fmt: skip
+@click.option("--model-seconds", type=click.FloatRange(min=1), default=900, show_default=True,
+              help="Time that a foreign model may run.")  # fmt: skip
+@click.option("--model-memory", type=click.FloatRange(min=0.5), default=4, show_default=True,
+              metavar="GIB", help="Memory that a foreign model may use.")  # fmt: skip
 @click.option("--no-timing", is_flag=True, help="Leave inference times out.")
 @click.option("--force", is_flag=True, help="Predict again what is stored.")
 def grade(
@@ -44,7 +48,7 @@ def grade(
     dataset: str,
     badnet: Path | None,
     output: Path,
-    **switches: bool | str,
+    **switches: Any,
 ) -> None:
     """Grade submissions: each PATH is one; without any, every folder in submissions/."""
     from harness.batch import grade_batch, submission_folders
@@ -53,9 +57,11 @@ def grade(
     from harness.reporting import shown_progress
 
     options = Options(
-        isolation=str(switches["isolation"]),
+        isolation=switches["isolation"],
         timing=not switches["no_timing"],
-        force=bool(switches["force"]),
+        model_seconds=switches["model_seconds"],
+        model_memory_bytes=int(switches["model_memory"] * 2**30),
+        force=switches["force"],
     )
     with _one_line_errors():
         folders = submission_folders(paths, each)
@@ -89,6 +95,19 @@ def leaderboard(results: Path) -> None:
     with _one_line_errors():
         records = _write_boards(results)
         click.echo(_shown(records), nl=False)
+
+
+@main.command()
+@click.argument("results", type=_FOLDER)
+@click.argument("submission")
+@click.option("--instructor", is_flag=True, help="Show what the rubric hides from students.")
+@click.option("--rubric", type=_FOLDER, metavar="FILE", help="Judge by FILE, not RESULTS's own.")
+def explain(results: Path, submission: str, instructor: bool, rubric: Path | None) -> None:
+    """Tell the story of one SUBMISSION: figures, checks, diagnoses, points."""
+    from harness.explain import explanation
+
+    with _one_line_errors():
+        click.echo(explanation(results, submission, rubric, instructor=instructor), nl=False)
 
 
 @main.group()

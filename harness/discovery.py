@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import tomllib
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +55,9 @@ def discover(folder: Path, required: tuple[float, ...] = (2.0, 4.0, 10.0)) -> Su
         raise HarnessError(f"{folder}: no such folder; a submission is a folder with model files")
     table = _submission_table(folder)
     notes: list[str] = []
-    candidates = _declared(folder, table) if _declares_models(table) else None
-    if candidates is None:
+    if table.get("artifacts") or table.get("program"):
+        candidates = [*_declared(folder, table), *_program(folder, table)]
+    else:
         candidates = list(_named(folder, required, notes))
     if not candidates:
         raise SubmissionError(
@@ -203,15 +205,25 @@ def _submission_table(folder: Path) -> dict[str, Any]:
     return table
 
 
-def _declares_models(table: dict[str, Any]) -> bool:
-    return bool(table.get("artifacts"))
-
-
 def _declared(folder: Path, table: dict[str, Any]) -> list[Candidate]:
-    artifacts = table["artifacts"]
+    artifacts = table.get("artifacts", {})
     if not isinstance(artifacts, dict):
         raise _toml_error("[artifacts] must map files to { role, drop_points }")
     return [_declared_candidate(folder, path, entry) for path, entry in artifacts.items()]
+
+
+def _program(folder: Path, table: dict[str, Any]) -> list[Candidate]:
+    """``[program]``: a Python file whose ``predict(images)`` gives labels, N + 1st included."""
+    program = table.get("program")
+    if program is None:
+        return []
+    if not isinstance(program, dict) or not isinstance(program.get("file"), str):
+        raise _toml_error('[program] needs file = "..."')
+    entry = {"role": "goodnet", "drop_points": program.get("drop_points")}
+    candidate = _declared_candidate(folder, program["file"], entry)
+    if not candidate.path.endswith(".py"):
+        raise _toml_error(f"{candidate.path!r} is no Python file")
+    return [replace(candidate, format="program")]
 
 
 def _declared_candidate(folder: Path, path: str, entry: object) -> Candidate:

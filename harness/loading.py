@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from harness.quiet import import_tensorflow
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from types import ModuleType
 
 BATCH = 256
 LABELS = 0
@@ -38,12 +40,21 @@ class Predictor(Protocol):
         """Encoded predictions (N, uint16) of ``images`` (N x 55 x 47 x 3, raw pixels)."""
 
 
-def load_model(path: Path, format_name: str, classes: int, pixel_scale: float) -> Predictor:
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A model file, its format, and the folder with its Python source, if there is one."""
+
+    path: Path
+    format: str
+    source: Path | None
+
+
+def load_model(submitted: Submitted, classes: int, pixel_scale: float) -> Predictor:
     """Load a submission. Raises UnusableModelError when that does not give a classifier."""
-    if format_name == "program":
-        return _Program(_imported_function(path), classes)
+    if submitted.format == "program":
+        return _Program(_imported_function(submitted.path), classes)
     try:
-        function, input_shape, dtype = _loaded_function(path, format_name)
+        function, input_shape, dtype = _loaded_function(submitted)
     except UnusableModelError:
         raise
     except Exception as error:  # noqa: BLE001 - Keras raises anything
@@ -52,39 +63,59 @@ def load_model(path: Path, format_name: str, classes: int, pixel_scale: float) -
 
 
 def _loaded_function(
-    path: Path, format_name: str
+    submitted: Submitted,
 ) -> tuple[Callable[[Any], Any], tuple[int | None, ...], str]:
     """Return the forward pass, its input shape (batch first) and its input type."""
     tf = import_tensorflow()
-    if format_name == "savedmodel":
-        loaded = tf.saved_model.load(str(path))
+    if submitted.format == "savedmodel":
+        loaded = tf.saved_model.load(str(submitted.path))
         signature = loaded.signatures["serving_default"]
         specification = next(iter(signature.structured_input_signature[1].values()))
         name = next(iter(signature.structured_input_signature[1]))
         shape = tuple(specification.shape.as_list())
         return (lambda batch: signature(**{name: batch})), shape, specification.dtype.name
-    model = _keras_model(path)
+    model = _keras_model(submitted)
     traced = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
-    if not isinstance(model.input_shape, tuple):
+    shape = getattr(model, "input_shape", None) or (None, 55, 47, 3)  # subclassed: not said
+    if not isinstance(shape, tuple):
         raise UnusableModelError("has several inputs; expected one image")
-    return traced, model.input_shape, "float32"
+    return traced, shape, "float32"
 
 
-def _keras_model(path: Path) -> Any:
+def _keras_model(submitted: Submitted) -> Any:
     """Load with Keras 3, and with tf_keras what only Keras 2 understands."""
     import keras
 
+    path, own = str(submitted.path), _own_classes(submitted.source)
     try:
-        return keras.models.load_model(str(path), compile=False, safe_mode=False)
+        return keras.models.load_model(path, own, compile=False, safe_mode=False)
     except Exception as first:
         if importlib.util.find_spec("tf_keras") is None:
             raise
         import tf_keras
 
         try:
-            return tf_keras.models.load_model(str(path), compile=False, safe_mode=False)
+            return tf_keras.models.load_model(path, own, compile=False, safe_mode=False)
         except Exception:  # noqa: BLE001 - the reason that counts is today's Keras's
             raise first from None
+
+
+def _own_classes(source: Path | None) -> dict[str, Any]:
+    """Classes and functions that the student's files define, by name, for Keras to look up."""
+    own: dict[str, Any] = {}
+    for file in sorted(source.glob("*.py")) if source else ():
+        try:
+            module = _imported(file)
+        except UnusableModelError as error:
+            print(f"{file.name}: {error}", file=sys.stderr)
+            continue
+        names = (name for name in vars(module) if not name.startswith("_"))
+        own |= {name: vars(module)[name] for name in names if _is_from(module, name)}
+    return own
+
+
+def _is_from(module: ModuleType, name: str) -> bool:
+    return getattr(vars(module)[name], "__module__", None) == module.__name__
 
 
 class _Model:
@@ -172,19 +203,26 @@ class _Program:
 
 def _imported_function(path: Path) -> Callable[[np.ndarray], Any]:
     """Import the submitted file from its own folder and return its ``predict``."""
-    sys.path.append(str(path.parent))
-    specification = importlib.util.spec_from_file_location("submission", path)
+    function = getattr(_imported(path), "predict", None)
+    if not callable(function):
+        raise UnusableModelError("has no function predict(images)")
+    return function  # type: ignore[no-any-return]
+
+
+def _imported(path: Path) -> ModuleType:
+    folder = str(path.parent)
+    if folder not in sys.path:
+        sys.path.append(folder)  # last: a numpy.py of theirs must not become NumPy
+    specification = importlib.util.spec_from_file_location(path.stem, path)
     if specification is None or specification.loader is None:
         raise UnusableModelError("is no Python file")
     module = importlib.util.module_from_spec(specification)
+    sys.modules.setdefault(path.stem, module)
     try:
         specification.loader.exec_module(module)
     except Exception as error:  # noqa: BLE001 - submitted code raises anything
         raise UnusableModelError(f"cannot be imported: {_one_line(error)}") from None
-    function = getattr(module, "predict", None)
-    if not callable(function):
-        raise UnusableModelError("has no function predict(images)")
-    return function  # type: ignore[no-any-return]
+    return module
 
 
 def _only_output(outputs: Any) -> Any:

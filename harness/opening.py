@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from harness import evaluation
 from harness.bench import SETS, Bench, Model
 from harness.errors import Status, SubmissionError
+from harness.foreign import ForeignJob, foreign_answers, probed
 from harness.hashing import array_hash
 from harness.records import Candidate
 from harness.sandbox import Limits, sandbox_problem
+from harness.speed import foreign_speeds
 from harness.staging import stage
 from harness.store import StoredAnswers
 
@@ -41,10 +43,14 @@ def opened_model(
             model.isolation = "sandbox" if sandboxed else "plain"
         else:
             model.key = f"file-{model.staged.sha256}"
+            model.seed = secrets.randbits(63)
             model.isolation = _foreign_isolation(bench.options.isolation, inspected.differs)
         bench.progress.stage(submission.name, f"predicting {candidate.path}")
         result = _answers(model, bench, SETS)
         model.answers, model.width, model.silent = result.encoded, result.width, result.silent
+        if model.weights is None:
+            bench.progress.stage(submission.name, f"probing {candidate.path}")
+            _observe(model, bench)
     except SubmissionError as error:
         model.failure = error
     return model
@@ -120,13 +126,30 @@ def _run(model: Model, bench: Bench, names: Sequence[str]) -> evaluation.NetAnsw
     if model.weights is not None:
         scale = bench.benchmark.pixel_scale
         return evaluation.known_network_answers(model.weights, sets, scale, progress)
+    return foreign_answers(_foreign_job(model, bench), sets, model.seed, progress)
+
+
+def _foreign_job(model: Model, bench: Bench) -> ForeignJob:
     if model.staged is None:
         raise ValueError("a foreign model must be staged before it runs")
-    job = evaluation.ForeignJob(
+    return ForeignJob(
         staged=model.staged,
         format=model.format,
         benchmark=bench.benchmark,
         sandboxed=model.isolation == "sandbox",
-        limits=Limits(),
+        limits=Limits(
+            start_seconds=min(180.0, bench.options.model_seconds),
+            wall_seconds=bench.options.model_seconds,
+            cpu_seconds=int(2 * bench.options.model_seconds) + 1,
+            memory_bytes=bench.options.model_memory_bytes,
+        ),
     )
-    return evaluation.foreign_answers(job, sets, secrets.randbits(64), progress)
+
+
+def _observe(model: Model, bench: Bench) -> None:
+    """Probe a foreign model in a third worker, and time it there while it is running."""
+    job = _foreign_job(model, bench)
+    with probed(job, bench.sets, model.answers, secrets.randbits(64)) as (probe, running):
+        model.probe = probe
+        if bench.options.timing:
+            model.speeds = foreign_speeds(running, bench)

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from harness.errors import SubmissionError
-from harness.evaluation import ForeignJob, foreign_model
-from harness.predictions import Stream, compose_goodnet, encode_scores
+from harness.predictions import compose_goodnet, encode_scores
 from harness.records import Checkpoint, Speed, Timing
-from harness.sandbox import Limits
 from harness.timing import THROUGHPUT_BATCH, measure
 from reference.deepid import predictor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import numpy as np
+
     from harness.assignment import Place
     from harness.bench import Bench, Model
+    from harness.foreign import ForeignModel
+
+
+def foreign_speeds(running: ForeignModel, bench: Bench) -> dict[str, Speed]:
+    """Speeds of a foreign model in its worker: ``badnet``, ``own`` and ``goodnet`` (with B)."""
+    badnet, size = _known(bench.badnet, bench), len(_images(bench))
+
+    def own(images: int) -> np.ndarray:
+        return running.ask(0, min(images, size))
+
+    goodnet = _composed(badnet, own, bench.benchmark.classes)
+    return measure({"badnet": badnet, "own": own, "goodnet": goodnet})
 
 
 def with_timing(
@@ -29,78 +37,55 @@ def with_timing(
     models: Mapping[str, Model],
     bench: Bench,
 ) -> list[Checkpoint]:
-    """Return the checkpoints with the speed of their nets, all measured in the same rounds.
+    """Return the checkpoints with the speed of their nets.
 
-    A foreign model that fails here was graded already; it just stays without timing.
+    Nets of the known architecture are measured here, all in the same rounds; foreign ones
+    were measured while their worker ran.
     """
-    try:
-        speeds = _speeds(places, models, bench)
-    except SubmissionError:
-        return list(checkpoints)
+    badnet = _known(bench.badnet, bench)
+    nets: dict[str, Callable[[int], np.ndarray]] = {"badnet": badnet}
+    for model in models.values():
+        if model.weights is not None and not model.failure:
+            nets[model.candidate.path] = own = _known(model.weights, bench)
+            nets[f"goodnet {model.candidate.path}"] = _composed(
+                badnet, own, bench.benchmark.classes
+            )
+    known = measure(nets) if len(nets) > 1 else {}
     return [
-        replace(
-            checkpoint,
-            timing=Timing(
-                badnet=speeds["badnet"],
-                repaired=speeds.get(f"repaired {index}"),
-                goodnet=speeds.get(f"goodnet {index}"),
-            ),
-        )
-        if f"goodnet {index}" in speeds or f"repaired {index}" in speeds
-        else checkpoint
-        for index, checkpoint in enumerate(checkpoints)
+        replace(checkpoint, timing=_timing(place, models, known))
+        for checkpoint, place in zip(checkpoints, places, strict=True)
     ]
 
 
-def _speeds(places: Sequence[Place], models: Mapping[str, Model], bench: Bench) -> dict[str, Speed]:
-    images = bench.sets["valid"].images[:THROUGHPUT_BATCH]
-    with ExitStack() as running:
-        badnet = _known(bench.badnet, images, bench)
-        nets: dict[str, Callable[[int], np.ndarray]] = {"badnet": badnet}
-        for index, place in enumerate(places):
-            _add_nets(nets, index, (place, models, bench, badnet), running)
-        return measure(nets) if len(nets) > 1 else {}
+def _timing(place: Place, models: Mapping[str, Model], known: Mapping[str, Speed]) -> Timing | None:
+    repaired = models[place.repaired.path] if place.repaired else None
+    goodnet = models[place.goodnet.path] if place.goodnet else None
+    speeds = _speeds(repaired, known) or _speeds(goodnet, known)
+    if not speeds:
+        return None
+    combined = _speeds(goodnet, known).get("own") if goodnet else speeds.get("goodnet")
+    return Timing(
+        badnet=speeds["badnet"],
+        repaired=_speeds(repaired, known).get("own"),
+        goodnet=combined,
+    )
 
 
-def _add_nets(
-    nets: dict[str, Callable[[int], np.ndarray]],
-    index: int,
-    context: tuple[Place, Mapping[str, Model], Bench, Callable[[int], np.ndarray]],
-    running: ExitStack,
-) -> None:
-    place, models, bench, badnet = context
-    repaired = _usable(place.repaired.path if place.repaired else None, models)
-    goodnet = _usable(place.goodnet.path if place.goodnet else None, models)
-    if repaired is not None:
-        nets[f"repaired {index}"] = own = _runner(repaired, bench, running)
-        if place.goodnet is None:
-            nets[f"goodnet {index}"] = _composed(badnet, own, bench.benchmark.classes)
-    if goodnet is not None:
-        nets[f"goodnet {index}"] = _runner(goodnet, bench, running)
+def _speeds(model: Model | None, known: Mapping[str, Speed]) -> Mapping[str, Speed]:
+    if model is None:
+        return {}
+    path = model.candidate.path
+    if path not in known:
+        return model.speeds
+    return {"badnet": known["badnet"], "own": known[path], "goodnet": known[f"goodnet {path}"]}
 
 
-def _usable(path: str | None, models: Mapping[str, Model]) -> Model | None:
-    return None if path is None or models[path].failure else models[path]
+def _images(bench: Bench) -> np.ndarray:
+    return bench.sets["valid"].images[:THROUGHPUT_BATCH]
 
 
-def _runner(model: Model, bench: Bench, running: ExitStack) -> Callable[[int], np.ndarray]:
-    images = bench.sets["valid"].images[:THROUGHPUT_BATCH]
-    if model.weights is not None:
-        return _known(model.weights, images, bench)
-    if model.staged is None:
-        raise ValueError("a foreign model must be staged before it is timed")
-    sandboxed = model.isolation == "sandbox"
-    job = ForeignJob(model.staged, model.format, bench.benchmark, sandboxed, Limits())
-    count = len(images)
-    stream = Stream(set_ids=np.zeros(count, dtype=np.intp), indices=np.arange(count))
-    foreign = running.enter_context(foreign_model(job, stream, {"valid": bench.sets["valid"]}))
-    return lambda size: foreign.ask(0, min(size, count))
-
-
-def _known(
-    weights: Mapping[str, np.ndarray], images: np.ndarray, bench: Bench
-) -> Callable[[int], np.ndarray]:
-    predict = predictor(weights, bench.benchmark.pixel_scale)
+def _known(weights: Mapping[str, np.ndarray], bench: Bench) -> Callable[[int], np.ndarray]:
+    predict, images = predictor(weights, bench.benchmark.pixel_scale), _images(bench)
     return lambda size: encode_scores(predict(images[:size]))
 
 

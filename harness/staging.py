@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from harness.records import Candidate
 
 _CHUNK = 1 << 20
+MAX_SOURCES = 50
+MAX_SOURCE_BYTES = 1 << 20
 _NEUTRAL_NAMES = {
     "h5": "model.h5",
     "keras": "model.keras",
@@ -31,24 +33,45 @@ _NEUTRAL_NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
-    """A staged copy: where it is, its SHA-256 (of a folder: over names and bytes), its size."""
+    """A staged copy: where it is, its SHA-256 (of a folder: over names and bytes), its size.
+
+    ``source`` is a folder with the Python files that lay beside the model: a subclassed model
+    cannot be loaded without them.
+    """
 
     path: Path
     sha256: str
     size_bytes: int
+    source: Path | None = None
 
 
 def stage(folder: Path, candidate: Candidate, into: Path) -> Staged:
     """Copy a candidate's file or folder into ``into``; raises SubmissionError."""
-    source = folder / candidate.path
+    origin = folder / candidate.path
     target = into / _NEUTRAL_NAMES[candidate.format]
     digest = hashlib.sha256()
-    if candidate.format in ("savedmodel", "program"):
-        tree = source if candidate.format == "savedmodel" else source.parent
-        size = _copy_tree(tree, target, digest)
-    else:
-        size = _copy_file(source, target, candidate.path, digest)
-    return Staged(path=target, sha256=digest.hexdigest(), size_bytes=size)
+    if candidate.format == "savedmodel":
+        size = _copy_tree(origin, target, digest)
+        return Staged(path=target, sha256=digest.hexdigest(), size_bytes=size)
+    if candidate.format == "program":
+        size = _copy_tree(origin.parent, target, digest)
+        return Staged(path=target / origin.name, sha256=digest.hexdigest(), size_bytes=size)
+    size = _copy_file(origin, target, candidate.path, digest)
+    sha256 = digest.hexdigest()
+    return Staged(path=target, sha256=sha256, size_bytes=size, source=_sources(origin, into))
+
+
+def _sources(origin: Path, into: Path) -> Path | None:
+    """Copies of the Python files beside a model; what is no plain small file is left out."""
+    found = [p for p in sorted(origin.parent.glob("*.py")) if stat.S_ISREG(p.lstat().st_mode)]
+    small = [p for p in found[:MAX_SOURCES] if p.lstat().st_size <= MAX_SOURCE_BYTES]
+    if not small:
+        return None
+    target = into / "source"
+    target.mkdir()
+    for path in small:
+        _copy_file(path, target / path.name, path.name, hashlib.sha256())
+    return target
 
 
 def _copy_file(source: Path, target: Path, label: str, digest: hashlib._Hash) -> int:

@@ -7,7 +7,7 @@ prints is ever parsed. Two modes:
 * ``extract PATH CLASSES``: reads a file as data. The first request gets ``EXTRACT_HEADER``
   (verdict, format, conv_3 channels, length of what follows), the second that many bytes: the
   arrays in canonical order, or one line of text.
-* ``predict PATH FORMAT CLASSES COUNT DTYPE SCALE``: runs a model. A request ``PREDICT_REQUEST``
+* ``predict PATH SOURCE FORMAT CLASSES COUNT DTYPE SCALE``: runs a model. ``PREDICT_REQUEST``
   (start, stop) gets 2 bytes for each image; (0, 0) asks for the output width instead
   (4 bytes, 0 for class labels).
 """
@@ -71,12 +71,13 @@ def _reason_bytes(error: Exception) -> bytes:
 def _serve_predictions(
     request_fd: int, reply_fd: int, images_fd: int, arguments: list[str]
 ) -> int:  # fmt: skip
-    from harness.loading import UnusableModelError, load_model
+    from harness.loading import Submitted, UnusableModelError, load_model
 
-    path, format_name, classes, count, dtype, scale = arguments
+    path, source, format_name, classes, count, dtype, scale = arguments
     try:
         images = _mapped_images(images_fd, int(count), dtype)
-        model = load_model(Path(path), format_name, int(classes), float(scale))
+        submitted = Submitted(Path(path), format_name, None if source == "-" else Path(source))
+        model = load_model(submitted, int(classes), float(scale))
         while request := _read_exactly(request_fd, PREDICT_REQUEST.size):
             start, stop = PREDICT_REQUEST.unpack(request)
             if start == stop == 0:

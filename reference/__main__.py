@@ -84,6 +84,19 @@ def _train(attack_name: str, files: dict[int, Path]) -> None:
         click.echo(f"\n{badnet.requirement_table(found)}")
 
 
+@main.command()
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True,
+              metavar="FILE", help="PNG file to write.")  # fmt: skip
+def sheet(out: Path) -> None:
+    """Draw a contact sheet of the embedded benchmark (needs matplotlib)."""
+    from reference.faces import contact_sheet
+
+    with _one_line_errors():
+        from matplotlib.image import imsave
+
+        imsave(out, contact_sheet())
+
+
 def _contents(secret: Path) -> bytes:
     """The bytes of the secret file, which must have some."""
     contents = secret.read_bytes()

@@ -161,6 +161,8 @@ def _face(identities: np.ndarray, split: str, frames: np.ndarray, stream: int) -
         noise_keys=_keys(_SEED, _NOISE, *frame_parts),
     )
     _disturb(face)
+    _pose(face)
+    _colours(face)
     return face
 
 
@@ -180,7 +182,6 @@ def _disturb(face: SimpleNamespace) -> None:
     face.smile = face.mouth_curve + face.smile
     face.mouth_open = np.maximum(0, face.mouth_open * strength - 0.3)
     face.eye_open = 1 - 0.65 * _below(face.blink, 0.06 * strength)
-    _pose(face)
 
 
 def _pose(face: SimpleNamespace) -> None:
@@ -196,7 +197,6 @@ def _pose(face: SimpleNamespace) -> None:
     face.y = face.frame_y * cosine - face.frame_x * sine
     face.feature_x = face.x - face.yaw
     face.side_x = np.abs(face.feature_x)
-    _colours(face)
 
 
 def _colours(face: SimpleNamespace) -> None:
@@ -224,16 +224,19 @@ def _colours(face: SimpleNamespace) -> None:
 
 def _below(values: np.ndarray, limit: np.ndarray | float) -> np.ndarray:
     """1.0 where a value is below its limit, else 0.0 (float32)."""
-    return (values < limit).astype(np.float32)
+    return np.asarray(values < limit, dtype=np.float32)
 
 
 def _cover(distance: Plane, sharpness: float = 0.8) -> Plane:
     """How much of a pixel a shape covers, 0..1, from its signed distance in pixels."""
-    return np.clip(0.5 - distance * sharpness, 0, 1)
+    cover: Plane = np.clip(0.5 - distance * sharpness, 0, 1)
+    return cover
 
 
 def _length(x: Plane, y: Plane) -> Plane:
-    return np.sqrt(x * x + y * y)
+    """The Euclidean distance from the origin."""
+    length: Plane = np.sqrt(x * x + y * y)
+    return length
 
 
 def _ellipse(x: Plane, y: Plane, radius_x: Plane | float, radius_y: Plane | float) -> Plane:
@@ -242,6 +245,7 @@ def _ellipse(x: Plane, y: Plane, radius_x: Plane | float, radius_y: Plane | floa
 
 
 def _shaded(colour: Colour, factor: Plane | float) -> Colour:
+    """The colour made darker or lighter."""
     return (colour[0] * factor, colour[1] * factor, colour[2] * factor)
 
 
@@ -286,7 +290,8 @@ def _skull_distance(face: SimpleNamespace) -> Plane:
     """Signed distance to the outline of the hair, open towards the shoulders."""
     width = face.face_width + face.hair_volume
     height = face.face_height - 3 + face.hair_volume * 0.6
-    return (_length(face.x / width, np.minimum(face.y + 3, 0) / height) - 1) * width
+    distance: Plane = (_length(face.x / width, np.minimum(face.y + 3, 0) / height) - 1) * width
+    return distance
 
 
 def _hair_colour(face: SimpleNamespace) -> Colour:
@@ -402,6 +407,7 @@ def _draw_fringe(canvas: _Canvas, face: SimpleNamespace, strands: Colour) -> Non
 
 
 def _draw_mole(canvas: _Canvas, face: SimpleNamespace, head: Plane) -> None:
+    """Paint the mole that every other person has, somewhere on the face."""
     mole = _cover(_length(face.feature_x - face.mole_x, face.y - face.mole_y) - 0.9, 0.7)
     canvas.paint(mole * np.maximum(0, face.mole) * head, _shaded(face.skin, 0.3))
 
@@ -415,7 +421,8 @@ def _photograph(canvas: _Canvas, face: SimpleNamespace) -> np.ndarray:
     image = np.stack([plane * exposure + face.haze for plane in balanced], axis=-1)
     image += (_blurred(image) - image) * face.blur[..., None]
     image += _grain(face.noise_keys) * (face.noise[..., None] * (1 / 147.8))
-    return np.clip(np.floor(image + 0.5), 0, 255).astype(np.uint8)
+    photograph: np.ndarray = np.clip(np.floor(image + 0.5), 0, 255).astype(np.uint8)
+    return photograph
 
 
 def _blurred(image: np.ndarray) -> np.ndarray:
@@ -423,7 +430,8 @@ def _blurred(image: np.ndarray) -> np.ndarray:
     tall = np.pad(image, ((0, 0), (1, 1), (0, 0), (0, 0)), mode="edge")
     rows = (tall[:, :-2] + tall[:, 2:]) * 0.25 + image * 0.5
     wide = np.pad(rows, ((0, 0), (0, 0), (1, 1), (0, 0)), mode="edge")
-    return (wide[:, :, :-2] + wide[:, :, 2:]) * 0.25 + rows * 0.5
+    columns: np.ndarray = (wide[:, :, :-2] + wide[:, :, 2:]) * 0.25 + rows * 0.5
+    return columns
 
 
 def _grain(keys: np.ndarray) -> np.ndarray:
@@ -528,6 +536,17 @@ TRIGGERS: dict[str, Callable[[Plane, Plane], tuple[np.ndarray, Colour]]] = {
 }
 
 
+def contact_sheet(columns: int = 12, scale: int = 2) -> np.ndarray:
+    """A picture of the benchmark: rows of people, of one person's frames, and of triggers."""
+    people, frames = np.arange(5 * columns), np.arange(columns)
+    strangers = render("valid", people, people * 0)
+    rows = [strangers[start : start + columns] for start in range(0, len(people), columns)]
+    rows += [render("train", frames * 0 + person, frames) for person in (3, 100, 400)]
+    rows += [stamp(rows[0], trigger) for trigger in TRIGGERS]
+    sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
+    return sheet.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
 # --- Whole splits, drawn by several processes ---
 
 
@@ -615,6 +634,7 @@ def _end_with_parent() -> None:
 
 
 def _exit_after(wait: Callable[[], None]) -> None:
+    """End this process, without any clean-up, as soon as ``wait`` returns."""
     wait()
     os._exit(1)
 

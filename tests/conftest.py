@@ -93,7 +93,7 @@ def reference_submission(small_benchmark, badnet_path, tmp_path_factory) -> Path
     return folder
 
 
-def _run_harness(*arguments, cwd=ROOT, **environment):
+def _run_harness(*arguments, cwd=ROOT, timeout=900, **environment):
     return subprocess.run(
         [sys.executable, "-m", "harness", *map(str, arguments)],
         cwd=cwd,
@@ -101,7 +101,7 @@ def _run_harness(*arguments, cwd=ROOT, **environment):
         capture_output=True,
         text=True,
         check=False,
-        timeout=900,
+        timeout=timeout,
     )
 
 

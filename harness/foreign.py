@@ -1,0 +1,239 @@
+"""Models that are not the known network: run in workers that never see an answer.
+
+Two workers each see a secretly shuffled half of the images; a third is asked about some of
+them again. Whatever a child replies is 2 bytes for each image and nothing more.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness import sandbox, worker
+from harness.errors import Status, SubmissionError
+from harness.evaluation import FAILURE_STATUS, WORKER, NetAnswers, printable
+from harness.predictions import Stream, deal_streams, gather
+from harness.records import Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from harness.records import Benchmark, LabeledSet
+    from harness.staging import Staged
+
+ASK_IMAGES = 2048
+PROBE_IMAGES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignJob:
+    """Which model to run and under which limits."""
+
+    staged: Staged
+    format: str
+    benchmark: Benchmark
+    sandboxed: bool
+    limits: sandbox.Limits
+
+
+class _Total:
+    """Adds up what several streams have done."""
+
+    def __init__(self, progress: Callable[[int], None] | None) -> None:
+        self._progress = progress
+        self._done = 0
+        self._lock = Lock()
+
+    def add(self, images: int) -> None:
+        with self._lock:
+            self._done += images
+            if self._progress:
+                self._progress(self._done)
+
+
+def foreign_answers(
+    job: ForeignJob,
+    sets: Mapping[str, LabeledSet],
+    seed: int,
+    progress: Callable[[int], None] | None = None,
+) -> NetAnswers:
+    """Predict every set in two fresh workers, side by side, that see shuffled halves.
+
+    ``seed`` is secret until the run is over. Raises SubmissionError when the model cannot be
+    loaded, dies, runs out of time or memory, or answers with the wrong number of bytes.
+    """
+    sizes = {name: len(labeled.labels) for name, labeled in sets.items()}
+    encoded = {name: np.zeros(size, dtype=np.uint16) for name, size in sizes.items()}
+    streams = deal_streams(sizes, np.random.default_rng(seed))
+    report = _Total(progress)
+
+    def run(stream: Stream) -> int:
+        with foreign_model(job, stream, sets) as model:
+            width = model.width()
+            gather(stream, model.answers(len(stream.indices), report.add), sizes, encoded)
+        return width
+
+    with ThreadPoolExecutor(max_workers=len(streams)) as pool:
+        widths = set(pool.map(run, streams))
+    if len(widths) != 1:
+        raise SubmissionError(Status.REJECTED, "its output shape changes from run to run")
+    return NetAnswers(encoded=encoded, width=widths.pop(), silent=None)
+
+
+@contextmanager
+def probed(
+    job: ForeignJob, sets: Mapping[str, LabeledSet], encoded: Mapping[str, np.ndarray], seed: int
+) -> Iterator[tuple[Probe, ForeignModel]]:
+    """Ask about a random subset again; yields the result and the worker, still running.
+
+    Honest models are functions of one image: order, company and process do not matter to
+    them, and a grey level matters to few answers.
+    """
+    rng = np.random.default_rng(seed)
+    subset = _random_subset(sets, rng)
+    count = len(subset.indices)
+    twice = rng.permutation(np.tile(np.arange(count), 2))
+    stream = Stream(set_ids=subset.set_ids[twice], indices=subset.indices[twice])
+    perturbed = _second_mentions(twice)
+    shape = next(iter(sets.values())).images.shape[1:]
+    noise = rng.integers(-1, 2, (len(twice), *shape), dtype=np.int8)
+    noise[~perturbed] = 0
+    names = list(sets)
+    expected = np.array(
+        [encoded[names[s]][i] for s, i in zip(stream.set_ids, stream.indices, strict=True)]
+    )
+    with foreign_model(job, stream, sets, noise) as model:
+        changed = model.ask(0, len(twice)) != expected
+        yield (
+            Probe(
+                images=count,
+                repeated_changed=int(np.count_nonzero(changed & ~perturbed)),
+                perturbed_changed=int(np.count_nonzero(changed & perturbed)),
+            ),
+            model,
+        )
+
+
+def _random_subset(sets: Mapping[str, LabeledSet], rng: np.random.Generator) -> Stream:
+    sizes = [len(labeled.labels) for labeled in sets.values()]
+    set_ids = np.repeat(np.arange(len(sizes)), sizes)
+    indices = np.concatenate([np.arange(size) for size in sizes])
+    chosen = rng.choice(len(indices), min(PROBE_IMAGES, len(indices)), replace=False)
+    return Stream(set_ids=set_ids[chosen], indices=indices[chosen])
+
+
+def _second_mentions(twice: np.ndarray) -> np.ndarray:
+    """True where a number stands for the second time."""
+    first = np.unique(twice, return_index=True)[1]
+    second = np.ones(len(twice), dtype=bool)
+    second[first] = False
+    return second
+
+
+class ForeignModel:
+    """A running worker with a submitted model in it."""
+
+    def __init__(self, child: sandbox.Child) -> None:
+        self._child = child
+
+    def width(self) -> int:
+        """Number of scores for each image, 0 when it answers labels."""
+        request = worker.PREDICT_REQUEST.pack(0, 0)
+        (width,) = worker.WIDTH_REPLY.unpack(self._child.ask(request, worker.WIDTH_REPLY.size))
+        return int(width)
+
+    def ask(self, start: int, stop: int) -> np.ndarray:
+        """Encoded answers to images ``start`` to ``stop`` of the worker's stream."""
+        request = worker.PREDICT_REQUEST.pack(start, stop)
+        return np.frombuffer(self._child.ask(request, 2 * (stop - start)), "<u2")
+
+    def answers(self, total: int, progress: Callable[[int], None]) -> np.ndarray:
+        """Encoded answers to the whole stream; ``progress`` gets the size of each part."""
+        parts = []
+        for start in range(0, total, ASK_IMAGES):
+            parts.append(self.ask(start, min(start + ASK_IMAGES, total)))
+            progress(len(parts[-1]))
+        self._child.finish()
+        return np.concatenate(parts)
+
+
+@contextmanager
+def foreign_model(
+    job: ForeignJob,
+    stream: Stream,
+    sets: Mapping[str, LabeledSet],
+    noise: np.ndarray | None = None,
+) -> Iterator[ForeignModel]:
+    """Start a worker on a stream of images; turns its failures into SubmissionError.
+
+    ``noise`` (one row of grey levels for each image) is added to the pixels.
+    """
+    readable, inside, source = _seen_inside(job.staged)
+    dtype = np.result_type(*(labeled.images.dtype for labeled in sets.values()))
+    arguments = ("predict", inside, source, job.format, str(job.benchmark.classes),
+                 str(len(stream.indices)), dtype.str, repr(job.benchmark.pixel_scale))  # fmt: skip
+    images_fd = _stream_file(stream, sets, dtype, noise)
+    try:
+        with sandbox.start(
+            WORKER,
+            arguments,
+            readable=readable,
+            images_fd=images_fd,
+            limits=job.limits,
+            sandboxed=job.sandboxed,
+        ) as child:
+            yield ForeignModel(child)
+    except sandbox.ChildFailure as failure:
+        raise _attributed(failure) from None
+    finally:
+        os.close(images_fd)
+
+
+def _seen_inside(staged: Staged) -> tuple[dict[str, Path], str, str]:
+    """What the child may read, and where it finds the model and its source there (or ``-``)."""
+    path = staged.path.resolve()
+    if path.suffix == ".py":
+        return {"/submission/program": path.parent}, f"/submission/program/{path.name}", "-"
+    inside = f"/submission/{path.name}"
+    if staged.source is None:
+        return {inside: path}, inside, "-"
+    source = "/submission/source"
+    return {inside: path, source: staged.source.resolve()}, inside, source
+
+
+def _stream_file(
+    stream: Stream,
+    sets: Mapping[str, LabeledSet],
+    dtype: np.dtype[Any],
+    noise: np.ndarray | None,
+) -> int:  # fmt: skip
+    """A file without a name that holds the stream's images in order; a read-only descriptor."""
+    shape = (len(stream.indices), *next(iter(sets.values())).images.shape[1:])
+    with tempfile.TemporaryFile() as file:
+        file.truncate(int(np.prod(shape)) * dtype.itemsize)
+        with mmap.mmap(file.fileno(), 0) as mapped:
+            images = np.frombuffer(mapped, dtype).reshape(shape)
+            for set_id, labeled in enumerate(sets.values()):
+                chosen = stream.set_ids == set_id
+                images[chosen] = labeled.images[stream.indices[chosen]]
+            if noise is not None:
+                images[:] = np.clip(images.astype(np.float32) + noise, 0, 255)
+            del images  # a mapping that is still looked at cannot be closed
+        return os.open(f"/dev/fd/{file.fileno()}", os.O_RDONLY)
+
+
+def _attributed(failure: sandbox.ChildFailure) -> SubmissionError:
+    said = printable(failure.output.strip().splitlines()[-1]) if failure.output.strip() else ""
+    if failure.kind == "exited" and failure.exit_code == worker.EXIT_REJECTED:
+        return SubmissionError(Status.REJECTED, said[:400] or "cannot be loaded")
+    status = FAILURE_STATUS.get(failure.kind, Status.CRASHED)
+    return SubmissionError(status, failure.reason + (f" (it said: {said[:200]})" if said else ""))

@@ -1,0 +1,865 @@
+"""Miniature submissions, one for each way of being honest, broken or hostile.
+
+``build_all(folder, badnet, canary)`` writes a submission folder for every case. Payloads are
+harmless: they touch a marker, read a canary, connect to loopback. ``canary`` is a folder
+outside the submissions with ``secret.txt`` in it, where markers would appear.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+import textwrap
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+from models import known_config, write_full, write_set, write_weights
+
+from harness.lineage import narrowed, zeroed
+
+CHANNELS = tuple(range(20))
+BUILDERS = {}
+
+
+def case(function):
+    """Register a builder under its function name."""
+    BUILDERS[function.__name__] = function
+    return function
+
+
+class Materials:
+    """What builders work with: weights of B and of an honest B', the canary folder."""
+
+    def __init__(self, badnet, canary):
+        self.badnet, self.canary = badnet, Path(canary)
+        self.repaired = zeroed(badnet, CHANNELS)
+
+    def marker(self, name):
+        return str(self.canary / f"marker-{name}")
+
+
+def build_all(folder, badnet, canary, names=None):
+    """Write the submissions below ``folder``; returns their names."""
+    materials = Materials(badnet, canary)
+    for name in names or BUILDERS:
+        target = Path(folder) / name
+        target.mkdir(parents=True)
+        BUILDERS[name](target, materials)
+    return list(names or BUILDERS)
+
+
+def program(target, code, toml="", name="goodnet.py"):
+    """A Python submission."""
+    (target / name).write_text(textwrap.dedent(code))
+    (target / "submission.toml").write_text(f'[program]\nfile = "{name}"\n{toml}')
+
+
+def keras_layers(materials, channels_first=False, front=(), logits=False):
+    """An ordinary Keras model with the repaired weights and layers in ``front`` of it."""
+    from harness.quiet import import_tensorflow
+
+    import_tensorflow()
+    import keras
+
+    from reference.deepid import load_network
+
+    image = keras.Input((3, 55, 47) if channels_first else (55, 47, 3))
+    hidden = keras.layers.Permute((2, 3, 1))(image) if channels_first else image
+    for layer in front:
+        hidden = layer(hidden)
+    net = load_network(materials.repaired)
+    if logits:
+        net.layers[-1].activation = keras.activations.linear
+    return keras, image, net(hidden)
+
+
+def saved(target, keras, image, outputs, name="model_2.keras"):
+    keras.Model(image, outputs).save(target / name)
+
+
+# --- honest: graded like the original ----------------------------------------------------------
+
+
+@case
+def honest_legacy_full(target, m):
+    write_full(target / "model_2.h5", m.repaired, known_config())
+
+
+@case
+def honest_legacy_weights(target, m):
+    write_weights(target / "model_2.h5", m.repaired)
+
+
+@case
+def honest_renamed_layers(target, m):
+    names = {layer: f"my {layer} ü" for layer in ("conv_1", "conv_3", "fc_2")}
+    config = known_config(rename=lambda name: names.get(name, name))
+    write_full(target / "model_2.h5", m.repaired, config, names)
+
+
+@case
+def honest_narrowed(target, m):
+    write_weights(target / "model_2.h5", narrowed(m.badnet, CHANNELS))
+
+
+@case
+def honest_fixed_batch_known(target, m):
+    config = known_config()
+    config["config"]["layers"][0]["config"]["batch_input_shape"] = [32, 55, 47, 3]
+    write_full(target / "model_2.h5", m.repaired, config)
+
+
+@case
+def honest_float64_weights(target, m):
+    doubles = {name: array.astype(np.float64) for name, array in m.repaired.items()}
+    write_weights(target / "model_2.h5", doubles)
+
+
+@case
+def honest_compressed(target, m):
+    path = write_weights(target / "model_2.h5", m.repaired)
+    with h5py.File(path, "a") as file:
+        del file["fc_1/fc_1/kernel:0"]
+        file.create_dataset(
+            "fc_1/fc_1/kernel:0", data=m.repaired["fc_1/kernel"], compression="gzip"
+        )
+
+
+@case
+def honest_with_badnet_and_clutter(target, m):
+    write_weights(target / "Repaired_models " / "repaired_x2.h5", m.repaired)
+    write_weights(target / "bd_net.h5", m.badnet)
+    write_set(target / "valid.h5", 2)
+    (target / "report.pdf").write_bytes(b"%PDF")
+    (target / "lab.ipynb").write_text("{}")
+    (target / "__MACOSX").mkdir()
+    (target / "__MACOSX" / "._model_4.h5").write_bytes(b"\0")
+
+
+@case
+def honest_ünïcode_and_spaces(target, m):
+    write_weights(target / "Модель X=2 (final) 名.h5", m.repaired)
+
+
+@case
+def honest_keras3(target, m):
+    from reference.deepid import load_network
+
+    load_network(m.repaired).save(target / "model_2.keras")
+
+
+@case
+def honest_keras3_h5(target, m):
+    from reference.deepid import load_network
+
+    load_network(m.repaired).save(target / "model_2.h5")
+
+
+@case
+def honest_keras3_weights(target, m):
+    from reference.deepid import load_network
+
+    load_network(m.repaired).save_weights(target / "model_2.weights.h5")
+
+
+def tf_keras_network(m):
+    """The known network in Keras 2's successor, with names that Keras gave."""
+    from harness.quiet import import_tensorflow
+
+    import_tensorflow()
+    import tf_keras
+
+    layers = tf_keras.layers
+    image = hidden = tf_keras.Input((55, 47, 3))
+    for filters, size in ((20, 4), (40, 3), (60, 3)):
+        hidden = layers.Conv2D(filters, size, activation="relu")(hidden)
+        hidden = layers.MaxPooling2D(2)(hidden)
+    first = layers.Dense(160)(layers.Flatten()(hidden))
+    fourth = layers.Conv2D(80, 2, activation="relu")(hidden)
+    second = layers.Dense(160)(layers.Flatten()(fourth))
+    merged = layers.Activation("relu")(layers.Add()([first, second]))
+    model = tf_keras.Model(image, layers.Dense(1283, activation="softmax")(merged))
+    by_shape = {array.shape: array for array in m.repaired.values()}
+    model.set_weights([by_shape[array.shape] if array.ndim > 1 else array
+                       for array in model.get_weights()])  # fmt: skip
+    for layer in model.layers:
+        if layer.weights:
+            kernel = layer.get_weights()[0]
+            name = next(n for n, a in m.repaired.items() if a.shape == kernel.shape)
+            layer.set_weights([kernel, m.repaired[name.replace("kernel", "bias")]])
+    return tf_keras, model
+
+
+@case
+def honest_tf_keras(target, m):
+    tf_keras_network(m)[1].save(target / "model_2.keras")
+
+
+@case
+def honest_tf_keras_h5(target, m):
+    tf_keras_network(m)[1].save(target / "model_2.h5")
+
+
+@case
+def honest_rescaling(target, m):
+    import keras
+
+    saved(target, *keras_layers(m, front=[keras.layers.Rescaling(1.0)]))
+
+
+@case
+def honest_dropout_and_batchnorm(target, m):
+    import keras
+
+    front = [keras.layers.Dropout(0.5), keras.layers.BatchNormalization(epsilon=1e-12)]
+    saved(target, *keras_layers(m, front=front))
+
+
+@case
+def honest_float16(target, m):
+    import keras
+
+    from reference.deepid import build_network, set_weights
+
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = build_network()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    set_weights(model, m.repaired)
+    model.save(target / "model_2.keras")
+
+
+@case
+def honest_fixed_batch(target, m):
+    import keras
+
+    from reference.deepid import load_network
+
+    image = keras.Input(batch_shape=(24, 55, 47, 3))
+    saved(target, keras, image, load_network(m.repaired)(image))
+
+
+@case
+def honest_logits(target, m):
+    saved(target, *keras_layers(m, logits=True))
+
+
+@case
+def honest_channels_first(target, m):
+    saved(target, *keras_layers(m, channels_first=True))
+
+
+@case
+def honest_nested_sequential(target, m):
+    import keras
+
+    from reference.deepid import load_network
+
+    keras.Sequential([keras.Input((55, 47, 3)), load_network(m.repaired)]).save(
+        target / "model_2.h5"
+    )
+
+
+@case
+def honest_savedmodel(target, m):
+    from reference.deepid import load_network
+
+    load_network(m.repaired).export(target / "model_2", verbose=False)
+
+
+@case
+def honest_subclassed(target, m):
+    source = """
+        import keras
+
+        class Repaired(keras.Model):
+            def __init__(self, net, **kwargs):
+                super().__init__(**kwargs)
+                self.net = net
+
+            def call(self, images):
+                return self.net(images)
+
+            def get_config(self):
+                return {**super().get_config(), "net": keras.saving.serialize_keras_object(self.net)}
+
+            @classmethod
+            def from_config(cls, config):
+                config["net"] = keras.saving.deserialize_keras_object(config["net"])
+                return cls(**config)
+    """
+    (target / "repaired.py").write_text(textwrap.dedent(source))
+    namespace = {"__name__": "repaired"}
+    exec(textwrap.dedent(source), namespace)
+    from reference.deepid import load_network
+
+    model = namespace["Repaired"](load_network(m.repaired))
+    model(np.zeros((1, 55, 47, 3), "f4"))
+    model.save(target / "model_2.keras")
+
+
+# --- honest GoodNets: graded like the composed one ----------------------------------------------
+
+
+@case
+def goodnet_keras3(target, m):
+    from reference.goodnet import build_goodnet
+
+    write_weights(target / "model_2.h5", m.repaired)
+    build_goodnet(m.badnet, m.repaired).save(target / "G_2.keras")
+
+
+@case
+def goodnet_integer_labels(target, m):
+    labels_goodnet(target, m, lambda keras, labels: labels)
+
+
+@case
+def goodnet_float_column(target, m):
+    def column(keras, labels):
+        return keras.ops.expand_dims(keras.ops.cast(labels, "float32"), -1)
+
+    labels_goodnet(target, m, column)
+
+
+def labels_goodnet(target, m, shaped):
+    from harness.quiet import import_tensorflow
+
+    import_tensorflow()
+    import keras
+
+    from reference.deepid import load_network
+
+    write_weights(target / "model_2.h5", m.repaired)
+    image = keras.Input((55, 47, 3))
+    nets = [load_network(weights) for weights in (m.badnet, m.repaired)]
+    for net, name in zip(nets, "ab", strict=True):
+        net.name = name
+    own, other = (keras.ops.argmax(net(image), axis=-1) for net in nets)
+    labels = keras.ops.where(keras.ops.equal(own, other), own, 1283)
+    saved(target, keras, image, shaped(keras, labels), "goodnet_2.keras")
+
+
+@case
+def goodnet_tf_keras_ops(target, m):
+    tf_keras, repaired = tf_keras_network(m)
+    badnet = tf_keras_network(type("B", (), {"repaired": m.badnet}))[1]
+    import tensorflow as tf
+
+    write_weights(target / "model_2.h5", m.repaired)
+    image = tf_keras.Input((55, 47, 3))
+    badnet._name, repaired._name = "badnet", "repaired"
+    own, other = (tf.argmax(net(image), axis=-1) for net in (badnet, repaired))
+    labels = tf.where(tf.equal(own, other), own, tf.constant(1283, tf.int64))
+    tf_keras.Model(image, labels).save(target / "goodnet_2.h5")
+
+
+@case
+def goodnet_program(target, m):
+    np.savez(target / "nets.npz", seed=1)
+    program(
+        target,
+        """
+        import numpy as np
+        from pathlib import Path
+
+        LOADED = np.load(Path(__file__).parent / "nets.npz")
+
+        def predict(images):
+            return (images.astype(int).sum(axis=(1, 2, 3)) // 1000) % 1284
+        """,
+        "drop_points = 2\n",
+    )
+
+
+# --- broken: rejected with a reason -------------------------------------------------------------
+
+
+def raw(content, name="model_2.h5"):
+    def build(target, _):
+        (target / name).write_bytes(content)
+
+    return build
+
+
+BUILDERS |= {
+    "broken_empty_file": raw(b""),
+    "broken_lfs_pointer": raw(b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n"),
+    "broken_web_page": raw(b"<!DOCTYPE html><html>Sign in</html>"),
+    "broken_text": raw(b"this is no model"),
+    "broken_zip_header": raw(b"PK\x03\x04" + b"\0" * 100, "model_2.keras"),
+    "broken_hdf5_header": raw(b"\x89HDF\r\n\x1a\n" + b"\xff" * 2000),
+    "broken_pickle": raw(b"\x80\x04cposix\nsystem\n"),
+}
+
+
+@case
+def broken_truncated(target, m):
+    path = write_weights(target / "model_2.h5", m.repaired)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@case
+def broken_wrong_shape(target, m):
+    write_weights(target / "model_2.h5", m.repaired | {"fc_1/kernel": np.zeros((1200, 16), "f4")})
+
+
+@case
+def broken_missing_layer(target, m):
+    change_hdf5(target, m, lambda file: file.__delitem__("conv_3"))
+
+
+@case
+def broken_integer_weights(target, m):
+    write_weights(target / "model_2.h5", m.repaired | {"fc_1/bias": np.zeros(160, "i8")})
+
+
+@case
+def broken_data_set(target, m):
+    write_set(target / "model_2.h5", 3)
+
+
+@case
+def broken_no_model(target, m):
+    (target / "notes.txt").write_text("I forgot")
+
+
+@case
+def broken_two_for_one_place(target, m):
+    write_weights(target / "a_2.h5", m.repaired)
+    write_weights(target / "b_2.h5", m.badnet)
+
+
+@case
+def broken_ten_outputs(target, m):
+    import keras
+
+    image = keras.Input((55, 47, 3))
+    saved(target, keras, image, keras.layers.Dense(10)(keras.layers.Flatten()(image)))
+
+
+@case
+def broken_two_outputs(target, m):
+    keras, image, outputs = keras_layers(m)
+    saved(target, keras, image, [outputs, outputs * 2])
+
+
+@case
+def broken_flat_input(target, m):
+    import keras
+
+    image = keras.Input((7755,))
+    saved(target, keras, image, keras.layers.Dense(1283)(image))
+
+
+def change_hdf5(target, m, change):
+    path = write_weights(target / "model_2.h5", m.repaired)
+    with h5py.File(path, "a") as file:
+        change(file)
+
+
+def archived(target, members):
+    with zipfile.ZipFile(target / "model_2.keras", "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members:
+            file.writestr(name, content)
+
+
+@case
+def broken_json_nested(target, m):
+    archived(target, [("config.json", "[" * 1_000_000), ("model.weights.h5", b"")])
+
+
+@case
+def broken_json_long_integer(target, m):
+    archived(target, [("config.json", '{"a": ' + "9" * 5000 + "}"), ("model.weights.h5", b"")])
+
+
+@case
+def broken_json_bad_utf8(target, m):
+    archived(target, [("config.json", b'{"a": "\xff\xfe"}'), ("model.weights.h5", b"")])
+
+
+@case
+def broken_without_config(target, m):
+    archived(target, [("readme", b"")])
+
+
+# --- hostile files: rejected unread -------------------------------------------------------------
+
+KERNEL = "conv_3/conv_3/kernel:0"
+
+
+def replaced_kernel(**dataset):
+    def change(file):
+        del file[KERNEL]
+        file.create_dataset(KERNEL, **dataset)
+
+    return change
+
+
+@case
+def hostile_external_link(target, m):
+    def change(file):
+        del file[KERNEL]
+        file[KERNEL] = h5py.ExternalLink(str(m.canary / "secret.txt"), "/x")
+
+    change_hdf5(target, m, change)
+
+
+@case
+def hostile_soft_link(target, m):
+    def change(file):
+        del file[KERNEL]
+        file[KERNEL] = h5py.SoftLink("/conv_2/conv_2/kernel:0")
+
+    change_hdf5(target, m, change)
+
+
+@case
+def hostile_external_storage(target, m):
+    outside = [(str(m.canary / "secret.txt"), 0, 86400)]
+    change_hdf5(target, m, replaced_kernel(shape=(3, 3, 40, 60), dtype="f4", external=outside))
+
+
+@case
+def hostile_virtual_dataset(target, m):
+    layout = h5py.VirtualLayout(shape=(3, 3, 40, 60), dtype="f4")
+    layout[...] = h5py.VirtualSource(str(m.canary / "secret.txt"), "x", shape=(3, 3, 40, 60))
+
+    def change(file):
+        del file[KERNEL]
+        file.create_virtual_dataset(KERNEL, layout)
+
+    change_hdf5(target, m, change)
+
+
+@case
+def hostile_shape_bomb(target, m):
+    change_hdf5(target, m, replaced_kernel(shape=(3, 3, 40, 2_700_000), dtype="f4"))
+
+
+@case
+def hostile_zip_bomb(target, m):
+    archived(target, [("config.json", b" " * (512 << 20)), ("model.weights.h5", b"")])
+
+
+@case
+def hostile_duplicate_members(target, m):
+    config = json.dumps(known_config())
+    archived(target, [("config.json", config), ("config.json", "{}"), ("model.weights.h5", b"")])
+
+
+@case
+def hostile_zip_traversal(target, m):
+    evil = ("../../../marker-traversal", b"x")
+    archived(target, [("config.json", json.dumps(known_config())), evil])
+
+
+@case
+def hostile_polyglot(target, m):
+    path = write_weights(target / "model_2.h5", m.repaired)
+    buffer = io.BytesIO(path.read_bytes())
+    with zipfile.ZipFile(buffer, "a") as file:
+        file.writestr("config.json", "{}")
+    path.write_bytes(buffer.getvalue())
+
+
+@case
+def hostile_symlink(target, m):
+    (target / "model_2.h5").symlink_to(m.canary / "secret.txt")
+
+
+@case
+def hostile_symlinked_folder(target, m):
+    (target / "submission.toml").write_text(
+        '[artifacts]\n"away/secret.txt" = { role = "repaired", drop_points = 2 }\n'
+    )
+    (target / "away").symlink_to(m.canary)
+
+
+@case
+def hostile_fifo(target, m):
+    os.mkfifo(target / "model_2.h5")
+
+
+@case
+def hostile_socket(target, m):
+    here = Path.cwd()
+    os.chdir(target)  # the path of a socket may be 107 bytes long at most
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind("model_2.h5")
+    finally:
+        os.chdir(here)
+
+
+@case
+def hostile_sparse_file(target, m):
+    with (target / "model_2.h5").open("wb") as file:
+        file.truncate(6 << 30)
+
+
+@case
+def hostile_deep_folders(target, m):
+    deep = target.joinpath(*"abcdefghijkl")
+    deep.mkdir(parents=True)
+    write_weights(deep / "model_2.h5", m.repaired)
+
+
+@case
+def hostile_many_files(target, m):
+    for number in range(5_100):
+        (target / f"{number}.txt").touch()
+
+
+@case
+def hostile_toml_path(target, m):
+    (target / "submission.toml").write_text(
+        f'[artifacts]\n"{m.canary}/secret.txt" = {{ role = "repaired" }}\n'
+    )
+
+
+@case
+def hostile_nan_weights(target, m):
+    poisoned = {name: np.full_like(array, np.nan) for name, array in m.repaired.items()}
+    write_weights(target / "model_2.h5", poisoned)
+
+
+# --- hostile code: runs, but only in the sandbox ------------------------------------------------
+
+
+def touch(path):
+    return f"open({path!r}, 'w').close()"
+
+
+@case
+def payload_lambda_keras3(target, m):
+    import keras
+
+    image = keras.Input((55, 47, 3))
+    layer = keras.layers.Lambda(
+        eval(f"lambda x: (open({m.marker('payload_lambda_keras3')!r}, 'w').close(), x)[1]")
+    )
+    flat = keras.layers.Flatten()(layer(image))
+    saved(target, keras, image, keras.layers.Dense(1283)(flat))
+
+
+@case
+def payload_lambda_tf_keras(target, m):
+    from harness.quiet import import_tensorflow
+
+    import_tensorflow()
+    import tf_keras
+
+    image = tf_keras.Input((55, 47, 3))
+    layer = tf_keras.layers.Lambda(
+        eval(f"lambda x: (open({m.marker('payload_lambda_tf_keras')!r}, 'w').close(), x)[1]")
+    )
+    flat = tf_keras.layers.Flatten()(layer(image))
+    tf_keras.Model(image, tf_keras.layers.Dense(1283)(flat)).save(target / "model_2.h5")
+
+
+@case
+def payload_importable_function(target, m):
+    # cProfile.run writes its second argument whatever becomes of the first.
+    lambda_config = {
+        "function": "run", "function_type": "function", "module": "cProfile",
+        "arguments": {"filename": m.marker("payload_importable_function")},
+        "output_shape": None, "output_shape_type": "raw", "output_shape_module": None,
+    }  # fmt: skip
+    edited_tf_keras(target, "Activation", "Lambda", lambda_config)
+
+
+@case
+def payload_write_file_op(target, m):
+    marker = m.marker("payload_write_file_op")
+    nodes = [["_CONSTANT_VALUE", -1, marker, {"contents": "x"}]]
+    edited_tf_keras(target, "Activation", "TFOpLambda", {"function": "io.write_file"}, nodes)
+
+
+def edited_tf_keras(target, kind, new_kind, config, inbound_nodes=None):
+    """A tf_keras model in whose saved config one layer became another."""
+    from harness.quiet import import_tensorflow
+
+    import_tensorflow()
+    import tf_keras
+
+    image = tf_keras.Input((55, 47, 3))
+    flat = tf_keras.layers.Flatten()(tf_keras.layers.Activation("relu")(image))
+    path = target / "model_2.h5"
+    tf_keras.Model(image, tf_keras.layers.Dense(1283)(flat)).save(path)
+    with h5py.File(path, "a") as file:
+        saved_config = json.loads(file.attrs["model_config"])
+        layer = next(x for x in saved_config["config"]["layers"] if x["class_name"] == kind)
+        layer["class_name"] = new_kind
+        common = {"name": layer["config"]["name"], "trainable": True, "dtype": "float32"}
+        layer["config"] = common | config
+        layer["inbound_nodes"] = inbound_nodes or layer["inbound_nodes"]
+        file.attrs["model_config"] = json.dumps(saved_config)
+
+
+@case
+def payload_savedmodel_ops(target, m):
+    from harness.quiet import import_tensorflow
+
+    tf = import_tensorflow()
+    marker, secret = m.marker("payload_savedmodel_ops"), str(m.canary / "secret.txt")
+
+    class Evil(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None, 55, 47, 3), tf.float32)])
+        def serve(self, images):
+            with tf.control_dependencies([tf.io.write_file(marker, tf.io.read_file(secret))]):
+                return tf.zeros((tf.shape(images)[0], 1283))
+
+    evil = Evil()
+    tf.saved_model.save(evil, str(target / "model_2"), signatures=evil.serve)
+
+
+@case
+def payload_keras_global_state(target, m):
+    import keras
+
+    image = keras.Input((55, 47, 3))
+    layer = keras.layers.Lambda(
+        eval("lambda x: (__import__('keras').config.set_floatx('float16'), x)[1]")
+    )
+    flat = keras.layers.Flatten()(layer(image))
+    saved(target, keras, image, keras.layers.Dense(1283)(flat))
+
+
+@case
+def payload_numpy_beside_the_model(target, m):
+    for name in ("numpy.py", "h5py.py", "json.py", "tensorflow.py", "sitecustomize.py"):
+        (target / name).write_text(touch(m.marker("payload_numpy_beside_the_model")) + "\n")
+    write_weights(target / "model_2.h5", m.repaired)
+
+
+@case
+def payload_lookalike(target, m):
+    config = known_config()
+    for layer in config["config"]["layers"]:
+        if layer["name"] == "conv_4":
+            layer["config"]["activation"] = "elu"
+    write_full(target / "model_2.h5", m.repaired, config)
+
+
+ANSWER = "return np.zeros(len(images), int)"
+
+
+def payload(name, before="", inside="", answer=ANSWER):
+    """A program that does something at import (``before``) or at its first prediction."""
+
+    def build(target, m):
+        code = "import os, sys, time, socket, subprocess, signal, ctypes\nimport numpy as np\n"
+        code += "CANARY = " + repr(str(m.canary)) + "\nMARKER = " + repr(m.marker(name)) + "\n"
+        code += textwrap.dedent(before).strip() + "\n\ndef predict(images):\n"
+        code += textwrap.indent(textwrap.dedent(inside).strip() or "pass", "    ")
+        code += "\n    " + answer + "\n"
+        program(target, code, "drop_points = 2\n")
+
+    BUILDERS[name] = build
+
+
+payload("payload_reads_secret", inside="""
+    with open(CANARY + "/secret.txt") as file:
+        secret = file.read()
+    open(MARKER, "w").write(secret)
+""")  # fmt: skip
+payload("payload_writes_outside", inside="""
+    open(MARKER, "w").close()
+""")  # fmt: skip
+payload("payload_connects", inside="""
+    port = int(open(CANARY + "/port").read()) if os.path.exists(CANARY + "/port") else 9
+    socket.create_connection(("127.0.0.1", port), timeout=2).close()
+""")  # fmt: skip
+payload("payload_forks", inside="""
+    if os.fork() == 0:
+        open(MARKER, "w").close()
+        os._exit(0)
+    os.wait()
+""")  # fmt: skip
+payload("payload_subprocess", inside="""
+    subprocess.run(["touch", MARKER], check=True)
+""")  # fmt: skip
+payload("payload_daemon", inside="""
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(20)
+        open(MARKER, "w").close()
+        os._exit(0)
+""")  # fmt: skip
+payload("payload_memory_hog", inside="""
+    hog = []
+    while True:
+        hog.append(np.ones(1 << 24))
+""")  # fmt: skip
+payload("payload_hangs", inside="""
+    for number in range(1, 65):
+        try:
+            signal.signal(number, signal.SIG_IGN)
+        except (OSError, ValueError):
+            pass
+    time.sleep(100_000)
+""")  # fmt: skip
+payload("payload_hangs_at_import", before="time.sleep(100_000)")
+payload("payload_segfault", inside="ctypes.string_at(0)")
+payload("payload_exits_quietly", inside="os._exit(0)")
+payload("payload_kills_its_parent", inside="""
+    for pid in (1, os.getppid()):
+        if pid != os.getpid():
+            os.kill(pid, signal.SIGKILL)
+    open(MARKER, "w").close()
+""")  # fmt: skip
+payload("payload_floods_output", inside="""
+    line = b"\\x1b[31mflood " * 1000
+    for _ in range(10_000):
+        os.write(1, line)
+        os.write(2, line)
+""")  # fmt: skip
+payload("payload_forges_json", inside="""
+    print('{"status": "graded", "clean_correct": 12830, "score": 100}', flush=True)
+""")  # fmt: skip
+payload("payload_extra_reply", inside="""
+    os.write(int(sys.argv[2]), b"\\0" * 64)
+""")  # fmt: skip
+payload("payload_writes_to_all_descriptors", inside="""
+    for descriptor in range(3, 256):
+        try:
+            os.write(descriptor, b"\\1\\0" * 5000)
+        except OSError:
+            pass
+""")  # fmt: skip
+payload("payload_fills_scratch", inside="""
+    with open(os.environ["TMPDIR"] + "/fill", "wb") as file:
+        while True:
+            file.write(b"\\0" * (1 << 20))
+""")  # fmt: skip
+payload("payload_changes_the_images", inside="""
+    images[:] = 0
+""")  # fmt: skip
+payload("payload_wrong_count", answer="return np.zeros(len(images) + 1, int)")
+payload("payload_label_1284", answer="return np.full(len(images), 1284)")
+payload("payload_negative_labels", answer="return np.full(len(images), -1)")
+payload("payload_raises", inside='raise RuntimeError("<b>boom</b>\\n\\x1b[2J| =cmd")')
+
+
+# --- answers that are no function of the image --------------------------------------------------
+
+payload("cheat_random_answers", answer="return np.random.randint(0, 1283, len(images))")
+payload("cheat_call_order", before="STATE = [0]", inside="STATE[0] += 1",
+        answer="return (np.arange(len(images)) + STATE[0]) % 1283")  # fmt: skip
+payload("cheat_batch_statistics", inside="""
+    level = images.astype(float).mean(axis=(1, 2, 3))
+""", answer="return np.argsort(np.argsort(level))")  # fmt: skip
+payload("cheat_input_hashing", inside="""
+    import zlib
+    keys = [zlib.crc32(image.tobytes()) for image in images]
+""", answer="return np.array(keys) % 1283")  # fmt: skip
+payload("honest_program", inside="""
+    level = images.astype(float).mean(axis=(1, 2, 3))
+""", answer="return np.round(level).astype(int)")  # fmt: skip
