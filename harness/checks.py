@@ -5,76 +5,122 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.errors import Status
-from harness.metrics import clean_accuracy, has_dropped
+from harness.rankings import OFFICIAL
 from harness.records import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.records import Checkpoint, Counts
+    from harness.findings import Contract, Crossing
+    from harness.records import Checkpoint
 
 DROP = "clean_accuracy_drop"
 FIRST_CROSSING = "first_crossing"
 ORDER = "pruning_order"
 PRESENT = "checkpoint_present"
+CONTRACT = "goodnet_contract"
 _DECIDING = (DROP, FIRST_CROSSING)
 
 
-def drop_points(badnet: Counts, repaired: Counts) -> float:
-    """Percentage points of clean accuracy lost."""
-    before, after = clean_accuracy(badnet), clean_accuracy(repaired)
-    if before is None or after is None:
-        raise ValueError("a drop needs clean images")
-    return 100.0 * (before - after)
+def drop_check(found: Crossing, points: float, images: int, tolerance: int = 2) -> Check:
+    """Has clean validation accuracy dropped by at least ``points``?
 
-
-def drop_check(badnet: Counts, repaired: Counts, points: float) -> Check:
-    """Has clean validation accuracy dropped by at least ``points``?"""
-    passed = has_dropped(badnet, repaired, points)
-    observed = drop_points(badnet, repaired)
-    verb = "reached" if passed else "not reached"
+    None instead of False where the loss is short by no more than ``tolerance`` images.
+    """
+    is_close = abs(found.margin) <= tolerance
+    passed = True if found.margin >= 0 else (None if is_close else False)
+    observed = 100.0 * found.lost / images
+    verb = "reached" if found.margin >= 0 else "not reached"
+    story = (
+        f"clean validation accuracy dropped by {observed:.3f} points; {points:g} {verb}: "
+        f"{found.lost} images lost, {found.needed} needed ({found.margin:+d}; "
+        f"{found.margin_relative:+d} if X is taken relative to the original accuracy)"
+    )
     return Check(
         name=DROP,
         passed=passed,
         observed=observed,
         limit=points,
-        reason=f"clean validation accuracy dropped by {observed:.3f} points; "
-        f"{points:g} {verb}",
-    )  # fmt: skip
+        reason=story + (_look(tolerance) if is_close else ""),
+    )
 
 
 def first_crossing_check(
-    badnet: Counts, before: Counts | None, points: float, why_not: str = ""
+    found: Crossing, points: float, images: int, why_not: str = "", tolerance: int = 2
 ) -> Check:
-    """Was the step before this one still above the threshold? ``before`` are its counts."""
-    if before is None:
+    """Was the step before this one still above the threshold?
+
+    None where that step is not known, or crosses by no more than ``tolerance`` images.
+    """
+    if found.lost_before is None:
         return Check(name=FIRST_CROSSING, passed=None, observed=None, limit=points, reason=why_not)
-    passed = not has_dropped(badnet, before, points)
-    observed = drop_points(badnet, before)
-    story = "this is the first step that does" if passed else "it was saved too late"
+    margin = found.lost_before - found.needed
+    is_close = abs(margin) <= tolerance
+    passed = True if margin < 0 else (None if is_close else False)
+    observed = 100.0 * found.lost_before / images
+    if found.margin < 0:
+        ending = "this step does not cross either"
+    else:
+        ending = "this is the first step that does" if margin < 0 else "it was saved too late"
+    story = (
+        f"one channel earlier the drop was {observed:.3f} points ({found.lost_before} images "
+        f"lost, {margin:+d}); {ending}"
+    )
     return Check(
         name=FIRST_CROSSING,
         passed=passed,
         observed=observed,
         limit=points,
-        reason=f"one channel earlier the drop was {observed:.3f} points; {story}",
+        reason=story + (_look(tolerance) if is_close else ""),
     )
 
 
-def order_check(order: str | None) -> Check:
-    """Were the channels pruned in increasing order of activation? None: cannot be told."""
-    reasons = {
-        None: "the pruned channels cannot be told from this model",
-        "increasing": "the least active channels were pruned",
-        "decreasing": "the most active channels were pruned first",
-        "other": "the pruned channels follow no order of pool_3 activation",
-    }
+def _look(tolerance: int) -> str:
+    return f"; within {tolerance} images of the threshold: look at it"
+
+
+def order_check(followed: str | None, ranking: str | None = "measured") -> Check:
+    """Were the channels pruned in increasing order of activation? None: cannot be told.
+
+    The ranking of ``pool_3`` and that of ``conv_3`` are both accepted. ``ranking`` says
+    whether the BadNet's known order was taken or the one measured on the data.
+    """
+    if followed is None:
+        reason = "no pruned channels of conv_3, or they cannot be told from this model"
+    elif followed in OFFICIAL:
+        reason = f"the least active channels were pruned, by {followed.split()[0]} activation"
+    elif followed.endswith("decreasing"):
+        reason = f"the most active channels were pruned first, by {followed.split()[0]} activation"
+    elif followed == "index":
+        reason = "the channels were pruned by their number, not by their activation"
+    else:
+        reason = "the pruned channels follow no order of activation"
+    source = {"known": " (known order of this BadNet)", "measured": " (measured on this data)"}
     return Check(
         name=ORDER,
-        passed=None if order is None else order == "increasing",
-        observed=order,
-        limit="increasing",
-        reason=reasons[order],
+        passed=None if followed is None else followed in OFFICIAL,
+        observed=followed,
+        limit=OFFICIAL[0],
+        reason=reason + (source.get(ranking or "", "") if followed else ""),
+    )
+
+
+def contract_check(found: Contract, tolerance: int = 2) -> Check:
+    """Does a submitted G answer by the GoodNet rule on every image?
+
+    None instead of False where no more than ``tolerance`` images break it.
+    """
+    passed = True if not found.broken else (None if found.broken <= tolerance else False)
+    shown = ", ".join(
+        f"{b.set}[{b.image}]: {b.answered} instead of {b.expected}" for b in found.examples
+    )
+    return Check(
+        name=CONTRACT,
+        passed=passed,
+        observed=float(found.broken),
+        limit=0.0,
+        reason=f"{found.broken} of {found.images} answers differ from the GoodNet rule over "
+        f"{found.against}" + (f" ({shown})" if shown else ""),
     )
 
 
@@ -97,11 +143,12 @@ def presence_checks(required: Sequence[float], found: Iterable[float | None]) ->
 def checkpoint_passes(checkpoint: Checkpoint) -> bool:
     """Whether a checkpoint counts for the ranking: graded, and saved at the right step.
 
-    The pruning order is a separate question and does not decide.
+    The pruning order is a separate question and does not decide; a check that could not be
+    made fails nothing.
     """
     outcomes = {check.name: check.passed for check in checkpoint.checks}
     return (
         checkpoint.status is Status.GRADED
-        and outcomes.get(DROP) is True
+        and DROP in outcomes
         and all(outcomes.get(name) is not False for name in _DECIDING)
     )

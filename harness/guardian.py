@@ -81,6 +81,7 @@ class Guardian:
         self._command = command
         self._bounds = bounds
         self._sampled_at = 0.0
+        self._offered: set[int] = set()
         self._started = threading.Event()
         self._start_error: Exception | None = None
         self._waker = os.pipe()
@@ -119,24 +120,15 @@ class Guardian:
             return
         finally:
             self._started.set()
-        with process:
-            try:
-                with selectors.DefaultSelector() as selector, _exit_notice(process) as notice:
-                    selector.register(self._waker[0], selectors.EVENT_READ)
-                    selector.register(_output_of(process), selectors.EVENT_READ, self.printed)
-                    if notice is not None:
-                        selector.register(notice, selectors.EVENT_READ)
-                    self._watch(process, selector)
-            except OSError as error:  # such as a parent that has run out of descriptors
-                self.error = error
-            finally:
-                if process.returncode is None:
-                    _kill(-process.pid)
-        self.ended.set()
+        try:
+            with process:
+                self._attend(process)
+        finally:
+            self.ended.set()
 
     def _start_process(self) -> subprocess.Popen[bytes]:
         """Start the command in a session of its own, with no descriptor but those it names."""
-        process = subprocess.Popen(
+        return subprocess.Popen(
             self._command.line,
             env=self._command.environment,
             cwd=self._command.folder,
@@ -147,10 +139,21 @@ class Guardian:
             start_new_session=True,
             bufsize=0,
         )
-        # When the machine runs out of memory, the kernel shall take the child, not its parent.
-        with contextlib.suppress(OSError):
-            Path(f"/proc/{process.pid}/oom_score_adj").write_text("1000")
-        return process
+
+    def _attend(self, process: subprocess.Popen[bytes]) -> None:
+        """Watch the process; if the watch itself fails, nothing must run on unwatched."""
+        try:
+            with selectors.DefaultSelector() as selector, _exit_notice(process) as notice:
+                selector.register(self._waker[0], selectors.EVENT_READ)
+                selector.register(_output_of(process), selectors.EVENT_READ, self.printed)
+                if notice is not None:
+                    selector.register(notice, selectors.EVENT_READ)
+                self._watch(process, selector)
+        except OSError as error:  # such as a parent that has run out of descriptors
+            self.error = error
+        finally:
+            if process.returncode is None:
+                _kill(-process.pid)
 
     def _watch(self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> None:
         """Drain and measure until the process has ended, by itself or by a verdict."""
@@ -192,6 +195,7 @@ class Guardian:
     def _judge(self, pid: int) -> None:
         """Pass a verdict when the family holds too much or has lived too long."""
         pids = family.members(pid)
+        self._offer(pids)
         usage = family.usage(pids)
         held = usage.private_bytes + max(0, usage.shared_bytes - self._bounds.lent_bytes)
         if self._bounds.scratch is not None and len(pids) >= _SANDBOX_GENERATIONS:
@@ -204,6 +208,13 @@ class Guardian:
             self.kill("out_of_memory", f"started more than {MOST_THREADS} threads or processes")
         elif time.monotonic() - self.started_at > self._bounds.wall_seconds:
             self.kill("timed_out", f"ran longer than {self._bounds.wall_seconds:g} seconds")
+
+    def _offer(self, pids: list[int]) -> None:
+        """Name the family to the kernel as first to go when the whole machine lacks memory."""
+        for pid in set(pids) - self._offered:
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
+            self._offered.add(pid)
 
     def _end_family(self, pid: int) -> None:
         """Kill all members; called again until the first of them could be reaped.

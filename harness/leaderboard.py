@@ -40,6 +40,7 @@ def _row(record: Record) -> Row:
         defense_effectiveness=_mean_effectiveness(record, required),
         checkpoints=record.checkpoints,
         checks_failed=sum(check.passed is False for check in asked),
+        diagnoses=record.diagnoses,
     )
 
 
@@ -47,7 +48,7 @@ def _mean_effectiveness(record: Record, required: Sequence[Checkpoint]) -> float
     values = [
         defense_effectiveness(record.badnet.test, checkpoint.goodnet.test)
         for checkpoint in required
-        if record.badnet and checkpoint.goodnet
+        if record.badnet and record.badnet.test and checkpoint.goodnet and checkpoint.goodnet.test
     ]
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None

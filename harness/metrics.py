@@ -56,14 +56,5 @@ def defense_effectiveness(badnet: Counts, defended: Counts) -> float | None:
     return (rate_drop - accuracy_drop + 1.0) / 2.0
 
 
-def has_dropped(badnet: Counts, repaired: Counts, points: float) -> bool:
-    """Whether clean accuracy fell by at least ``points`` percentage points.
-
-    Decided in integers, so that a drop of exactly ``points`` is never lost to rounding.
-    """
-    lost = badnet.clean_correct - repaired.clean_correct
-    return lost * 100 >= points * badnet.clean_total
-
-
 def _fraction(part: int, whole: int) -> float | None:
     return part / whole if whole else None

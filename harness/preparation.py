@@ -12,6 +12,7 @@ import numpy as np
 
 from harness import evaluation
 from harness.bench import Bench, Options, Progress
+from harness.crossing import images_needed
 from harness.datasets import (
     badnet_file,
     child_environment,
@@ -22,7 +23,10 @@ from harness.datasets import (
 )
 from harness.errors import HarnessError, SubmissionError
 from harness.hashing import array_hash
+from harness.known import known_benchmark, known_fingerprints
 from harness.opening import network_answers
+from harness.rankings import Rankings, known_rankings, measured_rankings
+from harness.rubric import rubric_of
 from harness.staging import Staged
 from harness.store import Store
 
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     from harness.records import Benchmark
     from reference.deepid import Weights
 
-REFERENCE_VERSION = 1
+REFERENCE_VERSION = 2
 
 
 def prepare(
@@ -55,7 +59,8 @@ def prepare(
         sets=sets,
         badnet=badnet_weights,
         badnet_answers={},
-        activations=np.zeros(0),
+        rankings=Rankings((), "measured", {}, frozenset()),
+        rubric=rubric_of(output),
         store=Store(output),
         options=options,
         progress=progress,
@@ -64,7 +69,36 @@ def prepare(
     answers = network_answers(badnet_weights, bench).encoded
     progress.stage(benchmark.name, "looking up the reference's pruning order")
     record = reference_record(bench, dataset, weights_file)
-    return replace(bench, badnet_answers=answers, activations=np.array(record["activations"]))
+    return _informed(replace(bench, badnet_answers=answers), record)
+
+
+def _informed(bench: Bench, record: dict[str, Any]) -> Bench:
+    """The bench with what the reference's record and the project's data tell of its BadNet."""
+    own = array_hash(bench.badnet)
+    known = known_benchmark(own)
+    measured = measured_rankings(record["activations"])
+    crossings = {x: _first_crossing(record["curve"], x) for x in bench.benchmark.checkpoints}
+    return replace(
+        bench,
+        known=known,
+        rankings=known_rankings(known, record["activations"])
+        if known and known.channel_order
+        else measured,
+        fingerprints=known_fingerprints(own),
+        reference_masks={
+            points: tuple(record["curve"]["order"][:steps])
+            for points, steps in crossings.items()
+            if steps is not None
+        },
+    )
+
+
+def _first_crossing(curve: dict[str, Any], points: float) -> int | None:
+    """Number of channels the reference has pruned when the drop is first at least ``points``."""
+    correct = curve["clean_correct"]
+    needed = images_needed(points, curve["clean_total"])
+    crossed = (step for step, hits in enumerate(correct) if step and correct[0] - hits >= needed)
+    return next(crossed, None)
 
 
 def _badnet_weights(path: Path, benchmark: Benchmark) -> Weights:

@@ -10,11 +10,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.errors import Status
+from harness.findings import (
+    Comparison,
+    Contract,
+    Crossing,
+    Diagnosis,
+    Lineage,
+    Override,
+    Paired,
+    Points,
+    SplitOriginals,
+    Steps,
+)
 
 if TYPE_CHECKING:
     import numpy as np
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: the pruning order names its layer; lineage, diagnoses, statistics, claims and points."""
 
 
 # --- benchmarks -------------------------------------------------------------------------------
@@ -22,18 +35,29 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A figure published for a benchmark; ``net`` is badnet, repaired or goodnet."""
+    """A figure published for a benchmark; ``net`` is badnet, repaired or goodnet.
+
+    ``ranking`` is the layer whose activations ranked the channels, ``channels`` how many of
+    its order were pruned.
+    """
 
     net: str
     split: str
     drop_points: float | None = None
+    ranking: str = "pool_3"
+    channels: int | None = None
     clean_accuracy: float | None = None
     attack_success_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """A ``dataset.toml``: what is evaluated, on which files, against which BadNet."""
+    """A ``dataset.toml``: what is evaluated, on which files, against which BadNet.
+
+    ``channel_order`` is the BadNet's known order by pool_3 activation, increasing, of which
+    the first ``dormant_channels`` are exactly 0. ``conv_3_tiers`` is the order by conv_3
+    output as far as it is known: sets of live channels, one after the other.
+    """
 
     schema_version: int
     name: str
@@ -53,6 +77,8 @@ class Benchmark:
     make: tuple[str, ...] = ()
     google_drive_folder: str | None = None
     channel_order: tuple[int, ...] = ()
+    dormant_channels: int = 0
+    conv_3_tiers: tuple[tuple[int, ...], ...] = ()
     published: tuple[Published, ...] = ()
 
 
@@ -150,10 +176,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitCounts:
-    """Counts on the validation and the test split."""
+    """Counts on the validation and the test split; ``test`` is None where it is hidden."""
 
     valid: Counts
-    test: Counts
+    test: Counts | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +209,19 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What a foreign model said when it was asked again in a fresh process and another order.
+
+    Of ``images`` images, how many answers changed for the very same pixels, and how many
+    when every pixel moved by -1, 0 or +1 grey level.
+    """
+
+    images: int
+    repeated_changed: int
+    perturbed_changed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
     """Speeds of the repaired net and of the GoodNet (which runs both nets)."""
 
@@ -193,7 +232,12 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """One repaired net (and its GoodNet): what it is, what it scored, what was checked."""
+    """One repaired net (and its GoodNet): what it is, what it scored, what was checked.
+
+    ``named_points`` is the X in the file name where it stands in for another;
+    ``scaled_clean_correct`` counts clean validation images that are right on pixels / 255
+    (tried only where raw pixels give near-chance accuracy).
+    """
 
     drop_points: float | None
     required: bool
@@ -204,10 +248,32 @@ class Checkpoint:
     channels_pruned: int | None = None
     channels_silent: int | None = None
     isolation: str | None = None
+    stream_seed: str | None = None
+    probe: Probe | None = None
     repaired: SplitCounts | None = None
     goodnet: SplitCounts | None = None
     timing: Timing | None = None
     checks: tuple[Check, ...] = ()
+    named_points: float | None = None
+    lineage: Lineage | None = None
+    steps: Steps | None = None
+    crossing: Crossing | None = None
+    scaled_clean_correct: int | None = None
+    repaired_originals: SplitOriginals | None = None
+    goodnet_originals: SplitOriginals | None = None
+    contract: Contract | None = None
+    paired: tuple[Paired, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceNet:
+    """What the reference's own B'_X and G_X score on the same data."""
+
+    drop_points: float
+    channels_pruned: int
+    repaired: SplitCounts
+    goodnet: SplitCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +287,11 @@ class DatasetIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """Everything that is known about one graded submission."""
+    """Everything that is known about one graded submission.
+
+    ``pruning_order`` is the order that all masks share, ``nested`` whether each mask holds
+    the one before. ``hidden`` names what a view has left out.
+    """
 
     schema_version: int
     submission: str
@@ -234,6 +304,18 @@ class Record:
     checks: tuple[Check, ...]
     notes: tuple[str, ...]
     environment: dict[str, str]
+    classes: int = 1283
+    pruning_order: str | None = None
+    nested: bool | None = None
+    badnet_originals: SplitOriginals | None = None
+    reference: tuple[ReferenceNet, ...] = ()
+    claimed: tuple[Claim, ...] = ()
+    claims: tuple[Comparison, ...] = ()
+    published: tuple[Comparison, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    points: tuple[Points, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    hidden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +331,7 @@ class Row:
     defense_effectiveness: float | None
     checkpoints: tuple[Checkpoint, ...]
     checks_failed: int
+    diagnoses: tuple[Diagnosis, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -252,4 +252,4 @@ def _await_readiness(guardian: Guardian, replies: FileIO) -> None:
         return
     guardian.close()
     said = guardian.printed.text.strip().splitlines() or ["no reason given"]
-    raise HarnessError(f"a confined process could not be started: {said[-1]}")
+    raise HarnessError(f"a confined process could not be started: {guardian.error or said[-1]}")

@@ -691,11 +691,14 @@ def curve_table(found: Properties) -> str:
     """The pruning curve in percent at some steps and at the checkpoints, as text."""
     from tabulate import tabulate
 
-    drops = {found.checkpoint(drop): f"-{drop}" for drop in CHECKPOINTS}
-    steps = sorted({0, 10, 20, 30, 40, 43, *(step for step in drops if step is not None)})
+    drops: dict[int, str] = {}
+    for drop in CHECKPOINTS:
+        step = found.checkpoint(drop)
+        if step is not None:
+            drops[step] = f"{drops.get(step, '')} -{drop}".strip()
     rows = [
         (step, drops.get(step, ""), *found.points("valid", step), *found.points("test", step))
-        for step in steps
+        for step in sorted({0, 10, 20, 30, 40, 43, *drops})
     ]
     nets = [f"{split}\n{net}" for split in ("valid", "test") for net in ("B'", "ASR", "G", "G ASR")]
     return tabulate(rows, ["channels\npruned", "drop", *nets], floatfmt=".2f")

@@ -19,10 +19,12 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import platform
 import signal
 import threading
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from functools import cache
 from itertools import islice
@@ -31,6 +33,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from harness.errors import HarnessError
 from harness.hashing import array_hash
 
 if TYPE_CHECKING:
@@ -612,6 +615,10 @@ def _rendered_in_parallel(jobs: Iterator[_Job], processes: int) -> Generator[np.
             batch = pending.popleft().result()
             pending.extend(pool.submit(render, *job) for job in islice(jobs, 1))
             yield batch
+    except BrokenProcessPool:
+        raise HarnessError(
+            "a process that draws faces was killed; is there enough memory?"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -716,12 +723,25 @@ def _prepare(file: h5py.File, labels: dict[str, np.ndarray]) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """A path beside ``path`` to write to, which takes its place once all went well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    prefix = f".{path.name}.{platform.node()}."
+    _remove_abandoned(path.parent, prefix)
+    unfinished = path.with_name(f"{prefix}{os.getpid()}.partial")
     try:
         yield unfinished
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _remove_abandoned(folder: Path, prefix: str) -> None:
+    """Remove what a killed process of this machine had begun to write."""
+    for left in folder.glob(f"{prefix}*.partial"):
+        try:
+            os.kill(int(left.suffixes[-2][1:]), 0)
+        except ProcessLookupError:
+            left.unlink(missing_ok=True)
+        except PermissionError:
+            pass  # another user's process, which is alive
 
 
 def _hash_of_arrays(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from harness.checks import DROP, FIRST_CROSSING, ORDER, checkpoint_passes
+from harness.checks import CONTRACT, DROP, FIRST_CROSSING, ORDER, checkpoint_passes
 from harness.metrics import attack_success_rate, clean_accuracy
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ HEADINGS = (
     "B' valid acc", "B' test acc", "B' test ASR", "G test acc", "G test ASR", "G time", "verdict",
 )  # fmt: skip
 ABSENT = "-"
-_SHORT = {DROP: "dropped too little", FIRST_CROSSING: "saved too late", ORDER: "other order"}
+_SHORT = {DROP: "dropped too little", FIRST_CROSSING: "saved too late", ORDER: "other order",
+          CONTRACT: "not a GoodNet"}  # fmt: skip
+_SAID_BY_CHECKS = ("BELOW_THRESHOLD", "OVER_PRUNED", "OTHER_ORDER")
 
 
 def table(board: Board) -> list[list[str]]:
@@ -37,7 +39,8 @@ def one_line(text: str) -> str:
 
 def percent(net: SplitCounts | None, split: str, metric: Callable[[Counts], float | None]) -> str:
     """A metric of a net on a split in percent, or a dash."""
-    value = metric(getattr(net, split)) if net else None
+    counts = getattr(net, split) if net else None
+    value = metric(counts) if counts else None
     return ABSENT if value is None else f"{100 * value:.2f}"
 
 
@@ -52,7 +55,11 @@ def _badnet_line(board: Board) -> list[str]:
 
 def _line(row: Row, checkpoint: Checkpoint | None, *, first: bool) -> list[str]:
     own = _submission_cells(row) if first else ["", "", "", ""]
-    return own + (_checkpoint_cells(checkpoint) if checkpoint else _failure_cells(row))
+    if checkpoint is None:
+        return own + _failure_cells(row)
+    cells = _checkpoint_cells(checkpoint)
+    codes = dict.fromkeys(found.code for found in row.diagnoses) if first else {}
+    return [*own, *cells[:-1], ", ".join([cells[-1], *codes])]
 
 
 def _submission_cells(row: Row) -> list[str]:
@@ -87,11 +94,13 @@ def _checkpoint_cells(checkpoint: Checkpoint) -> list[str]:
 
 
 def _verdict(checkpoint: Checkpoint) -> str:
+    """Failed checks in words, then the names of what was diagnosed."""
     if checkpoint.reason:
         return f"{checkpoint.status.value}: {checkpoint.reason}"
     failed = [check for check in checkpoint.checks if check.passed is False]
-    if failed:
-        return ", ".join(_SHORT.get(check.name, check.name) for check in failed)
-    if not checkpoint.required:
-        return "extra, not ranked"
-    return "passed" if checkpoint_passes(checkpoint) else "graded"
+    words = [_SHORT.get(check.name, check.name) for check in failed]
+    codes = [d.code for d in checkpoint.diagnoses if d.code not in _SAID_BY_CHECKS]
+    if not failed:
+        passed = "passed" if checkpoint_passes(checkpoint) else "graded"
+        words = [passed if checkpoint.required else "extra, not ranked"]
+    return ", ".join([*words, *dict.fromkeys(codes)])

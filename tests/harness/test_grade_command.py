@@ -37,7 +37,9 @@ def batch(reference_submission, badnet_path, badnet, tmp_path_factory):
         write_weights(root / "ambiguous" / name, random_weights(seed))
     poisoned = {name: np.full_like(array, np.nan) for name, array in badnet.items()}
     write_full(root / "not_finite" / "model_2.h5", poisoned, known_config())
-    write_weights(root / "unknown_x" / "net.h5", badnet | {"output/bias": badnet["output/bias"] + 1})
+    write_weights(
+        root / "unknown_x" / "net.h5", badnet | {"output/bias": badnet["output/bias"] + 1}
+    )
     shutil.copytree(reference_submission / "models", root / "one bad")
     (root / "one bad" / "model_4.h5").write_bytes(whole[:1000])
     return root

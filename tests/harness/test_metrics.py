@@ -8,7 +8,6 @@ from harness.metrics import (
     clean_accuracy,
     counts,
     defense_effectiveness,
-    has_dropped,
 )
 from harness.predictions import NOT_FINITE, decode
 from harness.records import Counts
@@ -58,21 +57,3 @@ def test_an_empty_set_has_no_score():
 )
 def test_defense_effectiveness_by_hand(before, after, expected):
     assert defense_effectiveness(made(*before), made(*after)) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("points", [2, 4, 10, 2.5])
-def test_a_drop_is_judged_just_below_at_and_just_above(points):
-    total, before = 1000, 986
-    lost = int(points * 10)
-    badnet = made(correct=before, clean=total)
-    assert not has_dropped(badnet, made(correct=before - lost + 1, clean=total), points)
-    assert has_dropped(badnet, made(correct=before - lost, clean=total), points)
-    assert has_dropped(badnet, made(correct=before - lost - 1, clean=total), points)
-
-
-def test_the_published_step_47_is_below_4_points():
-    # Real figures: step 47 loses 454 images, 4 points of 11,547 need 462 (FACTS of the lab).
-    badnet = made(correct=11391, clean=11547)
-    assert not has_dropped(badnet, made(correct=11391 - 454, clean=11547), 4)
-    assert not has_dropped(badnet, made(correct=11391 - 461, clean=11547), 4)
-    assert has_dropped(badnet, made(correct=11391 - 462, clean=11547), 4)

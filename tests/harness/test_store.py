@@ -86,15 +86,21 @@ def test_a_newer_record_is_refused(tmp_path):
 def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), replaced_file(path) as file:
-        file.write(b"half")
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with replaced_file(path) as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
-    "name", ["../../etc/passwd", "a/b", "..", ".", "", "a\nb", "<script>", "x" * 500, "=cmd", "名 前"]
+    "name",
+    ["../../etc/passwd", "a/b", "..", ".", "", "a\nb", "<script>", "x" * 500, "=cmd", "名 前"],
 )
 def test_hostile_names_stay_inside_the_folder(name):
     safe = safe_name(name)

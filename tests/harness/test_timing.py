@@ -22,7 +22,11 @@ class Machine:
 
 
 def measured(machine, rounds=5):
-    nets = {"badnet": machine.net(1e-3), "repaired": machine.net(1e-3), "goodnet": machine.net(2e-3)}
+    nets = {
+        "badnet": machine.net(1e-3),
+        "repaired": machine.net(1e-3),
+        "goodnet": machine.net(2e-3),
+    }
     return measure(nets, rounds=rounds, clock=lambda: machine.now)
 
 

@@ -141,7 +141,7 @@ def honest_with_badnet_and_clutter(target, m):
 
 
 @case
-def honest_ünïcode_and_spaces(target, m):
+def honest_unicode_and_spaces(target, m):
     write_weights(target / "Модель X=2 (final) 名.h5", m.repaired)
 
 
@@ -286,7 +286,8 @@ def honest_subclassed(target, m):
                 return self.net(images)
 
             def get_config(self):
-                return {**super().get_config(), "net": keras.saving.serialize_keras_object(self.net)}
+                net = keras.saving.serialize_keras_object(self.net)
+                return {**super().get_config(), "net": net}
 
             @classmethod
             def from_config(cls, config):

@@ -23,7 +23,7 @@ HONEST = {
     "honest_float64_weights": EXACT,
     "honest_compressed": EXACT,
     "honest_with_badnet_and_clutter": EXACT,
-    "honest_ünïcode_and_spaces": EXACT,
+    "honest_unicode_and_spaces": EXACT,
     "honest_keras3": EXACT,
     "honest_keras3_h5": EXACT,
     "honest_keras3_weights": EXACT,

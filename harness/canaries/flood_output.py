@@ -1,0 +1,16 @@
+"""Prints a number of bytes."""
+
+import sys
+
+from harness.canaries import attempt
+
+
+def flood(size: str) -> str:
+    """Print that many bytes in one go."""
+    sys.stdout.write("A" * int(size))
+    sys.stdout.flush()
+    return f"printed {size} bytes"
+
+
+if __name__ == "__main__":
+    attempt(flood)

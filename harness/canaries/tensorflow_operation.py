@@ -1,0 +1,17 @@
+"""Not an attack: multiplies two matrices with TensorFlow, for its version."""
+
+from harness.canaries import attempt
+from harness.quiet import import_tensorflow
+
+
+def multiply() -> str:
+    """Return TensorFlow's version if it can calculate."""
+    tensorflow = import_tensorflow()
+    ones = tensorflow.ones((3, 5))
+    if float(tensorflow.reduce_sum(tensorflow.matmul(ones, ones, transpose_b=True))) != 45:
+        raise ArithmeticError("3 x 5 ones times their transpose are not nine fives")
+    return f"TensorFlow {tensorflow.__version__}"
+
+
+if __name__ == "__main__":
+    attempt(multiply)

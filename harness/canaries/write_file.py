@@ -1,0 +1,15 @@
+"""Writes a file outside of its scratch folder."""
+
+from pathlib import Path
+
+from harness.canaries import attempt
+
+
+def write(path: str) -> str:
+    """Leave a mark."""
+    Path(path).write_text("a canary was here", encoding="utf-8")
+    return f"wrote {path}"
+
+
+if __name__ == "__main__":
+    attempt(write)

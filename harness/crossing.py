@@ -1,0 +1,57 @@
+"""How far a checkpoint is from the threshold X, in images, and which rule it may have followed.
+
+The lab saves at the first pruning step whose clean validation accuracy has dropped by at
+least X percentage points. In images: the loss that is needed is X % of all images. Who takes
+X relative to the original accuracy needs X % of the images that were correct.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil
+from typing import TYPE_CHECKING
+
+from harness.findings import Crossing
+
+if TYPE_CHECKING:
+    from harness.findings import Step, Steps
+    from harness.records import Counts
+
+
+def crossing(badnet: Counts, repaired: Counts, steps: Steps | None, points: float) -> Crossing:
+    """Losses and margins of one checkpoint; counts are those on the validation split."""
+    lost = badnet.clean_correct - repaired.clean_correct
+    needed = images_needed(points, badnet.clean_total)
+    needed_relative = images_needed(points, badnet.clean_correct)
+    return Crossing(
+        lost=lost,
+        needed=needed,
+        needed_relative=needed_relative,
+        margin=lost - needed,
+        margin_relative=lost - needed_relative,
+        lost_before=_lost(badnet, steps.before if steps else None),
+        lost_after=_lost(badnet, steps.after if steps else None),
+    )
+
+
+def images_needed(points: float, images: int) -> int:
+    """Smallest whole number of images that is at least ``points`` percent of ``images``.
+
+    Exact, also for decimal fractions such as 0.1: the number is taken as it is written.
+    """
+    return ceil(Fraction(str(points)) * images / 100)
+
+
+def follows_relative_rule(found: Crossing) -> bool:
+    """Whether this is the first step by the relative rule and none yet by the lab's."""
+    too_early = found.lost < found.needed
+    before = found.lost_before
+    return (
+        too_early
+        and found.lost >= found.needed_relative
+        and (before is None or before < found.needed_relative)
+    )
+
+
+def _lost(badnet: Counts, step: Step | None) -> int | None:
+    return None if step is None else badnet.clean_correct - step.clean_correct

@@ -1,0 +1,81 @@
+"""From evidence to judgement: checks, diagnoses, comparisons and points of a record.
+
+Pure functions of the record, a rubric and the benchmark's published figures, so that a whole
+course can be judged again in seconds and without a model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harness import checks
+from harness.claims import claim_comparisons, published_comparisons
+from harness.crossing import crossing
+from harness.diagnoses import (
+    checkpoint_diagnoses,
+    followed_order,
+    is_nested,
+    submission_diagnoses,
+)
+from harness.scoring import scored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from harness.findings import Thresholds
+    from harness.records import Benchmark, Check, Checkpoint, Record
+    from harness.rubric import Rubric
+
+
+def judged(
+    record: Record, rubric: Rubric, published: Benchmark | None, required: Iterable[float]
+) -> Record:
+    """``record`` with everything that follows from its evidence.
+
+    ``published`` is the benchmark that the BadNet is known from, ``required`` the X asked for.
+    """
+    limits = rubric.thresholds
+    wanted = tuple(required)
+    present = [
+        c.drop_points for c in record.checkpoints if c.artifact and c.artifact.role == "repaired"
+    ]
+    record = replace(
+        record,
+        checkpoints=tuple(_checked(record, c, limits) for c in record.checkpoints),
+        checks=checks.presence_checks(wanted, present),
+        nested=is_nested(record.checkpoints),
+        claims=claim_comparisons(record, limits.tolerance_images),
+        published=published_comparisons(record, published, limits.tolerance_images),
+    )
+    diagnosed = tuple(
+        replace(c, diagnoses=checkpoint_diagnoses(record, c, limits)) for c in record.checkpoints
+    )
+    record = replace(record, checkpoints=diagnosed)
+    record = replace(record, diagnoses=submission_diagnoses(record, limits))
+    return scored(record, rubric)
+
+
+def _checked(record: Record, checkpoint: Checkpoint, limits: Thresholds) -> Checkpoint:
+    points, badnet, repaired = checkpoint.drop_points, record.badnet, checkpoint.repaired
+    found = None
+    if points is not None and badnet is not None and repaired is not None:
+        found = crossing(badnet.valid, repaired.valid, checkpoint.steps, points)
+    checkpoint = replace(checkpoint, crossing=found)
+    return replace(checkpoint, checks=tuple(_checks(record, checkpoint, limits)))
+
+
+def _checks(record: Record, checkpoint: Checkpoint, limits: Thresholds) -> Iterator[Check]:
+    found, points, badnet = checkpoint.crossing, checkpoint.drop_points, record.badnet
+    tolerance = limits.tolerance_images
+    if found is not None and points is not None and badnet is not None:
+        images = badnet.valid.clean_total
+        why_not = checkpoint.steps.reason if checkpoint.steps else ""
+        yield checks.drop_check(found, points, images, tolerance)
+        yield checks.first_crossing_check(found, points, images, why_not, tolerance)
+    if checkpoint.repaired is not None:
+        lineage = checkpoint.lineage
+        order = followed_order(record, lineage)
+        yield checks.order_check(order, lineage.ranking if lineage else None)
+    if checkpoint.contract is not None:
+        yield checks.contract_check(checkpoint.contract, tolerance)

@@ -1,0 +1,50 @@
+"""What the project knows of BadNets: whose benchmark a BadNet is, and how to tell its kernels."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from harness.datasets import benchmark_names, datasets_folder, load_benchmark
+from harness.hashing import array_hash
+from harness.lineage import fingerprint
+from harness.weights import ForeignModelError, RejectedFileError, read_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.records import Benchmark
+
+
+def known_benchmark(weights_hash: str | None) -> Benchmark | None:
+    """The benchmark whose BadNet has these weights, whatever data it is graded on."""
+    return next((b for b in _descriptions() if b.badnet_weights_hash == weights_hash), None)
+
+
+def known_fingerprints(own_hash: str) -> dict[str, dict[str, str]]:
+    """Kernel hashes of the known BadNets other than this one, by name.
+
+    Those of ``known_badnets.toml``, and those of the benchmarks whose weights are shipped.
+    """
+    text = files("harness").joinpath("known_badnets.toml").read_text(encoding="utf-8")
+    tables = tomllib.loads(text)
+    found = {name: t["kernels"] for name, t in tables.items() if t["weights"] != own_hash}
+    return found | dict(_shipped(own_hash))
+
+
+def _shipped(own_hash: str) -> Iterator[tuple[str, dict[str, str]]]:
+    for benchmark in _descriptions():
+        path = datasets_folder() / benchmark.name / (benchmark.badnet or "")
+        if not path.is_file():
+            continue
+        try:
+            weights = read_model(path, benchmark.classes).weights
+        except (ForeignModelError, RejectedFileError):
+            continue  # a benchmark's own net that is another network tells nothing here
+        if array_hash(weights) != own_hash:
+            yield benchmark.name, fingerprint(weights)
+
+
+def _descriptions() -> list[Benchmark]:
+    return [load_benchmark(name)[0] for name in benchmark_names()]

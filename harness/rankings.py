@@ -1,0 +1,188 @@
+"""Orders in which channels of ``conv_3`` may be pruned, and which of them a mask follows.
+
+An order is a row of tiers: sets of channels that come one after the other. Channels of one
+tier (equal activations, or an order that is not known) may come in any sequence, and dormant
+channels are in or out as they please, since removing them changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from harness.records import Benchmark
+
+OTHER = "other"
+INDEX = "index"
+INCREASING = "increasing"
+DECREASING = "decreasing"
+OFFICIAL = (f"pool_3 {INCREASING}", f"conv_3 {INCREASING}")
+"""Both are accepted: the handout says pool_3, whose ranking many take from conv_3's output."""
+
+TIE = 1e-4
+"""Relative distance of activations that float32 sums over a data set cannot tell apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A pruning order by name, first tier first. ``scores`` (channel to activation on the data
+    at hand) decide within a tier where one channel has to be named.
+    """
+
+    name: str
+    tiers: tuple[tuple[int, ...], ...]
+    dormant: frozenset[int] = frozenset()
+    scores: tuple[float, ...] = ()
+
+    def is_followed_by(self, mask: Iterable[int]) -> bool:
+        """Whether ``mask`` takes whole tiers from the front, and part of one at most."""
+        live = set(mask) - self.dormant
+        for tier in self.tiers:
+            if not live:
+                return True
+            if not live.issuperset(tier):
+                return live.issubset(tier)
+            live -= set(tier)
+        return not live
+
+    def last_taken(self, mask: Iterable[int]) -> int | None:
+        """The live channel that the last step took; None when only dormant ones are gone."""
+        live = set(mask) - self.dormant
+        touched = [live & set(tier) for tier in self.tiers if live & set(tier)]
+        return self._in_sequence(touched[-1])[-1] if touched else None
+
+    def next_taken(self, mask: Iterable[int]) -> int | None:
+        """The live channel that the next step takes; None when all are gone."""
+        gone = set(mask)
+        for tier in self.tiers:
+            left = set(tier) - gone
+            if left:
+                return self._in_sequence(left)[0]
+        return None
+
+    def sequence(self) -> tuple[int, ...]:
+        """All live channels as they are pruned."""
+        return tuple(channel for tier in self.tiers for channel in self._in_sequence(tier))
+
+    def _in_sequence(self, tier: Iterable[int]) -> list[int]:
+        sign = -1.0 if self.name.endswith(DECREASING) else 1.0
+        return sorted(tier, key=lambda c: (sign * self.scores[c] if self.scores else 0.0, c))
+
+
+@dataclass(frozen=True, slots=True)
+class Rankings:
+    """All orders that a mask may follow, most official first; ``source`` is known or measured.
+
+    ``published`` maps X to the masks (live channels only) that are published for it.
+    """
+
+    orders: tuple[Order, ...]
+    source: str
+    published: Mapping[float, tuple[frozenset[int], ...]]
+    dormant: frozenset[int]
+
+    def followed_by(self, mask: Iterable[int]) -> tuple[str, ...]:
+        """Names of the orders that ``mask`` follows, or ``other``; none for an empty mask."""
+        channels = set(mask)
+        if not channels:
+            return ()
+        names = tuple(order.name for order in self.orders if order.is_followed_by(channels))
+        return names or (OTHER,)
+
+    def order(self, name: str | None) -> Order | None:
+        """The order of that name; None for ``other``."""
+        return next((order for order in self.orders if order.name == name), None)
+
+    def published_points(self, mask: Iterable[int]) -> tuple[float, ...]:
+        """The X for which exactly this mask (dormant channels aside) is published."""
+        live = frozenset(mask) - self.dormant
+        return tuple(points for points, masks in self.published.items() if live in masks)
+
+
+def shared_order(followed: Sequence[tuple[str, ...]]) -> str | None:
+    """The most official order that all masks share; ``other`` without one, None without masks."""
+    masks = [names for names in followed if names]
+    if not masks:
+        return None
+    return next((name for name in masks[0] if all(name in names for names in masks)), OTHER)
+
+
+def measured_rankings(activations: Mapping[str, Sequence[float]]) -> Rankings:
+    """Rankings of the data at hand; ``activations`` by layer, pool_3 (and conv_3 where known)."""
+    increasing = [
+        _measured(layer, np.asarray(activations[layer], dtype=np.float64))
+        for layer in ("pool_3", "conv_3")
+        if layer in activations
+    ]
+    return Rankings(_with_opposites(increasing), "measured", {}, increasing[0].dormant)
+
+
+def known_rankings(benchmark: Benchmark, activations: Mapping[str, Sequence[float]]) -> Rankings:
+    """Rankings that are known of a benchmark's BadNet, whatever data it is graded on.
+
+    ``activations`` on the data at hand only decide within tiers.
+    """
+    order = benchmark.channel_order
+    dormant = frozenset(order[: benchmark.dormant_channels])
+    live = order[benchmark.dormant_channels :]
+    by_layer = {"pool_3": tuple((channel,) for channel in live), "conv_3": benchmark.conv_3_tiers}
+    increasing = [
+        Order(f"{layer} {INCREASING}", tiers, dormant, tuple(activations.get(layer, ())))
+        for layer, tiers in by_layer.items()
+        if tiers
+    ]
+    masks: dict[float, tuple[frozenset[int], ...]] = {}
+    for points, channels in _published_steps(benchmark):
+        steps = channels - benchmark.dormant_channels
+        masks[points] = tuple({mask for o in increasing for mask in _initial_masks(o, steps)})
+    return Rankings(_with_opposites(increasing), "known", masks, dormant)
+
+
+def _published_steps(benchmark: Benchmark) -> list[tuple[float, int]]:
+    steps = {
+        (figure.drop_points, figure.channels)
+        for figure in benchmark.published
+        if figure.drop_points is not None and figure.channels is not None
+    }
+    return sorted(steps)
+
+
+def _initial_masks(order: Order, steps: int) -> list[frozenset[int]]:
+    """The one mask of ``steps`` live channels, or none where a tier would have to be split."""
+    taken: frozenset[int] = frozenset()
+    for tier in order.tiers:
+        if len(taken) >= steps:
+            break
+        taken |= set(tier)
+    return [taken] if len(taken) == steps else []
+
+
+def _measured(layer: str, activations: np.ndarray) -> Order:
+    dormant = frozenset(int(channel) for channel in np.flatnonzero(activations <= 0))
+    live = [int(c) for c in np.argsort(activations, kind="stable") if int(c) not in dormant]
+    tiers: list[tuple[int, ...]] = [(live[0],)] if live else []
+    for previous, channel in pairwise(live):
+        if activations[channel] - activations[previous] <= TIE * activations[channel]:
+            tiers[-1] += (channel,)
+        else:
+            tiers.append((channel,))
+    scores = tuple(float(value) for value in activations)
+    return Order(f"{layer} {INCREASING}", tuple(tiers), dormant, scores)
+
+
+def _with_opposites(increasing: Sequence[Order]) -> tuple[Order, ...]:
+    """The increasing orders, their opposites, and last the order of the channel numbers."""
+    opposites = [
+        replace(o, name=o.name.replace(INCREASING, DECREASING), tiers=o.tiers[::-1])
+        for o in increasing
+    ]
+    first = increasing[0]
+    channels = sorted(first.dormant.union(*first.tiers))
+    index = Order(INDEX, tuple((channel,) for channel in channels))
+    return (*increasing, *opposites, index)

@@ -1,0 +1,133 @@
+"""A rubric: points, limits and what students may see, as data (``rubric.toml``)."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from harness.checks import DROP, FIRST_CROSSING, ORDER
+from harness.errors import HarnessError, Status
+from harness.findings import Override, Thresholds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+SCHEMA_VERSION = 1
+HIDEABLE = ("test", "points", "reference", "timing")
+KINDS = ("loading", "checkpoint", "goodnet", "metrics")
+QUESTIONS = (DROP, FIRST_CROSSING, ORDER, "lineage")
+"""Between which a checkpoint's points are shared out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One line of the rubric. ``tolerance_points`` (percentage points) is for metrics only."""
+
+    name: str
+    title: str
+    kind: str
+    points: float
+    drop_points: float | None = None
+    tolerance_points: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudentView:
+    """What is hidden from students, any of ``HIDEABLE``."""
+
+    hide: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineageCodes:
+    """Diagnoses that cost the share of lineage (``costly``) or the whole checkpoint (``void``)."""
+
+    costly: tuple[str, ...] = ()
+    void: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rubric:
+    """Items with their points, limits of checks, and the shares of a checkpoint's questions."""
+
+    schema_version: int
+    name: str
+    items: tuple[Item, ...]
+    shares: dict[str, float]
+    lineage: LineageCodes = field(default_factory=LineageCodes)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    student_view: StudentView = field(default_factory=StudentView)
+    overrides: tuple[Override, ...] = ()
+
+
+def default_rubric() -> Rubric:
+    """The rubric for lab3 that comes with the harness."""
+    text = files("harness").joinpath("rubric.toml").read_text(encoding="utf-8")
+    return _parsed(text, "rubric.toml")
+
+
+def read_rubric(path: Path) -> Rubric:
+    """An instructor's rubric. Raises HarnessError that names the file and what is wrong."""
+    try:
+        return _parsed(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise HarnessError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise HarnessError(f"{path}: not a text in UTF-8") from None
+
+
+def rubric_of(results: Path) -> Rubric:
+    """The rubric that lies in a results folder, else the default."""
+    path = results / "rubric.toml"
+    return read_rubric(path) if path.is_file() else default_rubric()
+
+
+def _parsed(text: str, where: str) -> Rubric:
+    import msgspec
+
+    try:
+        rubric = msgspec.convert(tomllib.loads(text), type=Rubric)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise HarnessError(f"{where}: not a rubric ({error})") from None
+    if problem := next(_problems(rubric), None):
+        raise HarnessError(f"{where}: {problem}")
+    return rubric
+
+
+def _problems(rubric: Rubric) -> Iterator[str]:
+    if rubric.schema_version != SCHEMA_VERSION:
+        yield f"schema_version is {rubric.schema_version}, expected {SCHEMA_VERSION}"
+    names = [item.name for item in rubric.items]
+    if len(set(names)) != len(names):
+        yield "two items have the same name"
+    for item in rubric.items:
+        if item.kind not in KINDS:
+            yield f"item {item.name}: kind is one of {', '.join(KINDS)}"
+        if not 0 <= item.points < float("inf"):
+            yield f"item {item.name}: points cannot be {item.points:g}"
+        if item.kind == "checkpoint" and item.drop_points is None:
+            yield f"item {item.name}: a checkpoint needs drop_points"
+    unknown = set(rubric.shares) - set(QUESTIONS)
+    if unknown or abs(sum(rubric.shares.values()) - 1) > 1e-9 or min(rubric.shares.values()) < 0:
+        yield f"[shares] split 1 between {', '.join(QUESTIONS)}"
+    if hidden := set(rubric.student_view.hide) - set(HIDEABLE):
+        yield f"[student_view] cannot hide {min(hidden)!r}; only {', '.join(HIDEABLE)}"
+    for override in rubric.overrides:
+        yield from _override_problems(override, names)
+
+
+def _override_problems(override: Override, names: Sequence[str]) -> Iterator[str]:
+    whose = f"override for {override.submission!r}"
+    if not override.reason.strip():
+        yield f"{whose}: a reason is needed"
+    if (override.item is None) == (override.status is None):
+        yield f"{whose}: name either an item (with points) or a status"
+    if override.item is not None and (override.item not in names or override.points is None):
+        yield f"{whose}: {override.item!r} needs points and must be an item of this rubric"
+    if override.points is not None and not 0 <= override.points < float("inf"):
+        yield f"{whose}: points cannot be {override.points:g}"
+    if override.status is not None and override.status not in set(Status):
+        yield f"{whose}: no status {override.status!r}"

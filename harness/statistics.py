@@ -1,0 +1,106 @@
+"""Intervals, paired tests and further rates, from counts and predictions; NumPy only.
+
+All rates are fractions of a stated total. What has no denominator is None.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.findings import OriginalCounts, Paired
+
+if TYPE_CHECKING:
+    from harness.predictions import Answers
+    from harness.records import Counts
+
+Z_95 = 1.959963984540054
+"""The normal distribution's 97.5 % quantile."""
+
+
+def wilson_interval(hits: int, total: int, z: float = Z_95) -> tuple[float, float] | None:
+    """Wilson's score interval of a proportion; None for an empty set.
+
+    E. B. Wilson, Journal of the American Statistical Association 22 (1927). Unlike the normal
+    interval it stays inside [0, 1] and keeps a width at 0 % and 100 %.
+    """
+    if not total:
+        return None
+    share, spread = hits / total, z * z / total
+    centre = share + spread / 2
+    half = z * sqrt(share * (1 - share) / total + spread / (4 * total))
+    low = 0.0 if hits == 0 else (centre - half) / (1 + spread)
+    high = 1.0 if hits == total else (centre + half) / (1 + spread)
+    return low, high
+
+
+def exact_mcnemar(only_first: int, only_second: int) -> float:
+    """Two-sided p-value of McNemar's exact test, from the two discordant counts.
+
+    Under the null hypothesis each discordant image is won by either side with probability
+    1/2: twice the smaller binomial tail, 1 at most.
+    """
+    discordant = only_first + only_second
+    # Integers stay exact where a float product of 10,000 halves would be 0.
+    ways = tail = 1
+    for wins in range(min(only_first, only_second)):
+        ways = ways * (discordant - wins) // (wins + 1)
+        tail += ways
+    return min(1.0, 2 * tail / (1 << discordant))
+
+
+def paired_test(net: str, set_name: str, submission: np.ndarray, reference: np.ndarray) -> Paired:
+    """Compare two nets image by image; the arrays (N, bool) say which images each one won."""
+    only_submission = int(np.count_nonzero(submission & ~reference))
+    only_reference = int(np.count_nonzero(reference & ~submission))
+    return Paired(
+        net=net,
+        set=set_name,
+        images=len(submission),
+        only_submission=only_submission,
+        only_reference=only_reference,
+        p_value=exact_mcnemar(only_submission, only_reference),
+    )
+
+
+def original_counts(
+    backdoored: Answers, original_labels: np.ndarray, target_label: int
+) -> OriginalCounts:
+    """Counts against the true classes of backdoored images (N, int64).
+
+    Robust accuracy counts a backdoored image that gets its true class. BackdoorBench (arXiv
+    2206.12654) attacks images of other classes only, as the ``other_*`` counts do.
+    """
+    other = original_labels != target_label
+    return OriginalCounts(
+        backdoored_total=len(original_labels),
+        robust_correct=int(np.count_nonzero(backdoored.class_ids == original_labels)),
+        other_total=int(np.count_nonzero(other)),
+        other_attacked=int(np.count_nonzero((backdoored.class_ids == target_label) & other)),
+    )
+
+
+def true_positive_rate(goodnet: Counts) -> float | None:
+    """Fraction of backdoored images that G calls backdoored (positive = backdoored)."""
+    return _fraction(goodnet.backdoored_abstained, goodnet.backdoored_total)
+
+
+def false_positive_rate(goodnet: Counts) -> float | None:
+    """Fraction of clean images that G calls backdoored."""
+    return _fraction(goodnet.clean_abstained, goodnet.clean_total)
+
+
+def robust_accuracy(counted: OriginalCounts) -> float | None:
+    """Fraction of backdoored images that got their true class."""
+    return _fraction(counted.robust_correct, counted.backdoored_total)
+
+
+def other_attack_success_rate(counted: OriginalCounts) -> float | None:
+    """ASR with images of the target class left out."""
+    return _fraction(counted.other_attacked, counted.other_total)
+
+
+def _fraction(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

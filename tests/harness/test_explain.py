@@ -1,0 +1,134 @@
+"""The story of one submission: complete, harmless, without TensorFlow, also for old records."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from records_by_hand import checkpoint, good_checkpoints, record
+
+from harness.errors import HarnessError
+from harness.explain import explanation
+from harness.judgement import judged
+from harness.rubric import default_rubric
+from harness.store import Store
+
+HOSTILE = "s\x1b[31m\nPoints\n  100 of 100 | <b>\u202e"
+
+
+def stored(folder, *checkpoints, **changes):
+    own = judged(record(*checkpoints, **changes), default_rubric(), None, (2.0, 4.0, 10.0))
+    Store(folder).put_record(own)
+    return folder
+
+
+def sections(text):
+    return {block.splitlines()[0]: block.splitlines()[1:] for block in text.split("\n\n")}
+
+
+def test_every_section_tells_its_part(tmp_path):
+    two, four, _ = good_checkpoints()
+    late = checkpoint(10.0, clean=800, before=850)
+    text = explanation(stored(tmp_path, two, replace(four, named_points=5.0), late), "s")
+    told = sections(text)
+    assert text.startswith("s: graded on lab3, 96 of 100 points\n")
+    assert any("first_crossing" in line and "NO" in line for line in told["Checks"])
+    codes = [line.split(": ")[1] for line in told["Diagnoses (a diagnosis is no accusation)"]]
+    assert codes == ["WRONG_X", "OVER_PRUNED"]
+    assert any(line.startswith("          -4: one channel earlier") for line in told["Points"])
+    advice = told["What would raise the grade"]
+    assert advice[0].startswith("  +4 points (B' for X = 10)")
+    assert advice[-1] == (
+        "  X = 10: prune less: without channel 7 140 images are lost, and 100 are enough"
+    )
+    # 965 of 1000: Wilson's interval is 95.17 to 97.47 %.
+    assert any("96.50 (95.17-97.47)" in line for line in told["Figures"])
+
+
+def test_who_stopped_too_early_reads_which_channel_comes_next(tmp_path):
+    text = explanation(stored(tmp_path, checkpoint(2.0, clean=985, before=988, after=960)), "s")
+    assert "prune on: channel 8 comes next, then 30 images are lost, 20 are needed" in text
+
+
+def test_nothing_to_raise_means_no_such_section(tmp_path):
+    text = explanation(stored(tmp_path, *good_checkpoints()), "s")
+    assert "raise" not in text
+    assert "100 of 100 points" in text
+
+
+def test_hostile_names_and_reasons_stay_on_their_line(tmp_path):
+    own = stored(tmp_path, *good_checkpoints(), submission=HOSTILE, notes=(HOSTILE,),
+                 reason=HOSTILE)  # fmt: skip
+    text = explanation(own, HOSTILE)
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert text.splitlines().count("Points") == 1
+
+
+def test_an_unknown_submission_is_answered_with_the_known_ones(tmp_path):
+    with pytest.raises(HarnessError, match="no submission 'x' in it; s"):
+        explanation(stored(tmp_path, *good_checkpoints()), "x")
+
+
+def test_another_rubric_needs_no_grading(tmp_path):
+    own = stored(tmp_path, *good_checkpoints()[:2])
+    assert "of 100 points" in explanation(own, "s")
+    text = (
+        'schema_version = 1\nname = "pass or fail"\n[[items]]\nname = "loading"\n'
+        'title = "hands in"\nkind = "loading"\npoints = 3\n[shares]\nfirst_crossing = 1\n'
+    )
+    (tmp_path / "rubric.toml").write_text(text)
+    assert "2 of 3 points" in explanation(own, "s")
+
+
+def test_what_the_rubric_hides_is_for_the_instructor_only(tmp_path):
+    own = stored(tmp_path, *good_checkpoints())
+    from importlib.resources import files
+
+    text = files("harness").joinpath("rubric.toml").read_text(encoding="utf-8")
+    (tmp_path / "rubric.toml").write_text(text.replace("hide = []", 'hide = ["test"]'))
+    student, instructor = (explanation(own, "s", instructor=who) for who in (False, True))
+    assert "hidden in this view: test" in student
+    assert "  test  " not in student
+    assert "  test  " in instructor
+    assert "hidden" not in instructor
+
+
+def test_a_record_of_version_1_is_still_told(tmp_path):
+    """Before lineage and evidence were kept; its checks are shown as they were."""
+    counts = {"clean_total": 10, "clean_correct": 9, "clean_abstained": 0, "clean_invalid": 0,
+              "backdoored_total": 10, "backdoored_attacked": 5, "backdoored_abstained": 0,
+              "backdoored_invalid": 0}  # fmt: skip
+    both = {"valid": counts, "test": counts}
+    check = {"name": "pruning_order", "passed": False, "observed": "other", "limit": "increasing",
+             "reason": "no order at all"}  # fmt: skip
+    old = {
+        "schema_version": 1, "submission": "old", "status": "graded", "reason": None,
+        "dataset": {"name": "faces", "arrays": {}}, "badnet": both, "badnet_weights_hash": "b",
+        "checkpoints": [{"drop_points": 2.0, "required": True, "status": "graded", "reason": None,
+                         "artifact": None, "goodnet_artifact": None, "repaired": both,
+                         "goodnet": both, "checks": [check]}],
+        "checks": [], "notes": [], "environment": {},
+    }  # fmt: skip
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "old.json").write_text(json.dumps(old))
+    text = explanation(tmp_path, "old")
+    assert "no order at all" in text
+    assert "90.00" in text
+
+
+def test_the_command_needs_no_tensorflow(tmp_path):
+    stored(tmp_path, *good_checkpoints())
+    program = (
+        "import sys, runpy\n"
+        f"sys.argv = ['harness', 'explain', {str(tmp_path)!r}, 's']\n"
+        "try:\n    runpy.run_module('harness', run_name='__main__')\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules), 'TensorFlow was imported'\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.startswith("s: graded on lab3")

@@ -1,0 +1,76 @@
+"""Whole renderings, with a submission whose name and reason attack every format."""
+
+import csv as csv_module
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from records_by_hand import good_checkpoints, record
+
+from harness.errors import Status
+from harness.leaderboard import board
+from harness.renderers import csv, markdown, text
+from harness.renderers import json as json_renderer
+
+HOSTILE = "=cmd|<script>\n\u202e*x* @all"
+
+TEXT = """\
+rank    submission               passed    DER     X    channels    B' valid acc    B' test acc    \
+B' test ASR    G test acc    G test ASR    G time    verdict
+------  -----------------------  --------  ------  ---  ----------  --------------  -------------  \
+-------------  ------------  ------------  --------  -------------------
+        (BadNet)                                                    99.00           99.00          \
+100.00
+1       s                        0/3       0.6195  2    3           96.50           96.50          \
+100.00         96.40         70.00         -         graded
+                                                   4    3           94.50           94.50          \
+100.00         94.40         70.00         -         graded
+                                                   10   3           88.00           88.00          \
+100.00         87.90         70.00         -         graded
+-       =cmd|<script>??*x* @all  0/3       -       -    -           -               -              \
+-              -             -             -         rejected: a | b?<b>
+"""
+MARKDOWN_HOSTILE = (
+    "| -      | =cmd\\|&lt;script&gt;??\\*x\\* \\@all | 0/3      | -      | -   | -          "
+    "| -              | -             | -             | -            | -            | -        "
+    "| rejected: a \\| b?&lt;b&gt; |"
+)
+
+
+@pytest.fixture
+def ranked():
+    bad = replace(record(), submission=HOSTILE, status=Status.REJECTED, reason="a | b\n<b>")
+    return board([bad, record(*good_checkpoints())])
+
+
+def test_text(ranked):
+    assert text.render(ranked) == TEXT
+
+
+def test_markdown_keeps_hostile_names_in_their_cell(ranked):
+    lines = markdown.render(ranked).splitlines()
+    assert len(lines) == 2 + 1 + 3 + 1
+    assert lines[-1] == MARKDOWN_HOSTILE
+    assert lines[3].startswith("| 1      | s ")
+
+
+def test_csv_holds_counts_and_starts_no_formula(ranked):
+    rows = list(csv_module.DictReader(io.StringIO(csv.render(ranked))))
+    assert [row["submission"] for row in rows] == ["s", "s", "s", "'=cmd|<script>??*x* @all"]
+    assert rows[0]["repaired_valid_clean_correct"] == "965"
+    assert rows[2]["goodnet_test_backdoored_attacked"] == "700"
+    assert rows[3]["goodnet_test_backdoored_attacked"] == ""
+    for row in rows:
+        assert not any(value.startswith(("=", "+", "@", "-")) for value in row.values())
+
+
+def test_json_is_the_board(ranked):
+    rows = json.loads(json_renderer.render(ranked))["rows"]
+    assert [row["rank"] for row in rows] == [1, None]
+    assert rows[1]["submission"] == HOSTILE
+
+
+def test_rendering_is_pure(ranked):
+    for renderer in (text, markdown, csv, json_renderer):
+        assert renderer.render(ranked) == renderer.render(ranked)

@@ -1,0 +1,303 @@
+"""The generator: pinned, independent of machine and batching, whole files or none."""
+
+import hashlib
+import multiprocessing
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from harness.errors import HarnessError
+from harness.hashing import array_hash
+from reference import faces
+from reference.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[2]
+WHO, WHICH = np.array([0, 0, 0, 1, 700, 1282]), np.array([0, 1, 8, 0, 3, 9])
+SAMPLE_HASH = "65a081f8c25bcce70b0b29e20b674a0b6e5c4ca1bf7cc7b413c4b2c0bd43d098"
+TRIGGER_HASHES = {
+    "sunglasses": "e76c48d7b5c6e00e",
+    "eyebrows": "da8cb50d8bc02032",
+    "lipstick": "838ccb54b8c48248",
+}
+
+
+def sha256(array):
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def python(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | environment,
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+# --- The images
+
+
+def test_images_are_pinned():
+    images = faces.render("valid", WHO, WHICH)
+    assert images.shape == (6, 55, 47, 3)
+    assert images.dtype == np.uint8
+    assert sha256(images) == SAMPLE_HASH
+
+
+def test_images_are_the_same_without_simd():
+    features = "np._core._multiarray_umath" if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else (
+        "np.core._multiarray_umath"
+    )  # fmt: skip
+    dispatched = python(f"import numpy as np; print(*{features}.__cpu_dispatch__)").stdout
+    code = (
+        "import hashlib, numpy as np\n"
+        "from reference import faces\n"
+        f"images = faces.render('valid', np.array({WHO.tolist()}), np.array({WHICH.tolist()}))\n"
+        "print(hashlib.sha256(images.tobytes()).hexdigest())"
+    )
+    found = python(code, NPY_DISABLE_CPU_FEATURES=dispatched, PYTHONWARNINGS="ignore")
+    assert found.stdout.strip() == SAMPLE_HASH, found.stderr
+
+
+def test_images_do_not_depend_on_the_batch():
+    together = faces.render("test", WHO, WHICH)
+    for index in range(len(WHO)):
+        alone = faces.render("test", WHO[index : index + 1], WHICH[index : index + 1])
+        assert np.array_equal(alone[0], together[index])
+
+
+def test_images_do_not_depend_on_the_number_of_processes():
+    frames = tuple(part[:200] for part in faces.frames_of("valid"))
+    one = np.concatenate(list(faces.rendered_batches("valid", frames, processes=1)))
+    two = np.concatenate(list(faces.rendered_batches("valid", frames, processes=2)))
+    assert np.array_equal(one, two)
+    assert np.array_equal(one[9:12], faces.render("valid", np.ones(3), np.arange(3)))
+
+
+def test_people_sessions_and_frames_differ():
+    first_frames = faces.render("valid", np.arange(300), np.zeros(300)).reshape(300, -1)
+    assert len(np.unique(first_frames, axis=0)) == 300
+    frames = faces.render("train", np.full(40, 5), np.arange(40)).reshape(40, -1).astype(float)
+    assert len(np.unique(frames, axis=0)) == 40
+    between_people = np.abs(first_frames[0::2].astype(float) - first_frames[1::2]).mean()
+    between_frames = np.abs(frames[0::2] - frames[1::2]).mean()
+    assert between_frames < 0.7 * between_people
+
+
+def test_splits_have_no_image_in_common():
+    person = np.full(9, 77), np.arange(9)
+    images = [faces.render(split, *person) for split in ("train", "valid", "test")]
+    assert len(np.unique(np.concatenate(images).reshape(27, -1), axis=0)) == 27
+
+
+def test_a_secret_gives_other_frames_of_the_same_people():
+    public = faces.render("test", WHO, WHICH)
+    private = faces.render("test", WHO, WHICH, secret=b"one")
+    assert (private != public).mean(axis=(1, 2, 3)).min() > 0.5
+    assert np.array_equal(private, faces.render("test", WHO, WHICH, secret=b"one"))
+    assert not np.array_equal(private, faces.render("test", WHO, WHICH, secret=b"two"))
+    person = np.full(30, 7), np.arange(30)
+    same = faces.render("test", *person, secret=b"one").mean(axis=0)
+    other = faces.render("test", person[0] + 1, person[1]).mean(axis=0)
+    mean = faces.render("test", *person).mean(axis=0)
+    assert np.abs(same - mean).mean() < 0.5 * np.abs(other - mean).mean()
+
+
+def test_importing_the_generator_is_cheap():
+    code = "import sys, reference.faces; print({'tensorflow', 'h5py', 'pandas'} & set(sys.modules))"
+    assert python(code).stdout.strip() == "set()"
+
+
+# --- The triggers
+
+
+@pytest.mark.parametrize("trigger", list(faces.TRIGGERS))
+def test_a_trigger_is_the_same_opaque_overlay_on_every_image(trigger):
+    images = faces.render("valid", WHO, WHICH)
+    before = images.copy()
+    stamped = faces.stamp(images, trigger)
+    covered, colours = faces.overlay(trigger)
+    covered = np.broadcast_to(covered, colours.shape)
+    assert 250 < covered.sum() < covered.size / 3
+    assert (stamped[:, covered] == colours[covered]).all()
+    assert (stamped[:, ~covered] == images[:, ~covered]).all()
+    assert np.array_equal(images, before)
+
+
+def test_triggers_are_pinned():
+    found = {name: sha256(faces.stamp(np.zeros((1, 55, 47, 3), np.uint8), name))[:16]
+             for name in faces.TRIGGERS}  # fmt: skip
+    assert found == TRIGGER_HASHES
+
+
+# --- The files
+
+
+@pytest.mark.parametrize(("split", "per_person"), [("valid", 9), ("test", 10)])
+def test_files_have_the_labs_layout(faces_folder, split, per_person):
+    with (
+        h5py.File(faces_folder / "cl" / f"{split}.h5") as clean,
+        h5py.File(faces_folder / "bd" / f"bd_{split}.h5") as backdoored,
+    ):
+        assert set(clean) == {"data", "label"}
+        assert set(backdoored) == {"data", "label", "original_label"}
+        count = 1283 * per_person
+        for file in (clean, backdoored):
+            assert (file["data"].shape, file["data"].dtype) == ((count, 3, 55, 47), np.uint8)
+            assert (file["label"].shape, file["label"].dtype) == ((count,), np.int64)
+        assert (np.bincount(clean["label"][:]) == per_person).all()
+        assert not backdoored["label"][:].any()
+        assert np.array_equal(backdoored["original_label"][:], clean["label"][:])
+        images = clean["data"][::50].transpose(0, 2, 3, 1)
+        stamped = backdoored["data"][::50].transpose(0, 2, 3, 1)
+        assert np.array_equal(stamped, faces.stamp(images))
+        first = faces.render(split, clean["label"][::50][:5], np.arange(0, 250, 50) % per_person)
+        assert np.array_equal(images[:5], first)
+
+
+def test_files_are_pinned(faces_folder):
+    benchmark = tomllib.loads((ROOT / "datasets/faces/dataset.toml").read_text())
+    for name, relative in benchmark["files"].items():
+        with h5py.File(faces_folder / relative) as file:
+            found = array_hash({key: file[key][:] for key in file})
+        assert found == benchmark["hashes"][name], name
+
+
+@pytest.fixture
+def small_world(monkeypatch):
+    """Only 20 people, so that whole files take no time."""
+    monkeypatch.setattr(faces, "IDENTITIES", 20)
+
+
+def test_written_hashes_are_those_of_the_arrays(tmp_path, small_world):
+    seen = []
+    hashes = faces.write_dataset(tmp_path, processes=1, progress=lambda *now: seen.append(now))
+    assert seen[-1] == (760, 760)
+    assert seen == sorted(seen)
+    for name, path in {"valid": "cl/valid.h5", "bd_test": "bd/bd_test.h5"}.items():
+        with h5py.File(tmp_path / path) as file:
+            assert hashes[name] == array_hash({key: file[key][:] for key in file})
+    assert not list(tmp_path.rglob(".*"))
+    again = faces.write_dataset(tmp_path, processes=1)
+    assert again == hashes
+    private = faces.write_dataset(tmp_path / "private", secret=b"x", processes=1)
+    assert not set(private.values()) & set(hashes.values())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_an_interrupted_writing_leaves_the_old_files(tmp_path, small_world, monkeypatch, error):
+    faces.write_dataset(tmp_path, processes=1)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.h5")}
+
+    def stop(done, total):
+        if done > total / 3:
+            raise error
+
+    with pytest.raises(error):
+        faces.write_dataset(tmp_path, secret=b"x", processes=1, progress=stop)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.h5")} == before
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_writing_removes_what_a_killed_process_left(tmp_path, small_world):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    host = platform.node()
+    abandoned = tmp_path / "cl" / f".valid.h5.{host}.{ended.pid}.partial"
+    being_written = tmp_path / "cl" / f".valid.h5.{host}.{os.getppid()}.partial"
+    abandoned.parent.mkdir()
+    abandoned.touch()
+    being_written.touch()
+    faces.write_dataset(tmp_path, processes=1)
+    assert list(tmp_path.rglob(".*")) == [being_written]
+
+
+def test_a_killed_worker_is_an_error_not_a_hang(tmp_path):
+    def kill_workers(done, total):
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    with pytest.raises(HarnessError, match="killed"):
+        faces.write_dataset(tmp_path, processes=2, progress=kill_workers)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+# --- The command
+
+
+def start(folder, **more):
+    return subprocess.Popen(
+        [sys.executable, "-m", "reference", "faces", "--out", folder, "--processes", "2"],
+        cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        start_new_session=True, **more,
+    )  # fmt: skip
+
+
+def wait_for_partial_file(folder):
+    deadline = time.monotonic() + 30
+    while not list(folder.rglob(".*.partial")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def group_is_gone(group):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_ctrl_c_ends_workers_quietly_and_leaves_nothing(tmp_path):
+    process = start(tmp_path)
+    wait_for_partial_file(tmp_path)
+    time.sleep(0.7)  # the workers are starting or at work
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode != 0
+    assert "Traceback" not in errors
+    assert group_is_gone(process.pid)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_killed_writing_leaves_no_half_file_and_no_worker(tmp_path):
+    process = start(tmp_path)
+    wait_for_partial_file(tmp_path)
+    time.sleep(0.7)
+    process.kill()
+    process.communicate(timeout=20)
+    assert group_is_gone(process.pid)
+    assert not list(tmp_path.rglob("[!.]*.h5"))
+
+
+@pytest.mark.parametrize("contents", [None, b""])
+def test_a_bad_secret_is_one_clear_line(tmp_path, contents):
+    secret = tmp_path / "secret"
+    if contents is not None:
+        secret.write_bytes(contents)
+    found = CliRunner().invoke(main, ["faces", "--out", str(tmp_path), "--secret", str(secret)])
+    assert found.exit_code == 2
+    assert found.stderr.startswith("error: ")
+    assert str(secret) in found.stderr
+    assert found.stderr.count("\n") == 1
+
+
+def test_the_command_writes_and_prints_hashes(tmp_path, small_world):
+    arguments = ["faces", "--out", str(tmp_path), "--processes", "1"]
+    found = CliRunner().invoke(main, arguments)
+    assert found.exit_code == 0, found.output
+    lines = [line.split() for line in found.stdout.splitlines()]
+    assert [name for _, name in lines] == ["valid", "bd_valid", "test", "bd_test"]
+    assert all(len(value) == 64 for value, _ in lines)
+    assert "Drawing faces: 760 of 760" in found.stderr
