@@ -18,7 +18,7 @@ from harness.datasets import (
     make,
 )
 from harness.errors import HarnessError
-from harness.evaluation import known_network_answers
+from harness.evaluation import known_network_answers, trusted_weights
 from harness.store import write_text
 
 if TYPE_CHECKING:
@@ -150,13 +150,11 @@ def _verified_files(benchmark: Benchmark, folder: Path) -> list[str]:
 
 def _verified_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> list[str]:
     """Compare the BadNet's hits with the published ones, within 2 images."""
-    from reference.inputs import trusted_weights
-
     try:
         path = badnet or badnet_file(benchmark, folder)
     except HarnessError as error:
         return [f"not checked against the BadNet: {error}"]
-    weights = trusted_weights(path, benchmark.classes)
+    weights = trusted_weights(path, benchmark)
     sets = load_sets(benchmark, folder)
     encoded = known_network_answers(weights, sets, benchmark.pixel_scale).encoded
     lines = []

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness import sandbox, worker
-from harness.errors import Status, SubmissionError
+from harness.errors import HarnessError, Status, SubmissionError
+from harness.hashing import array_hash
 from harness.predictions import encode_scores
+from harness.staging import Staged
 from harness.weights import FORMATS
 from reference.deepid import Weights, forward_batches, weight_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.records import LabeledSet
-    from harness.staging import Staged
+    from harness.records import Benchmark, LabeledSet
 
 WORKER = Path(worker.__file__)
 _EXTRACT_LIMITS = sandbox.Limits(
@@ -87,6 +88,23 @@ def inspect(staged: Staged, format_hint: str, classes: int, *, sandboxed: bool) 
     if verdict == worker.VERDICT_FOREIGN:
         return Inspected(FORMATS[format_index], None, reason)
     raise SubmissionError(Status.REJECTED, reason)
+
+
+def trusted_weights(path: Path, benchmark: Benchmark) -> Weights:
+    """The BadNet's weights from the user's own file; raises HarnessError that names it."""
+    if not path.is_file():
+        raise HarnessError(f"{path}: no such file; --badnet takes the BadNet's weights")
+    staged = Staged(path=path, sha256="", size_bytes=path.stat().st_size)
+    try:
+        inspected = inspect(staged, "h5", benchmark.classes, sandboxed=False)
+    except SubmissionError as error:
+        raise HarnessError(f"{path}: not a BadNet: {error.reason}") from None
+    if inspected.weights is None:
+        raise HarnessError(f"{path}: not a BadNet of the known network ({inspected.differs})")
+    expected = benchmark.badnet_weights_hash
+    if expected and array_hash(inspected.weights) != expected:
+        raise HarnessError(f"{path}: not the BadNet of {benchmark.name}; fetch it again")
+    return inspected.weights
 
 
 def printable(text: str) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness import evaluation
 from harness.bench import Bench, Options, Progress
 from harness.crossing import images_needed
 from harness.datasets import (
@@ -21,20 +20,18 @@ from harness.datasets import (
     load_sets,
     make,
 )
-from harness.errors import HarnessError, SubmissionError
+from harness.errors import HarnessError
+from harness.evaluation import trusted_weights
 from harness.hashing import array_hash
 from harness.known import known_benchmark, known_fingerprints
 from harness.opening import network_answers
 from harness.rankings import Rankings, known_rankings, measured_rankings
 from harness.rubric import rubric_of
-from harness.staging import Staged
 from harness.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.records import Benchmark
-    from reference.deepid import Weights
 
 REFERENCE_VERSION = 2
 
@@ -48,7 +45,7 @@ def prepare(
     """
     benchmark, folder = load_benchmark(dataset)
     weights_file = badnet or badnet_file(benchmark, folder)
-    badnet_weights = _badnet_weights(weights_file, benchmark)
+    badnet_weights = trusted_weights(weights_file, benchmark)
     if benchmark.make and not has_data(benchmark, folder):
         make(benchmark, folder)
     sets = load_sets(
@@ -99,22 +96,6 @@ def _first_crossing(curve: dict[str, Any], points: float) -> int | None:
     needed = images_needed(points, curve["clean_total"])
     crossed = (step for step, hits in enumerate(correct) if step and correct[0] - hits >= needed)
     return next(crossed, None)
-
-
-def _badnet_weights(path: Path, benchmark: Benchmark) -> Weights:
-    if not path.is_file():
-        raise HarnessError(f"{path}: no such file; --badnet takes the BadNet's weights")
-    staged = Staged(path=path, sha256="", size_bytes=path.stat().st_size)
-    try:
-        inspected = evaluation.inspect(staged, "h5", benchmark.classes, sandboxed=False)
-    except SubmissionError as error:
-        raise HarnessError(f"{path}: not a BadNet: {error.reason}") from None
-    if inspected.weights is None:
-        raise HarnessError(f"{path}: not a BadNet of the known network ({inspected.differs})")
-    expected = benchmark.badnet_weights_hash
-    if expected and array_hash(inspected.weights) != expected:
-        raise HarnessError(f"{path}: not the BadNet of {benchmark.name}; fetch it again")
-    return inspected.weights
 
 
 def reference_record(bench: Bench, dataset: str, weights_file: Path) -> dict[str, Any]:

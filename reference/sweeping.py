@@ -1,0 +1,134 @@
+"""The pruning sweep of one block of images: 61 nets for little more than one.
+
+``fc_1`` and the convolution in ``conv_4`` are linear in ``pool_3``, so a channel adds its own
+part to their sums and one small product per step brings them up to date. The sweep runs from
+the net without channels to the whole one: sums then only grow, and their rounding is that of
+an ordinary product, where taking channels away would leave the errors of what was taken.
+
+Above that, only what a count needs is computed: whether the wanted class is best. A class
+that beat it a step ago usually still does, and one dot product proves it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reference.tail import CONV_4_POSITIONS, POSITIONS, Tail, tolerance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_WITNESS_SHARE = 0.2
+"""Asking rivals first pays when at least this share of the images was lost a step ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """61 x N, row k for k channels pruned: wanted class best, and calls within rounding."""
+
+    best: np.ndarray
+    doubtful: np.ndarray
+
+
+class Sweep:
+    """The sweep of one network over ``live`` channels, in pruning ``order`` (all channels).
+
+    ``unit`` is :func:`reference.tail.rounding` of the whole network.
+    """
+
+    def __init__(
+        self, weights: Mapping[str, np.ndarray], order: Sequence[int], live: np.ndarray, unit: float
+    ) -> None:
+        self.tail = Tail(weights)
+        self.order, self.live, self.unit = order, live, 2 * unit
+        self.parts = {c: _channel_part(self.tail, c) for c in order if live[c]}
+        self.rivals = np.ascontiguousarray(self.tail.output.T)
+
+    def hits(self, features: np.ndarray, wanted: np.ndarray) -> Hits:
+        """Whether class ``wanted`` (N) is best on ``features`` (N x 5 x 4 x channels)."""
+        state = _State(self, features, wanted)
+        steps = len(self.order)
+        best = np.empty((steps + 1, len(features)), bool)
+        doubtful = np.empty_like(best)
+        best[steps], doubtful[steps] = state.call()
+        for step in range(steps - 1, -1, -1):
+            best[step], doubtful[step] = best[step + 1], doubtful[step + 1]
+            if self.live[self.order[step]] and state.restore(self.order[step]):
+                best[step], doubtful[step] = state.call()
+        return Hits(best, doubtful)
+
+
+def _channel_part(tail: Tail, channel: int) -> np.ndarray:
+    """What a channel's map (20) adds to ``conv_4``'s and ``fc_1``'s sums: 20 x (960 + 160)."""
+    filters = tail.conv_4_bias.size
+    kernel = tail.conv_4.reshape(2, 2, -1, filters)[:, :, channel]
+    convolution = np.zeros((*POSITIONS, *CONV_4_POSITIONS, filters), np.float32)
+    for row, column in np.ndindex(CONV_4_POSITIONS):
+        convolution[row : row + 2, column : column + 2, row, column] = kernel
+    size = POSITIONS[0] * POSITIONS[1]
+    dense = tail.fc_1.reshape(size, -1, tail.hidden_bias.size)[:, channel]
+    return np.concatenate([convolution.reshape(size, -1), dense], axis=1)
+
+
+class _State:
+    """The sums of one block while channels come back."""
+
+    def __init__(self, sweep: Sweep, features: np.ndarray, wanted: np.ndarray) -> None:
+        self.sweep, self.features, self.wanted = sweep, features, wanted
+        bias = np.tile(sweep.tail.conv_4_bias, CONV_4_POSITIONS[0] * CONV_4_POSITIONS[1])
+        self.width = bias.size
+        start = np.concatenate([bias, sweep.tail.hidden_bias])
+        self.sums = np.repeat(start[None], len(features), axis=0)
+        self.rectified = np.empty((len(features), self.width), np.float32)
+        self.rival = np.full(len(features), -1)
+
+    def restore(self, channel: int) -> bool:
+        """Add a channel; False where it is 0 on every image of the block."""
+        maps = self.features[..., channel].reshape(len(self.features), -1)
+        if not maps.any():
+            return False
+        self.sums += maps @ self.sweep.parts[channel]
+        return True
+
+    def call(self) -> tuple[np.ndarray, np.ndarray]:
+        """Whether the wanted class is best (N), and whether rounding could decide it (N)."""
+        tail = self.sweep.tail
+        np.maximum(self.sums[:, : self.width], 0, out=self.rectified)
+        hidden = self.rectified @ tail.fc_2
+        hidden += self.sums[:, self.width :]
+        np.maximum(hidden, 0, out=hidden)
+        least = tolerance(self.sweep.unit, tail.magnitude(hidden))
+        best, doubtful = np.zeros(len(hidden), bool), np.zeros(len(hidden), bool)
+        rows = np.flatnonzero(~self._beaten(hidden, least))
+        leads = self._leads(hidden[rows], rows)
+        best[rows] = leads > 0
+        doubtful[rows] = ~(np.abs(leads) > least[rows])
+        return best, doubtful
+
+    def _beaten(self, hidden: np.ndarray, least: np.ndarray) -> np.ndarray:
+        """Where the rival of the step before still beats the wanted class for certain (N)."""
+        beaten = np.zeros(len(hidden), bool)
+        rows = np.flatnonzero(self.rival >= 0)
+        if len(rows) < _WITNESS_SHARE * len(hidden):
+            return beaten
+        rival, wanted = self.rival[rows], self.wanted[rows]
+        apart = self.sweep.rivals[rival]
+        apart -= self.sweep.rivals[wanted]
+        bias = self.sweep.tail.output_bias
+        leads = np.einsum("ij,ij->i", hidden[rows], apart) + (bias[rival] - bias[wanted])
+        beaten[rows] = leads > least[rows]
+        return beaten
+
+    def _leads(self, hidden: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """By how much the wanted class leads the best other one; remembers who beat it."""
+        scores = self.sweep.tail.logits(hidden)
+        index = np.arange(len(rows))
+        own = scores[index, self.wanted[rows]]
+        scores[index, self.wanted[rows]] = -np.inf
+        other = scores.argmax(axis=1)
+        leads = own - scores[index, other]
+        self.rival[rows] = np.where(leads < 0, other, -1)
+        return np.asarray(leads)

@@ -1,0 +1,192 @@
+"""The network above ``pool_3`` in NumPy: class ids that are the full network's, or a doubt.
+
+A matrix product sums in another order than TensorFlow, so the two differ by rounding. What
+this module answers holds for either order: an image whose best class leads by less than
+rounding can explain is summed again in double precision, and one that is still too close to
+call is reported as doubtful, for the full network to decide.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+BLOCK = 512
+"""Images per block: the activations of one block stay in a core's second-level cache."""
+
+POSITIONS = (5, 4)
+CONV_4_POSITIONS = (4, 3)
+
+_ROUNDING_UNITS = 16
+_SAFETY = 4
+_SOFTMAX_RESOLUTION = 2.0**-16
+"""Logits closer than this may become equal probabilities in float32."""
+
+_Result = TypeVar("_Result")
+_blas_lock = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Classes of a block of images (N, int64) and which of them are ``doubtful`` (N, bool)."""
+
+    class_ids: np.ndarray
+    doubtful: np.ndarray
+
+
+class Tail:
+    """``conv_4``, ``fc_1``, ``fc_2`` and ``output`` of one network, over ``pool_3`` maps.
+
+    ``weights`` may have any number of ``conv_3`` channels. ``dtype`` is what is summed in.
+    """
+
+    def __init__(self, weights: Mapping[str, np.ndarray], dtype: Any = np.float32) -> None:
+        kernels = {name: np.asarray(array, dtype) for name, array in weights.items()}
+        self.dtype = dtype
+        self.conv_4 = kernels["conv_4/kernel"].reshape(-1, kernels["conv_4/bias"].size)
+        self.conv_4_bias = kernels["conv_4/bias"]
+        self.fc_1, self.fc_2 = kernels["fc_1/kernel"], kernels["fc_2/kernel"]
+        self.hidden_bias = kernels["fc_1/bias"] + kernels["fc_2/bias"]
+        self.output, self.output_bias = kernels["output/kernel"], kernels["output/bias"]
+        self.output_norm = float(np.linalg.norm(self.output, axis=0).max())
+        self.bias_norm = float(np.abs(self.output_bias).max())
+
+    def hidden(self, features: np.ndarray) -> np.ndarray:
+        """``activation_1`` (N x 160) of ``pool_3`` maps (N x 5 x 4 x channels)."""
+        rows, columns = CONV_4_POSITIONS
+        windows = [features[:, y : y + rows, x : x + columns] for y in (0, 1) for x in (0, 1)]
+        patches = np.concatenate(windows, axis=3, dtype=self.dtype)
+        conv_4 = patches.reshape(-1, self.conv_4.shape[0]) @ self.conv_4
+        conv_4 += self.conv_4_bias
+        np.maximum(conv_4, 0, out=conv_4)
+        merged = features.reshape(len(features), -1).astype(self.dtype, copy=False) @ self.fc_1
+        merged += conv_4.reshape(len(features), -1) @ self.fc_2
+        merged += self.hidden_bias
+        return np.maximum(merged, 0, out=merged)
+
+    def logits(self, hidden: np.ndarray) -> np.ndarray:
+        """Class scores before softmax (N x classes) of ``activation_1`` (N x 160)."""
+        scores: np.ndarray = hidden @ self.output
+        scores += self.output_bias
+        return scores
+
+    def magnitude(self, hidden: np.ndarray) -> np.ndarray:
+        """An upper bound of every class score of each image (N), the unit of its rounding."""
+        lengths = np.sqrt(np.einsum("ij,ij->i", hidden, hidden))
+        return np.asarray(lengths * self.output_norm + self.bias_norm)
+
+
+def rounding(tail: Tail, exact: Tail, features: np.ndarray) -> float:
+    """Largest rounding error to expect of a difference of two scores, per unit of magnitude.
+
+    Measured on ``features`` rather than assumed, because a network whose sums cancel rounds
+    worse; never below what an ordinary network needs. TensorFlow's own error, measured
+    against double precision, is as large as that of NumPy's products.
+    """
+    single, double = (t.logits(t.hidden(features)) for t in (tail, exact))
+    leads = (z.max(axis=1, keepdims=True) - z for z in (single, double))
+    error = np.abs(next(leads) - next(leads)).max(axis=1)
+    relative = error / exact.magnitude(exact.hidden(features))
+    floor = _ROUNDING_UNITS * 2.0**-24
+    return float(np.fmax(floor, _SAFETY * np.max(relative, initial=0.0)))
+
+
+def margins(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Best class of each row (N) and its lead over the next (N); changes ``scores``."""
+    rows = np.arange(len(scores))
+    best = scores.argmax(axis=1)
+    top = scores[rows, best]
+    scores[rows, best] = -np.inf
+    return best, top - scores.max(axis=1)
+
+
+def tolerance(unit: float, magnitude: np.ndarray) -> np.ndarray:
+    """The lead (N) above which a class is best in whatever order the sums are made."""
+    return np.asarray(np.maximum(unit * magnitude, _SOFTMAX_RESOLUTION))
+
+
+class Caller:
+    """Calls classes from ``pool_3`` maps with one network's tail."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray], sample: np.ndarray) -> None:
+        """``sample``: some of the maps (N x 5 x 4 x channels) to measure rounding on."""
+        self.single, self.double = Tail(weights), Tail(weights, np.float64)
+        self.unit = rounding(self.single, self.double, sample)
+
+    def calls(self, features: np.ndarray) -> Calls:
+        """Classes of a block of maps (N x 5 x 4 x channels)."""
+        # Both sides of the comparison round: this sum and the network's own.
+        class_ids, close = self._with(self.single, features, 2 * self.unit)
+        rows = np.flatnonzero(close)
+        doubtful = np.zeros(len(features), bool)
+        if len(rows):
+            class_ids[rows], doubtful[rows] = self._with(self.double, features[rows], self.unit)
+        return Calls(class_ids, doubtful)
+
+    @staticmethod
+    def _with(tail: Tail, features: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
+        hidden = tail.hidden(features)
+        best, lead = margins(tail.logits(hidden))
+        # Written so that a NaN is doubtful.
+        return best, ~(lead > tolerance(unit, tail.magnitude(hidden)))
+
+
+# --- blocks on all processors -----------------------------------------------------------------
+
+
+def in_blocks(work: Callable[[slice], _Result], count: int) -> list[_Result]:
+    """Results of ``work`` on consecutive slices of ``count`` images, one thread per processor."""
+    blocks = [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
+    with single_threaded_products(), ThreadPoolExecutor(processors()) as threads:
+        return list(threads.map(work, blocks))
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def single_threaded_products() -> Iterator[None]:
+    """Keep each matrix product on its own thread: blocks are what runs in parallel here.
+
+    OpenBLAS threads wait for each other by spinning: on a busy machine a small product on two
+    of them took a hundred times as long. Where NumPy has another library, nothing is changed.
+    """
+    functions = _openblas_threads()
+    if functions is None:
+        yield
+        return
+    get, put = functions
+    with _blas_lock:
+        before = get()
+        put(1)
+        try:
+            yield
+        finally:
+            put(before)
+
+
+def _openblas_threads() -> tuple[Any, Any] | None:
+    """OpenBLAS's functions that get and set its number of threads, as NumPy's wheels have them."""
+    try:
+        library = ctypes.CDLL(importlib.import_module("numpy._core._multiarray_umath").__file__)
+        return (
+            library.scipy_openblas_get_num_threads64_,
+            library.scipy_openblas_set_num_threads64_,
+        )
+    except (ImportError, OSError, AttributeError):
+        return None
