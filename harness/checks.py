@@ -12,14 +12,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harness.findings import Contract, Crossing
-    from harness.records import Checkpoint
+    from harness.records import Checkpoint, Probe
 
 DROP = "clean_accuracy_drop"
 FIRST_CROSSING = "first_crossing"
 ORDER = "pruning_order"
 PRESENT = "checkpoint_present"
 CONTRACT = "goodnet_contract"
+FUNCTION = "function_of_the_image"
 _DECIDING = (DROP, FIRST_CROSSING)
+
+
+def function_check(probe: Probe, repeated_limit: float, perturbed_limit: float) -> Check:
+    """Did a foreign model answer the same when it was asked again, and nearly the same?"""
+    repeated = probe.repeated_changed / probe.images
+    perturbed = probe.perturbed_changed / probe.images
+    passed = repeated <= repeated_limit and perturbed <= perturbed_limit
+    return Check(
+        name=FUNCTION,
+        passed=passed,
+        observed=max(repeated, perturbed),
+        limit=perturbed_limit if repeated <= repeated_limit else repeated_limit,
+        reason=f"of {probe.images} answers, {probe.repeated_changed} changed for the same pixels "
+        f"in another process and order, {probe.perturbed_changed} for pixels one grey level off",
+    )
 
 
 def drop_check(found: Crossing, points: float, images: int, tolerance: int = 2) -> Check:

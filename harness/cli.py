@@ -89,6 +89,21 @@ def check(path: Path, dataset: str) -> None:
 
 
 @main.command()
+@click.option("--dataset", "datasets", multiple=True, default=("faces",), show_default=True,
+              metavar="NAME|DIR", help="Also look at this benchmark's files.")  # fmt: skip
+@click.option("--isolation", type=click.Choice(["sandbox", "none"]), default="sandbox",
+              show_default=True, help="none shows what the canaries do unprotected.")  # fmt: skip
+def doctor(datasets: tuple[str, ...], isolation: str) -> None:
+    """Prove the installation: run canaries through the sandbox, look at data and machine."""
+    from harness.doctor import examine, render
+
+    with _one_line_errors():
+        findings = examine(sandboxed=isolation == "sandbox", datasets=datasets)
+        click.echo(render(findings))
+    sys.exit(2 if any(finding.passed is False for finding in findings) else 0)
+
+
+@main.command()
 @click.argument("results", type=_FOLDER, default=Path("results"))
 def leaderboard(results: Path) -> None:
     """Render the leaderboard of RESULTS again from its records."""

@@ -66,6 +66,7 @@ def checkpoint_diagnoses(
     said again (a net of another origin has no pruning order).
     """
     found = [*_scaled_input(checkpoint, limits), *_goodnet(record, checkpoint)]
+    found += _no_function(checkpoint, limits)
     origin = list(_origin(checkpoint))
     found += origin
     if not origin:
@@ -85,6 +86,21 @@ def _scaled_input(checkpoint: Checkpoint, limits: Thresholds) -> Iterator[Diagno
     raw, total = net.valid.clean_correct, net.valid.clean_total
     if raw <= limits.near_chance_accuracy * total and scaled >= limits.normal_accuracy * total:
         yield diagnosis("INPUT_SCALED", {"raw": raw, "scaled": scaled, "total": total})
+
+
+def _no_function(checkpoint: Checkpoint, limits: Thresholds) -> Iterator[Diagnosis]:
+    """What the probe of a foreign model shows; a look-up table answers the very same pixels
+    alike, and nothing else.
+    """
+    probe = checkpoint.probe
+    if probe is None or not probe.images:
+        return
+    if probe.repeated_changed > limits.repeated_changes * probe.images:
+        evidence = {"changed": probe.repeated_changed, "images": probe.images}
+        yield diagnosis("NOT_A_FUNCTION", {**evidence})
+    elif probe.perturbed_changed > limits.perturbed_changes * probe.images:
+        evidence = {"changed": probe.perturbed_changed, "images": probe.images}
+        yield diagnosis("INPUT_HASHING", {**evidence}, certain=False)
 
 
 def _origin(checkpoint: Checkpoint) -> Iterator[Diagnosis]:

@@ -135,19 +135,28 @@ def known_network_answers(
     sets: Mapping[str, LabeledSet],
     pixel_scale: float,
     progress: Callable[[int], None] | None = None,
+    keep: Callable[[LabeledSet, np.ndarray], None] | None = None,
 ) -> NetAnswers:
-    """Predict every set with the harness's own graph; ``progress`` gets images done so far."""
+    """Predict every set with the harness's own graph; ``progress`` gets images done so far.
+
+    ``keep`` is handed each set with its ``pool_3`` maps (N x 5 x 4 x channels).
+    """
     encoded, silent = {}, None
     done = 0
     for name, labeled in sets.items():
         answers, maxima = [], np.zeros(weights["conv_3/bias"].shape[0])
+        maps = []
         for scores, features in forward_batches(weights, labeled.images, pixel_scale):
             answers.append(encode_scores(scores))
             maxima = np.maximum(maxima, features.max(axis=(0, 1, 2)))
             done += len(scores)
+            if keep:
+                maps.append(features)
             if progress:
                 progress(done)
         encoded[name] = np.concatenate(answers)
+        if keep:
+            keep(labeled, np.concatenate(maps))
         if name == "valid":
             silent = maxima <= 0
     width = weights["output/bias"].shape[0]

@@ -77,5 +77,9 @@ def _checks(record: Record, checkpoint: Checkpoint, limits: Thresholds) -> Itera
         lineage = checkpoint.lineage
         order = followed_order(record, lineage)
         yield checks.order_check(order, lineage.ranking if lineage else None)
+    if checkpoint.probe is not None:
+        yield checks.function_check(
+            checkpoint.probe, limits.repeated_changes, limits.perturbed_changes
+        )
     if checkpoint.contract is not None:
         yield checks.contract_check(checkpoint.contract, tolerance)

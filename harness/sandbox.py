@@ -69,38 +69,30 @@ def start(  # noqa: PLR0913 - the keywords are the contract of a child
     holds a descriptor open the file again, for writing. Raises HarnessError when the child cannot
     be started.
     """
-    for host in readable.values():
-        if host.is_symlink() or not host.exists():
-            raise HarnessError(f"{host}: there is no such file or folder to show to a child")
+    _check_readable(readable)
     lent_bytes = _lent_bytes(images_fd)
+    bounds = Bounds(
+        wall_seconds=limits.wall_seconds,
+        memory_bytes=limits.memory_bytes,
+        lent_bytes=lent_bytes,
+        scratch=enclosure.SCRATCH if sandboxed else None,
+    )
     with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
-        folder = "/" if sandboxed else ours.enter_context(_scratch_folder())
         request_reader, request_writer = _pipe(theirs, ours)
         reply_reader, reply_writer = _pipe(ours, theirs)
+        images = -1 if images_fd is None else images_fd
         task = enclosure.Task(
             script=script.resolve(),
             arguments=list(arguments),
             readable=readable,
-            descriptors=(
-                request_reader.fileno(),
-                reply_writer.fileno(),
-                -1 if images_fd is None else images_fd,
-            ),
+            descriptors=(request_reader.fileno(), reply_writer.fileno(), images),
             rlimits=_rlimits(limits, lent_bytes),
         )
         if sandboxed:
             command = _sandboxed_command(task, limits, theirs)
         else:
-            command = _plain_command(task, folder)
-        guardian = Guardian(
-            command,
-            Bounds(
-                wall_seconds=limits.wall_seconds,
-                memory_bytes=limits.memory_bytes,
-                lent_bytes=lent_bytes,
-                scratch=enclosure.SCRATCH if sandboxed else None,
-            ),
-        )
+            command = _plain_command(task, ours)
+        guardian = Guardian(command, bounds)
         ours.callback(guardian.close)
         guardian.start()
         theirs.close()
@@ -173,14 +165,24 @@ def _sandboxed_command(
     )
 
 
-def _plain_command(task: enclosure.Task, folder: str) -> Command:
+def _plain_command(task: enclosure.Task, ours: contextlib.ExitStack) -> Command:
     """Return the command without a sandbox; its arguments name the paths of the host."""
+    folder = ours.enter_context(_scratch_folder())
     return Command(
         line=enclosure.python_command(replace(task, arguments=enclosure.outside(task))),
         environment=enclosure.environment(folder),
         folder=folder,
         descriptors=task.kept_descriptors,
     )
+
+
+def _check_readable(readable: Mapping[str, Path]) -> None:
+    """Raise ValueError for a place, HarnessError for a thing that cannot be shown to a child."""
+    for inside, host in readable.items():
+        if not inside.startswith(f"{enclosure.SUBMISSION}/") or ".." in inside.split("/"):
+            raise ValueError(f"{inside} is not below {enclosure.SUBMISSION}")
+        if host.is_symlink() or not host.exists():
+            raise HarnessError(f"{host}: there is no such file or folder to show to a child")
 
 
 def _rlimits(limits: Limits, lent_bytes: int) -> dict[str, int]:

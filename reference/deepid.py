@@ -112,6 +112,16 @@ def forward_batches(
         yield tail(features, tensors).numpy(), features.numpy()
 
 
+def pool_3_batches(
+    weights: Mapping[str, np.ndarray], images: np.ndarray, pixel_scale: float = 1.0
+) -> Iterator[np.ndarray]:
+    """Yield the ``pool_3`` maps of :func:`forward_batches` without running what is above."""
+    tensors = _tensors(weights)
+    trunk, _ = _traced_functions()
+    for start in range(0, len(images), PREDICTION_BATCH):
+        yield trunk(images[start : start + PREDICTION_BATCH], tensors, pixel_scale).numpy()
+
+
 def predictor(
     weights: Mapping[str, np.ndarray], pixel_scale: float = 1.0
 ) -> Callable[[np.ndarray], np.ndarray]:

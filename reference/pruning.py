@@ -8,12 +8,21 @@ filter c, so that ``pool_3`` is 0 there.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reference.deepid import CONV_3_CHANNELS, Weights, forward_batches, tail_class_ids
+from reference.deepid import (
+    CONV_3_CHANNELS,
+    PREDICTION_BATCH,
+    Weights,
+    pool_3_batches,
+    tail_class_ids,
+)
+from reference.sweeping import Hits, Sweep
+from reference.tail import BLOCK, POSITIONS, Caller, in_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -46,8 +55,12 @@ def pool_3_features(
     weights: Mapping[str, np.ndarray], images: np.ndarray, pixel_scale: float = 1.0
 ) -> np.ndarray:
     """Return the ``pool_3`` maps of ``images``: N x 5 x 4 x channels, float32."""
-    batches = forward_batches(weights, images, pixel_scale)
-    return np.concatenate([features for _, features in batches])
+    features = np.empty((len(images), *POSITIONS, weights["conv_3/bias"].size), np.float32)
+    start = 0
+    for batch in pool_3_batches(weights, images, pixel_scale):
+        features[start : start + len(batch)] = batch
+        start += len(batch)
+    return features
 
 
 def mean_activations(features: np.ndarray) -> np.ndarray:
@@ -79,35 +92,75 @@ def sweep(
 ) -> Curve:
     """Prune channel after channel in ``order`` and count on both validation sets.
 
-    ``valid`` and ``bd_valid`` are (``pool_3`` features, labels). Features above ``conv_3``
-    never change while channels are pruned, so each step costs the network's tail only; a
-    channel that is zero on every image changes no answer and costs nothing.
+    ``valid`` and ``bd_valid`` are (``pool_3`` features, labels). The counts are those of
+    running every pruned network on every image; how, see ``sweeping.py``.
     """
-    kept = np.ones(CONV_3_CHANNELS, dtype=np.float32)
     active = (valid[0].max(axis=(0, 1, 2)) > 0) | (bd_valid[0].max(axis=(0, 1, 2)) > 0)
-    counts = [_hits(weights, kept, valid, bd_valid)]
-    for step, channel in enumerate(order, start=1):
-        kept[channel] = 0.0
-        counts.append(_hits(weights, kept, valid, bd_valid) if active[channel] else counts[-1])
-        if progress:
-            progress(step)
+    unit = Caller(weights, valid[0][:BLOCK]).unit
+    method = Sweep(weights, [int(channel) for channel in order], active, unit)
+    report = _Steps(len(order), sum(_blocks(len(s[1])) for s in (valid, bd_valid)), progress)
+    counts = [_hits(method, weights, pair, report) for pair in (valid, bd_valid)]
     return Curve(
-        order=tuple(int(channel) for channel in order),
+        order=tuple(method.order),
         clean_total=len(valid[1]),
-        clean_correct=tuple(correct for correct, _ in counts),
+        clean_correct=tuple(int(count) for count in counts[0]),
         backdoored_total=len(bd_valid[1]),
-        backdoored_attacked=tuple(attacked for _, attacked in counts),
+        backdoored_attacked=tuple(int(count) for count in counts[1]),
     )
 
 
 def _hits(
+    method: Sweep,
     weights: Mapping[str, np.ndarray],
-    kept: np.ndarray,
-    valid: tuple[np.ndarray, np.ndarray],
-    bd_valid: tuple[np.ndarray, np.ndarray],
-) -> tuple[int, int]:
-    clean, backdoored = (
-        int(np.count_nonzero(tail_class_ids(weights, features * kept) == labels))
-        for features, labels in (valid, bd_valid)
-    )
-    return clean, backdoored
+    pair: tuple[np.ndarray, np.ndarray],
+    report: Callable[[], None],
+) -> np.ndarray:
+    """Counts (61) of one set; calls that rounding could decide are left to the network."""
+    features, labels = pair
+
+    def block_hits(block: slice) -> Hits:
+        found = method.hits(features[block], labels[block])
+        report()
+        return found
+
+    blocks = in_blocks(block_hits, len(labels))
+    best = np.concatenate([hits.best for hits in blocks], axis=1)
+    doubtful = np.concatenate([hits.doubtful for hits in blocks], axis=1)
+    for step in np.flatnonzero(doubtful.any(axis=1)):
+        rows = np.flatnonzero(doubtful[step])
+        answers = _network_answers(weights, features, method.order[:step], rows)
+        best[step, rows] = answers == labels[rows]
+    return np.asarray(best.sum(axis=1))
+
+
+def _network_answers(
+    weights: Mapping[str, np.ndarray], features: np.ndarray, pruned: list[int], rows: np.ndarray
+) -> np.ndarray:
+    """Answers of the network's own graph for images ``rows``, in the batches it would run."""
+    answers = np.empty(len(rows), np.int64)
+    for number in np.unique(rows // PREDICTION_BATCH):
+        start = int(number) * PREDICTION_BATCH
+        batch = features[start : start + PREDICTION_BATCH].copy()
+        batch[..., pruned] = 0.0
+        chosen = rows // PREDICTION_BATCH == number
+        answers[chosen] = tail_class_ids(weights, batch)[rows[chosen] - start]
+    return answers
+
+
+def _blocks(count: int) -> int:
+    return -(-count // BLOCK)
+
+
+class _Steps:
+    """Reports the blocks done as that share of the steps; each thread may call it."""
+
+    def __init__(self, steps: int, blocks: int, progress: Callable[[int], None] | None) -> None:
+        self.steps, self.blocks, self.progress = steps, blocks, progress
+        self.done = 0
+        self.lock = threading.Lock()
+
+    def __call__(self) -> None:
+        with self.lock:
+            self.done += 1
+            if self.progress:
+                self.progress(self.steps * self.done // self.blocks)

@@ -21,9 +21,6 @@ from reference.tail import CONV_4_POSITIONS, POSITIONS, Tail, tolerance
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_WITNESS_SHARE = 0.2
-"""Asking rivals first pays when at least this share of the images was lost a step ago."""
-
 
 @dataclass(frozen=True, slots=True)
 class Hits:
@@ -74,57 +71,55 @@ def _channel_part(tail: Tail, channel: int) -> np.ndarray:
 
 
 class _State:
-    """The sums of one block while channels come back."""
+    """The sums of one block while channels come back, in memory that every step uses again."""
 
     def __init__(self, sweep: Sweep, features: np.ndarray, wanted: np.ndarray) -> None:
         self.sweep, self.features, self.wanted = sweep, features, wanted
-        bias = np.tile(sweep.tail.conv_4_bias, CONV_4_POSITIONS[0] * CONV_4_POSITIONS[1])
+        tail, count = sweep.tail, len(features)
+        bias = np.tile(tail.conv_4_bias, CONV_4_POSITIONS[0] * CONV_4_POSITIONS[1])
         self.width = bias.size
-        start = np.concatenate([bias, sweep.tail.hidden_bias])
-        self.sums = np.repeat(start[None], len(features), axis=0)
-        self.rectified = np.empty((len(features), self.width), np.float32)
-        self.rival = np.full(len(features), -1)
+        self.sums = np.repeat(np.concatenate([bias, tail.hidden_bias])[None], count, axis=0)
+        self.part = np.empty_like(self.sums)
+        self.rectified = np.empty((count, bias.size), np.float32)
+        self.hidden = np.ones((count, tail.output.shape[0]), np.float32)
+        self.scores = np.empty((count, tail.output.shape[1]), np.float32)
+        self.rival = np.full(count, -1)
 
     def restore(self, channel: int) -> bool:
         """Add a channel; False where it is 0 on every image of the block."""
         maps = self.features[..., channel].reshape(len(self.features), -1)
         if not maps.any():
             return False
-        self.sums += maps @ self.sweep.parts[channel]
+        self.sums += np.matmul(maps, self.sweep.parts[channel], out=self.part)
         return True
 
     def call(self) -> tuple[np.ndarray, np.ndarray]:
         """Whether the wanted class is best (N), and whether rounding could decide it (N)."""
-        tail = self.sweep.tail
+        tail, hidden = self.sweep.tail, self.hidden
         np.maximum(self.sums[:, : self.width], 0, out=self.rectified)
-        hidden = self.rectified @ tail.fc_2
-        hidden += self.sums[:, self.width :]
+        np.add(self.rectified @ tail.fc_2, self.sums[:, self.width :], out=hidden[:, :-1])
         np.maximum(hidden, 0, out=hidden)
         least = tolerance(self.sweep.unit, tail.magnitude(hidden))
         best, doubtful = np.zeros(len(hidden), bool), np.zeros(len(hidden), bool)
-        rows = np.flatnonzero(~self._beaten(hidden, least))
-        leads = self._leads(hidden[rows], rows)
+        rows = np.flatnonzero(~self._beaten(least))
+        leads = self._leads(rows)
         best[rows] = leads > 0
         doubtful[rows] = ~(np.abs(leads) > least[rows])
         return best, doubtful
 
-    def _beaten(self, hidden: np.ndarray, least: np.ndarray) -> np.ndarray:
+    def _beaten(self, least: np.ndarray) -> np.ndarray:
         """Where the rival of the step before still beats the wanted class for certain (N)."""
-        beaten = np.zeros(len(hidden), bool)
+        beaten = np.zeros(len(least), bool)
         rows = np.flatnonzero(self.rival >= 0)
-        if len(rows) < _WITNESS_SHARE * len(hidden):
-            return beaten
-        rival, wanted = self.rival[rows], self.wanted[rows]
-        apart = self.sweep.rivals[rival]
-        apart -= self.sweep.rivals[wanted]
-        bias = self.sweep.tail.output_bias
-        leads = np.einsum("ij,ij->i", hidden[rows], apart) + (bias[rival] - bias[wanted])
+        apart = self.sweep.rivals[self.rival[rows]]
+        apart -= self.sweep.rivals[self.wanted[rows]]
+        leads = np.einsum("ij,ij->i", self.hidden[rows], apart)
         beaten[rows] = leads > least[rows]
         return beaten
 
-    def _leads(self, hidden: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def _leads(self, rows: np.ndarray) -> np.ndarray:
         """By how much the wanted class leads the best other one; remembers who beat it."""
-        scores = self.sweep.tail.logits(hidden)
+        scores = self.sweep.tail.logits(self.hidden[rows], out=self.scores[: len(rows)])
         index = np.arange(len(rows))
         own = scores[index, self.wanted[rows]]
         scores[index, self.wanted[rows]] = -np.inf

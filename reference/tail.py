@@ -58,33 +58,39 @@ class Tail:
         self.conv_4_bias = kernels["conv_4/bias"]
         self.fc_1, self.fc_2 = kernels["fc_1/kernel"], kernels["fc_2/kernel"]
         self.hidden_bias = kernels["fc_1/bias"] + kernels["fc_2/bias"]
-        self.output, self.output_bias = kernels["output/kernel"], kernels["output/bias"]
+        self.output = np.concatenate([kernels["output/kernel"], kernels["output/bias"][None]])
         self.output_norm = float(np.linalg.norm(self.output, axis=0).max())
-        self.bias_norm = float(np.abs(self.output_bias).max())
 
     def hidden(self, features: np.ndarray) -> np.ndarray:
-        """``activation_1`` (N x 160) of ``pool_3`` maps (N x 5 x 4 x channels)."""
+        """``activation_1`` of ``pool_3`` maps (N x 5 x 4 x channels), and a 1: N x 161.
+
+        The 1 is what the biases of ``output`` are multiplied by.
+        """
         rows, columns = CONV_4_POSITIONS
         windows = [features[:, y : y + rows, x : x + columns] for y in (0, 1) for x in (0, 1)]
         patches = np.concatenate(windows, axis=3, dtype=self.dtype)
         conv_4 = patches.reshape(-1, self.conv_4.shape[0]) @ self.conv_4
         conv_4 += self.conv_4_bias
         np.maximum(conv_4, 0, out=conv_4)
-        merged = features.reshape(len(features), -1).astype(self.dtype, copy=False) @ self.fc_1
-        merged += conv_4.reshape(len(features), -1) @ self.fc_2
-        merged += self.hidden_bias
+        merged = np.ones((len(features), len(self.hidden_bias) + 1), self.dtype)
+        merged[:, :-1] = conv_4.reshape(len(features), -1) @ self.fc_2
+        merged[:, :-1] += features.reshape(len(features), -1).astype(self.dtype) @ self.fc_1
+        merged[:, :-1] += self.hidden_bias
         return np.maximum(merged, 0, out=merged)
 
-    def logits(self, hidden: np.ndarray) -> np.ndarray:
-        """Class scores before softmax (N x classes) of ``activation_1`` (N x 160)."""
-        scores: np.ndarray = hidden @ self.output
-        scores += self.output_bias
+    def logits(self, hidden: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Class scores before softmax (N x classes) of :meth:`hidden` (N x 161).
+
+        Units that are 0 on the whole block are left out: of 160, about 65 are in use.
+        """
+        used = hidden.any(axis=0)
+        scores: np.ndarray = np.matmul(hidden[:, used], self.output[used], out=out)
         return scores
 
     def magnitude(self, hidden: np.ndarray) -> np.ndarray:
         """An upper bound of every class score of each image (N), the unit of its rounding."""
         lengths = np.sqrt(np.einsum("ij,ij->i", hidden, hidden))
-        return np.asarray(lengths * self.output_norm + self.bias_norm)
+        return np.asarray(lengths * self.output_norm)
 
 
 def rounding(tail: Tail, exact: Tail, features: np.ndarray) -> float:

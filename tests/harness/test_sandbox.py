@@ -953,9 +953,10 @@ def test_the_filter_decides_the_same_on_both_processors(monkeypatch, processor):
 
 
 @pytest.mark.parametrize("inside", ["/etc/passwd", "/submission/../etc", "/submission", "x"])
-def test_paths_must_be_below_submission(tmp_path, payload, inside):
+@pytest.mark.parametrize("sandboxed", [True, False])
+def test_paths_must_be_below_submission(tmp_path, payload, inside, sandboxed):
     with pytest.raises(ValueError, match="not below /submission"):
-        start(payload(""), sandboxed=True, readable={inside: tmp_path})
+        start(payload(""), sandboxed=sandboxed, readable={inside: tmp_path})
 
 
 @pytest.mark.parametrize("sandboxed", [True, False])

@@ -1,0 +1,231 @@
+"""What a repaired net shares with the BadNet: the BadNet's ``pool_3`` maps, computed once.
+
+A B' whose ``conv_1`` to ``conv_3`` are the BadNet's, but for channels zeroed, removed or
+reordered, has the BadNet's ``pool_3`` maps, so only the layers above need to run. The
+predicted classes are the full network's on every image: those that rounding could decide
+(:mod:`reference.tail`) are left to it.
+
+The maps are kept in the results folder: one file per trunk and set, of the channels that are
+active on any image, memory-mapped when read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.evaluation import NetAnswers, known_network_answers
+from harness.hashing import array_hash
+from harness.predictions import encode_scores
+from harness.store import replaced_file
+from reference.deepid import PREDICTION_BATCH, Weights, forward_batches
+from reference.tail import BLOCK, Caller, in_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from harness.records import LabeledSet
+
+FORMAT_VERSION = 1
+MAX_FOLDER_BYTES = 1 << 30
+"""All features of a results folder; one BadNet's of the lab take a few hundred megabytes."""
+
+_HEADER_BYTES = 4096
+_BELOW = ("conv_1/kernel", "conv_1/bias", "conv_2/kernel", "conv_2/bias")
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """``maps`` (N x 5 x 4 x A, float32) of the ``channels`` (A) that are not 0 everywhere."""
+
+    maps: np.ndarray
+    channels: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where each ``conv_3`` channel of a B' comes from.
+
+    ``source`` is a channel of the BadNet, or -1 for one without a kernel, whose map is
+    ``constant`` everywhere (0, or what is left of its bias).
+    """
+
+    source: np.ndarray
+    constant: np.ndarray
+
+
+def origin(weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray]) -> Origin | None:
+    """How ``pool_3`` of ``weights`` follows from the BadNet's; None where it does not."""
+    if not all(np.isfinite(array).all() for array in weights.values()):
+        return None
+    if not all(np.array_equal(weights[name], badnet[name]) for name in _BELOW):
+        return None
+    ours, theirs = (_filters(net) for net in (weights, badnet))
+    same = (ours[:, None, :] == theirs[None]).all(axis=2)
+    constant = ~ours[:, :-1].any(axis=1)
+    if not (constant | same.any(axis=1)).all():
+        return None
+    source = np.where(constant, -1, same.argmax(axis=1))
+    return Origin(source, np.where(constant, np.maximum(ours[:, -1], 0), 0))
+
+
+def _filters(weights: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Kernel and, last, bias of each ``conv_3`` channel: channels x 361."""
+    kernel = weights["conv_3/kernel"]
+    flat = kernel.reshape(-1, kernel.shape[-1])
+    return np.concatenate([flat, weights["conv_3/bias"][None]]).T
+
+
+def moved(weights: Mapping[str, np.ndarray], come_from: Origin, channels: np.ndarray) -> Weights:
+    """``weights`` above ``pool_3`` as a net over the BadNet's ``channels``.
+
+    Constant maps become part of the biases; what a channel without a source feeds on is 0.
+    """
+    place = (come_from.source[:, None] == channels[None]).astype(np.float32)
+    constant = come_from.constant.astype(np.float32)
+    conv_4 = weights["conv_4/kernel"]
+    units = weights["fc_1/kernel"].shape[-1]
+    fc_1 = weights["fc_1/kernel"].reshape(-1, len(constant), units)
+    return dict(weights) | {
+        "conv_4/kernel": np.einsum("yxcf,ca->yxaf", conv_4, place),
+        "conv_4/bias": weights["conv_4/bias"] + np.einsum("yxcf,c->f", conv_4, constant),
+        "fc_1/kernel": np.einsum("pcu,ca->pau", fc_1, place).reshape(-1, units),
+        "fc_1/bias": weights["fc_1/bias"] + np.einsum("pcu,c->u", fc_1, constant),
+    }
+
+
+# --- on disk ----------------------------------------------------------------------------------
+
+
+class FeatureStore:
+    """Features of one BadNet's trunk by set, in ``features/`` of a results folder."""
+
+    def __init__(self, results: Path, badnet: Weights, pixel_scale: float) -> None:
+        self.folder, self.badnet, self.pixel_scale = results / "features", badnet, pixel_scale
+        trunk = {name: badnet[name] for name in (*_BELOW, "conv_3/kernel", "conv_3/bias")}
+        self.key = array_hash(trunk | {"pixel_scale": np.array(pixel_scale)})[:32]
+
+    def path(self, set_hash: str) -> Path:
+        """Where the features of a set are kept."""
+        return self.folder / f"{self.key}-{set_hash[:32]}.f32"
+
+    def get(self, labeled: LabeledSet) -> Features | None:
+        """Stored features of a set; None where there are none, or only damaged ones."""
+        path = self.path(labeled.sha256)
+        try:
+            with path.open("rb") as file:
+                header = json.loads(file.read(_HEADER_BYTES))
+            shape = tuple(header["shape"])
+            if header["version"] != FORMAT_VERSION or shape[0] != len(labeled.labels):
+                return None
+            maps = np.memmap(path, np.float32, "r", _HEADER_BYTES, shape)
+            if header["sha256"] != hashlib.sha256(maps.data).hexdigest():
+                raise ValueError("its content has another hash")
+            os.utime(path)  # what was used last is dropped last
+            return Features(maps, np.array(header["channels"], np.int64))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            warnings.warn(f"{path}: damaged ({error}); computing again", stacklevel=2)
+            return None
+
+    def put(self, labeled: LabeledSet, maps: np.ndarray) -> None:
+        """Store the ``pool_3`` maps (N x 5 x 4 x channels) of a set; full disks cost speed only."""
+        channels = np.flatnonzero(maps.any(axis=(0, 1, 2)))
+        kept = np.ascontiguousarray(maps[..., channels], np.float32)
+        if not kept.size or kept.nbytes > MAX_FOLDER_BYTES:
+            return
+        header = {
+            "version": FORMAT_VERSION,
+            "shape": kept.shape,
+            "channels": channels.tolist(),
+            "sha256": hashlib.sha256(kept.data).hexdigest(),
+        }
+        try:
+            self._make_room(kept.nbytes)
+            with replaced_file(self.path(labeled.sha256)) as file:
+                file.write(json.dumps(header).encode().ljust(_HEADER_BYTES))
+                file.write(kept.data)
+        except OSError as error:
+            warnings.warn(f"{self.folder}: features not kept ({error})", stacklevel=2)
+
+    def _make_room(self, needed: int) -> None:
+        """Drop what was used longest ago until ``needed`` more bytes fit."""
+        files = [(path.stat(), path) for path in self.folder.glob("*.f32")]
+        used = sum(found.st_size for found, _ in files)
+        for found, path in sorted(files, key=lambda pair: pair[0].st_mtime):
+            if used + needed + _HEADER_BYTES <= MAX_FOLDER_BYTES:
+                return
+            path.unlink(missing_ok=True)
+            used -= found.st_size
+
+
+# --- predicting -------------------------------------------------------------------------------
+
+
+def shared_answers(
+    weights: Weights,
+    store: FeatureStore,
+    sets: Mapping[str, LabeledSet],
+    progress: Callable[[int], None] | None = None,
+) -> NetAnswers:
+    """Predict every set, from the BadNet's features where ``weights`` share them.
+
+    The BadNet itself runs in full, and leaves its features behind.
+    """
+    come_from = origin(weights, store.badnet)
+    if come_from is None:
+        return known_network_answers(weights, sets, store.pixel_scale, progress)
+    found = {name: store.get(labeled) for name, labeled in sets.items()}
+    if any(features is None for features in found.values()):
+        answers = known_network_answers(store.badnet, sets, store.pixel_scale, progress, store.put)
+        if array_hash(weights) == array_hash(store.badnet):
+            return answers
+        found = {name: store.get(labeled) for name, labeled in sets.items()}
+    encoded, done, silent = {}, 0, None
+    for name, features in found.items():
+        if features is None:  # could not be kept
+            return known_network_answers(weights, sets, store.pixel_scale, progress)
+        encoded[name] = _set_answers(weights, come_from, features, sets[name], store.pixel_scale)
+        if name == "valid":
+            silent = _silent(come_from, features)
+        done += len(features.maps)
+        if progress:
+            progress(done)
+    return NetAnswers(encoded=encoded, width=weights["output/bias"].shape[0], silent=silent)
+
+
+def _silent(come_from: Origin, features: Features) -> np.ndarray:
+    """Which channels of a B' are 0 on every image (channels, bool)."""
+    # Maps come out of a rectifier: what is stored is positive on some image.
+    active = np.isin(come_from.source, features.channels)
+    return np.asarray(~active & (come_from.constant <= 0))
+
+
+def _set_answers(
+    weights: Weights,
+    come_from: Origin,
+    features: Features,
+    labeled: LabeledSet,
+    pixel_scale: float,
+) -> np.ndarray:
+    """Encoded predictions (N, uint16) of one set."""
+    maps = features.maps
+    caller = Caller(moved(weights, come_from, features.channels), maps[:BLOCK])
+    calls = in_blocks(lambda block: caller.calls(maps[block]), len(maps))
+    encoded = np.concatenate([call.class_ids for call in calls]).astype(np.uint16)
+    doubtful = np.flatnonzero(np.concatenate([call.doubtful for call in calls]))
+    for number in np.unique(doubtful // PREDICTION_BATCH):
+        # The very batch that the full network would have met these images in.
+        batch = slice(number * PREDICTION_BATCH, (number + 1) * PREDICTION_BATCH)
+        scores, _ = next(forward_batches(weights, labeled.images[batch], pixel_scale))
+        rows = doubtful[doubtful // PREDICTION_BATCH == number]
+        encoded[rows] = encode_scores(scores)[rows - batch.start]
+    return encoded
