@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from harness.judgement.rubric import Rubric, default_rubric
 from harness.metrics import counts
 from harness.predictions import decode
 from harness.records import SplitCounts
-from harness.rubric import Rubric, default_rubric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.errors import SubmissionError
-    from harness.rankings import Rankings
+    from harness.judgement.rankings import Rankings
     from harness.records import Benchmark, Candidate, Counts, LabeledSet, Probe, Speed
     from harness.staging import Staged
     from harness.store import Store
@@ -39,7 +39,8 @@ class Progress(Protocol):
 class Options:
     """How to grade. ``isolation``: auto (a sandbox wherever strangers' code would run),
     sandbox (also for reading files), none (one's own work only). ``model_seconds`` and
-    ``model_memory_bytes`` bound each process that runs a foreign model.
+    ``model_memory_bytes`` bound each process that runs a foreign model. ``sharing``: compute
+    what a repaired net has in common with the BadNet once.
     """
 
     isolation: str = "auto"
@@ -47,6 +48,7 @@ class Options:
     model_seconds: float = 900.0
     model_memory_bytes: int = 4 << 30
     force: bool = False
+    sharing: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

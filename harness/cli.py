@@ -41,6 +41,7 @@ def main() -> None:
 @click.option("--model-memory", type=click.FloatRange(min=0.5), default=4, show_default=True,
               metavar="GIB", help="Memory that a foreign model may use.")  # fmt: skip
 @click.option("--no-timing", is_flag=True, help="Leave inference times out.")
+@click.option("--no-sharing", is_flag=True, help="Run every net in full, without B's features.")
 @click.option("--force", is_flag=True, help="Predict again what is stored.")
 def grade(
     paths: tuple[Path, ...],
@@ -62,6 +63,7 @@ def grade(
         model_seconds=switches["model_seconds"],
         model_memory_bytes=int(switches["model_memory"] * 2**30),
         force=switches["force"],
+        sharing=not switches["no_sharing"],
     )
     with _one_line_errors():
         folders = submission_folders(paths, each)

@@ -12,6 +12,7 @@ import os
 import sys
 import sysconfig
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,21 +110,26 @@ def bubblewrap_arguments(task: Task, *, scratch_bytes: int, filter_fd: int) -> l
 
 def shown_below(folder: Path) -> list[Path]:
     """The paths below a folder of the host that every sandbox shows."""
-    candidates = (*map(Path, _SYSTEM_LIBRARIES), *_python_paths())
-    links = (link for path in candidates for _, link in _as_it_is(path))
-    return [link for link in links if link.is_relative_to(folder) and link != folder]
+    return [path for path in _installation() if path.is_relative_to(folder) and path != folder]
 
 
 def _visible_host(script: Path) -> list[str]:
-    """The options that show libraries, interpreter and packages at the places where they are."""
-    arguments: list[str] = []
-    shown: list[Path] = []
-    for path in (*map(Path, _SYSTEM_LIBRARIES), *_python_paths(), script):
-        for option, link in _as_it_is(path):
-            if not any(link.is_relative_to(folder) for folder in shown):
-                arguments += [*option, str(link)]
-                shown.append(link)
+    """The options that show the installation and the script at the places where they are."""
+    arguments = [word for option in _installation().values() for word in option]
+    if not any(script.is_relative_to(folder) for folder in _installation()):
+        arguments += ["--ro-bind", str(script), str(script)]
     return arguments
+
+
+@cache
+def _installation() -> dict[Path, list[str]]:
+    """Libraries, interpreter and packages by path, each with the option that shows it."""
+    shown: dict[Path, list[str]] = {}
+    for path in (*map(Path, _SYSTEM_LIBRARIES), *_python_paths()):
+        for link, option in _as_it_is(path):
+            if not any(link.is_relative_to(folder) for folder in shown):
+                shown[link] = option
+    return shown
 
 
 def _python_paths() -> Iterator[Path]:
@@ -140,14 +146,14 @@ def _python_paths() -> Iterator[Path]:
     yield from (PACKAGES / "harness", PACKAGES / "reference")
 
 
-def _as_it_is(path: Path) -> Iterator[tuple[list[str], Path]]:
-    """Yield options (last argument apart) for a host path, symbolic links kept as such.
+def _as_it_is(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield paths and options for a path of the host, symbolic links kept as such.
 
     An interpreter finds its own library through the links that lead to it.
     """
     while path.is_symlink():
         target = path.readlink()
-        yield ["--symlink", str(target)], path
+        yield path, ["--symlink", str(target), str(path)]
         path = Path(os.path.normpath(path.parent / target))
     if path.exists():
-        yield ["--ro-bind", str(path)], path
+        yield path, ["--ro-bind", str(path), str(path)]

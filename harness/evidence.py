@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness import lineage
 from harness.bench import SETS, Bench, Model, split_counts
-from harness.contract import contract
 from harness.errors import Status
 from harness.findings import Lineage, SplitOriginals, Step, Steps
+from harness.judgement import lineage
+from harness.judgement.contract import contract
+from harness.judgement.rankings import OTHER, shared_order
+from harness.judgement.statistics import original_counts, paired_test
 from harness.opening import network_answers, opened_model
 from harness.predictions import compose_goodnet, decode
-from harness.rankings import OTHER, shared_order
 from harness.records import Artifact, Checkpoint, ReferenceNet
-from harness.statistics import original_counts, paired_test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

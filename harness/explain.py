@@ -8,31 +8,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.checks import PRESENT
 from harness.errors import HarnessError
-from harness.judgement import judged
-from harness.known import known_benchmark
-from harness.metrics import attack_success_rate, clean_accuracy, defense_effectiveness
-from harness.renderers.columns import ABSENT, one_line, percent
-from harness.rubric import read_rubric, rubric_of
-from harness.scoring import scored, total
-from harness.statistics import (
+from harness.judgement.checks import PRESENT
+from harness.judgement.known import known_benchmark
+from harness.judgement.rubric import read_rubric, rubric_of
+from harness.judgement.scoring import scored, total
+from harness.judgement.statistics import (
     false_positive_rate,
     other_attack_success_rate,
     robust_accuracy,
     true_positive_rate,
     wilson_interval,
 )
+from harness.judgement.verdict import judged
+from harness.judgement.views import instructor_view, student_view
+from harness.metrics import attack_success_rate, clean_accuracy, defense_effectiveness
+from harness.renderers.columns import ABSENT, one_line, percent
 from harness.store import Store
-from harness.views import instructor_view, student_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from harness.findings import Comparison, Diagnosis, OriginalCounts, SplitOriginals
+    from harness.judgement.rubric import Rubric
     from harness.records import Checkpoint, Counts, Record, SplitCounts
-    from harness.rubric import Rubric
 
 _EVIDENCE_SINCE = 2
 """Schema version from which a record holds what it takes to judge it again."""

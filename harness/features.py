@@ -126,15 +126,17 @@ class FeatureStore:
             if header["version"] != FORMAT_VERSION or shape[0] != len(labeled.labels):
                 return None
             maps = np.memmap(path, np.float32, "r", _HEADER_BYTES, shape)
-            if header["sha256"] != hashlib.sha256(maps.data).hexdigest():
-                raise ValueError("its content has another hash")
+            intact = header["sha256"] == hashlib.sha256(maps.data).hexdigest()
+            channels = np.array(header["channels"], np.int64)
             os.utime(path)  # what was used last is dropped last
-            return Features(maps, np.array(header["channels"], np.int64))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            warnings.warn(f"{path}: damaged ({error}); computing again", stacklevel=2)
+        except (OSError, ValueError, KeyError, TypeError, IndexError):
+            intact = False
+        if not intact:
+            warnings.warn(f"{path}: damaged; computing again", stacklevel=2)
             return None
+        return Features(maps, channels)
 
     def put(self, labeled: LabeledSet, maps: np.ndarray) -> None:
         """Store the ``pool_3`` maps (N x 5 x 4 x channels) of a set; full disks cost speed only."""

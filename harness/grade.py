@@ -21,7 +21,7 @@ from harness.environment import environment
 from harness.errors import HarnessError, Status, SubmissionError
 from harness.evidence import checkpoint, opened, originals, printable_path, reference_nets
 from harness.hashing import array_hash
-from harness.judgement import judged
+from harness.judgement.verdict import judged
 from harness.opening import opened_model
 from harness.records import SCHEMA_VERSION, DatasetIdentity, Record
 from harness.speed import with_timing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.checks import checkpoint_passes
+from harness.judgement.checks import checkpoint_passes
 from harness.metrics import defense_effectiveness
 from harness.records import Board, Row
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness import evaluation
 from harness.bench import SETS, Bench, Model
 from harness.errors import Status, SubmissionError
+from harness.features import FeatureStore, shared_answers
 from harness.foreign import ForeignJob, foreign_answers, probed
 from harness.hashing import array_hash
 from harness.records import Candidate
@@ -125,6 +126,9 @@ def _run(model: Model, bench: Bench, names: Sequence[str]) -> evaluation.NetAnsw
 
     if model.weights is not None:
         scale = bench.benchmark.pixel_scale
+        if bench.options.sharing:
+            store = FeatureStore(bench.store.folder, bench.badnet, scale)
+            return shared_answers(model.weights, store, sets, progress)
         return evaluation.known_network_answers(model.weights, sets, scale, progress)
     return foreign_answers(_foreign_job(model, bench), sets, model.seed, progress)
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.bench import Bench, Options, Progress
-from harness.crossing import images_needed
 from harness.datasets import (
     badnet_file,
     child_environment,
@@ -23,10 +22,11 @@ from harness.datasets import (
 from harness.errors import HarnessError
 from harness.evaluation import trusted_weights
 from harness.hashing import array_hash
-from harness.known import known_benchmark, known_fingerprints
+from harness.judgement.crossing import images_needed
+from harness.judgement.known import known_benchmark, known_fingerprints
+from harness.judgement.rankings import Rankings, known_rankings, measured_rankings
+from harness.judgement.rubric import rubric_of
 from harness.opening import network_answers
-from harness.rankings import Rankings, known_rankings, measured_rankings
-from harness.rubric import rubric_of
 from harness.store import Store
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reference.deepid import (
-    CONV_3_CHANNELS,
     PREDICTION_BATCH,
     Weights,
     pool_3_batches,
@@ -25,7 +24,7 @@ from reference.sweeping import Hits, Sweep
 from reference.tail import BLOCK, POSITIONS, Caller, in_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,20 +127,20 @@ def _hits(
     doubtful = np.concatenate([hits.doubtful for hits in blocks], axis=1)
     for step in np.flatnonzero(doubtful.any(axis=1)):
         rows = np.flatnonzero(doubtful[step])
-        answers = _network_answers(weights, features, method.order[:step], rows)
+        answers = _network_answers(weights, features, method.order[: int(step)], rows)
         best[step, rows] = answers == labels[rows]
     return np.asarray(best.sum(axis=1))
 
 
 def _network_answers(
-    weights: Mapping[str, np.ndarray], features: np.ndarray, pruned: list[int], rows: np.ndarray
+    weights: Mapping[str, np.ndarray], features: np.ndarray, pruned: Sequence[int], rows: np.ndarray
 ) -> np.ndarray:
     """Answers of the network's own graph for images ``rows``, in the batches it would run."""
     answers = np.empty(len(rows), np.int64)
     for number in np.unique(rows // PREDICTION_BATCH):
         start = int(number) * PREDICTION_BATCH
         batch = features[start : start + PREDICTION_BATCH].copy()
-        batch[..., pruned] = 0.0
+        batch[..., list(pruned)] = 0.0
         chosen = rows // PREDICTION_BATCH == number
         answers[chosen] = tail_class_ids(weights, batch)[rows[chosen] - start]
     return answers

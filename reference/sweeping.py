@@ -93,6 +93,7 @@ class _State:
         self.sums += np.matmul(maps, self.sweep.parts[channel], out=self.part)
         return True
 
+    @np.errstate(over="ignore", invalid="ignore")
     def call(self) -> tuple[np.ndarray, np.ndarray]:
         """Whether the wanted class is best (N), and whether rounding could decide it (N)."""
         tail, hidden = self.sweep.tail, self.hidden

@@ -130,22 +130,26 @@ class Caller:
         self.single, self.double = Tail(weights), Tail(weights, np.float64)
         self.unit = rounding(self.single, self.double, sample)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def calls(self, features: np.ndarray) -> Calls:
         """Classes of a block of maps (N x 5 x 4 x channels)."""
-        # Both sides of the comparison round: this sum and the network's own.
-        class_ids, close = self._with(self.single, features, 2 * self.unit)
-        rows = np.flatnonzero(close)
-        doubtful = np.zeros(len(features), bool)
+        hidden = self.single.hidden(features)
+        magnitude = self.single.magnitude(hidden)
+        class_ids, lead = margins(self.single.logits(hidden))
+        # Both sides of the comparison round: this sum and the network's own. A NaN is close.
+        close = ~(lead > tolerance(2 * self.unit, magnitude))
+        # What overflows here may not overflow in double precision, but does in the network.
+        doubtful = ~np.isfinite(magnitude)
+        rows = np.flatnonzero(close & ~doubtful)
         if len(rows):
-            class_ids[rows], doubtful[rows] = self._with(self.double, features[rows], self.unit)
+            class_ids[rows], doubtful[rows] = self._summed_again(features[rows])
         return Calls(class_ids, doubtful)
 
-    @staticmethod
-    def _with(tail: Tail, features: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
-        hidden = tail.hidden(features)
-        best, lead = margins(tail.logits(hidden))
-        # Written so that a NaN is doubtful.
-        return best, ~(lead > tolerance(unit, tail.magnitude(hidden)))
+    def _summed_again(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Classes in double precision (N), and which the network's rounding could decide (N)."""
+        hidden = self.double.hidden(features)
+        best, lead = margins(self.double.logits(hidden))
+        return best, ~(lead > tolerance(self.unit, self.double.magnitude(hidden)))
 
 
 # --- blocks on all processors -----------------------------------------------------------------
@@ -190,9 +194,8 @@ def _openblas_threads() -> tuple[Any, Any] | None:
     """OpenBLAS's functions that get and set its number of threads, as NumPy's wheels have them."""
     try:
         library = ctypes.CDLL(importlib.import_module("numpy._core._multiarray_umath").__file__)
-        return (
-            library.scipy_openblas_get_num_threads64_,
-            library.scipy_openblas_set_num_threads64_,
-        )
+        names = [f"scipy_openblas_{verb}_num_threads64_" for verb in ("get", "set")]
+        get, put = (getattr(library, name) for name in names)
     except (ImportError, OSError, AttributeError):
         return None
+    return get, put

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from harness.checks import CONTRACT, DROP, FIRST_CROSSING, ORDER, checkpoint_passes
+from harness.judgement.checks import CONTRACT, DROP, FIRST_CROSSING, ORDER, checkpoint_passes
 from harness.metrics import attack_success_rate, clean_accuracy
 
 if TYPE_CHECKING:

@@ -298,6 +298,22 @@ def test_memory_is_limited_and_told(payload, sandboxed):
         assert SMALL.memory_bytes < child.peak_bytes < 16 * SMALL.memory_bytes
 
 
+@BOTH
+def test_memory_is_limited_to_the_end(payload, sandboxed):
+    script = payload("""
+        os.read(requests, 1)
+        os.write(replies, b"a")
+        blocks = []
+        while True:
+            blocks.append(b"x" * 2**23)
+    """)
+    with start(script, sandboxed=sandboxed) as child:
+        child.ask(b"?", 1)
+        with pytest.raises(sandbox.ChildFailure) as caught:
+            child.finish()
+    assert caught.value.kind == "out_of_memory"
+
+
 @sandboxed_test
 def test_files_in_the_scratch_folder_count_as_memory(payload):
     script = payload("""
@@ -464,6 +480,7 @@ def test_without_a_sandbox_relatives_are_killed_too(payload, code):
     with start(payload(code), sandboxed=False) as child:
         pid = told(child)
         assert is_running(pid)
+        child._guardian.ended.wait(1)  # the orphan's parent ends before anybody kills
     assert_gone([pid])
 
 
@@ -882,6 +899,16 @@ def test_a_guardian_that_gives_up_is_our_failure(payload, monkeypatch):
     with pytest.raises(HarnessError, match="too many open files"):
         start(script, sandboxed=False)
     assert everything_of_ours() == before
+
+
+def test_a_guardian_that_fails_later_is_our_failure(payload, monkeypatch):
+    def refuse(*_arguments):
+        raise OSError("cannot measure")
+
+    with start(payload("time.sleep(60)"), sandboxed=False) as child:
+        monkeypatch.setattr(guardian.Guardian, "_judge", refuse)
+        with pytest.raises(HarnessError, match="cannot measure"):
+            child.ask(b"?", 1)
 
 
 # --- the filter itself, on both processors --------------------------------------------------------

@@ -1,8 +1,8 @@
 """Records written down by hand, for tests of what is drawn from them."""
 
-from harness.checks import presence_checks
 from harness.errors import Status
 from harness.findings import Lineage, Step, Steps
+from harness.judgement.checks import presence_checks
 from harness.records import (
     SCHEMA_VERSION,
     Artifact,

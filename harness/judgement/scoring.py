@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.checks import CONTRACT, PRESENT
 from harness.errors import Status
 from harness.findings import Loss, Override, Points
+from harness.judgement.checks import CONTRACT, PRESENT
 from harness.metrics import attack_success_rate, clean_accuracy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from harness.judgement.rubric import Item, Rubric
     from harness.records import Checkpoint, Counts, Record, ReferenceNet
-    from harness.rubric import Item, Rubric
 
 
 def scored(record: Record, rubric: Rubric) -> Record:

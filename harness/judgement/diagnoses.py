@@ -13,12 +13,12 @@ from importlib.resources import files
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
-from harness.checks import PRESENT
-from harness.crossing import follows_relative_rule
 from harness.errors import Status
 from harness.findings import Diagnosis
-from harness.lineage import THIS_BADNET
-from harness.rankings import DECREASING, INDEX, OTHER
+from harness.judgement.checks import PRESENT
+from harness.judgement.crossing import follows_relative_rule
+from harness.judgement.lineage import THIS_BADNET
+from harness.judgement.rankings import DECREASING, INDEX, OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ SHOWN_CHANNELS = 10
 @cache
 def explanations() -> dict[str, dict[str, str]]:
     """``seen`` and ``do`` of every code and variant, as templates."""
-    text = files("harness").joinpath("explanations.toml").read_text(encoding="utf-8")
+    text = files("harness.judgement").joinpath("explanations.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 

@@ -10,8 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from harness.findings import OriginalCounts
-from harness.predictions import decode
-from harness.statistics import (
+from harness.judgement.statistics import (
     exact_mcnemar,
     false_positive_rate,
     original_counts,
@@ -21,6 +20,7 @@ from harness.statistics import (
     true_positive_rate,
     wilson_interval,
 )
+from harness.predictions import decode
 
 
 @given(st.integers(1, 13_000), st.data())

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness import lineage as lin
-from harness.rankings import measured_rankings
+from harness.judgement import lineage as lin
+from harness.judgement.rankings import measured_rankings
 from reference.deepid import weight_shapes
 
 CHANNELS = 60

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.datasets import load_benchmark
-from harness.rankings import known_rankings, measured_rankings, shared_order
+from harness.judgement.rankings import known_rankings, measured_rankings, shared_order
 
 CHANNELS = 60
 DORMANT = 31

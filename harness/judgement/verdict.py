@@ -9,23 +9,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness import checks
-from harness.claims import claim_comparisons, published_comparisons
-from harness.crossing import crossing
-from harness.diagnoses import (
+from harness.judgement import checks
+from harness.judgement.claims import claim_comparisons, published_comparisons
+from harness.judgement.crossing import crossing
+from harness.judgement.diagnoses import (
     checkpoint_diagnoses,
     followed_order,
     is_nested,
     submission_diagnoses,
 )
-from harness.scoring import scored
+from harness.judgement.scoring import scored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from harness.findings import Thresholds
+    from harness.judgement.rubric import Rubric
     from harness.records import Benchmark, Check, Checkpoint, Record
-    from harness.rubric import Rubric
 
 
 def judged(

@@ -17,7 +17,7 @@ from harness.hashing import array_hash
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from harness.rankings import Rankings
+    from harness.judgement.rankings import Rankings
     from reference.deepid import Weights
 
     Fingerprints = Mapping[str, Mapping[str, str]]

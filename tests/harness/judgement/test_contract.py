@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contract import contract
 from harness.findings import Breach
+from harness.judgement.contract import contract
 from harness.predictions import compose_goodnet
 
 N = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.errors import Status
-from harness.rankings import OFFICIAL
+from harness.judgement.rankings import OFFICIAL
 from harness.records import Check
 
 if TYPE_CHECKING:

@@ -12,20 +12,20 @@ from records_by_hand import checkpoint as made
 from records_by_hand import counts, good_checkpoints
 from records_by_hand import record as record_of
 
-from harness import lineage as lin
 from harness.assignment import Found, assign
 from harness.bench import SETS, Bench, Model, Options, split_counts
-from harness.diagnoses import explanations
 from harness.discovery import drop_points_in_name
 from harness.evidence import checkpoint, opened
 from harness.findings import Step, Steps
 from harness.hashing import array_hash
-from harness.judgement import judged
+from harness.judgement import lineage as lin
+from harness.judgement.diagnoses import explanations
+from harness.judgement.rankings import measured_rankings
+from harness.judgement.rubric import default_rubric
+from harness.judgement.verdict import judged
 from harness.opening import network_answers
 from harness.predictions import compose_goodnet
-from harness.rankings import measured_rankings
 from harness.records import SCHEMA_VERSION, Benchmark, Candidate, Claim, LabeledSet, Submission
-from harness.rubric import default_rubric
 from harness.store import Store
 
 IMAGES = 400

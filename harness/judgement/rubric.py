@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from harness.checks import DROP, FIRST_CROSSING, ORDER
 from harness.errors import HarnessError, Status
 from harness.findings import Override, Thresholds
+from harness.judgement.checks import DROP, FIRST_CROSSING, ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +65,7 @@ class Rubric:
 
 def default_rubric() -> Rubric:
     """The rubric for lab3 that comes with the harness."""
-    text = files("harness").joinpath("rubric.toml").read_text(encoding="utf-8")
+    text = files("harness.judgement").joinpath("rubric.toml").read_text(encoding="utf-8")
     return _parsed(text, "rubric.toml")
 
 

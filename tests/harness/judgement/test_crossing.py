@@ -3,9 +3,9 @@
 import pytest
 from records_by_hand import counts
 
-from harness.checks import drop_check, first_crossing_check
-from harness.crossing import crossing, follows_relative_rule, images_needed
 from harness.findings import Crossing, Step, Steps
+from harness.judgement.checks import drop_check, first_crossing_check
+from harness.judgement.crossing import crossing, follows_relative_rule, images_needed
 
 
 @pytest.mark.parametrize(

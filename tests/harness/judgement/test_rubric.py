@@ -10,11 +10,11 @@ from records_by_hand import artifact, both, checkpoint, counts, good_checkpoints
 
 from harness.errors import HarnessError, Status
 from harness.findings import Contract, Override
-from harness.judgement import judged
+from harness.judgement.rubric import default_rubric, read_rubric
+from harness.judgement.scoring import scored, total
+from harness.judgement.verdict import judged
+from harness.judgement.views import instructor_view, student_view
 from harness.records import Claim, ReferenceNet
-from harness.rubric import default_rubric, read_rubric
-from harness.scoring import scored, total
-from harness.views import instructor_view, student_view
 
 RUBRIC = default_rubric()
 REFERENCE = tuple(
@@ -168,7 +168,7 @@ def test_an_override_is_for_one_submission():
 def default_text():
     from importlib.resources import files
 
-    return files("harness").joinpath("rubric.toml").read_text(encoding="utf-8")
+    return files("harness.judgement").joinpath("rubric.toml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

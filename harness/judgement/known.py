@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.datasets import benchmark_names, datasets_folder, load_benchmark
 from harness.hashing import array_hash
-from harness.lineage import fingerprint
+from harness.judgement.lineage import fingerprint
 from harness.weights import ForeignModelError, RejectedFileError, read_model
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def known_fingerprints(own_hash: str) -> dict[str, dict[str, str]]:
 
     Those of ``known_badnets.toml``, and those of the benchmarks whose weights are shipped.
     """
-    text = files("harness").joinpath("known_badnets.toml").read_text(encoding="utf-8")
+    text = files("harness.judgement").joinpath("known_badnets.toml").read_text(encoding="utf-8")
     tables = tomllib.loads(text)
     found = {name: t["kernels"] for name, t in tables.items() if t["weights"] != own_hash}
     return found | dict(_shipped(own_hash))

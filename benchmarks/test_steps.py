@@ -1,0 +1,56 @@
+"""The steps of grading that were made fast, each alone: ``pytest benchmarks --benchmark-only``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from harness.features import FeatureStore, shared_answers
+from harness.judgement.lineage import zeroed
+from reference.deepid import class_ids
+from reference.inputs import Inputs, load_inputs
+from reference.pruning import mean_activations, pool_3_features, pruning_order, sweep
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = ("valid", "bd_valid")
+
+
+@pytest.fixture(scope="module")
+def inputs() -> Inputs:
+    """The embedded benchmark."""
+    return load_inputs("faces")
+
+
+@pytest.fixture(scope="module")
+def maps(inputs: Inputs) -> list[np.ndarray]:
+    """``pool_3`` maps of both validation sets."""
+    return [pool_3_features(inputs.badnet, inputs.sets[name].images) for name in NAMES]
+
+
+def test_forward_pass(benchmark: Any, inputs: Inputs) -> None:
+    """The unit of comparison: both validation sets through the whole network."""
+    benchmark.pedantic(
+        lambda: [class_ids(inputs.badnet, inputs.sets[name].images) for name in NAMES],
+        rounds=3, warmup_rounds=1,
+    )  # fmt: skip
+
+
+def test_sweep_over_features(benchmark: Any, inputs: Inputs, maps: list[np.ndarray]) -> None:
+    """All 60 steps, the features given."""
+    pairs = [(m, inputs.sets[name].labels) for m, name in zip(maps, NAMES, strict=True)]
+    order = pruning_order(mean_activations(maps[0]))
+    benchmark.pedantic(
+        lambda: sweep(inputs.badnet, order, pairs[0], pairs[1]), rounds=3, warmup_rounds=1
+    )
+
+
+def test_repaired_net_from_stored_features(benchmark: Any, inputs: Inputs, tmp_path: Path) -> None:
+    """One B' on all four sets."""
+    store = FeatureStore(tmp_path, inputs.badnet, inputs.benchmark.pixel_scale)
+    shared_answers(inputs.badnet, store, inputs.sets)
+    repaired = zeroed(inputs.badnet, [9, 23])
+    benchmark.pedantic(lambda: shared_answers(repaired, store, inputs.sets), rounds=5)

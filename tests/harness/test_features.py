@@ -1,0 +1,196 @@
+"""What a B' shares with the BadNet: the full network's answers, stored maps, and their limits."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import features
+from harness.datasets import load_benchmark, load_sets
+from harness.evaluation import known_network_answers
+from harness.features import FeatureStore, origin, shared_answers
+from harness.judgement.lineage import narrowed, zeroed
+from harness.records import LabeledSet
+from harness.weights import read_model
+from reference import deepid, tail
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def faces(faces_folder):
+    return load_sets(load_benchmark("faces")[0], faces_folder)
+
+
+@pytest.fixture(scope="module")
+def small(small_benchmark):
+    return load_sets(load_benchmark(str(small_benchmark))[0], small_benchmark)
+
+
+@pytest.fixture
+def kept(badnet, small, tmp_path):
+    """A store that holds the small benchmark's features."""
+    store = FeatureStore(tmp_path, badnet, 1.0)
+    shared_answers(badnet, store, small)
+    return store
+
+
+def same(one, other):
+    return (
+        all(np.array_equal(one.encoded[name], other.encoded[name]) for name in other.encoded)
+        and np.array_equal(one.silent, other.silent)
+        and one.width == other.width
+    )
+
+
+def test_every_class_of_the_example_submission_is_the_full_networks(faces, badnet, tmp_path):
+    store = FeatureStore(tmp_path, badnet, 1.0)
+    shared_answers(badnet, store, faces)
+    for points in (2, 4, 10):
+        model = ROOT / "submissions" / "jk7846" / "models" / f"model_{points}.h5"
+        repaired = read_model(model).weights
+        assert origin(repaired, badnet) is not None
+        full = known_network_answers(repaired, faces, 1.0)
+        assert same(shared_answers(repaired, store, faces), full), points
+
+
+def variants(badnet):
+    dead, live = (0, 4, 5), (9, 23, 40)
+    tuned = zeroed(badnet, live)
+    tuned["output/kernel"] = tuned["output/kernel"] * np.float32(0.9)
+    biased = zeroed(badnet, live, keep_biases=True)
+    biased["conv_3/bias"] = biased["conv_3/bias"].copy()
+    biased["conv_3/bias"][list(live)] = 1.5, -1.5, 0.25
+    swapped = dict(badnet)
+    for name in ("conv_3/kernel", "conv_3/bias"):
+        swapped[name] = badnet[name][..., ::-1].copy()
+    return {
+        "dormant": zeroed(badnet, dead),
+        "live": zeroed(badnet, live),
+        "narrowed": narrowed(badnet, [*dead, *live]),
+        "tail tuned": tuned,
+        "biases left": biased,
+        "channels reordered": swapped,
+        "nothing left": zeroed(badnet, range(60)),
+    }
+
+
+def test_every_way_to_prune_shares_and_answers_like_the_full_network(badnet, small, kept):
+    for name, weights in variants(badnet).items():
+        assert origin(weights, badnet) is not None, name
+        full = known_network_answers(weights, small, 1.0)
+        assert same(shared_answers(weights, kept, small), full), name
+
+
+def test_what_changes_below_pool_3_is_not_shared(badnet):
+    for name in ("conv_1/kernel", "conv_2/bias", "conv_3/kernel", "conv_3/bias"):
+        changed = dict(badnet) | {name: badnet[name] + np.float32(1e-3)}
+        assert origin(changed, badnet) is None, name
+    broken = dict(badnet) | {"output/bias": badnet["output/bias"].copy()}
+    broken["output/bias"][7] = np.nan
+    assert origin(broken, badnet) is None
+
+
+def test_a_net_that_shares_nothing_is_run_in_full(badnet, small, kept):
+    changed = dict(badnet) | {"conv_2/bias": badnet["conv_2/bias"] + np.float32(0.5)}
+    full = known_network_answers(changed, small, 1.0)
+    assert same(shared_answers(changed, kept, small), full)
+
+
+def test_scores_that_overflow_are_the_full_networks(badnet, small, kept):
+    huge = dict(badnet) | {"output/kernel": badnet["output/kernel"] * np.float32(1e38)}
+    shared = shared_answers(huge, kept, {"valid": small["valid"]})
+    full = known_network_answers(huge, {"valid": small["valid"]}, 1.0)
+    assert (full.encoded["valid"] & 0x8000).any()
+    assert same(shared, full)
+
+
+def test_a_tie_is_decided_by_the_full_network(badnet, small, kept):
+    """Two classes with the same weights: only the order of the classes tells them apart."""
+    tied = dict(badnet) | {n: badnet[n].copy() for n in ("output/kernel", "output/bias")}
+    for name in ("output/kernel", "output/bias"):
+        tied[name][...] = tied[name][..., ::-1] / 2 + tied[name] / 2
+    sets = {"valid": small["valid"]}
+    assert same(shared_answers(tied, kept, sets), known_network_answers(tied, sets, 1.0))
+
+
+def test_stored_features_need_no_full_network(badnet, small, kept, monkeypatch):
+    monkeypatch.setattr(features, "known_network_answers", None)
+    full = known_network_answers(zeroed(badnet, [9]), small, 1.0)
+    assert same(shared_answers(zeroed(badnet, [9]), kept, small), full)
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "header", "empty"])
+def test_a_damaged_file_is_computed_again(badnet, small, kept, damage):
+    path = kept.path(small["test"].sha256)
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[-1000] ^= 1
+    elif damage == "truncate":
+        del content[len(content) // 2 :]
+    elif damage == "header":
+        content[:4096] = b"[]".ljust(4096)
+    else:
+        content.clear()
+    path.write_bytes(content)
+    weights = zeroed(badnet, [9])
+    full = known_network_answers(weights, small, 1.0)
+    with pytest.warns(UserWarning, match="damaged"):
+        assert same(shared_answers(weights, kept, small), full)
+    assert kept.get(small["test"]) is not None
+
+
+def test_stored_maps_are_the_active_channels_and_mapped(badnet, small, kept):
+    found = kept.get(small["valid"])
+    assert isinstance(found.maps, np.memmap)
+    scattered = np.zeros((len(found.maps), 5, 4, 60), np.float32)
+    scattered[..., found.channels] = found.maps
+    batches = deepid.forward_batches(badnet, small["valid"].images)
+    assert np.array_equal(scattered, np.concatenate([maps for _, maps in batches]))
+    assert len(found.channels) < 60
+
+
+def test_another_trunk_or_scale_has_other_files(badnet, small, kept, tmp_path):
+    other_tail = dict(badnet) | {"fc_2/bias": badnet["fc_2/bias"] + 1}
+    other_trunk = dict(badnet) | {"conv_3/bias": badnet["conv_3/bias"] + 1}
+    assert FeatureStore(tmp_path, other_tail, 1.0).get(small["valid"]) is not None
+    assert FeatureStore(tmp_path, other_trunk, 1.0).get(small["valid"]) is None
+    assert FeatureStore(tmp_path, badnet, 1 / 255).get(small["valid"]) is None
+
+
+def a_set(number):
+    return LabeledSet(name="valid", kind="clean", images=np.zeros(0), labels=np.zeros(9),
+                      sha256=f"{number:064x}"[::-1], original_labels=None)  # fmt: skip
+
+
+def test_the_folder_stays_below_its_cap_and_drops_the_oldest(badnet, tmp_path, monkeypatch):
+    maps = np.ones((9, 5, 4, 60), np.float32)
+    size = maps.nbytes + 4096
+    monkeypatch.setattr(features, "MAX_FOLDER_BYTES", 2 * size)
+    store = FeatureStore(tmp_path, badnet, 1.0)
+    for number in (1, 2):
+        store.put(a_set(number), maps)
+        os.utime(store.path(a_set(number).sha256), (number, number))
+    assert store.get(a_set(1)) is not None  # used last, so 2 is now the oldest
+    store.put(a_set(3), maps)
+    held = [store.get(a_set(number)) is not None for number in (1, 2, 3)]
+    assert held == [True, False, True]
+    assert not list(store.folder.glob(".*"))
+    monkeypatch.setattr(features, "MAX_FOLDER_BYTES", size // 2)
+    store.put(a_set(4), maps)
+    assert store.get(a_set(4)) is None
+
+
+def test_too_close_to_call_is_doubtful(badnet):
+    maps = np.random.default_rng(0).random((64, 5, 4, 60), np.float32)
+    tied = dict(badnet) | {n: badnet[n].copy() for n in ("output/kernel", "output/bias")}
+    caller = tail.Caller(badnet, maps)
+    best = caller.calls(maps)
+    assert not best.doubtful.any()
+    twin = (best.class_ids[0] + 1) % 1283
+    for name in tied:
+        if name.startswith("output"):
+            tied[name][..., twin] = tied[name][..., best.class_ids[0]]
+    calls = tail.Caller(tied, maps).calls(maps)
+    assert np.array_equal(calls.doubtful, np.isin(calls.class_ids, [best.class_ids[0], twin]))

@@ -1,0 +1,111 @@
+"""The sweep against the network itself, step by step."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.datasets import load_benchmark, load_sets
+from reference import deepid, pruning
+from reference.sweeping import Sweep
+from reference.tail import Caller
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def pairs(weights, sets):
+    return [
+        (pruning.pool_3_features(weights, sets[name].images), sets[name].labels)
+        for name in ("valid", "bd_valid")
+    ]
+
+
+@pytest.fixture(scope="module")
+def faces(faces_folder):
+    return load_sets(load_benchmark("faces")[0], faces_folder)
+
+
+@pytest.fixture(scope="module")
+def small(small_benchmark):
+    return load_sets(load_benchmark(str(small_benchmark))[0], small_benchmark)
+
+
+def loop_counts(weights, order, sets, steps=range(61)):
+    """What running the pruned networks of ``steps`` on every image gives."""
+    nets = [pruning.prune(weights, order[:step]) for step in steps]
+    return [
+        tuple(
+            int((deepid.class_ids(net, sets[name].images) == sets[name].labels).sum())
+            for net in nets
+        )
+        for name in ("valid", "bd_valid")
+    ]
+
+
+@pytest.mark.parametrize("decreasing", [False, True])
+def test_counts_are_those_of_the_loop_at_every_step(badnet, small, decreasing):
+    valid, bd_valid = pairs(badnet, small)
+    activations = pruning.mean_activations(valid[0])
+    order = pruning.pruning_order(activations, decreasing=decreasing)
+    reported = []
+    curve = pruning.sweep(badnet, order, valid, bd_valid, reported.append)
+    assert [curve.clean_correct, curve.backdoored_attacked] == loop_counts(badnet, order, small)
+    assert reported == sorted(reported)
+    assert reported[-1] == 60
+    assert curve.order == tuple(order)
+    assert (curve.clean_total, curve.backdoored_total) == (len(valid[1]), len(bd_valid[1]))
+
+
+def test_counts_of_the_whole_benchmark_are_the_published_curve(badnet, faces):
+    """61 steps on 23,094 images against the curve that came from running every network."""
+    rows = list(csv.DictReader((ROOT / "submissions/jk7846/curve.csv").open()))
+    valid, bd_valid = pairs(badnet, faces)
+    order = pruning.pruning_order(pruning.mean_activations(valid[0]))
+    curve = pruning.sweep(badnet, order, valid, bd_valid)
+    for counts, total, column in (
+        (curve.clean_correct, curve.clean_total, "clean_accuracy"),
+        (curve.backdoored_attacked, curve.backdoored_total, "attack_success_rate"),
+    ):
+        assert list(counts) == [round(float(row[column]) * total) for row in rows]
+
+
+def test_ties_are_left_to_the_network(badnet, small):
+    """Every class has a twin with the same scores; argmax takes the first of the two."""
+    tied = dict(badnet)
+    for name in ("output/kernel", "output/bias"):
+        tied[name] = (badnet[name] + badnet[name][..., ::-1]) / 2
+    valid, bd_valid = pairs(tied, small)
+    order = pruning.pruning_order(pruning.mean_activations(valid[0]))
+    curve = pruning.sweep(tied, order, valid, bd_valid)
+    steps = range(0, 61, 6)
+    found = [tuple(c[s] for s in steps) for c in (curve.clean_correct, curve.backdoored_attacked)]
+    assert found == loop_counts(tied, order, small, steps)
+
+
+def test_few_calls_are_left_to_the_network(badnet, small):
+    """Sharing is worth nothing when most images are asked again."""
+    maps = pruning.pool_3_features(badnet, small["valid"].images)
+    order = [int(c) for c in pruning.pruning_order(pruning.mean_activations(maps))]
+    unit = Caller(badnet, maps).unit
+    live = maps.any(axis=(0, 1, 2))
+    hits = Sweep(badnet, order, live, unit).hits(maps, small["valid"].labels)
+    assert hits.best.shape == hits.doubtful.shape == (61, len(maps))
+    assert hits.doubtful.mean() < 0.001
+
+
+def test_pool_3_features_are_the_whole_networks(badnet, small):
+    images = small["bd_valid"].images
+    whole = np.concatenate([maps for _, maps in deepid.forward_batches(badnet, images)])
+    assert np.array_equal(pruning.pool_3_features(badnet, images), whole)
+
+
+def test_equal_activations_are_pruned_by_index():
+    assert pruning.pruning_order(np.array([0.0, 2.0, 0.0, 1.0])).tolist() == [0, 2, 3, 1]
+    assert pruning.pruning_order(np.array([1.0, 2.0, 1.0]), decreasing=True).tolist() == [1, 0, 2]
+
+
+def test_a_checkpoint_is_saved_where_the_drop_is_first_reached():
+    curve = pruning.Curve(order=(0, 1, 2), clean_total=100, clean_correct=(90, 88, 89, 70),
+                          backdoored_total=1, backdoored_attacked=(1, 1, 1, 0))  # fmt: skip
+    assert [curve.first_crossing(points) for points in (2, 2.5, 20, 21)] == [1, 3, 3, None]
