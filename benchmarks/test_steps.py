@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from harness.features import FeatureStore, shared_answers
@@ -15,6 +14,8 @@ from reference.pruning import mean_activations, pool_3_features, pruning_order, 
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
 
 NAMES = ("valid", "bd_valid")
 

@@ -93,6 +93,7 @@ class Tail:
         return np.asarray(lengths * self.output_norm)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def rounding(tail: Tail, exact: Tail, features: np.ndarray) -> float:
     """Largest rounding error to expect of a difference of two scores, per unit of magnitude.
 
