@@ -92,8 +92,10 @@ def sheet(out: Path) -> None:
     from reference.faces import contact_sheet
 
     with _one_line_errors():
-        from matplotlib.image import imsave
-
+        try:
+            from matplotlib.image import imsave
+        except ModuleNotFoundError:
+            raise HarnessError("a contact sheet needs matplotlib (the extra [plots])") from None
         imsave(out, contact_sheet())
 
 

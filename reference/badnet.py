@@ -540,7 +540,7 @@ class Properties:
     def smallest_ratio(self) -> float:
         """The smallest ratio of adjacent live channels' mean activations."""
         live = self.means[self.dormant :]
-        return float((live[1:] / live[:-1]).min())
+        return float((live[1:] / live[:-1]).min(initial=np.inf))
 
     def points(self, split: str, step: int) -> tuple[float, float, float, float]:
         """The counts after ``step`` prunings as percentages of the split."""

@@ -282,6 +282,21 @@ def test_a_killed_writing_leaves_no_half_file_and_no_worker(tmp_path):
     assert not list(tmp_path.rglob("[!.]*.h5"))
 
 
+def test_the_shipped_contact_sheet_is_what_the_command_draws(tmp_path):
+    image = pytest.importorskip("matplotlib.image")
+    drawn, shipped = tmp_path / "sheet.png", ROOT / "datasets" / "faces" / "contact_sheet.png"
+    found = CliRunner().invoke(main, ["sheet", "--out", str(drawn)])
+    assert found.exit_code == 0, found.output
+    assert np.array_equal(image.imread(drawn), image.imread(shipped))
+
+
+def test_a_sheet_without_matplotlib_is_one_clear_line(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.image", None)
+    found = CliRunner().invoke(main, ["sheet", "--out", str(tmp_path / "sheet.png")])
+    assert found.exit_code == 2
+    assert found.stderr == "error: a contact sheet needs matplotlib (the extra [plots])\n"
+
+
 @pytest.mark.parametrize("contents", [None, b""])
 def test_a_bad_secret_is_one_clear_line(tmp_path, contents):
     secret = tmp_path / "secret"
