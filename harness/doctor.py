@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import canaries, sandbox, seccomp
 from harness import datasets as benchmarks
-from harness.drills import DRILLS, Yard
+from harness import sandbox
 from harness.errors import HarnessError
+from harness.sandbox import canaries, seccomp
+from harness.sandbox.drills import DRILLS, Yard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

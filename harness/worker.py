@@ -116,6 +116,7 @@ def _write_all(descriptor: int, content: bytes) -> None:
 
 
 if __name__ == "__main__":
-    # Isolated mode leaves the packages' folder off the path when they are not installed.
-    sys.path.append(str(Path(__file__).resolve().parent.parent))
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # nothing is left to do, and TensorFlow takes a second to tidy up

@@ -7,8 +7,9 @@ import h5py
 import numpy as np
 import pytest
 
-from harness import doctor, drills, sandbox
+from harness import doctor, sandbox
 from harness.datasets import OFFICIAL_FILES
+from harness.sandbox import drills
 
 PROBLEM = sandbox.sandbox_problem()
 NEEDS_SANDBOX = pytest.mark.skipif(PROBLEM is not None, reason=f"no sandbox here: {PROBLEM}")

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import enclosure, family, guardian, sandbox, seccomp
+from harness import sandbox
 from harness.errors import HarnessError
+from harness.sandbox import enclosure, family, guardian, seccomp
 
 PROBLEM = sandbox.sandbox_problem()
 NEEDS_SANDBOX = [
@@ -190,7 +191,7 @@ def test_a_named_images_file_is_refused(tmp_path, payload):
     ],
 )
 def test_how_a_child_ended_decides_the_kind(payload, monkeypatch, sandboxed, code, kind, reason):
-    monkeypatch.setattr("harness.child._CLOSING_SECONDS", 0.5)
+    monkeypatch.setattr("harness.sandbox.child._CLOSING_SECONDS", 0.5)
     failure = failure_of(payload(code), sandboxed=sandboxed, request=b"?" * 200_000)
     assert (failure.kind, reason in failure.reason) == (kind, True), failure.reason
     assert "\n" not in failure.reason
@@ -534,7 +535,7 @@ def is_running(pid):
 
 @LINUX_ONLY
 def test_a_child_whose_parent_died_first_does_not_run(tmp_path, payload):
-    from harness import confined
+    from harness.sandbox import confined
 
     script = payload(f"open({str(tmp_path / 'marker')!r}, 'w')")
     reader, writer = os.pipe()

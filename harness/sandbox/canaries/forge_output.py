@@ -3,7 +3,7 @@
 import json
 import sys
 
-from harness.canaries import attempt
+from harness.sandbox.canaries import attempt
 
 
 def forge() -> str:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 
-from harness.canaries import attempt
+from harness.sandbox.canaries import attempt
 
 
 def write() -> str:

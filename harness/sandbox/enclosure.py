@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SUBMISSION = "/submission"
 SCRATCH = "/tmp"  # noqa: S108 - a path inside the sandbox, where it is the child's own
-PACKAGES = Path(__file__).resolve().parent.parent
+PACKAGES = Path(__file__).resolve().parents[2]
 
 _CONFINED = Path(__file__).with_name("confined.py").resolve()
 _THREADS = "2"

@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from harness.canaries import attempt
+from harness.sandbox.canaries import attempt
 
 
 def read(path: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 
-from harness.canaries import attempt
+from harness.sandbox.canaries import attempt
 
 
 def names(folder: str) -> str:

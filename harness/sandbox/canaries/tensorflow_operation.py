@@ -1,7 +1,7 @@
 """Not an attack: multiplies two matrices with TensorFlow, for its version."""
 
-from harness.canaries import attempt
 from harness.quiet import import_tensorflow
+from harness.sandbox.canaries import attempt
 
 
 def multiply() -> str:

@@ -2,7 +2,7 @@
 
 import socket
 
-from harness.canaries import attempt
+from harness.sandbox.canaries import attempt
 
 
 def connect(name: str) -> str:

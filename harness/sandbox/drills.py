@@ -1,7 +1,7 @@
 """The canaries' attacks as the harness sees them: what must not have happened, by the facts.
 
-Every drill starts one script of `harness.canaries` through the sandbox that grades, makes it try,
-and looks whether a marker appeared, a listener was called, a secret came back, or who ended the
+Every drill starts one script of `harness.sandbox.canaries` through the sandbox that grades,
+makes it try, and looks whether a marker appeared, a listener was called, a secret came back, or who ended the
 child and why. What a canary says of itself counts only against the sandbox.
 """
 
@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import canaries, enclosure, sandbox
-from harness.guardian import OUTPUT_BYTES
+from harness import sandbox
+from harness.sandbox import canaries, enclosure
+from harness.sandbox.guardian import OUTPUT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from harness.canaries import attempt
+from harness.sandbox.canaries import attempt
 
 _FILE_BYTES = 2**20
 

@@ -33,10 +33,10 @@ from io import FileIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from harness import confined, enclosure, family, seccomp
-from harness.child import Child, ChildFailure, Limits
 from harness.errors import HarnessError
-from harness.guardian import Bounds, Command, Guardian
+from harness.sandbox import confined, enclosure, family, seccomp
+from harness.sandbox.child import Child, ChildFailure, Limits
+from harness.sandbox.guardian import Bounds, Command, Guardian
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

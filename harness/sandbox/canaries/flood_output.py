@@ -2,7 +2,7 @@
 
 import sys
 
-from harness.canaries import attempt
+from harness.sandbox.canaries import attempt
 
 
 def flood(size: str) -> str:

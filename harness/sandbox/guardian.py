@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import family
 from harness.errors import HarnessError
+from harness.sandbox import family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
