@@ -25,7 +25,7 @@ from harness.hashing import array_hash
 from harness.predictions import encode_scores
 from harness.store import replaced_file
 from reference.deepid import PREDICTION_BATCH, Weights, forward_batches
-from reference.tail import BLOCK, Caller, in_blocks
+from reference.tail import SAMPLE, Caller, in_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -220,7 +220,7 @@ def _set_answers(
 ) -> np.ndarray:
     """Encoded predictions (N, uint16) of one set."""
     maps = features.maps
-    caller = Caller(moved(weights, come_from, features.channels), maps[:BLOCK])
+    caller = Caller(moved(weights, come_from, features.channels), maps[:SAMPLE])
     calls = in_blocks(lambda block: caller.calls(maps[block]), len(maps))
     encoded = np.concatenate([call.class_ids for call in calls]).astype(np.uint16)
     doubtful = np.flatnonzero(np.concatenate([call.doubtful for call in calls]))

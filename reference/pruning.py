@@ -21,7 +21,7 @@ from reference.deepid import (
     tail_class_ids,
 )
 from reference.sweeping import Hits, Sweep
-from reference.tail import BLOCK, POSITIONS, Caller, in_blocks
+from reference.tail import BLOCK, POSITIONS, SAMPLE, Caller, in_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -95,7 +95,7 @@ def sweep(
     running every pruned network on every image; how, see ``sweeping.py``.
     """
     active = (valid[0].max(axis=(0, 1, 2)) > 0) | (bd_valid[0].max(axis=(0, 1, 2)) > 0)
-    unit = Caller(weights, valid[0][:BLOCK]).unit
+    unit = Caller(weights, valid[0][:SAMPLE]).unit
     method = Sweep(weights, [int(channel) for channel in order], active, unit)
     report = _Steps(len(order), sum(_blocks(len(s[1])) for s in (valid, bd_valid)), progress)
     counts = [_hits(method, weights, pair, report) for pair in (valid, bd_valid)]

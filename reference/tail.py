@@ -22,8 +22,11 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-BLOCK = 512
-"""Images per block: the activations of one block stay in a core's second-level cache."""
+BLOCK = 192
+"""Images per block: what a step of the sweep works on then fits a core's own cache best."""
+
+SAMPLE = 512
+"""Images on which rounding is measured."""
 
 POSITIONS = (5, 4)
 CONV_4_POSITIONS = (4, 3)

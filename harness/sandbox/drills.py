@@ -1,8 +1,8 @@
 """The canaries' attacks as the harness sees them: what must not have happened, by the facts.
 
 Every drill starts one script of `harness.sandbox.canaries` through the sandbox that grades,
-makes it try, and looks whether a marker appeared, a listener was called, a secret came back, or who ended the
-child and why. What a canary says of itself counts only against the sandbox.
+makes it try, and looks whether a marker appeared, a listener was called, a secret came back, or
+who ended the child and why. What a canary says of itself counts only against the sandbox.
 """
 
 from __future__ import annotations
