@@ -473,7 +473,7 @@ def test_nothing_is_left_of_a_child(payload, sandboxed, ending):
 @LINUX_ONLY
 @pytest.mark.parametrize(
     "code",
-    ["pid = os.fork() or time.sleep(60); tell(pid); os._exit(0)",
+    ["pid = os.fork() or time.sleep(60); tell(pid); time.sleep(1); os._exit(0)",
      "pid = os.fork() or os.setsid() or time.sleep(60); tell(pid); time.sleep(60)"],
     ids=["orphan in the group", "descendant outside the group"],
 )  # fmt: skip
@@ -481,7 +481,7 @@ def test_without_a_sandbox_relatives_are_killed_too(payload, code):
     with start(payload(code), sandboxed=False) as child:
         pid = told(child)
         assert is_running(pid)
-        child._guardian.ended.wait(1)  # the orphan's parent ends before anybody kills
+        child._guardian.ended.wait(5)  # the orphan's parent ends before anybody kills
     assert_gone([pid])
 
 
