@@ -104,10 +104,11 @@ def rounding(tail: Tail, exact: Tail, features: np.ndarray) -> float:
     worse; never below what an ordinary network needs. TensorFlow's own error, measured
     against double precision, is as large as that of NumPy's products.
     """
-    single, double = (t.logits(t.hidden(features)) for t in (tail, exact))
-    leads = (z.max(axis=1, keepdims=True) - z for z in (single, double))
-    error = np.abs(next(leads) - next(leads)).max(axis=1)
-    relative = error / exact.magnitude(exact.hidden(features))
+    with single_threaded_products():
+        hidden = exact.hidden(features)
+        scores = tail.logits(tail.hidden(features)), exact.logits(hidden)
+    leads = [z.max(axis=1, keepdims=True) - z for z in scores]
+    relative = np.abs(leads[0] - leads[1]).max(axis=1) / exact.magnitude(hidden)
     floor = _ROUNDING_UNITS * 2.0**-24
     return float(np.fmax(floor, _SAFETY * np.max(relative, initial=0.0)))
 
