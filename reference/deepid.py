@@ -174,7 +174,10 @@ def _traced_functions() -> tuple[Callable[..., Any], ...]:
         merged = _dense(tf, weights, "fc_1", features) + _dense(tf, weights, "fc_2", conv_4)
         return tf.nn.softmax(_dense(tf, weights, "output", tf.nn.relu(merged)))
 
-    return tuple(tf.function(part, reduce_retracing=True) for part in (trunk, tail))
+    # Without autograph: there is no control flow to translate, and it would leave files behind.
+    return tuple(
+        tf.function(part, reduce_retracing=True, autograph=False) for part in (trunk, tail)
+    )
 
 
 def _convolution(tf: Any, weights: dict[str, Any], layer: str, inputs: Any) -> Any:

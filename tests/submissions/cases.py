@@ -667,13 +667,35 @@ def payload_lambda_tf_keras(target, m):
 
 @case
 def payload_importable_function(target, m):
-    # cProfile.run writes its second argument whatever becomes of the first.
-    lambda_config = {
-        "function": "run", "function_type": "function", "module": "cProfile",
-        "arguments": {"filename": m.marker("payload_importable_function")},
-        "output_shape": None, "output_shape_type": "raw", "output_shape_module": None,
+    """A config that names a function of an installed package, with arguments."""
+    from harness.quiet import import_tensorflow
+
+    import_tensorflow()
+    import tf_keras
+
+    image = tf_keras.Input((55, 47, 3))
+    hidden = tf_keras.layers.Lambda(eval("lambda x: x"))(image)
+    outputs = tf_keras.layers.Dense(1283)(tf_keras.layers.Flatten()(hidden))
+    path = target / "model_2.keras"
+    tf_keras.Model(image, outputs).save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    layer = next(x for x in config["config"]["layers"] if x["class_name"] == "Lambda")
+    layer["config"] |= {
+        "function": {
+            "class_name": "function", "config": "get_file", "registered_name": "get_file",
+            "module": "tf_keras.src.utils.data_utils",
+        },
+        "function_type": "function",
+        # get_file makes its folder before it looks at what else it was given.
+        "arguments": {
+            "origin": "file:///", "cache_dir": str(m.canary),
+            "cache_subdir": "marker-payload_importable_function",
+        },
     }  # fmt: skip
-    edited_tf_keras(target, "Activation", "Lambda", lambda_config)
+    path.unlink()
+    archived(target, [*(members | {"config.json": json.dumps(config)}).items()])
 
 
 @case

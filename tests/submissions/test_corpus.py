@@ -81,7 +81,7 @@ REJECTED = {
     "hostile_deep_folders": "levels of folders",
     "hostile_many_files": "more than 5000 files",
     "hostile_toml_path": "leads out of the submission",
-    "payload_lambda_keras3": "No such file or directory",
+    "payload_lambda_keras3": "cannot be loaded",
     "payload_lambda_tf_keras": "cannot be loaded",
     "payload_importable_function": "cannot be loaded",
     "payload_write_file_op": "cannot be loaded",
@@ -145,7 +145,7 @@ class Corpus:
     def clear(self):
         self.connections = 0
         for path in self.canary.glob("marker-*"):
-            path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @pytest.fixture(scope="module")

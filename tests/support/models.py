@@ -9,7 +9,7 @@ import numpy as np
 
 from reference.deepid import weight_shapes
 
-LAYERS = ("conv_1", "conv_2", "conv_3", "fc_1", "conv_4", "fc_2", "output")
+LAYERS = ("conv_1", "conv_2", "conv_3", "conv_4", "fc_1", "fc_2", "output")
 
 
 def random_weights(seed=0, channels=60):

@@ -25,7 +25,15 @@ from harness.judgement.rubric import default_rubric
 from harness.judgement.verdict import judged
 from harness.opening import network_answers
 from harness.predictions import compose_goodnet
-from harness.records import SCHEMA_VERSION, Benchmark, Candidate, Claim, LabeledSet, Submission
+from harness.records import (
+    SCHEMA_VERSION,
+    Benchmark,
+    Candidate,
+    Claim,
+    LabeledSet,
+    Probe,
+    Submission,
+)
 from harness.store import Store
 
 IMAGES = 400
@@ -499,6 +507,29 @@ def test_claim_mismatch(world, graded):
     assert codes(graded(world.honest(), claims=[elsewhere])) == []
 
 
+# --- answers that are no function of the image -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("repeated", "perturbed", "codes", "passed"),
+    [
+        (0, 0, [], True),
+        (10, 100, [], True),  # exactly at the limits of 1 and 10 %
+        (11, 0, ["NOT_A_FUNCTION"], False),
+        (10, 101, ["INPUT_HASHING"], False),
+        (1000, 1000, ["NOT_A_FUNCTION"], False),
+    ],
+)
+def test_the_probe_just_below_at_and_just_above_its_limits(repeated, perturbed, codes, passed):
+    probe = Probe(images=1000, repeated_changed=repeated, perturbed_changed=perturbed)
+    record = record_of(made(2.0, probe=probe))
+    found = judged(record, default_rubric(), None, (2.0,)).checkpoints[0]
+    wanted = {"NOT_A_FUNCTION", "INPUT_HASHING"}
+    assert [d.code for d in found.diagnoses if d.code in wanted] == codes
+    (check,) = (c for c in found.checks if c.name == "function_of_the_image")
+    assert check.passed is passed
+
+
 # --- the texts --------------------------------------------------------------------------------
 
 
@@ -508,6 +539,7 @@ def test_every_code_of_the_table_is_explained():
         "INDEX_ORDER", "DECREASING_ORDER", "OTHER_ORDER", "NOT_NESTED", "FINE_TUNED",
         "OTHER_BASE", "IS_BADNET", "G_IS_B_PRIME", "G_LABEL_1284", "INPUT_SCALED",
         "RELATIVE_DROP", "MISSING_CHECKPOINT", "DUPLICATE_CHECKPOINT", "CLAIM_MISMATCH",
+        "NOT_A_FUNCTION", "INPUT_HASHING",
     } == ALL_CODES  # fmt: skip
     assert all(set(text) == {"seen", "do"} for text in explanations().values())
 
