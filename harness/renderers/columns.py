@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.records import Board, Checkpoint, Counts, Row, SplitCounts
 
 HEADINGS = (
-    "rank", "submission", "passed", "DER", "X", "channels",
+    "rank", "submission", "passed", "DER", "X", "family", "channels",
     "B' valid acc", "B' test acc", "B' test ASR", "G test acc", "G test ASR", "G time", "verdict",
 )  # fmt: skip
 ABSENT = "-"
@@ -73,7 +73,7 @@ def _submission_cells(row: Row) -> list[str]:
 
 
 def _failure_cells(row: Row) -> list[str]:
-    return [ABSENT] * 8 + [one_line(f"{row.status.value}: {row.reason or ''}")]
+    return [ABSENT] * 9 + [one_line(f"{row.status.value}: {row.reason or ''}")]
 
 
 def _checkpoint_cells(checkpoint: Checkpoint) -> list[str]:
@@ -82,6 +82,7 @@ def _checkpoint_cells(checkpoint: Checkpoint) -> list[str]:
     timing = checkpoint.timing.goodnet if checkpoint.timing else None
     return [
         "?" if points is None else f"{points:g}",
+        family(checkpoint),
         ABSENT if channels is None else str(channels),
         percent(repaired, "valid", clean_accuracy),
         percent(repaired, "test", clean_accuracy),
@@ -91,6 +92,19 @@ def _checkpoint_cells(checkpoint: Checkpoint) -> list[str]:
         ABSENT if timing is None else f"{timing.throughput_ratio:.2f}x",
         one_line(_verdict(checkpoint)),
     ]
+
+
+def family(checkpoint: Checkpoint) -> str:
+    """What kind of defence an entry is: pruned, fine-tuned, other network or program."""
+    artifact = checkpoint.artifact or checkpoint.goodnet_artifact
+    if artifact is None:
+        return ABSENT
+    if artifact.format == "program":
+        return "program"
+    if artifact.weights_hash is None:
+        return "other network"
+    changes = checkpoint.lineage.changes if checkpoint.lineage else ()
+    return "fine-tuned" if any(change.values_changed for change in changes) else "pruned"
 
 
 def _verdict(checkpoint: Checkpoint) -> str:
@@ -103,4 +117,5 @@ def _verdict(checkpoint: Checkpoint) -> str:
     if not failed:
         passed = "passed" if checkpoint_passes(checkpoint) else "graded"
         words = [passed if checkpoint.required else "extra, not ranked"]
-    return ", ".join([*words, *dict.fromkeys(codes)])
+    loose = ["run without a sandbox"] if checkpoint.isolation == "none" else []
+    return ", ".join([*words, *dict.fromkeys(codes), *loose])

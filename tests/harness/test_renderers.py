@@ -9,32 +9,34 @@ import pytest
 from records_by_hand import good_checkpoints, record
 
 from harness.errors import Status
+from harness.findings import LayerChange
 from harness.leaderboard import board
 from harness.renderers import csv, markdown, text
 from harness.renderers import json as json_renderer
+from harness.renderers.columns import family
 
 HOSTILE = "=cmd|<script>\n\u202e*x* @all"
 
 TEXT = """\
-rank    submission               passed    DER     X    channels    B' valid acc    B' test acc    \
-B' test ASR    G test acc    G test ASR    G time    verdict
-------  -----------------------  --------  ------  ---  ----------  --------------  -------------  \
--------------  ------------  ------------  --------  -------------------
-        (BadNet)                                                    99.00           99.00          \
-100.00
-1       s                        0/3       0.6195  2    3           96.50           96.50          \
-100.00         96.40         70.00         -         graded
-                                                   4    3           94.50           94.50          \
-100.00         94.40         70.00         -         graded
-                                                   10   3           88.00           88.00          \
-100.00         87.90         70.00         -         graded
--       =cmd|<script>??*x* @all  0/3       -       -    -           -               -              \
--              -             -             -         rejected: a | b?<b>
+rank    submission               passed    DER     X    family    channels    B' valid acc  \
+  B' test acc    B' test ASR    G test acc    G test ASR    G time    verdict
+------  -----------------------  --------  ------  ---  --------  ----------  --------------\
+  -------------  -------------  ------------  ------------  --------  -------------------
+        (BadNet)                                                              99.00         \
+  99.00          100.00
+1       s                        0/3       0.6195  2    pruned    3           96.50         \
+  96.50          100.00         96.40         70.00         -         graded
+                                                   4    pruned    3           94.50         \
+  94.50          100.00         94.40         70.00         -         graded
+                                                   10   pruned    3           88.00         \
+  88.00          100.00         87.90         70.00         -         graded
+-       =cmd|<script>??*x* @all  0/3       -       -    -         -           -             \
+  -              -              -             -             -         rejected: a | b?<b>
 """
 MARKDOWN_HOSTILE = (
-    "| -      | =cmd\\|&lt;script&gt;??\\*x\\* \\@all | 0/3      | -      | -   | -          "
-    "| -              | -             | -             | -            | -            | -        "
-    "| rejected: a \\| b?&lt;b&gt; |"
+    "| -      | =cmd\\|&lt;script&gt;??\\*x\\* \\@all | 0/3      | -      | -   | -      "
+    "  | -          | -              | -             | -             | -            |"
+    " -            | -        | rejected: a \\| b?&lt;b&gt; |"
 )
 
 
@@ -74,3 +76,24 @@ def test_json_is_the_board(ranked):
 def test_rendering_is_pure(ranked):
     for renderer in (text, markdown, csv, json_renderer):
         assert renderer.render(ranked) == renderer.render(ranked)
+
+
+@pytest.mark.parametrize(
+    ("artifact_changes", "expected"),
+    [
+        ({}, "pruned"),
+        ({"weights_hash": None}, "other network"),
+        ({"weights_hash": None, "format": "program"}, "program"),
+    ],
+)
+def test_the_family_of_an_entry(artifact_changes, expected):
+    entry = good_checkpoints()[0]
+    entry = replace(entry, artifact=replace(entry.artifact, **artifact_changes))
+    assert family(entry) == expected
+
+
+def test_a_net_with_changed_values_is_fine_tuned():
+    entry = good_checkpoints()[0]
+    change = LayerChange(layer="fc_1", zeroed=(), values_changed=3, values_now_zero=0)
+    entry = replace(entry, lineage=replace(entry.lineage, changes=(change,)))
+    assert family(entry) == "fine-tuned"

@@ -284,7 +284,7 @@ def test_payloads_fire_where_nothing_holds_them(
 ):
     """An absent marker means something only if the payload works."""
     loose = tmp_path / "loose"
-    for name in FIRING:
+    for name in (*FIRING, "payload_connects"):
         shutil.copytree(corpus.submissions / name, loose / name)
     corpus.clear()
     finished = run_harness(
@@ -292,4 +292,6 @@ def test_payloads_fire_where_nothing_holds_them(
         "--output", tmp_path / "results", "--no-timing", "--isolation", "none",
     )  # fmt: skip
     assert corpus.markers() == sorted(f"marker-{name}" for name in FIRING), finished.stderr
+    assert corpus.connections > 0
+    assert "run without a sandbox" in finished.stdout
     corpus.clear()
