@@ -67,6 +67,22 @@ def small_benchmark(faces_folder, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def faces(faces_folder):
+    """The four sets of the embedded benchmark."""
+    from harness.datasets import load_benchmark, load_sets
+
+    return load_sets(load_benchmark("faces")[0], faces_folder)
+
+
+@pytest.fixture(scope="session")
+def small(small_benchmark):
+    """The four sets of the small benchmark."""
+    from harness.datasets import load_benchmark, load_sets
+
+    return load_sets(load_benchmark(str(small_benchmark))[0], small_benchmark)
+
+
+@pytest.fixture(scope="session")
 def badnet_path() -> Path:
     """The BadNet of the embedded benchmark."""
     return ROOT / "datasets" / "faces" / "bd_weights.h5"

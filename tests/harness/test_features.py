@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from harness import features
-from harness.datasets import load_benchmark, load_sets
 from harness.evaluation import known_network_answers
 from harness.features import FeatureStore, origin, shared_answers
 from harness.judgement.lineage import narrowed, zeroed
@@ -16,16 +15,6 @@ from harness.weights import read_model
 from reference import deepid, tail
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def faces(faces_folder):
-    return load_sets(load_benchmark("faces")[0], faces_folder)
-
-
-@pytest.fixture(scope="module")
-def small(small_benchmark):
-    return load_sets(load_benchmark(str(small_benchmark))[0], small_benchmark)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.datasets import load_benchmark, load_sets
 from reference import deepid, pruning
 from reference.sweeping import Sweep
 from reference.tail import Caller
@@ -19,16 +18,6 @@ def pairs(weights, sets):
         (pruning.pool_3_features(weights, sets[name].images), sets[name].labels)
         for name in ("valid", "bd_valid")
     ]
-
-
-@pytest.fixture(scope="module")
-def faces(faces_folder):
-    return load_sets(load_benchmark("faces")[0], faces_folder)
-
-
-@pytest.fixture(scope="module")
-def small(small_benchmark):
-    return load_sets(load_benchmark(str(small_benchmark))[0], small_benchmark)
 
 
 def loop_counts(weights, order, sets, steps=range(61)):
