@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from harness.errors import SubmissionError
     from harness.judgement.rankings import Rankings
-    from harness.records import Benchmark, Candidate, Counts, LabeledSet, Probe, Speed
+    from harness.records import Benchmark, Candidate, Counts, LabeledSet, Probe
     from harness.staging import Staged
     from harness.store import Store
     from reference.deepid import Weights
@@ -78,8 +78,8 @@ class Bench:
 class Model:
     """A candidate as it passes through the stages; ``failure`` ends its way.
 
-    A foreign model also gets the ``seed`` of its shuffled streams, what its ``probe`` found,
-    and its ``speeds`` (``badnet``, ``own`` and, as a GoodNet with B, ``goodnet``).
+    ``stored_as`` is where its predictions lie. A foreign model also gets the ``seed`` of its
+    shuffled streams and what its ``probe`` found.
     """
 
     candidate: Candidate
@@ -87,6 +87,7 @@ class Model:
     format: str = ""
     weights: Weights | None = None
     key: str = ""
+    stored_as: str | None = None
     answers: dict[str, np.ndarray] = field(default_factory=dict)
     width: int | None = None
     silent: np.ndarray | None = None
@@ -94,7 +95,6 @@ class Model:
     failure: SubmissionError | None = None
     seed: int = 0
     probe: Probe | None = None
-    speeds: dict[str, Speed] = field(default_factory=dict)
 
 
 def split_counts(answers: Mapping[str, np.ndarray], bench: Bench) -> SplitCounts:

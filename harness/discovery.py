@@ -133,7 +133,7 @@ def _named(folder: Path, required: tuple[float, ...], notes: list[str]) -> Itera
 
 def _model_files(folder: Path) -> Iterator[tuple[str, str, int]]:
     """Yield (relative path, format, bytes); links and special files are rejected, not followed."""
-    for path, information in _entries(folder):
+    for path, information in entries_below(folder):
         relative = path.relative_to(folder).as_posix()
         if path.name == "saved_model.pb":
             parent = path.parent.relative_to(folder).as_posix()
@@ -157,7 +157,8 @@ def check_regular(relative: str, information: os.stat_result) -> None:
         )
 
 
-def _entries(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+def entries_below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield every file below ``folder`` with its ``lstat``; raises SubmissionError for too many."""
     pending = [(folder, 0)]
     seen = 0
     while pending:
@@ -179,7 +180,7 @@ def _entries(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 def _hint(folder: Path) -> str:
-    present = sorted(path.name for path, _ in _entries(folder))
+    present = sorted(path.name for path, _ in entries_below(folder))
     shown = ", ".join(present[:5]) + (", ..." if len(present) > 5 else "")
     return f"; it holds {shown}" if present else "; the folder is empty"
 

@@ -21,9 +21,13 @@ class HarnessError(Exception):
 
 
 class SubmissionError(Exception):
-    """The submission's fault; becomes part of its record, and the batch goes on."""
+    """The submission's fault; becomes part of its record, and the batch goes on.
 
-    def __init__(self, status: Status, reason: str) -> None:
+    ``out_of_memory``: another try, alone on the machine, may end otherwise.
+    """
+
+    def __init__(self, status: Status, reason: str, *, out_of_memory: bool = False) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.out_of_memory = out_of_memory

@@ -151,6 +151,7 @@ def _artifact(model: Model | None, role: str) -> Artifact | None:
         format=model.format or model.candidate.format,
         role=role,
         weights_hash=model.key if model.weights is not None else None,
+        predictions=model.stored_as,
     )
 
 

@@ -89,11 +89,10 @@ def foreign_answers(
     return NetAnswers(encoded=encoded, width=widths.pop(), silent=None)
 
 
-@contextmanager
 def probed(
     job: ForeignJob, sets: Mapping[str, LabeledSet], encoded: Mapping[str, np.ndarray], seed: int
-) -> Iterator[tuple[Probe, ForeignModel]]:
-    """Ask about a random subset again; yields the result and the worker, still running.
+) -> Probe:
+    """Ask a fresh worker about a random subset again.
 
     Honest models are functions of one image: order, company and process do not matter to
     them, and a grey level matters to few answers.
@@ -113,14 +112,11 @@ def probed(
     )
     with foreign_model(job, stream, sets, noise) as model:
         changed = model.ask(0, len(twice)) != expected
-        yield (
-            Probe(
-                images=count,
-                repeated_changed=int(np.count_nonzero(changed & ~perturbed)),
-                perturbed_changed=int(np.count_nonzero(changed & perturbed)),
-            ),
-            model,
-        )
+    return Probe(
+        images=count,
+        repeated_changed=int(np.count_nonzero(changed & ~perturbed)),
+        perturbed_changed=int(np.count_nonzero(changed & perturbed)),
+    )
 
 
 def _random_subset(sets: Mapping[str, LabeledSet], rng: np.random.Generator) -> Stream:
@@ -236,4 +232,6 @@ def _attributed(failure: sandbox.ChildFailure) -> SubmissionError:
     if failure.kind == "exited" and failure.exit_code == worker.EXIT_REJECTED:
         return SubmissionError(Status.REJECTED, said[:400] or "cannot be loaded")
     status = FAILURE_STATUS.get(failure.kind, Status.CRASHED)
-    return SubmissionError(status, failure.reason + (f" (it said: {said[:200]})" if said else ""))
+    said = f" (it said: {said[:200]})" if said else ""
+    memory = failure.kind == "out_of_memory"
+    return SubmissionError(status, failure.reason + said, out_of_memory=memory)

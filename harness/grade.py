@@ -12,8 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from harness.assignment import Found, Place, assign
 from harness.bench import Bench, Model, split_counts
 from harness.discovery import discover
@@ -24,8 +22,7 @@ from harness.hashing import array_hash
 from harness.judgement.verdict import judged
 from harness.opening import opened_model
 from harness.records import SCHEMA_VERSION, DatasetIdentity, Record
-from harness.speed import with_timing
-from harness.store import write_text
+from harness.store import safe_name, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,30 +30,31 @@ if TYPE_CHECKING:
     from harness.records import Checkpoint, Submission
 
 
-def grade_folder(folder: Path, bench: Bench) -> Record:
-    """Grade one submission; whatever is wrong with it ends up in the record.
+def grade_folder(folder: Path, bench: Bench, name: str | None = None) -> Record:
+    """Grade one submission; whatever is wrong with it ends up in the record, under ``name``.
 
     Raises HarnessError when the folder does not exist. Any other surprise becomes a record
     with status harness_error, and its traceback goes to ``errors/`` in the results.
     """
-    name = folder.resolve().name
+    name = name or folder.resolve().name
     try:
-        submission = discover(folder, bench.benchmark.checkpoints)
+        submission = replace(discover(folder, bench.benchmark.checkpoints), name=name)
         with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
             return _graded(submission, bench, Path(scratch))
     except SubmissionError as error:
-        return _judged(_record(name, bench, (error.status, error.reason)), bench)
+        return rejected(name, (error.status, error.reason), bench)
     except HarnessError:
         raise
     except Exception as error:  # noqa: BLE001 - one submission must never stop the batch
-        log = bench.store.folder / "errors" / f"{array_hash({'name': _bytes(name)})[:12]}.log"
+        log = bench.store.folder / "errors" / f"{safe_name(name)}.log"
         write_text(log, traceback.format_exc())
         reason = f"the harness failed ({type(error).__name__}); details in {log}"
-        return _judged(_record(name, bench, (Status.HARNESS_ERROR, reason)), bench)
+        return rejected(name, (Status.HARNESS_ERROR, reason), bench)
 
 
-def _bytes(text: str) -> np.ndarray:
-    return np.frombuffer(text.encode(errors="surrogateescape"), np.uint8)
+def rejected(name: str, verdict: tuple[Status, str | None], bench: Bench) -> Record:
+    """The record of a submission of which no model was looked at."""
+    return _judged(_record(name, bench, verdict), bench)
 
 
 def _graded(submission: Submission, bench: Bench, scratch: Path) -> Record:
@@ -74,8 +72,6 @@ def _graded(submission: Submission, bench: Bench, scratch: Path) -> Record:
     given = opened(submission, models, places, scratch, bench)
     bench.progress.stage(submission.name, "looking at the steps around each checkpoint")
     checkpoints = [checkpoint(place, given, bench) for place in places]
-    if bench.options.timing:
-        checkpoints = with_timing(checkpoints, places, given.models, bench)
     evidence = replace(
         _record(submission.name, bench, _verdict(checkpoints)),
         checkpoints=tuple(checkpoints),
@@ -83,6 +79,7 @@ def _graded(submission: Submission, bench: Bench, scratch: Path) -> Record:
         pruning_order=given.order,
         reference=reference_nets(bench),
         claimed=submission.claims,
+        out_of_memory=any(m.failure is not None and m.failure.out_of_memory for m in models),
     )
     return _judged(evidence, bench)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ from harness.foreign import ForeignJob, foreign_answers, probed
 from harness.hashing import array_hash
 from harness.records import Candidate
 from harness.sandbox import Limits, sandbox_problem
-from harness.speed import foreign_speeds
 from harness.staging import stage
 from harness.store import StoredAnswers
 
@@ -30,31 +28,40 @@ def opened_model(
 ) -> Model:
     """Stage, read and predict one candidate in ``scratch``; its failure stays with it."""
     model = Model(candidate)
-    scratch.mkdir()
     bench.progress.stage(submission.name, f"reading {candidate.path}")
     try:
-        model.staged = stage(Path(submission.folder), candidate, scratch)
-        sandboxed = _reads_sandboxed(bench.options.isolation)
-        inspected = evaluation.inspect(
-            model.staged, candidate.format, bench.benchmark.classes, sandboxed=sandboxed
-        )
-        model.format, model.weights = inspected.format, inspected.weights
-        if model.weights is not None:
-            model.key = array_hash(model.weights)
-            model.isolation = "sandbox" if sandboxed else "plain"
-        else:
-            model.key = f"file-{model.staged.sha256}"
-            model.seed = secrets.randbits(63)
-            model.isolation = _foreign_isolation(bench.options.isolation, inspected.differs)
+        read(model, Path(submission.folder), scratch, bench)
         bench.progress.stage(submission.name, f"predicting {candidate.path}")
         result = _answers(model, bench, SETS)
         model.answers, model.width, model.silent = result.encoded, result.width, result.silent
+        model.stored_as = _store_key(model, bench)
         if model.weights is None:
             bench.progress.stage(submission.name, f"probing {candidate.path}")
             _observe(model, bench)
     except SubmissionError as error:
         model.failure = error
     return model
+
+
+def read(model: Model, folder: Path, scratch: Path, bench: Bench) -> None:
+    """Stage a model in the new folder ``scratch`` and find out what it is.
+
+    Raises SubmissionError.
+    """
+    scratch.mkdir()
+    model.staged = stage(folder, model.candidate, scratch)
+    sandboxed = _reads_sandboxed(bench.options.isolation)
+    inspected = evaluation.inspect(
+        model.staged, model.candidate.format, bench.benchmark.classes, sandboxed=sandboxed
+    )
+    model.format, model.weights = inspected.format, inspected.weights
+    if model.weights is not None:
+        model.key = array_hash(model.weights)
+        model.isolation = "sandbox" if sandboxed else "plain"
+    else:
+        model.key = f"file-{model.staged.identity}"
+        model.seed = bench.store.secret_number(model.key)
+        model.isolation = _foreign_isolation(bench.options.isolation, inspected.differs)
 
 
 def _reads_sandboxed(isolation: str) -> bool:
@@ -130,10 +137,11 @@ def _run(model: Model, bench: Bench, names: Sequence[str]) -> evaluation.NetAnsw
             store = FeatureStore(bench.store.folder, bench.badnet, scale)
             return shared_answers(model.weights, store, sets, progress)
         return evaluation.known_network_answers(model.weights, sets, scale, progress)
-    return foreign_answers(_foreign_job(model, bench), sets, model.seed, progress)
+    return foreign_answers(foreign_job(model, bench), sets, model.seed, progress)
 
 
-def _foreign_job(model: Model, bench: Bench) -> ForeignJob:
+def foreign_job(model: Model, bench: Bench) -> ForeignJob:
+    """How a model that was read is run."""
     if model.staged is None:
         raise ValueError("a foreign model must be staged before it runs")
     return ForeignJob(
@@ -151,9 +159,6 @@ def _foreign_job(model: Model, bench: Bench) -> ForeignJob:
 
 
 def _observe(model: Model, bench: Bench) -> None:
-    """Probe a foreign model in a third worker, and time it there while it is running."""
-    job = _foreign_job(model, bench)
-    with probed(job, bench.sets, model.answers, secrets.randbits(64)) as (probe, running):
-        model.probe = probe
-        if bench.options.timing:
-            model.speeds = foreign_speeds(running, bench)
+    """Probe a foreign model in a third worker."""
+    seed = bench.store.secret_number(f"probe of {model.key}")
+    model.probe = probed(foreign_job(model, bench), bench.sets, model.answers, seed)

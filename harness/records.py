@@ -26,8 +26,10 @@ from harness.findings import (
 if TYPE_CHECKING:
     import numpy as np
 
-SCHEMA_VERSION = 2
-"""2: the pruning order names its layer; lineage, diagnoses, statistics, claims and points."""
+SCHEMA_VERSION = 3
+"""2: the pruning order names its layer; lineage, diagnoses, statistics, claims and points.
+3: where predictions are stored, what a record depends on, and whether it was timed.
+"""
 
 
 # --- benchmarks -------------------------------------------------------------------------------
@@ -142,7 +144,8 @@ class Submission:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A model file that was opened. ``role`` is repaired or goodnet; ``weights_hash`` addresses
-    the canonical arrays of the known network and is None for any other model.
+    the canonical arrays of the known network and is None for any other model. ``predictions``
+    names the folder of its stored predictions (None: there are none).
     """
 
     path: str
@@ -151,6 +154,7 @@ class Artifact:
     format: str
     role: str
     weights_hash: str | None
+    predictions: str | None = None
 
 
 # --- results ----------------------------------------------------------------------------------
@@ -290,7 +294,9 @@ class Record:
     """Everything that is known about one graded submission.
 
     ``pruning_order`` is the order that all masks share, ``nested`` whether each mask holds
-    the one before. ``hidden`` names what a view has left out.
+    the one before. ``hidden`` names what a view has left out. ``fingerprint`` is the hash of
+    all that the record depends on (:mod:`harness.fingerprints`), ``timed`` whether inference
+    was timed, ``out_of_memory`` whether a model was ended for want of memory.
     """
 
     schema_version: int
@@ -316,6 +322,9 @@ class Record:
     points: tuple[Points, ...] = ()
     overrides: tuple[Override, ...] = ()
     hidden: tuple[str, ...] = ()
+    fingerprint: str | None = None
+    timed: bool = False
+    out_of_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

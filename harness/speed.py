@@ -2,82 +2,103 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.predictions import compose_goodnet, encode_scores
-from harness.records import Checkpoint, Speed, Timing
+import numpy as np
+
+from harness.bench import Model
+from harness.discovery import discover
+from harness.errors import SubmissionError
+from harness.evidence import printable_path
+from harness.foreign import foreign_model
+from harness.opening import foreign_job, read
+from harness.predictions import Stream, compose_goodnet, encode_scores
+from harness.records import Candidate, Checkpoint, Timing
 from harness.timing import THROUGHPUT_BATCH, measure
 from reference.deepid import predictor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    import numpy as np
+    from harness.bench import Bench
+    from harness.records import Record, Speed
 
-    from harness.assignment import Place
-    from harness.bench import Bench, Model
-    from harness.foreign import ForeignModel
-
-
-def foreign_speeds(running: ForeignModel, bench: Bench) -> dict[str, Speed]:
-    """Speeds of a foreign model in its worker: ``badnet``, ``own`` and ``goodnet`` (with B)."""
-    badnet, size = _known(bench.badnet, bench), len(_images(bench))
-
-    def own(images: int) -> np.ndarray:
-        return running.ask(0, min(images, size))
-
-    goodnet = _composed(badnet, own, bench.benchmark.classes)
-    return measure({"badnet": badnet, "own": own, "goodnet": goodnet})
+_NO_CANDIDATE = Candidate(path="", format="h5", size_bytes=0, role=None, drop_points=None)
 
 
-def with_timing(
-    checkpoints: Sequence[Checkpoint],
-    places: Sequence[Place],
-    models: Mapping[str, Model],
-    bench: Bench,
-) -> list[Checkpoint]:
-    """Return the checkpoints with the speed of their nets.
+def timed(record: Record, folder: Path, bench: Bench) -> Record:
+    """``record`` with the speed of its nets, whose files are read again from ``folder``.
 
-    Nets of the known architecture are measured here, all in the same rounds; foreign ones
-    were measured while their worker ran.
+    Nets of the known architecture are measured all in the same rounds, foreign ones in a
+    worker each. A file that is another one by now, or fails, stays without a time.
     """
+    bench.progress.stage(record.submission, "timing")
+    candidates = {
+        printable_path(c.path): c for c in discover(folder, bench.benchmark.checkpoints).candidates
+    }
+    artifacts = [
+        a for c in record.checkpoints for a in (c.artifact, c.goodnet_artifact) if a is not None
+    ]
+    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+        models = {}
+        for index, artifact in enumerate(artifacts):
+            model = Model(candidates.get(artifact.path, _NO_CANDIDATE))
+            with suppress(SubmissionError):
+                read(model, folder, Path(scratch) / str(index), bench)
+                if model.staged is not None and model.staged.sha256 == artifact.sha256:
+                    models[artifact.path] = model
+        speeds = _speeds(models, bench)
+    checkpoints = tuple(replace(c, timing=_timing(c, speeds)) for c in record.checkpoints)
+    return replace(record, checkpoints=checkpoints, timed=True)
+
+
+def _speeds(models: Mapping[str, Model], bench: Bench) -> dict[str, dict[str, Speed]]:
+    """By path: the speeds of the model (own), with B as a GoodNet (goodnet), and of B (badnet)."""
     badnet = _known(bench.badnet, bench)
     nets: dict[str, Callable[[int], np.ndarray]] = {"badnet": badnet}
-    for model in models.values():
-        if model.weights is not None and not model.failure:
-            nets[model.candidate.path] = own = _known(model.weights, bench)
-            nets[f"goodnet {model.candidate.path}"] = _composed(
-                badnet, own, bench.benchmark.classes
-            )
+    found: dict[str, dict[str, Speed]] = {}
+    for path, model in models.items():
+        if model.weights is None:
+            with suppress(SubmissionError):
+                found[path] = _foreign_speeds(model, bench)
+        else:
+            nets[f"own {path}"] = own = _known(model.weights, bench)
+            nets[f"goodnet {path}"] = _composed(badnet, own, bench.benchmark.classes)
     known = measure(nets) if len(nets) > 1 else {}
-    return [
-        replace(checkpoint, timing=_timing(place, models, known))
-        for checkpoint, place in zip(checkpoints, places, strict=True)
-    ]
+    for path in models:
+        if f"own {path}" in known:
+            found[path] = {"badnet": known["badnet"], "own": known[f"own {path}"],
+                           "goodnet": known[f"goodnet {path}"]}  # fmt: skip
+    return found
 
 
-def _timing(place: Place, models: Mapping[str, Model], known: Mapping[str, Speed]) -> Timing | None:
-    repaired = models[place.repaired.path] if place.repaired else None
-    goodnet = models[place.goodnet.path] if place.goodnet else None
-    speeds = _speeds(repaired, known) or _speeds(goodnet, known)
-    if not speeds:
+def _foreign_speeds(model: Model, bench: Bench) -> dict[str, Speed]:
+    """Speeds of a foreign model in a worker of its own."""
+    badnet, images = _known(bench.badnet, bench), len(_images(bench))
+    stream = Stream(set_ids=np.zeros(images, np.int64), indices=np.arange(images))
+    valid = {"valid": bench.sets["valid"]}
+    with foreign_model(foreign_job(model, bench), stream, valid) as running:
+
+        def own(count: int) -> np.ndarray:
+            return running.ask(0, min(count, images))
+
+        goodnet = _composed(badnet, own, bench.benchmark.classes)
+        return measure({"badnet": badnet, "own": own, "goodnet": goodnet})
+
+
+def _timing(checkpoint: Checkpoint, speeds: Mapping[str, Mapping[str, Speed]]) -> Timing | None:
+    repaired = speeds.get(checkpoint.artifact.path, {}) if checkpoint.artifact else {}
+    submitted = checkpoint.goodnet_artifact
+    goodnet = speeds.get(submitted.path, {}) if submitted else {}
+    either = repaired or goodnet
+    if not either:
         return None
-    combined = _speeds(goodnet, known).get("own") if goodnet else speeds.get("goodnet")
-    return Timing(
-        badnet=speeds["badnet"],
-        repaired=_speeds(repaired, known).get("own"),
-        goodnet=combined,
-    )
-
-
-def _speeds(model: Model | None, known: Mapping[str, Speed]) -> Mapping[str, Speed]:
-    if model is None:
-        return {}
-    path = model.candidate.path
-    if path not in known:
-        return model.speeds
-    return {"badnet": known["badnet"], "own": known[path], "goodnet": known[f"goodnet {path}"]}
+    combined = goodnet.get("own") if submitted else repaired.get("goodnet")
+    return Timing(badnet=either["badnet"], repaired=repaired.get("own"), goodnet=combined)
 
 
 def _images(bench: Bench) -> np.ndarray:

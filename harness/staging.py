@@ -36,13 +36,15 @@ class Staged:
     """A staged copy: where it is, its SHA-256 (of a folder: over names and bytes), its size.
 
     ``source`` is a folder with the Python files that lay beside the model: a subclassed model
-    cannot be loaded without them.
+    cannot be loaded without them. ``identity`` is a hash of all that its answers may depend on,
+    the source and the name of a program's file included.
     """
 
     path: Path
     sha256: str
     size_bytes: int
     source: Path | None = None
+    identity: str = ""
 
 
 def stage(folder: Path, candidate: Candidate, into: Path) -> Staged:
@@ -50,18 +52,24 @@ def stage(folder: Path, candidate: Candidate, into: Path) -> Staged:
     origin = folder / candidate.path
     target = into / _NEUTRAL_NAMES[candidate.format]
     digest = hashlib.sha256()
+    source = None
     if candidate.format == "savedmodel":
         size = _copy_tree(origin, target, digest)
-        return Staged(path=target, sha256=digest.hexdigest(), size_bytes=size)
-    if candidate.format == "program":
+    elif candidate.format == "program":
         size = _copy_tree(origin.parent, target, digest)
-        return Staged(path=target / origin.name, sha256=digest.hexdigest(), size_bytes=size)
-    size = _copy_file(origin, target, candidate.path, digest)
+        target /= origin.name
+    else:
+        size = _copy_file(origin, target, candidate.path, digest)
     sha256 = digest.hexdigest()
-    return Staged(path=target, sha256=sha256, size_bytes=size, source=_sources(origin, into))
+    digest.update(f"\0{candidate.format}\0{target.name}\0".encode(errors="surrogateescape"))
+    if candidate.format not in ("savedmodel", "program"):
+        source = _sources(origin, into, digest)
+    return Staged(
+        path=target, sha256=sha256, size_bytes=size, source=source, identity=digest.hexdigest()
+    )
 
 
-def _sources(origin: Path, into: Path) -> Path | None:
+def _sources(origin: Path, into: Path, digest: hashlib._Hash) -> Path | None:
     """Copies of the Python files beside a model; what is no plain small file is left out."""
     found = [p for p in sorted(origin.parent.glob("*.py")) if stat.S_ISREG(p.lstat().st_mode)]
     small = [p for p in found[:MAX_SOURCES] if p.lstat().st_size <= MAX_SOURCE_BYTES]
@@ -70,7 +78,8 @@ def _sources(origin: Path, into: Path) -> Path | None:
     target = into / "source"
     target.mkdir()
     for path in small:
-        _copy_file(path, target / path.name, path.name, hashlib.sha256())
+        digest.update(f"{path.name}\0".encode(errors="surrogateescape"))
+        _copy_file(path, target / path.name, path.name, digest)
     return target
 
 

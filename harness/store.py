@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import os
 import re
+import secrets
 import warnings
 import zipfile
 from contextlib import contextmanager
@@ -116,6 +118,26 @@ class Store:
                 f"{known}); update the harness or choose another --output"
             )
 
+    # --- secrets
+
+    def secret_number(self, purpose: str) -> int:
+        """63 bits for a purpose that nobody can guess without this folder; always the same.
+
+        What is random in grading (the order of images, the probe) follows from one secret of the
+        folder, so that a run that was broken off and continued ends like one that was not.
+        """
+        digest = hmac.digest(self._secret(), purpose.encode(), "sha256")
+        return int.from_bytes(digest[:8], "little") >> 1
+
+    def _secret(self) -> bytes:
+        path = self.folder / "secret"
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            with replaced_file(path, private=True) as file:
+                file.write(secrets.token_hex(32).encode())
+            return path.read_bytes()
+
     # --- reference data
 
     def json_document(self, name: str) -> Path:
@@ -138,12 +160,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def replaced_file(path: Path) -> Iterator[IO[bytes]]:
+def replaced_file(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
     """A temporary file that takes the place of ``path`` when the block ends without error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
+            if private:
+                temporary.chmod(0o600)
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -1,0 +1,117 @@
+"""Where submissions are graded: in this process, or in several that are replaced when they die."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
+
+
+class WorkerLostError(Exception):
+    """The process that worked on this was killed, most likely for want of memory."""
+
+
+class InThisProcess(Executor):
+    """Runs each call at once, where it is submitted."""
+
+    def submit(
+        self, call: Callable[_Given, _Result], /, *args: _Given.args, **kwargs: _Given.kwargs
+    ) -> Future[_Result]:
+        """Return a future that is done already."""
+        future: Future[_Result] = Future()
+        try:
+            future.set_result(call(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - it is the future's to raise
+            future.set_exception(error)
+        return future
+
+
+class Processes(Executor):
+    """``jobs`` fresh processes, each with its share of the processors.
+
+    Each is fed by a thread of its own, so that when one dies it is known which call it worked
+    on; that call raises WorkerLostError, and a new process takes the next.
+    """
+
+    def __init__(
+        self, jobs: int, initializer: Callable[..., object], arguments: tuple[Any, ...] = ()
+    ) -> None:
+        self._initializer, self._arguments = initializer, arguments
+        self._shares = [_processors()[index::jobs] for index in range(jobs)]
+        self._slots = threading.local()
+        self._lock = threading.Lock()
+        self._pools: list[ProcessPoolExecutor] = []
+        self._closed = False
+        self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="worker")
+
+    def submit(
+        self, call: Callable[_Given, _Result], /, *args: _Given.args, **kwargs: _Given.kwargs
+    ) -> Future[_Result]:
+        """Return a future of the call in one of the processes."""
+        return self._threads.submit(self._run, call, args, kwargs)  # type: ignore[arg-type]
+
+    def _run(self, call: Callable[..., _Result], args: Any, kwargs: Any) -> _Result:
+        try:
+            return self._pool().submit(call, *args, **kwargs).result()
+        except BrokenProcessPool:
+            self._slots.pool = None
+            raise WorkerLostError from None
+
+    def _pool(self) -> ProcessPoolExecutor:
+        pool: ProcessPoolExecutor | None = getattr(self._slots, "pool", None)
+        if pool is None:
+            with self._lock:
+                if self._closed:
+                    raise WorkerLostError
+                if not hasattr(self._slots, "share"):
+                    self._slots.share = self._shares.pop()
+                # A forked process would inherit locks that TensorFlow's threads hold.
+                pool = ProcessPoolExecutor(
+                    1,
+                    mp_context=multiprocessing.get_context("spawn"),
+                    initializer=_initialize,
+                    initargs=(self._slots.share, self._initializer, self._arguments),
+                )
+                self._pools.append(pool)
+            self._slots.pool = pool
+        return pool
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the processes; with ``cancel_futures`` in the middle of what they do."""
+        with self._lock:
+            self._closed = self._closed or cancel_futures
+            pools = list(self._pools)
+        if cancel_futures:
+            for pool in pools:
+                for process in (pool._processes or {}).values():  # noqa: SLF001 - no other way
+                    process.kill()
+        self._threads.shutdown(wait=wait, cancel_futures=cancel_futures)
+        for pool in pools:
+            pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+
+
+def _initialize(
+    share: list[int], initializer: Callable[..., object], arguments: tuple[Any, ...]
+) -> None:
+    """Keep this process, TensorFlow and the sandboxes it starts to their processors."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    if share and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, share)
+    initializer(*arguments)
+
+
+def _processors() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return []

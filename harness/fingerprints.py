@@ -1,0 +1,71 @@
+"""What a submission's grade depends on, as one hash: the same hash, the same grade.
+
+A second run takes a stored record for granted only where nothing that could change it has
+changed: the files handed in, the data, the BadNet, the grader and its options.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from harness.discovery import MAX_MODEL_BYTES, entries_below
+from harness.errors import SubmissionError
+from harness.hashing import array_hash, file_hash
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.bench import Bench
+
+GRADER_VERSION = 1
+"""Raised when a change of the grader changes evidence; finished work is then done again."""
+
+_CHUNK = 1 << 20
+
+
+def fingerprint(submission: Path, bench: Bench) -> str | None:
+    """Hash of a folder's files (or of an archive) and of what they are graded with.
+
+    None for one that has too many files or cannot be read.
+    """
+    digest = hashlib.sha256(f"{GRADER_VERSION}|{_circumstances(bench)}".encode())
+    try:
+        if submission.is_file():
+            digest.update(file_hash(submission).encode())
+            return digest.hexdigest()
+        for path, information in sorted(entries_below(submission)):
+            name = path.relative_to(submission).as_posix()
+            digest.update(f"|{name}|{information.st_mode}|{information.st_size}|".encode(
+                errors="surrogateescape"))  # fmt: skip
+            if stat.S_ISREG(information.st_mode) and information.st_size <= MAX_MODEL_BYTES:
+                _add_content(path, information.st_size, digest)
+    except (SubmissionError, OSError):
+        return None
+    return digest.hexdigest()
+
+
+def _circumstances(bench: Bench) -> str:
+    options = bench.options
+    given = (
+        sorted((name, labeled.sha256) for name, labeled in bench.sets.items()),
+        array_hash(bench.badnet),
+        bench.benchmark.pixel_scale,
+        bench.benchmark.checkpoints,
+        options.isolation,
+        options.model_seconds,
+        options.model_memory_bytes,
+        bench.rubric.thresholds.near_chance_accuracy,
+    )
+    return repr(given)
+
+
+def _add_content(path: Path, size: int, digest: hashlib._Hash) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:  # noqa: PTH123
+        left = size
+        while left > 0 and (part := file.read(min(_CHUNK, left))):
+            digest.update(part)
+            left -= len(part)
