@@ -172,15 +172,14 @@ def _strength(said: str, user: str, person: Person) -> tuple[int, int]:
     keys = [key.casefold() for key in ids if len(key) > 1]
     if said.casefold() in keys:
         return 4, 0
-    if held := [len(key) for key in keys if _holds(said.casefold(), key)]:
-        return 3, max(held)
-    if user and person.student_id:  # another person of the same name
-        return _NO_MATCH
+    another = user and person.student_id  # of the same name, perhaps
     letters, spellings = _letters(said), _spellings(person.name)
-    if letters in spellings:
-        return 2, 0
+    if letters in spellings and not another:
+        return 3, 0
+    if held := [len(key) for key in keys if _holds(said.casefold(), key)]:
+        return 2, max(held)
     held = [len(s) for s in spellings if len(s) >= _NAME_LETTERS and s in letters]
-    return (1, max(held)) if held else _NO_MATCH
+    return (1, max(held)) if held and not another else _NO_MATCH
 
 
 def _holds(text: str, key: str) -> bool:

@@ -86,7 +86,7 @@ def _write(key_file: Path, known: Mapping[str, str]) -> None:
 def _text(known: Mapping[str, str]) -> str:
     """The key file's CSV; a name that a spreadsheet would run gets an apostrophe in front."""
     output = io.StringIO()
-    writer = csv.writer(output, lineterminator="\n")
+    writer = csv.writer(output)
     writer.writerow(_HEADER)
     for name, pseudonym in known.items():
         writer.writerow([pseudonym, f"'{name}" if name.startswith(_FORMULA_STARTS) else name])

@@ -77,7 +77,7 @@ def refusal_of(archive, scratch):
     return caught.value.reason
 
 
-@pytest.fixture()
+@pytest.fixture
 def scratch(tmp_path):
     return tmp_path / "scratch"
 
@@ -149,7 +149,7 @@ def test_no_name_leads_out(tmp_path, scratch, suffix, name):
         (tar_entry("model.h5", tarfile.FIFOTYPE), "model.h5: not a regular file"),
         (tar_entry("model.h5", tarfile.CHRTYPE), "model.h5: not a regular file"),
         (tar_entry("model.h5", tarfile.BLKTYPE), "model.h5: not a regular file"),
-        (tar_entry("model.h5", b"Z"), None),
+        (tar_entry("model.h5", b"Z"), "model.h5: not a regular file"),
         (zip_entry("model.h5", stat.S_IFLNK | 0o777), "model.h5: a link; hand in"),
         (zip_entry("model.h5", stat.S_IFIFO | 0o644), "model.h5: not a regular file"),
         (zip_entry("model.h5", stat.S_IFBLK | 0o644), "model.h5: not a regular file"),
@@ -158,10 +158,7 @@ def test_no_name_leads_out(tmp_path, scratch, suffix, name):
 def test_links_and_devices_are_refused(tmp_path, scratch, entry, reason):
     suffix = ".tar.gz" if isinstance(entry, tarfile.TarInfo) else ".zip"
     archive = packed(tmp_path / f"a{suffix}", [("ok.h5", b"x"), (entry, b"")])
-    if reason is None:  # an unknown kind of tar member is read as a plain file
-        assert tree(opened(archive, scratch)) == {"model.h5": b"", "ok.h5": b"x"}
-    else:
-        assert reason in refusal_of(archive, scratch)
+    assert reason in refusal_of(archive, scratch)
 
 
 def test_a_link_to_a_folder_is_no_way_around(tmp_path, scratch):
@@ -379,8 +376,7 @@ def test_entries_are_folders_and_archives_under_their_names(tmp_path):
     (tmp_path / "x.zip").mkdir()
     found = entries([tmp_path / "b", tmp_path / "x.zip"], tmp_path / "each")
     assert [entry.name for entry in found] == ["b", "x.zip", "a", "b (2)", "b (3)", "c"]
-    assert found[3].path.name == "b"
-    assert found[4].path.name == "b.TGZ" or found[3].path.name == "b.TGZ"
+    assert [entry.path.name for entry in found[3:5]] == ["b", "b.TGZ"]
 
 
 def test_a_numbered_name_takes_nobody_s(tmp_path):
@@ -584,7 +580,7 @@ def test_every_file_of_a_download_goes_to_one_place_at_most(found):
 # --- git clones ---------------------------------------------------------------------------------
 
 
-@pytest.fixture()
+@pytest.fixture
 def clone(tmp_path):
     folder = tmp_path / "clone"
     folder.mkdir()
