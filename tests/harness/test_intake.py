@@ -1,5 +1,6 @@
 """Real archives and downloads, honest and hostile, through the child that reads them."""
 
+import contextlib
 import gzip
 import io
 import os
@@ -138,7 +139,7 @@ def test_backslashes_of_windows_separate(tmp_path, scratch):
 def test_no_name_leads_out(tmp_path, scratch, suffix, name):
     archive = packed(tmp_path / f"a{suffix}", {"ok.h5": b"x", name: b"evil"})
     assert "leads out of the archive" in refusal_of(archive, scratch)
-    assert not [path for path in tmp_path.rglob("b.h5")]
+    assert not list(tmp_path.rglob("b.h5"))
 
 
 @pytest.mark.parametrize(
@@ -327,16 +328,14 @@ def test_what_is_no_archive_is_refused(tmp_path, scratch, content):
 def test_damage_never_escapes_and_never_raises_otherwise(tmp_path_factory, data):
     """Any bytes of an archive replaced: unpacked inside the scratch folder or one reason."""
     folder = tmp_path_factory.mktemp("damaged")
-    suffix = data.draw(st.sampled_from(SUFFIXES[1:] + (".zip",)))
+    suffix = data.draw(st.sampled_from(SUFFIXES))
     archive = packed(folder / f"a{suffix}", {"x/b2.h5": b"2" * 700, "b4.h5": b"4"})
     content = bytearray(archive.read_bytes())
     for _ in range(data.draw(st.integers(1, 8))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     archive.write_bytes(content)
-    try:
+    with contextlib.suppress(SubmissionError):
         opened(archive, folder / "scratch")
-    except SubmissionError as error:
-        assert error.status is Status.REJECTED
     assert {path.name for path in folder.iterdir()} <= {archive.name, "scratch"}
     assert all(not p.is_symlink() and (p.is_dir() or p.is_file()) for p in folder.rglob("*"))
 
