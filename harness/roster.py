@@ -1,16 +1,26 @@
-"""Who handed in what: an instructor's ``roster.csv`` and what follows from it."""
+"""Who handed in what: an instructor's ``roster.csv``, or a gradebook of Canvas or Brightspace."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import csv
+import io
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """One line of a roster: a folder (or archive) name and whose it is.
 
-    ``login`` is Canvas's SIS Login ID and Brightspace's Username. ``late`` is None where the
-    roster tells neither lateness nor times.
+    ``folder`` is empty in a platform's gradebook. ``login`` is Canvas's SIS Login ID and
+    Brightspace's Username. ``late`` is None where the roster tells neither lateness nor times.
     """
 
     folder: str
@@ -24,3 +34,158 @@ class Person:
     submitted_at: str = ""
     due_at: str = ""
     late: bool | None = None
+
+
+_OWN = tuple(field.name for field in fields(Person))
+_CANVAS = {
+    "student": "name",
+    "id": "student_id",
+    "sis user id": "sis_id",
+    "sis login id": "login",
+    "section": "section",
+}
+_BRIGHTSPACE = {
+    "orgdefinedid": "org_defined_id",
+    "username": "login",
+    "last name": "last name",
+    "first name": "first name",
+}
+_YES, _NO = ("yes", "true", "1", "late"), ("no", "false", "0")
+
+
+def read_roster(path: Path) -> tuple[Person, ...]:
+    """The people in a roster: a CSV file in UTF-8, its columns named in the first line.
+
+    Either ``folder`` and any other field of `Person`, or a gradebook as Canvas (``Student``,
+    ``ID`` ...) or Brightspace (``OrgDefinedId``, ``Username`` ...) exports it. Raises
+    HarnessError that names the first bad line and what to do.
+    """
+    header, lines = _lines(path)
+    columns = _columns(path, header)
+    people, problems = [], []
+    for number, cells in lines:
+        try:
+            row = _row(cells, columns)
+            if row is not None:
+                people.append(_person(row, own="folder" in columns))
+        except ValueError as problem:
+            problems.append(f"{path}: line {number}: {problem}")
+    problems += [f"{path}: {problem}" for problem in _conflicts(people)]
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise HarnessError(problems[0] + more)
+    if not people:
+        raise HarnessError(f"{path}: nobody in it; one line for each submission is needed")
+    return tuple(people)
+
+
+def moment(text: str) -> datetime:
+    """A time in ISO 8601; ValueError for anything else."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        message = f"{text!r} is no time; write it like 2026-11-24T23:59:00+01:00"
+        raise ValueError(message) from None
+
+
+# --- lines and columns --------------------------------------------------------------------------
+
+
+def _lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header and the other lines that are not blank, with their numbers in the file."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        first = text.partition("\n")[0]
+        # Excel writes semicolons where the comma is the decimal mark.
+        delimiter = ";" if ";" in first and "," not in first else ","
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        lines = [(reader.line_num, cells) for cells in reader if any(c.strip() for c in cells)]
+    except OSError as error:
+        raise HarnessError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise HarnessError(f"{path}: not UTF-8; save it as CSV UTF-8") from None
+    except csv.Error as error:
+        raise HarnessError(f"{path}: not CSV ({error}); save it as CSV UTF-8") from None
+    if not lines:
+        raise HarnessError(f"{path}: empty; the first line names the columns, folder among them")
+    return lines[0][1], lines[1:]
+
+
+def _columns(path: Path, header: list[str]) -> dict[str, int]:
+    """The position of each known column, by the name of the field."""
+    titles = [title.strip().casefold() for title in header]
+    known = next((k for k in (_CANVAS, _BRIGHTSPACE) if _is_gradebook(titles, k)), {})
+    if "folder" in titles:
+        known = {name: name for name in _OWN}
+    columns = {known[title]: index for index, title in enumerate(titles) if title in known}
+    if not columns:
+        raise HarnessError(
+            f"{path}: no column folder; name the columns in the first line, or give a gradebook "
+            "exported from Canvas or Brightspace"
+        )
+    twice = [title for title in titles if title in known and titles.count(title) > 1]
+    if twice:
+        raise HarnessError(f"{path}: two columns {twice[0]}; keep one")
+    return columns
+
+
+def _is_gradebook(titles: list[str], known: Mapping[str, str]) -> bool:
+    return titles.count(next(iter(known))) == 1 and sum(title in known for title in titles) > 1
+
+
+def _row(cells: list[str], columns: Mapping[str, int]) -> dict[str, str] | None:
+    """A line's values by field; None for the lines of a gradebook that are no person."""
+    if max(columns.values()) >= len(cells):
+        raise ValueError(f"{len(cells)} cells only; is a comma or a quotation mark missing?")
+    row = {name: cells[index].strip() for name, index in columns.items()}
+    if "folder" in row:
+        return row
+    if "last name" in row or "first name" in row:
+        row["name"] = f"{row.pop('first name', '')} {row.pop('last name', '')}".strip()
+    # Brightspace marks texts with #, and Canvas has lines for points and posting.
+    row = {name: value.lstrip("#") for name, value in row.items()}
+    identified = any(row.get(name) for name in ("login", "student_id", "sis_id", "org_defined_id"))
+    return row if identified else None
+
+
+def _person(row: dict[str, str], *, own: bool) -> Person:
+    if own and not row["folder"]:
+        raise ValueError("no folder; write the name of the submission's folder or archive")
+    attempt, late = _attempt(row.pop("attempt", "")), _late(row.pop("late", ""))
+    times = [moment(row[name]) for name in ("submitted_at", "due_at") if row.get(name)]
+    if len({_is_aware(time) for time in times}) > 1:
+        raise ValueError("one time has a UTC offset and one has none; write both the same way")
+    if late is None and len(times) == 2:
+        late = times[0] > times[1]
+    return Person(**{"folder": "", **row}, attempt=attempt, late=late)
+
+
+def _attempt(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text)):
+        raise ValueError(f"attempt {text!r} is no number; write 1, 2, ... or leave it empty")
+    return int(text)
+
+
+def _late(text: str) -> bool | None:
+    if text.casefold() in (*_YES, *_NO):
+        return text.casefold() in _YES
+    if text:
+        raise ValueError(f"late {text!r} is unclear; write yes, no or leave it empty")
+    return None
+
+
+def _is_aware(time: datetime) -> bool:
+    return time.utcoffset() is not None
+
+
+def _conflicts(people: list[Person]) -> Iterator[str]:
+    seen: set[str] = set()
+    for person in people:
+        if person.folder and person.folder in seen:
+            yield f"folder {person.folder!r} is there twice; keep one line for each folder"
+        seen.add(person.folder)
+    times = [time for person in people for time in (person.submitted_at, person.due_at) if time]
+    if len({_is_aware(moment(time)) for time in times}) > 1:
+        yield "some times have a UTC offset and some have none; write all the same way"

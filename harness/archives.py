@@ -1,0 +1,190 @@
+"""The child that reads an archive, alone in its process; it writes nothing but replies.
+
+Started as a script: ``archives.py REQUEST_FD REPLY_FD IMAGES_FD PATH`` by ``unpacking.py``, which
+believes no name and no size of it. ``NEXT`` gets ``HEADER`` (kind, length of a text), ``TEXT``
+that many bytes: the member's name, or for ``BROKEN`` a reason. ``DATA`` gets ``HEADER`` (kind, at
+most ``CHUNK_BYTES``), ``TEXT`` again that many bytes: of the file, or for ``BROKEN`` a reason;
+``END`` ends the file. Folders are not told of: they follow from the files.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import struct
+import sys
+import tarfile
+import zipfile
+import zlib
+from typing import IO, TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Self
+
+NEXT, DATA, TEXT = b"n", b"d", b"t"
+HEADER = struct.Struct("<BI")
+FILE, END, BROKEN, LINK, SPECIAL, ENCRYPTED = range(6)
+CHUNK_BYTES = 1 << 20
+MAX_TEXT_BYTES = 64 << 10
+
+_GZIP, _ZIP = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
+_TAIL_BYTES = 1 << 20  # what may follow the end mark of a tar: padding
+_ZIP_ENCRYPTED = 0x1
+_UNREADABLE = (
+    OSError, EOFError, ValueError, LookupError, OverflowError, RecursionError, MemoryError,
+    NotImplementedError, struct.error, zlib.error, tarfile.TarError, zipfile.BadZipFile,
+)  # fmt: skip
+
+
+class Content(Protocol):
+    """What a member's bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes, none at the end."""
+
+
+Told = tuple[int, bytes, Content | None]
+
+
+def main(arguments: list[str]) -> None:
+    """Serve one archive until the request pipe closes."""
+    request_fd, reply_fd, path = int(arguments[0]), int(arguments[1]), arguments[3]
+    members = _guarded(path)
+    text: bytes = b""
+    content: Content | None = None
+    while request := os.read(request_fd, 1):
+        if request == TEXT:
+            _write_all(reply_fd, text)
+            continue
+        if request == NEXT:
+            kind, text, content = next(members, (END, b"", None))
+        else:
+            kind, text = _chunk(content)
+        _write_all(reply_fd, HEADER.pack(kind, len(text)))
+
+
+def _guarded(path: str) -> Iterator[Told]:
+    """All members, then BROKEN with a reason where the archive cannot be read on."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes time to import
+            yield from _members(file, file.read(4))
+    except _UNREADABLE as error:
+        yield BROKEN, _reason(error), None
+
+
+def _members(file: IO[bytes], magic: bytes) -> Iterator[Told]:
+    file.seek(0)
+    if magic in _ZIP:
+        yield from _zip_members(file)
+    elif magic.startswith(_GZIP):
+        with gzip.open(file) as inflated:
+            yield from _tar_members(inflated)
+    else:
+        yield from _tar_members(file)
+
+
+def _chunk(content: Content | None) -> tuple[int, bytes]:
+    try:
+        part = content.read(CHUNK_BYTES) if content else b""
+    except _UNREADABLE as error:
+        return BROKEN, _reason(error)
+    return (FILE, part) if part else (END, b"")
+
+
+# --- zip ---------------------------------------------------------------------------------------
+
+
+def _zip_members(file: IO[bytes]) -> Iterator[Told]:
+    with zipfile.ZipFile(file) as archive:
+        for information in archive.infolist():
+            # Not ``filename``: that ends at a NUL, and two members would seem to be one.
+            name = information.orig_filename
+            if not name.endswith("/"):
+                yield _zip_kind(information), _name(name), _ZipContent(archive, information)
+
+
+def _zip_kind(information: zipfile.ZipInfo) -> int:
+    if information.flag_bits & _ZIP_ENCRYPTED:
+        return ENCRYPTED
+    mode = information.external_attr >> 16
+    if stat.S_ISLNK(mode):
+        return LINK
+    return FILE if stat.S_IFMT(mode) in (0, stat.S_IFREG) else SPECIAL
+
+
+class _ZipContent:
+    """A member, opened when it is first read: what is wrong with it stays with it."""
+
+    def __init__(self, archive: zipfile.ZipFile, information: zipfile.ZipInfo) -> None:
+        self._archive, self._information = archive, information
+        self._file: IO[bytes] | None = None
+        self._read = 0
+
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes; ValueError when there are fewer than the header says."""
+        if self._file is None:
+            self._file = self._archive.open(self._information)
+        part = self._file.read(size)
+        self._read += len(part)
+        if not part and self._read != self._information.file_size:
+            raise ValueError("a file in it is shorter than its header says")
+        return part
+
+
+# --- tar ----------------------------------------------------------------------------------------
+
+
+class _StrictTarInfo(tarfile.TarInfo):
+    """Without it a damaged header in the middle would pass for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        """Read the next header; ReadError for anything but a header or the end mark."""
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from None
+
+
+def _tar_members(file: IO[bytes] | gzip.GzipFile) -> Iterator[Told]:
+    with tarfile.open(fileobj=file, mode="r|", tarinfo=_StrictTarInfo) as archive:
+        while (information := archive.next()) is not None:
+            if information.isdir():
+                continue
+            kind = _tar_kind(information)
+            content = archive.extractfile(information) if kind == FILE else None
+            yield kind, _name(information.name), content
+    if len(file.read(_TAIL_BYTES)) == _TAIL_BYTES:
+        raise ValueError("there is more after its end")
+
+
+def _tar_kind(information: tarfile.TarInfo) -> int:
+    if information.issym() or information.islnk():
+        return LINK
+    return FILE if information.isreg() and not information.issparse() else SPECIAL
+
+
+# --- replies ------------------------------------------------------------------------------------
+
+
+def _name(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")[:MAX_TEXT_BYTES]
+
+
+def _reason(error: BaseException) -> bytes:
+    said = str(error) or type(error).__name__
+    return said.encode("utf-8", "replace")[:200]
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,93 @@
+"""Names taken out of results: random pseudonyms, kept in a key file that the instructor holds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from harness.errors import HarnessError
+from harness.store import replaced_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_HEADER = ["pseudonym", "folder"]
+_PSEUDONYM = re.compile(r"s-[0-9a-f]{10}")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+
+
+def pseudonyms(names: Sequence[str], key_file: Path) -> dict[str, str]:
+    """A pseudonym (``s-`` and ten hex digits) for each name.
+
+    They are random: nobody gets from one to a name without the key file, a CSV of
+    ``pseudonym,folder`` that its owner alone may read. Names in it keep theirs; new ones are
+    added. Raises HarnessError for a key file that is damaged or cannot be written.
+    """
+    known = _known(key_file)
+    taken = set(known.values())
+    for name in dict.fromkeys(names):
+        if name not in known:
+            known[name] = _unused(taken)
+            taken.add(known[name])
+    _write(key_file, known)
+    return {name: known[name] for name in names}
+
+
+def _unused(taken: set[str]) -> str:
+    while (pseudonym := f"s-{secrets.token_hex(5)}") in taken:
+        pass
+    return pseudonym
+
+
+def _known(key_file: Path) -> dict[str, str]:
+    """Pseudonyms by folder; none when there is no key file yet."""
+    try:
+        text = key_file.read_bytes().decode("utf-8-sig", "surrogateescape")
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise HarnessError(f"{key_file}: cannot be read: {error.strerror}") from None
+    except csv.Error as error:
+        raise _damaged(key_file, str(error)) from None
+    if not lines or lines[0] != _HEADER:
+        raise _damaged(key_file, "it does not begin with pseudonym,folder")
+    known: dict[str, str] = {}
+    for number, line in enumerate(lines[1:], start=2):
+        if len(line) != 2 or not _PSEUDONYM.fullmatch(line[0]) or not line[1]:
+            raise _damaged(key_file, f"entry {number} is no pseudonym,folder")
+        name = line[1].removeprefix("'")
+        if name in known or line[0] in known.values():
+            raise _damaged(key_file, f"entry {number} is there twice")
+        known[name] = line[0]
+    return known
+
+
+def _damaged(key_file: Path, why: str) -> HarnessError:
+    return HarnessError(
+        f"{key_file}: damaged ({why}); restore a copy, or name a new file to give new pseudonyms"
+    )
+
+
+def _write(key_file: Path, known: Mapping[str, str]) -> None:
+    try:
+        with replaced_file(key_file) as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(_text(known).encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise HarnessError(f"{key_file}: cannot be written: {error.strerror}") from None
+
+
+def _text(known: Mapping[str, str]) -> str:
+    """The key file's CSV; a name that a spreadsheet would run gets an apostrophe in front."""
+    output = io.StringIO()
+    writer = csv.writer(output)
+    writer.writerow(_HEADER)
+    for name, pseudonym in known.items():
+        writer.writerow([pseudonym, f"'{name}" if name.startswith(_FORMULA_STARTS) else name])
+    return output.getvalue()

@@ -1,0 +1,86 @@
+"""Pseudonyms: random, the same in the next run, and reversible with the key file alone."""
+
+import csv
+import os
+import re
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import HarnessError
+from harness.pseudonyms import pseudonyms
+
+HOSTILE = ["=cmd|' /C calc'!A0", "'quoted", "a,b", 'say "x"', "two\nlines", "<script>", "\u202egnp",
+           "a|b", "-1", "@x", os.fsdecode(b"\xff"), "r\r"]  # fmt: skip
+
+
+def test_each_name_gets_its_own_random_pseudonym(tmp_path):
+    first = pseudonyms(["ann", "bob", "ann"], tmp_path / "one.csv")
+    second = pseudonyms(["ann", "bob"], tmp_path / "two.csv")
+    assert set(first) == {"ann", "bob"}
+    assert len({*first.values(), *second.values()}) == 4
+    assert all(re.fullmatch(r"s-[0-9a-f]{10}", found) for found in first.values())
+
+
+def test_the_next_run_gives_the_same_and_adds_new_ones(tmp_path):
+    key = tmp_path / "key.csv"
+    first = pseudonyms(["ann", "bob"], key)
+    second = pseudonyms(["carl", "bob"], key)
+    assert second["bob"] == first["bob"]
+    assert pseudonyms(["ann", "bob", "carl"], key) == first | second
+
+
+def test_the_key_file_is_the_owner_s_alone(tmp_path):
+    key = tmp_path / "new" / "key.csv"
+    expected = pseudonyms(["ann"], key)
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert key.read_bytes().decode() == f"pseudonym,folder\r\n{expected['ann']},ann\r\n"
+    key.chmod(0o644)
+    pseudonyms(["ann"], key)
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert list(key.parent.iterdir()) == [key]
+
+
+def test_hostile_names_come_back_and_start_no_formula(tmp_path):
+    key = tmp_path / "key.csv"
+    first = pseudonyms(HOSTILE, key)
+    assert pseudonyms(HOSTILE, key) == first
+    with key.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        cells = [line[1] for line in csv.reader(file)]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1), unique=True, max_size=8))
+def test_any_names_come_back(tmp_path_factory, names):
+    key = tmp_path_factory.mktemp("key") / "key.csv"
+    first = pseudonyms(names, key)
+    assert pseudonyms(names, key) == first
+    assert len(set(first.values())) == len(names)
+
+
+GOOD = "s-0123456789,ann\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "folder,pseudonym\n", "pseudonym,folder\ns-0123456789\n", "pseudonym,folder\nann,ann\n",
+     f"pseudonym,folder\n{GOOD}{GOOD}", f"pseudonym,folder\n{GOOD}s-0123456789,bob\n",
+     f"pseudonym,folder\n{GOOD}s-00000", "pseudonym,folder\ns-0123456789,\n", "\0\0",
+     f'pseudonym,folder\n{GOOD}s-0000000000,"x'],
+)  # fmt: skip
+def test_a_damaged_key_file_is_left_as_it_is(tmp_path, content):
+    key = tmp_path / "key.csv"
+    key.write_text(content)
+    with pytest.raises(HarnessError, match=r"key\.csv: damaged \(.*restore a copy"):
+        pseudonyms(["ann"], key)
+    assert key.read_text() == content
+
+
+def test_a_key_file_that_cannot_be_one_says_so(tmp_path):
+    with pytest.raises(HarnessError, match="cannot be read"):
+        pseudonyms(["ann"], tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HarnessError, match="cannot be"):
+        pseudonyms(["ann"], tmp_path / "file" / "key.csv")
