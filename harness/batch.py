@@ -18,8 +18,9 @@ from harness.errors import HarnessError, Status, SubmissionError
 from harness.executors import InThisProcess, Processes, WorkerLostError
 from harness.fingerprints import fingerprint
 from harness.grade import grade_folder, rejected
-from harness.intake import folder_of
+from harness.intake import entries, folder_of
 from harness.preparation import prepare
+from harness.pseudonyms import pseudonyms
 from harness.reporting import Relay
 from harness.speed import timed
 
@@ -33,6 +34,20 @@ if TYPE_CHECKING:
     from harness.reporting import Display
 
 _OURS = (Status.NOT_GRADED, Status.HARNESS_ERROR)
+
+
+DEFAULT_FOLDER = Path("submissions")
+
+
+def submissions(
+    paths: Sequence[Path], each: Path | None, output: Path, key_file: Path | None
+) -> list[Entry]:
+    """What to grade, ``submissions/`` by default; under pseudonyms where there is a key file."""
+    found = entries(paths, each if paths or each else DEFAULT_FOLDER, output / "intake")
+    if key_file is None:
+        return found
+    names = pseudonyms([entry.name for entry in found], key_file)
+    return [replace(entry, name=names[entry.name]) for entry in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,4 +198,3 @@ def unpacked(entry: Entry) -> Iterator[Path | SubmissionError]:
         except SubmissionError as error:
             folder = error
         yield folder
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -15,7 +15,9 @@ from harness.errors import HarnessError, Status
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from harness.attempts import Which
     from harness.records import Record
+    from harness.roster import Person
 
 _FOLDER = click.Path(path_type=Path)
 _OURS = (Status.NOT_GRADED, Status.HARNESS_ERROR)
@@ -42,7 +44,15 @@ def main() -> None:
               metavar="GIB", help="Memory that a foreign model may use.")  # fmt: skip
 @click.option("--no-timing", is_flag=True, help="Leave inference times out.")
 @click.option("--no-sharing", is_flag=True, help="Run every net in full, without B's features.")
-@click.option("--force", is_flag=True, help="Predict again what is stored.")
+@click.option("--force", is_flag=True, help="Start over: use nothing that is stored.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+              help="Submissions at the same time; about 1 GiB of memory each.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--roster", type=_FOLDER, metavar="CSV", help="Whose the submissions are.")
+@click.option("--attempts", type=click.Choice(["all", "latest", "best"]), default="all",
+              show_default=True, help="Which of a person's submissions to show.")  # fmt: skip
+@click.option("--anonymous", type=_FOLDER, metavar="KEYFILE",
+              help="Pseudonyms instead of folder names; KEYFILE tells whose they are.")  # fmt: skip
 def grade(
     paths: tuple[Path, ...],
     each: Path | None,
@@ -51,8 +61,11 @@ def grade(
     output: Path,
     **switches: Any,
 ) -> None:
-    """Grade submissions: each PATH is one; without any, every folder in submissions/."""
-    from harness.batch import grade_batch, submission_folders
+    """Grade submissions: each PATH is one; without any, every folder in submissions/.
+
+    Run it again to go on after an interruption: what is finished is not repeated.
+    """
+    from harness.batch import Batch, Setup, submissions
     from harness.bench import Options
     from harness.preparation import prepare
     from harness.reporting import shown_progress
@@ -66,15 +79,24 @@ def grade(
         sharing=not switches["no_sharing"],
     )
     with _one_line_errors():
-        folders = submission_folders(paths, each)
-        with shown_progress() as progress:
-            bench = prepare(dataset, badnet, output, options, progress)
-            records, problems = grade_batch(folders, bench)
-        _write_boards(output)
-        click.echo(_shown(records), nl=False)
-        for problem in problems:
+        entries = submissions(paths, each, output, switches["anonymous"])
+        roster = _people(output, switches["roster"])
+        with shown_progress(quiet=switches["quiet"]) as display:
+            bench = prepare(dataset, badnet, output, options, display)
+            batch = Batch(entries, Setup(dataset, badnet, output, options), bench)
+            try:
+                batch.grade(display, switches["jobs"])
+            except KeyboardInterrupt:
+                display.says(f"{len(batch.records)} of {len(entries)} submissions are graded")
+                if batch.records:
+                    _write_boards(output, roster, switches["attempts"])
+                raise
+        _write_boards(output, roster, switches["attempts"])
+        records = _attempts(list(batch.records.values()), roster, switches["attempts"])
+        click.echo(_shown(records, output), nl=False)
+        for problem in batch.problems:
             click.echo(f"error: {problem}", err=True)
-    sys.exit(2 if problems else exit_code(records))
+    sys.exit(2 if batch.problems else exit_code(records))
 
 
 @main.command()
@@ -107,11 +129,55 @@ def doctor(datasets: tuple[str, ...], isolation: str) -> None:
 
 @main.command()
 @click.argument("results", type=_FOLDER, default=Path("results"))
-def leaderboard(results: Path) -> None:
+@click.option("--roster", type=_FOLDER, metavar="CSV", help="Whose the submissions are.")
+@click.option("--attempts", type=click.Choice(["all", "latest", "best"]), default="all",
+              show_default=True, help="Which of a person's submissions to show.")  # fmt: skip
+def leaderboard(results: Path, roster: Path | None, attempts: str) -> None:
     """Render the leaderboard of RESULTS again from its records."""
     with _one_line_errors():
-        records = _write_boards(results)
-        click.echo(_shown(records), nl=False)
+        records = _write_boards(results, _people(results, roster), attempts)
+        click.echo(_shown(records, results), nl=False)
+
+
+@main.command()
+@click.argument("results", type=_FOLDER, default=Path("results"))
+@click.option("--rubric", type=_FOLDER, metavar="FILE", help="Judge by FILE; it is kept.")
+@click.option("--out", type=_FOLDER, metavar="DIR", help="Leave RESULTS alone; write to DIR.")
+def regrade(results: Path, rubric: Path | None, out: Path | None) -> None:
+    """Judge RESULTS again by another rubric, limits or ranking; no model is run."""
+    from harness.regrade import regraded
+
+    with _one_line_errors():
+        target = regraded(results, rubric, out or results)
+        records = _write_boards(target)
+        click.echo(_shown(records, target), nl=False)
+
+
+@main.command()
+@click.argument("results", type=_FOLDER)
+@click.argument("submission")
+@click.argument("path", type=_FOLDER)
+@click.option("--dataset", default="faces", show_default=True, metavar="NAME|DIR")
+@click.option("--badnet", type=_FOLDER, metavar="FILE", help="Weights of the BadNet.")
+def verify(results: Path, submission: str, path: Path, dataset: str, badnet: Path | None) -> None:
+    """Predict SUBMISSION's files at PATH again and compare with the record in RESULTS."""
+    from harness.verification import verification
+
+    with _one_line_errors():
+        lines, proven = verification(results, submission, path, (dataset, badnet))
+    click.echo("\n".join(lines))
+    sys.exit(0 if proven else 1)
+
+
+@main.command()
+@click.argument("before", type=_FOLDER)
+@click.argument("after", type=_FOLDER)
+def diff(before: Path, after: Path) -> None:
+    """Who moved between two results folders, and why."""
+    from harness.comparison import differences
+
+    with _one_line_errors():
+        click.echo("\n".join(differences(before, after)))
 
 
 @main.command()
@@ -200,26 +266,48 @@ def _statuses(record: Record) -> list[Status]:
     return [record.status, *(checkpoint.status for checkpoint in record.checkpoints)]
 
 
-def _write_boards(output: Path) -> list[Record]:
-    """Render all stored records into the results folder; returns them."""
+def _people(results: Path, roster: Path | None) -> tuple[Person, ...]:
+    """The roster given, else the one that lies in the results folder, else nobody."""
+    from harness.roster import read_roster
+
+    kept = results / "roster.csv"
+    if roster is None and not kept.is_file():
+        return ()
+    return read_roster(roster or kept)
+
+
+def _attempts(
+    records: Sequence[Record], roster: Sequence[Person], attempts: str
+) -> Sequence[Record]:
+    from harness.attempts import chosen
+
+    return chosen(records, roster, cast("Which", attempts)) if roster else records
+
+
+def _write_boards(
+    output: Path, roster: Sequence[Person] = (), attempts: str = "all"
+) -> Sequence[Record]:
+    """Render all stored records into the results folder; returns those that it shows."""
+    from harness.judgement.rubric import rubric_of
     from harness.leaderboard import board
     from harness.renderers import csv, json, markdown
     from harness.store import Store, write_text
 
-    records = Store(output).records()
+    records = _attempts(Store(output).records(), roster, attempts)
     if not records:
         raise HarnessError(f"{output}: no records in it; grade something first")
-    ranked = board(records)
+    ranked = board(records, rubric_of(output).ranking)
     for suffix, renderer in (("md", markdown), ("csv", csv), ("json", json)):
         write_text(output / f"leaderboard.{suffix}", renderer.render(ranked))
     return records
 
 
-def _shown(records: Sequence[Record]) -> str:
+def _shown(records: Sequence[Record], output: Path) -> str:
+    from harness.judgement.rubric import rubric_of
     from harness.leaderboard import board
     from harness.renderers import text
 
-    return text.render(board(records))
+    return text.render(board(records, rubric_of(output).ranking))
 
 
 @contextmanager

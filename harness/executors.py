@@ -57,7 +57,7 @@ class Processes(Executor):
         self, call: Callable[_Given, _Result], /, *args: _Given.args, **kwargs: _Given.kwargs
     ) -> Future[_Result]:
         """Return a future of the call in one of the processes."""
-        return self._threads.submit(self._run, call, args, kwargs)  # type: ignore[arg-type]
+        return self._threads.submit(self._run, call, args, kwargs)
 
     def _run(self, call: Callable[..., _Result], args: Any, kwargs: Any) -> _Result:
         try:

@@ -9,10 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
-from harness.judgement.checks import PRESENT
-from harness.judgement.known import known_benchmark
 from harness.judgement.rubric import read_rubric, rubric_of
-from harness.judgement.scoring import scored, total
+from harness.judgement.scoring import total
 from harness.judgement.statistics import (
     false_positive_rate,
     other_attack_success_rate,
@@ -20,7 +18,7 @@ from harness.judgement.statistics import (
     true_positive_rate,
     wilson_interval,
 )
-from harness.judgement.verdict import judged
+from harness.judgement.verdict import judged_again
 from harness.judgement.views import instructor_view, student_view
 from harness.metrics import attack_success_rate, clean_accuracy, defense_effectiveness
 from harness.renderers.columns import ABSENT, one_line, percent
@@ -31,11 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.findings import Comparison, Diagnosis, OriginalCounts, SplitOriginals
-    from harness.judgement.rubric import Rubric
     from harness.records import Checkpoint, Counts, Record, SplitCounts
-
-_EVIDENCE_SINCE = 2
-"""Schema version from which a record holds what it takes to judge it again."""
 
 _ANSWERS = {True: "yes", False: "NO", None: "?"}
 _NET_HEADINGS = ("X", "net", "split", "clean accuracy (95 %)", "ASR (95 %)", "TPR (95 %)",
@@ -54,15 +48,6 @@ def explanation(
     record = judged_again(records[submission], rubric)
     view = instructor_view(record) if instructor else student_view(record, rubric.student_view.hide)
     return story(view)
-
-
-def judged_again(record: Record, rubric: Rubric) -> Record:
-    """``record`` by this rubric; one from before evidence was kept only gets its points."""
-    if record.schema_version < _EVIDENCE_SINCE:
-        return scored(record, rubric)
-    required = [check.limit for check in record.checks if check.name == PRESENT]
-    wanted = [float(x) for x in required if isinstance(x, int | float)]
-    return judged(record, rubric, known_benchmark(record.badnet_weights_hash), wanted)
 
 
 def story(record: Record) -> str:

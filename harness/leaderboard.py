@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.judgement.checks import checkpoint_passes
+from harness.judgement.scoring import total
 from harness.metrics import defense_effectiveness
 from harness.records import Board, Row
 
@@ -15,13 +16,17 @@ if TYPE_CHECKING:
     from harness.records import Checkpoint, Record
 
 
-def board(records: Sequence[Record]) -> Board:
+BY = ("checkpoints_passed", "defense_effectiveness")
+
+
+def board(records: Sequence[Record], by: Sequence[str] = BY) -> Board:
     """Rank by required checkpoints passed, then by mean DER of the required GoodNets on test.
 
-    Equal scores share a rank; what has no score is unranked and last.
+    ``by`` names other scores of a row (``points`` too). Equal scores share a rank; what has no
+    score is unranked and last.
     """
-    rows = sorted((_row(record) for record in records), key=_order)
-    ranked = [replace(row, rank=_rank(row, rows)) for row in rows]
+    rows = sorted((_row(record) for record in records), key=lambda row: _order(row, by))
+    ranked = [replace(row, rank=_rank(row, rows, by)) for row in rows]
     dataset = ", ".join(sorted({record.dataset.name for record in records}))
     badnet = next((record.badnet for record in records if record.badnet), None)
     return Board(dataset=dataset, badnet=badnet, rows=tuple(ranked))
@@ -41,6 +46,7 @@ def _row(record: Record) -> Row:
         checkpoints=record.checkpoints,
         checks_failed=sum(check.passed is False for check in asked),
         diagnoses=record.diagnoses,
+        points=sum_of[0] if (sum_of := total(record.points)) else None,
     )
 
 
@@ -54,20 +60,21 @@ def _mean_effectiveness(record: Record, required: Sequence[Checkpoint]) -> float
     return sum(known) / len(known) if known else None
 
 
-def _score(row: Row) -> tuple[int, float] | None:
-    if row.defense_effectiveness is None:
+def _score(row: Row, by: Sequence[str]) -> tuple[float, ...] | None:
+    scores = [getattr(row, name) for name in by]
+    if row.defense_effectiveness is None or None in scores:
         return None
-    return row.checkpoints_passed, row.defense_effectiveness
+    return tuple(scores)
 
 
-def _order(row: Row) -> tuple[bool, int, float, str]:
-    passed, effectiveness = _score(row) or (0, 0.0)
-    return _score(row) is None, -passed, -effectiveness, row.submission
+def _order(row: Row, by: Sequence[str]) -> tuple[bool, tuple[float, ...], str]:
+    score = _score(row, by)
+    return score is None, tuple(-value for value in score or ()), row.submission
 
 
-def _rank(row: Row, rows: Sequence[Row]) -> int | None:
-    score = _score(row)
+def _rank(row: Row, rows: Sequence[Row], by: Sequence[str]) -> int | None:
+    score = _score(row, by)
     if score is None:
         return None
-    scores = (_score(other) for other in rows)
+    scores = (_score(other, by) for other in rows)
     return 1 + sum(other is not None and other > score for other in scores)

@@ -62,6 +62,7 @@ def prepare(
         options=options,
         progress=progress,
     )
+    bench.store.secret_number("")  # made before several processes could each make one
     progress.stage(benchmark.name, "predicting the BadNet")
     answers = network_answers(badnet_weights, bench).encoded
     progress.stage(benchmark.name, "looking up the reference's pruning order")

@@ -341,6 +341,7 @@ class Row:
     checkpoints: tuple[Checkpoint, ...]
     checks_failed: int
     diagnoses: tuple[Diagnosis, ...] = ()
+    points: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

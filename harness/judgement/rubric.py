@@ -20,6 +20,8 @@ HIDEABLE = ("test", "points", "reference", "timing")
 KINDS = ("loading", "checkpoint", "goodnet", "metrics")
 QUESTIONS = (DROP, FIRST_CROSSING, ORDER, "lineage")
 """Between which a checkpoint's points are shared out."""
+RANKINGS = ("checkpoints_passed", "defense_effectiveness", "points")
+"""What a leaderboard may rank by, best first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ class Rubric:
     thresholds: Thresholds = field(default_factory=Thresholds)
     student_view: StudentView = field(default_factory=StudentView)
     overrides: tuple[Override, ...] = ()
+    ranking: tuple[str, ...] = RANKINGS[:2]
 
 
 def default_rubric() -> Rubric:
@@ -115,6 +118,8 @@ def _problems(rubric: Rubric) -> Iterator[str]:
         yield f"[shares] split 1 between {', '.join(QUESTIONS)}"
     if hidden := set(rubric.student_view.hide) - set(HIDEABLE):
         yield f"[student_view] cannot hide {min(hidden)!r}; only {', '.join(HIDEABLE)}"
+    if not rubric.ranking or set(rubric.ranking) - set(RANKINGS):
+        yield f"ranking is a list of {', '.join(RANKINGS)}"
     for override in rubric.overrides:
         yield from _override_problems(override, names)
 

@@ -18,6 +18,7 @@ from harness.judgement.diagnoses import (
     is_nested,
     submission_diagnoses,
 )
+from harness.judgement.known import known_benchmark
 from harness.judgement.scoring import scored
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from harness.findings import Thresholds
     from harness.judgement.rubric import Rubric
     from harness.records import Benchmark, Check, Checkpoint, Record
+
+_EVIDENCE_SINCE = 2
+"""Schema version from which a record holds what it takes to judge it again."""
 
 
 def judged(
@@ -54,6 +58,15 @@ def judged(
     record = replace(record, checkpoints=diagnosed)
     record = replace(record, diagnoses=submission_diagnoses(record, limits))
     return scored(record, rubric)
+
+
+def judged_again(record: Record, rubric: Rubric) -> Record:
+    """``record`` by this rubric; one from before evidence was kept only gets its points."""
+    if record.schema_version < _EVIDENCE_SINCE:
+        return scored(record, rubric)
+    required = [check.limit for check in record.checks if check.name == checks.PRESENT]
+    wanted = [float(x) for x in required if isinstance(x, int | float)]
+    return judged(record, rubric, known_benchmark(record.badnet_weights_hash), wanted)
 
 
 def _checked(record: Record, checkpoint: Checkpoint, limits: Thresholds) -> Checkpoint:

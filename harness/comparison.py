@@ -1,0 +1,92 @@
+"""Two results folders side by side: who moved on the leaderboard, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.errors import HarnessError
+from harness.judgement.rubric import rubric_of
+from harness.judgement.scoring import total
+from harness.leaderboard import board
+from harness.renderers.columns import one_line
+from harness.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from harness.records import Check, Record
+
+
+def differences(before: Path, after: Path) -> list[str]:
+    """One line for each submission that differs, and a summary. Raises HarnessError."""
+    old, new = _ranked(before), _ranked(after)
+    lines = [
+        one_line(f"{name}: {'; '.join(reasons)}")
+        for name in sorted(old.keys() | new.keys())
+        if (reasons := list(_reasons(old.get(name), new.get(name))))
+    ]
+    same = len(old.keys() | new.keys()) - len(lines)
+    return [*lines, f"{len(lines)} differ, {same} are the same"]
+
+
+def _ranked(results: Path) -> dict[str, tuple[int | None, Record]]:
+    records = {record.submission: record for record in Store(results).records()}
+    if not records:
+        raise HarnessError(f"{results}: no records in it; grade something first")
+    rows = board(list(records.values()), rubric_of(results).ranking).rows
+    return {row.submission: (row.rank, records[row.submission]) for row in rows}
+
+
+def _reasons(
+    old: tuple[int | None, Record] | None, new: tuple[int | None, Record] | None
+) -> Iterator[str]:
+    if old is None or new is None:
+        yield "is new" if old is None else "is gone"
+        return
+    yield from _changed("rank", old[0], new[0])
+    one, other = old[1], new[1]
+    yield from _changed("status", one.status.value, other.status.value)
+    yield from _changed("points", _points(one), _points(other))
+    yield from _changed("data", one.dataset, other.dataset, tell=False)
+    yield from _checkpoints(one, other)
+    yield from _changed("diagnoses", _codes(one), _codes(other))
+
+
+def _checkpoints(old: Record, new: Record) -> Iterator[str]:
+    theirs = {c.drop_points: c for c in new.checkpoints}
+    for ours in old.checkpoints:
+        name = "X = ?" if ours.drop_points is None else f"X = {ours.drop_points:g}"
+        other = theirs.pop(ours.drop_points, None)
+        if other is None:
+            yield f"{name} is gone"
+            continue
+        yield from _changed(f"{name} file", ours.artifact, other.artifact, tell=False)
+        yield from _changed(f"{name} counts of B'", ours.repaired, other.repaired, tell=False)
+        yield from _changed(f"{name} counts of G", ours.goodnet, other.goodnet, tell=False)
+        yield from _changed(f"{name} checks failed", _failed(ours.checks), _failed(other.checks))
+    for points in theirs:
+        yield f"X = {points:g} is new" if points is not None else "X = ? is new"
+
+
+def _changed(what: str, old: object, new: object, *, tell: bool = True) -> Iterator[str]:
+    if old != new:
+        yield f"{what} {_told(old)} -> {_told(new)}" if tell else f"{what} changed"
+
+
+def _told(value: object) -> str:
+    return "none" if value in (None, "") else str(value)
+
+
+def _points(record: Record) -> str | None:
+    points = total(record.points)
+    return f"{points[0]:g} of {points[1]:g}" if points else None
+
+
+def _codes(record: Record) -> str:
+    diagnoses = [*record.diagnoses, *(d for c in record.checkpoints for d in c.diagnoses)]
+    return ", ".join(sorted({diagnosis.code for diagnosis in diagnoses}))
+
+
+def _failed(checks: tuple[Check, ...]) -> str:
+    return ", ".join(check.name for check in checks if check.passed is False)

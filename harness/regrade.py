@@ -1,0 +1,37 @@
+"""A whole course judged again from its records: checks, diagnoses and points by a rubric.
+
+Counts are evidence and stay as they are. No model is opened and TensorFlow is not imported.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from harness.errors import HarnessError
+from harness.judgement.rubric import read_rubric, rubric_of
+from harness.judgement.verdict import judged_again
+from harness.store import Store, write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def regraded(results: Path, rubric_file: Path | None, target: Path) -> Path:
+    """Write every record of ``results`` to ``target`` as the rubric judges it; returns ``target``.
+
+    The rubric stays in ``target``. Raises HarnessError for a bad rubric or an empty folder.
+    """
+    rubric = read_rubric(rubric_file) if rubric_file else rubric_of(results)
+    records = Store(results).records()
+    if not records:
+        raise HarnessError(f"{results}: no records in it; grade something first")
+    store = Store(target)
+    for record in records:
+        store.put_record(judged_again(record, rubric))
+    kept = rubric_file or results / "rubric.toml"
+    if kept.is_file() and kept != target / "rubric.toml":
+        write_text(target / "rubric.toml", kept.read_text(encoding="utf-8"))
+    if target != results and (results / "roster.csv").is_file():
+        shutil.copy(results / "roster.csv", target / "roster.csv")
+    return target

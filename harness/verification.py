@@ -1,0 +1,76 @@
+"""Proof of a record: its submission predicted again, with nothing taken from a store."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.batch import Batch, Setup
+from harness.bench import Options
+from harness.errors import HarnessError
+from harness.intake import Entry
+from harness.preparation import prepare
+from harness.renderers.columns import one_line
+from harness.reporting import shown_progress
+from harness.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.records import Checkpoint, Record
+
+
+def verification(
+    results: Path, submission: str, path: Path, benchmark: tuple[str, Path | None]
+) -> tuple[list[str], bool]:
+    """A line for each figure that was compared, and whether all are the stored ones.
+
+    ``benchmark``: dataset and, optionally, the BadNet's weights. Raises HarnessError where
+    there is no such record, or it was made on other data.
+    """
+    records = {record.submission: record for record in Store(results).records()}
+    if submission not in records:
+        raise HarnessError(f"{results}: no record of {one_line(submission)!r} in it")
+    stored = records[submission]
+    with tempfile.TemporaryDirectory(prefix="harness-") as scratch, shown_progress() as display:
+        setup = Setup(*benchmark, Path(scratch), Options(timing=False))
+        bench = prepare(*benchmark, Path(scratch), setup.options, display)
+        arrays = {name: labeled.sha256 for name, labeled in bench.sets.items()}
+        if arrays != stored.dataset.arrays:
+            raise HarnessError(
+                f"{results}: {one_line(submission)} was graded on other data "
+                f"({stored.dataset.name}, {stored.dataset.split}); name it with --dataset"
+            )
+        batch = Batch([Entry(name=submission, path=path)], setup, bench)
+        batch.grade(display, 1)
+    if batch.problems:
+        raise HarnessError(batch.problems[0])
+    compared = list(_compared(stored, batch.records[submission]))
+    return [line for line, _ in compared], all(equal for _, equal in compared)
+
+
+def _compared(stored: Record, again: Record) -> Iterator[tuple[str, bool]]:
+    yield _line("BadNet: counts", stored.badnet, again.badnet)
+    yield _line("status", stored.status.value, again.status.value)
+    found = {c.drop_points: c for c in again.checkpoints}
+    for checkpoint in stored.checkpoints:
+        points = checkpoint.drop_points
+        name = "X = ?" if points is None else f"X = {points:g}"
+        other = found.get(points)
+        yield _line(f"{name}: files", _files(checkpoint), other and _files(other))
+        yield _line(f"{name}: counts of B'", checkpoint.repaired, other and other.repaired)
+        yield _line(f"{name}: counts of G", checkpoint.goodnet, other and other.goodnet)
+
+
+def _files(checkpoint: Checkpoint) -> tuple[str | None, ...]:
+    return tuple(
+        artifact.sha256 if artifact else None
+        for artifact in (checkpoint.artifact, checkpoint.goodnet_artifact)
+    )
+
+
+def _line(what: str, stored: object, again: object) -> tuple[str, bool]:
+    equal = stored == again
+    verdict = "the same" if equal else f"DIFFERENT: stored {stored}, now {again}"
+    return one_line(f"{what}: {verdict}"), equal
