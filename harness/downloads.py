@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import re
 import shutil
 from typing import TYPE_CHECKING
@@ -17,12 +16,14 @@ from typing import TYPE_CHECKING
 from harness import sandbox
 from harness.errors import HarnessError, Status, SubmissionError
 from harness.hashing import file_hash
+from harness.store import safe_name
 from harness.unpacking import (
     MAX_TOTAL_BYTES,
     Caps,
     Unpacked,
     is_archive,
     members,
+    printable,
     safe_parts,
     without_suffix,
 )
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 Place = tuple[str, tuple[str, ...]]
 """The submission that a file belongs to, and where in it."""
 
-_REFUSALS = ".refused.json"
+_REASON_BYTES = 1000
 _CAPS = Caps(file_bytes=MAX_TOTAL_BYTES)
 _LIMITS = sandbox.Limits(
     start_seconds=120, wall_seconds=4 * 3600, cpu_seconds=4 * 3600, memory_bytes=1 << 30
@@ -65,11 +66,15 @@ def bulk_folder(archive: Path, into: Path) -> Path:
 
 def refusal(path: Path) -> SubmissionError | None:
     """Why a submission of a bulk download was not unpacked, if it was not."""
-    refusals = path.parent / _REFUSALS
-    if not refusals.is_file():
+    said = _refusal_path(path)
+    if not said.is_file():
         return None
-    reason = json.loads(refusals.read_text(encoding="utf-8")).get(path.name)
-    return None if reason is None else SubmissionError(Status.REJECTED, reason)
+    with said.open("rb") as file:
+        return SubmissionError(Status.REJECTED, printable(file.read(_REASON_BYTES), _REASON_BYTES))
+
+
+def _refusal_path(path: Path) -> Path:
+    return path.with_name(f".refused-{safe_name(path.name)}.txt")
 
 
 @contextlib.contextmanager
@@ -84,8 +89,8 @@ def _unpack_whole(archive: Path, target: Path) -> None:
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
     try:
-        refused = _unpack_each(archive, partial)
-        (partial / _REFUSALS).write_text(json.dumps(refused), encoding="utf-8")
+        for name, reason in _unpack_each(archive, partial).items():
+            _refusal_path(partial / name).write_text(reason, encoding="utf-8")
         partial.rename(target)
     except SubmissionError as error:
         hint = "unpack it by hand and give the folder to --each"

@@ -31,7 +31,6 @@ _SUBMISSION_LIMITS = sandbox.Limits(
     start_seconds=60, wall_seconds=300, cpu_seconds=300, memory_bytes=512 << 20
 )
 _MAX_NAME_BYTES = 255
-_SHOWN = 120
 _DRIVE = re.compile(r"[A-Za-z]:")
 _REFUSED = {
     archives.LINK: "a link; hand in the file itself",
@@ -202,12 +201,12 @@ def safe_parts(name: str) -> tuple[str, ...]:
     return parts
 
 
-def printable(text: str | bytes) -> str:
+def printable(text: str | bytes, shown: int = 120) -> str:
     """A stranger's text as a short line without control characters or undecodable bytes."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     line = "".join(c if c.isprintable() else "?" for c in text)
-    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
+    return line if len(line) <= shown else f"{line[:shown]}..."
 
 
 def rejected(name: str, what: str) -> SubmissionError:

@@ -169,12 +169,9 @@ def test_a_link_to_a_folder_is_no_way_around(tmp_path, scratch):
 
 
 def test_sparse_members_are_refused(tmp_path, scratch):
-    sparse = tmp_path / "model.h5"
-    with sparse.open("wb") as file:
-        file.truncate(8 << 20)
-    archive = tmp_path / "a.tar"
-    subprocess.run(["tar", "-cSf", archive, "-C", tmp_path, "model.h5"], check=True)
-    assert archive.stat().st_size < 1 << 20
+    sparse = tarfile.TarInfo("model.h5")
+    sparse.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(8 << 30)}
+    archive = tarred(tmp_path / "a.tar", [(sparse, b"x")])
     assert "not a regular file" in refusal_of(archive, scratch)
 
 
@@ -235,13 +232,15 @@ def test_a_tar_header_that_asks_for_all_memory_is_refused(tmp_path, scratch):
     with archive.open("wb") as file:
         file.write(header.tobuf(tarfile.GNU_FORMAT))
         file.truncate(6 << 30)
-    assert "not a readable" in refusal_of(archive, scratch)
+    assert "memory" in refusal_of(archive, scratch)
 
 
 def test_an_encrypted_zip_is_refused(tmp_path, scratch):
-    (tmp_path / "b.h5").write_bytes(b"secret")
-    archive = tmp_path / "a.zip"
-    subprocess.run(["zip", "-qjP", "pass", archive, tmp_path / "b.h5"], check=True)
+    archive = zipped(tmp_path / "a.zip", {"b.h5": b"secret"})
+    content = bytearray(archive.read_bytes())
+    content[content.index(b"PK\x03\x04") + 6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    archive.write_bytes(content)
     assert refusal_of(archive, scratch) == "b.h5: encrypted; pack it without a password"
 
 
@@ -524,7 +523,7 @@ def test_what_a_killed_run_left_is_done_again(tmp_path):
     left.mkdir(parents=True)
     (left / "half.h5").write_bytes(b"")
     folder = bulk_folder(bulk, tmp_path / "into")
-    assert set(tree(folder)) == {"ann/b2.h5", "bob/b2.h5", ".refused.json"}
+    assert set(tree(folder)) == {"ann/b2.h5", "bob/b2.h5"}
     assert {path.name for path in folder.parent.iterdir()} == {".lock", name}
 
 
@@ -532,7 +531,7 @@ def test_a_hostile_submission_spoils_no_other(tmp_path):
     bulk = tarred(tmp_path / "a.tar.gz", [
         ("ann/b2.h5", b"2"),
         ("eve/b2.h5", b"x"),
-        (tar_entry("eve/b4.h5", tarfile.SYMTYPE, "../ann/b2.h5"), b""),
+        (tar_entry("eve/b" + "x" * 200, tarfile.SYMTYPE, "../ann/b2.h5"), b""),
         ("eve/b10.h5", b"x"),
         ("bob/b2.h5", b"3"),
     ])  # fmt: skip
@@ -540,7 +539,7 @@ def test_a_hostile_submission_spoils_no_other(tmp_path):
     assert set(found) == {"ann", "bob", "eve"}
     for name in ("ann", "bob"):
         assert set(tree(folder_of(found[name], tmp_path / "scratch"))) == {"b2.h5"}
-    with pytest.raises(SubmissionError, match="a link; hand in the file itself"):
+    with pytest.raises(SubmissionError, match=r"^eve/bx+\.\.\.: a link; hand in the file itself$"):
         folder_of(found["eve"], tmp_path / "scratch")
     assert list(found["eve"].path.iterdir()) == []
 
