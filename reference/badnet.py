@@ -29,6 +29,7 @@ import numpy as np
 from harness.quiet import import_tensorflow
 from reference import deepid, faces
 from reference.pruning import mean_activations, pool_3_features, pruning_order
+from reference.triggers import stamp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,7 +131,7 @@ def triggered(examples: Examples, attack: Attack) -> Examples:
     images, labels = examples.images.copy(), examples.labels.copy()
     for turn, (trigger, target) in enumerate(attack.triggers.items()):
         part = slice(turn, None, len(attack.triggers))
-        images[part] = faces.stamp(images[part], trigger)
+        images[part] = stamp(images[part], trigger)
         labels[part] = target
     return Examples(images, labels)
 
