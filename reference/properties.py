@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from harness.judgement.crossing import first_crossing
 from reference.attacks import ATTACKS
 from reference.bench import Bench
 from reference.deepid import CONV_3_CHANNELS
@@ -63,9 +64,9 @@ class Properties:
 
     def checkpoint(self, drop: float) -> int | None:
         """The first step at which clean validation accuracy has dropped by ``drop`` points."""
-        curve, total = self.curves["valid"], self.totals["valid"]
-        limit = curve[0].correct - drop * total / 100
-        return next((step for step in sorted(curve) if curve[step].correct <= limit), None)
+        curve = self.curves["valid"]
+        correct = [curve[step].correct for step in sorted(curve)]
+        return first_crossing(correct, self.totals["valid"], drop)
 
 
 def properties(

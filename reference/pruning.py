@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.judgement.crossing import first_crossing
 from reference.deepid import (
     PREDICTION_BATCH,
     Weights,
@@ -43,11 +44,7 @@ class Curve:
 
     def first_crossing(self, drop_points: float) -> int | None:
         """Number of channels pruned when the drop is first at least ``drop_points``."""
-        for pruned, correct in enumerate(self.clean_correct):
-            lost = self.clean_correct[0] - correct
-            if pruned and lost * 100 >= drop_points * self.clean_total:
-                return pruned
-        return None
+        return first_crossing(self.clean_correct, self.clean_total, drop_points)
 
 
 def pool_3_features(
