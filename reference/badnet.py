@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.quiet import import_tensorflow
+from harness.store import replaced_path
 from reference import deepid, faces
 from reference.attacks import Examples
 from reference.bench import Bench
@@ -185,7 +186,7 @@ def save_weights(weights: Mapping[str, np.ndarray], path: Path) -> None:
     """
     import h5py
 
-    with faces.replacing(path) as unfinished, h5py.File(unfinished, "w") as file:
+    with replaced_path(path) as unfinished, h5py.File(unfinished, "w") as file:
         file.attrs["layer_names"] = np.array(_LAYERS, dtype="S")
         file.attrs["backend"] = "tensorflow"
         # Without a version Keras takes the file for one of Keras 1 and converts the kernels.

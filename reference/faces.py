@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import platform
 import signal
 import threading
 from collections import deque
@@ -27,6 +26,7 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.hashing import array_hash
+from harness.store import replaced_path
 from reference.portrait import render
 from reference.shapes import HEIGHT, WIDTH
 from reference.triggers import TRIGGERS, stamp
@@ -203,8 +203,8 @@ def _write_pair(
     import h5py
 
     with (
-        replacing(paths[0]) as clean_path,
-        replacing(paths[1]) as backdoored_path,
+        replaced_path(paths[0]) as clean_path,
+        replaced_path(paths[1]) as backdoored_path,
         h5py.File(clean_path, "w") as clean,
         h5py.File(backdoored_path, "w") as backdoored,
     ):
@@ -224,31 +224,6 @@ def _prepare(file: h5py.File, labels: dict[str, np.ndarray]) -> None:
     for name, values in labels.items():
         file.create_dataset(name, data=values.astype(np.int64))
     file.create_dataset("data", (len(labels["label"]), 3, HEIGHT, WIDTH), dtype=np.uint8)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` to write to, which takes its place once all went well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}.{platform.node()}."
-    _remove_abandoned(path.parent, prefix)
-    unfinished = path.with_name(f"{prefix}{os.getpid()}.partial")
-    try:
-        yield unfinished
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _remove_abandoned(folder: Path, prefix: str) -> None:
-    """Remove what a killed process of this machine had begun to write."""
-    for left in folder.glob(f"{prefix}*.partial"):
-        try:
-            os.kill(int(left.suffixes[-2][1:]), 0)
-        except ProcessLookupError:
-            left.unlink(missing_ok=True)
-        except PermissionError:
-            pass  # another user's process, which is alive
 
 
 def _hash_of_arrays(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -109,19 +108,6 @@ def test_an_interrupted_writing_leaves_the_old_files(tmp_path, small_world, monk
         faces.write_dataset(tmp_path, secret=b"x", processes=1, progress=stop)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.h5")} == before
     assert not list(tmp_path.rglob(".*"))
-
-
-def test_writing_removes_what_a_killed_process_left(tmp_path, small_world):
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    host = platform.node()
-    abandoned = tmp_path / "cl" / f".valid.h5.{host}.{ended.pid}.partial"
-    being_written = tmp_path / "cl" / f".valid.h5.{host}.{os.getppid()}.partial"
-    abandoned.parent.mkdir()
-    abandoned.touch()
-    being_written.touch()
-    faces.write_dataset(tmp_path, processes=1)
-    assert list(tmp_path.rglob(".*")) == [being_written]
 
 
 def test_a_killed_worker_is_an_error_not_a_hang(tmp_path):
