@@ -91,19 +91,25 @@ def inspect(staged: Staged, format_hint: str, classes: int, *, sandboxed: bool) 
 
 
 def trusted_weights(path: Path, benchmark: Benchmark) -> Weights:
-    """The BadNet's weights from the user's own file; raises HarnessError that names it."""
+    """The weights of the benchmark's own BadNet; raises HarnessError that names the file."""
+    weights = badnet_weights(path, benchmark.classes)
+    expected = benchmark.badnet_weights_hash
+    if expected and array_hash(weights) != expected:
+        raise HarnessError(f"{path}: not the BadNet of {benchmark.name}; fetch it again")
+    return weights
+
+
+def badnet_weights(path: Path, classes: int) -> Weights:
+    """The weights of any BadNet from the user's own file; raises HarnessError that names it."""
     if not path.is_file():
         raise HarnessError(f"{path}: no such file; --badnet takes the BadNet's weights")
     staged = Staged(path=path, sha256="", size_bytes=path.stat().st_size)
     try:
-        inspected = inspect(staged, "h5", benchmark.classes, sandboxed=False)
+        inspected = inspect(staged, "h5", classes, sandboxed=False)
     except SubmissionError as error:
         raise HarnessError(f"{path}: not a BadNet: {error.reason}") from None
     if inspected.weights is None:
         raise HarnessError(f"{path}: not a BadNet of the known network ({inspected.differs})")
-    expected = benchmark.badnet_weights_hash
-    if expected and array_hash(inspected.weights) != expected:
-        raise HarnessError(f"{path}: not the BadNet of {benchmark.name}; fetch it again")
     return inspected.weights
 
 

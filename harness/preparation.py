@@ -22,7 +22,7 @@ from harness.datasets import (
 from harness.errors import HarnessError
 from harness.evaluation import trusted_weights
 from harness.hashing import array_hash
-from harness.judgement.crossing import images_needed
+from harness.judgement.crossing import first_crossing
 from harness.judgement.known import known_benchmark, known_fingerprints
 from harness.judgement.rankings import Rankings, known_rankings, measured_rankings
 from harness.judgement.rubric import rubric_of
@@ -75,7 +75,11 @@ def _informed(bench: Bench, record: dict[str, Any]) -> Bench:
     own = array_hash(bench.badnet)
     known = known_benchmark(own)
     measured = measured_rankings(record["activations"])
-    crossings = {x: _first_crossing(record["curve"], x) for x in bench.benchmark.checkpoints}
+    curve = record["curve"]
+    crossings = {
+        points: first_crossing(curve["clean_correct"], curve["clean_total"], points)
+        for points in bench.benchmark.checkpoints
+    }
     return replace(
         bench,
         known=known,
@@ -84,19 +88,11 @@ def _informed(bench: Bench, record: dict[str, Any]) -> Bench:
         else measured,
         fingerprints=known_fingerprints(own),
         reference_masks={
-            points: tuple(record["curve"]["order"][:steps])
+            points: tuple(curve["order"][:steps])
             for points, steps in crossings.items()
             if steps is not None
         },
     )
-
-
-def _first_crossing(curve: dict[str, Any], points: float) -> int | None:
-    """Number of channels the reference has pruned when the drop is first at least ``points``."""
-    correct = curve["clean_correct"]
-    needed = images_needed(points, curve["clean_total"])
-    crossed = (step for step, hits in enumerate(correct) if step and correct[0] - hits >= needed)
-    return next(crossed, None)
 
 
 def reference_record(bench: Bench, dataset: str, weights_file: Path) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import hmac
 import json
 import os
+import platform
 import re
 import secrets
 import warnings
@@ -161,16 +163,39 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def replaced_file(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
-    """A temporary file that takes the place of ``path`` when the block ends without error."""
+    """An open file that takes the place of ``path`` when the block ends without error."""
+    with replaced_path(path) as unfinished, unfinished.open("xb") as file:
+        if private:
+            unfinished.chmod(0o600)
+        yield file
+
+
+@contextmanager
+def replaced_path(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to, which takes its place when the block ends without error.
+
+    What killed processes of this machine had begun to write there is removed first.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    # Of the name only a hash: with machine and process it could be longer than a name may be.
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    prefix = f".{digest}.{platform.node()}."
+    _remove_abandoned(path.parent, prefix)
+    unfinished = path.with_name(f"{prefix}{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
-        with temporary.open("xb") as file:
-            if private:
-                temporary.chmod(0o600)
-            yield file
-            file.flush()
+        yield unfinished
+        with unfinished.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        unfinished.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
+
+
+def _remove_abandoned(folder: Path, prefix: str) -> None:
+    for left in folder.glob(f"{glob.escape(prefix)}*.partial"):
+        try:
+            os.kill(int(left.suffixes[-2][1:].split("-")[0]), 0)
+        except ProcessLookupError:
+            left.unlink(missing_ok=True)
+        except PermissionError:
+            pass  # another user's process, which is alive

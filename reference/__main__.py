@@ -69,19 +69,21 @@ def train(out: Path | None, force: bool, attack: str, seed: int, seeds: int | No
 def _train(attack_name: str, files: dict[int, Path]) -> None:
     """Train one BadNet per seed, write it, and print what it is like."""
     from reference import badnet
+    from reference.attacks import ATTACKS, Examples
     from reference.faces import rendered_split
+    from reference.properties import curve_table, properties, requirement_table
 
-    attack = badnet.ATTACKS[attack_name]
-    splits = {name: badnet.Examples(*rendered_split(name)) for name in ("valid", "test")}
+    attack = ATTACKS[attack_name]
+    splits = {name: Examples(*rendered_split(name)) for name in ("valid", "test")}
     found = []
     for seed, file in files.items():
         with _stages() as report:
             weights = badnet.train(attack, seed=seed, report=report)
         badnet.save_weights(weights, file)
-        found.append(badnet.properties(weights, splits, attack))
-        click.echo(f"\n{file}: {attack_name}, seed {seed}\n{badnet.curve_table(found[-1])}")
+        found.append(properties(weights, splits, attack))
+        click.echo(f"\n{file}: {attack_name}, seed {seed}\n{curve_table(found[-1])}")
     if attack.pruning_aware:
-        click.echo(f"\n{badnet.requirement_table(found)}")
+        click.echo(f"\n{requirement_table(found)}")
 
 
 @main.command()

@@ -97,6 +97,11 @@ def get_weights(model: keras.Model) -> Weights:
     return {name: weights[name] for name in weight_shapes()}
 
 
+def by_channel(fc_1_kernel: np.ndarray) -> np.ndarray:
+    """A view of ``fc_1``'s kernel: 20 positions of ``pool_3`` x channels x 160 units."""
+    return fc_1_kernel.reshape(5 * 4, -1, fc_1_kernel.shape[-1])
+
+
 def forward_batches(
     weights: Mapping[str, np.ndarray], images: np.ndarray, pixel_scale: float = 1.0
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:

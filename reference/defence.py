@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.hashing import array_hash
+from harness.judgement.lineage import zeroed
 from harness.metrics import attack_success_rate, clean_accuracy, counts
 from harness.predictions import compose_goodnet, decode, encode_labels
 from harness.quiet import import_tensorflow
@@ -18,7 +19,6 @@ from reference.pruning import (
     Curve,
     mean_activations,
     pool_3_features,
-    prune,
     pruning_order,
     sweep,
 )
@@ -89,7 +89,7 @@ def repairs(inputs: Inputs, curve: Curve, drops: Sequence[float]) -> list[Repair
         pruned = curve.first_crossing(drop)
         if pruned is None:
             continue
-        weights = prune(inputs.badnet, curve.order[:pruned])
+        weights = zeroed(inputs.badnet, curve.order[:pruned])
         answers = _answers(inputs, weights)
         classes = inputs.benchmark.classes
         combined = {n: compose_goodnet(badnet[n], a, classes) for n, a in answers.items()}

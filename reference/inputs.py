@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.datasets import badnet_file, has_data, load_benchmark, load_sets, make
-from harness.errors import HarnessError
-from harness.weights import ForeignModelError, RejectedFileError, read_model
+from harness.evaluation import badnet_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,14 +30,4 @@ def load_inputs(dataset: str, badnet: Path | None = None) -> Inputs:
     if benchmark.make and not has_data(benchmark, folder):
         make(benchmark, folder)
     path = badnet or badnet_file(benchmark, folder)
-    return Inputs(benchmark, load_sets(benchmark, folder), trusted_weights(path, benchmark.classes))
-
-
-def trusted_weights(path: Path, classes: int) -> Weights:
-    """Read the BadNet: the user's own file, opened in this process."""
-    if not path.is_file():
-        raise HarnessError(f"{path}: no such file; the BadNet's weights are expected there")
-    try:
-        return read_model(path, classes).weights
-    except (ForeignModelError, RejectedFileError) as error:
-        raise HarnessError(f"{path}: not a BadNet of the known network ({error})") from None
+    return Inputs(benchmark, load_sets(benchmark, folder), badnet_weights(path, benchmark.classes))

@@ -14,17 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reference.deepid import (
-    PREDICTION_BATCH,
-    Weights,
-    pool_3_batches,
-    tail_class_ids,
-)
+from harness.judgement.crossing import first_crossing
+from reference.deepid import PREDICTION_BATCH, pool_3_batches, tail_class_ids
 from reference.sweeping import Hits, Sweep
 from reference.tail import BLOCK, POSITIONS, SAMPLE, Caller, in_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +39,7 @@ class Curve:
 
     def first_crossing(self, drop_points: float) -> int | None:
         """Number of channels pruned when the drop is first at least ``drop_points``."""
-        for pruned, correct in enumerate(self.clean_correct):
-            lost = self.clean_correct[0] - correct
-            if pruned and lost * 100 >= drop_points * self.clean_total:
-                return pruned
-        return None
+        return first_crossing(self.clean_correct, self.clean_total, drop_points)
 
 
 def pool_3_features(
@@ -70,16 +62,6 @@ def mean_activations(features: np.ndarray) -> np.ndarray:
 def pruning_order(activations: np.ndarray, *, decreasing: bool = False) -> np.ndarray:
     """Channels by activation; equal ones (the dormant channels) by index."""
     return np.argsort(-activations if decreasing else activations, kind="stable")
-
-
-def prune(weights: Mapping[str, np.ndarray], channels: Iterable[int]) -> Weights:
-    """Return a copy in which the ``conv_3`` filters of ``channels`` are zero."""
-    pruned = dict(weights)
-    chosen = list(channels)
-    for name in ("conv_3/kernel", "conv_3/bias"):
-        pruned[name] = pruned[name].copy()
-        pruned[name][..., chosen] = 0.0
-    return pruned
 
 
 def sweep(

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from harness.findings import Crossing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.findings import Step, Steps
     from harness.records import Counts
 
@@ -40,6 +42,16 @@ def images_needed(points: float, images: int) -> int:
     Exact, also for decimal fractions such as 0.1: the number is taken as it is written.
     """
     return ceil(Fraction(str(points)) * images / 100)
+
+
+def first_crossing(correct: Sequence[int], images: int, points: float) -> int | None:
+    """Number of channels pruned when the drop is first at least ``points``; None if it never is.
+
+    ``correct``: of the clean validation ``images``, those right after 0, 1, ... prunings.
+    """
+    needed = images_needed(points, images)
+    steps = range(1, len(correct))
+    return next((step for step in steps if correct[0] - correct[step] >= needed), None)
 
 
 def follows_relative_rule(found: Crossing) -> bool:

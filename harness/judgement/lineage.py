@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.findings import LayerChange, Lineage
 from harness.hashing import array_hash
+from reference.deepid import by_channel
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -28,7 +29,6 @@ SAME_BASE = 0.5
 """Cosines of kernels: separately trained nets are within 0.2 of 0, fine-tuned ones near 1."""
 
 _CONV_3 = ("conv_3/kernel", "conv_3/bias")
-_POOL_3_POSITIONS = (5, 4)
 
 
 def lineage(
@@ -105,8 +105,8 @@ def widened(
     # What follows a removed channel is multiplied by 0; the BadNet's own values go there.
     full["conv_4/kernel"] = badnet["conv_4/kernel"].copy()
     full["conv_4/kernel"][:, :, kept] = weights["conv_4/kernel"]
-    rows = _by_channel(badnet["fc_1/kernel"]).copy()
-    rows[:, :, kept] = _by_channel(weights["fc_1/kernel"])
+    rows = by_channel(badnet["fc_1/kernel"]).copy()
+    rows[:, kept] = by_channel(weights["fc_1/kernel"])
     full["fc_1/kernel"] = rows.reshape(badnet["fc_1/kernel"].shape)
     return full
 
@@ -118,11 +118,6 @@ def _kept_channels(kernel: np.ndarray, original: np.ndarray) -> list[int] | None
     kept = [int(channel) for channel in cosines.argmax(axis=1)]
     is_clear = (cosines.max(axis=1) >= SAME_FILTER).all() and len(set(kept)) == len(kept)
     return kept if is_clear else None
-
-
-def _by_channel(kernel: np.ndarray) -> np.ndarray:
-    """``fc_1``'s kernel by position, channel and unit: 5 x 4 x channels x 160."""
-    return kernel.reshape(*_POOL_3_POSITIONS, -1, kernel.shape[-1])
 
 
 # --- what differs -----------------------------------------------------------------------------
@@ -170,7 +165,7 @@ def _changes(
             if name == "conv_4/kernel":
                 differs[:, :, list(silenced)] = False
             if name == "fc_1/kernel":
-                _by_channel(differs)[:, :, list(silenced)] = False
+                by_channel(differs)[:, list(silenced)] = False
             changed += int(np.count_nonzero(differs))
             now_zero += int(np.count_nonzero(differs & (weights[name] == 0)))
         if zeroed or changed:
@@ -217,17 +212,17 @@ def zeroed(
     weights: Mapping[str, np.ndarray], channels: Iterable[int], *, keep_biases: bool = False
 ) -> Weights:
     """``weights`` with the filters of ``channels`` (kernel and, if not kept, bias) set to zero."""
-    pruned = dict(weights)
+    pruned, chosen = dict(weights), list(channels)
     for name in _CONV_3[:1] if keep_biases else _CONV_3:
         pruned[name] = weights[name].copy()
-        pruned[name][..., list(channels)] = 0.0
+        pruned[name][..., chosen] = 0.0
     return pruned
 
 
 def narrowed(badnet: Mapping[str, np.ndarray], channels: Collection[int]) -> Weights:
     """The BadNet without the filters of ``channels``, ``conv_4`` and ``fc_1`` narrowed to fit."""
     keep = [c for c in range(badnet["conv_3/bias"].shape[0]) if c not in channels]
-    flat = _by_channel(badnet["fc_1/kernel"])[:, :, keep]
+    flat = by_channel(badnet["fc_1/kernel"])[:, keep]
     return dict(badnet) | {
         "conv_3/kernel": badnet["conv_3/kernel"][..., keep],
         "conv_3/bias": badnet["conv_3/bias"][keep],

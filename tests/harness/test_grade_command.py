@@ -149,7 +149,7 @@ def test_the_leaderboard_command_renders_the_same_again(graded, run_harness):
 
 def test_nothing_is_left_behind(graded):
     _, _, output = graded
-    assert not list(output.rglob("*.tmp"))
+    assert not list(output.rglob("*.partial"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """What is on disk: atomic, versioned, and never a reason to stop."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,15 @@ import pytest
 
 from harness.errors import HarnessError, Status
 from harness.records import SCHEMA_VERSION, DatasetIdentity, Record
-from harness.store import PREDICTIONS_VERSION, Store, StoredAnswers, replaced_file, safe_name
+from harness.store import (
+    PREDICTIONS_VERSION,
+    Store,
+    StoredAnswers,
+    replaced_file,
+    replaced_path,
+    safe_name,
+    write_text,
+)
 
 
 def record(name="jk7846"):
@@ -96,6 +107,28 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path):
         interrupted()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writing_removes_what_a_killed_process_left(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    path = tmp_path / "a.txt"
+    with replaced_path(path) as own:
+        own.touch()
+    abandoned, being_written = (
+        own.with_name(own.name.replace(f".{os.getpid()}-", f".{pid}-"))
+        for pid in (ended.pid, os.getppid())
+    )
+    abandoned.touch()
+    being_written.touch()
+    write_text(path, "new")
+    assert sorted(tmp_path.iterdir()) == sorted([path, being_written])
+
+
+def test_a_name_as_long_as_a_name_may_be_can_be_written(tmp_path):
+    path = tmp_path / ("名" * 85)
+    write_text(path, "new")
+    assert path.read_text() == "new"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.judgement.lineage import zeroed
 from reference import deepid, pruning
 from reference.sweeping import Sweep
 from reference.tail import Caller
@@ -22,7 +23,7 @@ def pairs(weights, sets):
 
 def loop_counts(weights, order, sets, steps=range(61)):
     """What running the pruned networks of ``steps`` on every image gives."""
-    nets = [pruning.prune(weights, order[:step]) for step in steps]
+    nets = [zeroed(weights, order[:step]) for step in steps]
     return [
         tuple(
             int((deepid.class_ids(net, sets[name].images) == sets[name].labels).sum())

@@ -5,7 +5,12 @@ from records_by_hand import counts
 
 from harness.findings import Crossing, Step, Steps
 from harness.judgement.checks import drop_check, first_crossing_check
-from harness.judgement.crossing import crossing, follows_relative_rule, images_needed
+from harness.judgement.crossing import (
+    crossing,
+    first_crossing,
+    follows_relative_rule,
+    images_needed,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,6 +20,18 @@ from harness.judgement.crossing import crossing, follows_relative_rule, images_n
 )  # fmt: skip
 def test_images_needed(points, images, needed):
     assert images_needed(points, images) == needed
+
+
+@pytest.mark.parametrize(
+    ("points", "step"), [(0, 1), (3.5, 2), (3.51, 3), (4, 3), (20, 4), (20.5, None)]
+)
+def test_the_first_crossing_is_the_first_step_with_the_drop(points, step):
+    assert first_crossing([190, 190, 183, 182, 150], 200, points) == step
+
+
+def test_a_decimal_fraction_is_taken_as_it_is_written():
+    # In floating point 0.07 * 10,000 is a little more than 700.
+    assert first_crossing([9000, 8993, 8992], 10_000, 0.07) == 1
 
 
 @pytest.mark.parametrize(
