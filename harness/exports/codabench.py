@@ -1,7 +1,7 @@
 """What a CodaBench scoring program writes for one submission.
 
-Format: docs.codabench.org, Competition Bundle Structure and Detailed Results. Participants see
-both files, so they hold only what the rubric shows to students; no points.
+Format: docs.codabench.org, Competition Bundle Structure and Detailed Results. Everybody sees the
+scores, so they hold no points; a participant sees the details, which hold what the rubric shows.
 """
 
 from __future__ import annotations

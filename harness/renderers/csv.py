@@ -20,7 +20,8 @@ _COUNTS = ("clean_total", "clean_correct", "clean_abstained", "clean_invalid",
            "backdoored_invalid")  # fmt: skip
 _NETS = ("repaired", "goodnet")
 _SPLITS = ("valid", "test")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Also in full width, which spreadsheets of some languages read alike."""
 
 
 def render(board: Board) -> str:
