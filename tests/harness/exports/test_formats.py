@@ -153,6 +153,7 @@ def test_gradescope_gets_points_checks_and_a_leaderboard():
     assert late_points["status"] == "failed"
     assert late_points["score"] == 16
     assert late_points["output"].startswith("-4: one channel earlier")
+    assert tests["B' for X = 2"]["status"] == "passed"
     assert tests["X = 10: first_crossing"]["status"] == "failed"
     assert tests["X = 2: clean_accuracy_drop"]["status"] == "passed"
     assert tests["X = 4: model is there"]["status"] == "passed"
