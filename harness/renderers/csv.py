@@ -20,7 +20,8 @@ _COUNTS = ("clean_total", "clean_correct", "clean_abstained", "clean_invalid",
            "backdoored_invalid")  # fmt: skip
 _NETS = ("repaired", "goodnet")
 _SPLITS = ("valid", "test")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Also in full width, which spreadsheets of some languages read alike."""
 
 
 def render(board: Board) -> str:
@@ -31,7 +32,7 @@ def render(board: Board) -> str:
     writer.writerow([*_OWN, *_CHECKPOINT, *names])
     for row in board.rows:
         for checkpoint in row.checkpoints or (None,):
-            writer.writerow([_cell(value) for value in _values(row, checkpoint)])
+            writer.writerow([cell(value) for value in _values(row, checkpoint)])
     return output.getvalue()
 
 
@@ -50,7 +51,8 @@ def _counts(counts: Counts | None) -> list[Any]:
     return [None] * len(_COUNTS) if counts is None else [asdict(counts)[name] for name in _COUNTS]
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
+    """A text in one line that no spreadsheet takes for a formula; any other value as it is."""
     if not isinstance(value, str):
         return value
     text = one_line(value)

@@ -1,0 +1,50 @@
+"""The leaderboard as a LaTeX table with the rules of the booktabs package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.exports.course import Rendered
+from harness.renderers.columns import HEADINGS, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.exports.course import Course
+
+_ESCAPES = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "`": r"\textasciigrave{}",
+        '"': r"\textquotedbl{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        # Straight after the end of a line these would be read as its options.
+        "[": "{[}",
+        "]": "{]}",
+        "*": "{*}",
+        **{character: f"\\{character}" for character in "#$%&_{}"},
+    }
+)
+
+
+def render(course: Course) -> Rendered:
+    """``leaderboard.tex``: a ``tabular`` to be input between ``table`` and ``caption``."""
+    lines = [
+        r"% \usepackage[T1]{fontenc}, \usepackage{booktabs}; for names in other scripts, LuaLaTeX",
+        rf"\begin{{tabular}}{{{'l' * len(HEADINGS)}}}",
+        r"\toprule",
+        _row(HEADINGS),
+        r"\midrule",
+        *map(_row, table(course.board())),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return Rendered(files={"leaderboard.tex": "\n".join(lines) + "\n"})
+
+
+def _row(cells: Iterable[str]) -> str:
+    return " & ".join(cell.translate(_ESCAPES) for cell in cells) + r" \\"
