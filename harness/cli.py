@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from harness import __version__
+from harness.console import one_line_errors
 from harness.errors import HarnessError, Status
+from harness.exports.commands import export, package
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from harness.attempts import Which
     from harness.records import Record
@@ -27,6 +28,10 @@ _OURS = (Status.NOT_GRADED, Status.HARNESS_ERROR)
 @click.version_option(__version__, prog_name="harness")
 def main() -> None:
     """Grade and benchmark backdoor defences."""
+
+
+main.add_command(export)
+main.add_command(package)
 
 
 @main.command()
@@ -78,7 +83,7 @@ def grade(
         force=switches["force"],
         sharing=not switches["no_sharing"],
     )
-    with _one_line_errors():
+    with one_line_errors():
         entries = submissions(paths, each, output, switches["anonymous"])
         roster = _people(output, switches["roster"])
         with shown_progress(quiet=switches["quiet"]) as display:
@@ -106,7 +111,7 @@ def check(path: Path, dataset: str) -> None:
     """Say what would be graded in PATH, in a second and without TensorFlow."""
     from harness.dry_run import dry_run
 
-    with _one_line_errors():
+    with one_line_errors():
         lines, faultless = dry_run(path, dataset)
     click.echo("\n".join(lines))
     sys.exit(0 if faultless else 1)
@@ -121,7 +126,7 @@ def doctor(datasets: tuple[str, ...], isolation: str) -> None:
     """Prove the installation: run canaries through the sandbox, look at data and machine."""
     from harness.doctor import examine, render
 
-    with _one_line_errors():
+    with one_line_errors():
         findings = examine(sandboxed=isolation == "sandbox", datasets=datasets)
         click.echo(render(findings))
     sys.exit(2 if any(finding.passed is False for finding in findings) else 0)
@@ -134,7 +139,7 @@ def doctor(datasets: tuple[str, ...], isolation: str) -> None:
               show_default=True, help="Which of a person's submissions to show.")  # fmt: skip
 def leaderboard(results: Path, roster: Path | None, attempts: str) -> None:
     """Render the leaderboard of RESULTS again from its records."""
-    with _one_line_errors():
+    with one_line_errors():
         records = _write_boards(results, _people(results, roster), attempts)
         click.echo(_shown(records, results), nl=False)
 
@@ -147,7 +152,7 @@ def regrade(results: Path, rubric: Path | None, out: Path | None) -> None:
     """Judge RESULTS again by another rubric, limits or ranking; no model is run."""
     from harness.regrade import regraded
 
-    with _one_line_errors():
+    with one_line_errors():
         target = regraded(results, rubric, out or results)
         records = _write_boards(target)
         click.echo(_shown(records, target), nl=False)
@@ -163,7 +168,7 @@ def verify(results: Path, submission: str, path: Path, dataset: str, badnet: Pat
     """Predict SUBMISSION's files at PATH again and compare with the record in RESULTS."""
     from harness.verification import verification
 
-    with _one_line_errors():
+    with one_line_errors():
         lines, proven = verification(results, submission, path, (dataset, badnet))
     click.echo("\n".join(lines))
     sys.exit(0 if proven else 1)
@@ -176,7 +181,7 @@ def diff(before: Path, after: Path) -> None:
     """Who moved between two results folders, and why."""
     from harness.comparison import differences
 
-    with _one_line_errors():
+    with one_line_errors():
         click.echo("\n".join(differences(before, after)))
 
 
@@ -189,7 +194,7 @@ def explain(results: Path, submission: str, instructor: bool, rubric: Path | Non
     """Tell the story of one SUBMISSION: figures, checks, diagnoses, points."""
     from harness.explain import explanation
 
-    with _one_line_errors():
+    with one_line_errors():
         click.echo(explanation(results, submission, rubric, instructor=instructor), nl=False)
 
 
@@ -205,7 +210,7 @@ def data_info(name: str | None) -> None:
     from harness.benchmarks import description
     from harness.datasets import benchmark_names
 
-    with _one_line_errors():
+    with one_line_errors():
         for each in [name] if name else benchmark_names():
             click.echo("\n".join(description(each)))
 
@@ -219,7 +224,7 @@ def data_make(name: str, secret: Path | None, out: Path | None) -> None:
     """Generate a benchmark's data."""
     from harness.benchmarks import made
 
-    with _one_line_errors():
+    with one_line_errors():
         click.echo(f"{name}: {made(name, secret, out)}")
 
 
@@ -229,7 +234,7 @@ def data_fetch(name: str) -> None:
     """Download a benchmark's data and verify it."""
     from harness.benchmarks import fetched
 
-    with _one_line_errors():
+    with one_line_errors():
         click.echo("\n".join(fetched(name)))
 
 
@@ -240,7 +245,7 @@ def data_verify(name: str, badnet: Path | None) -> None:
     """Check a benchmark's files, and what the BadNet scores on them."""
     from harness.benchmarks import verified
 
-    with _one_line_errors():
+    with one_line_errors():
         click.echo("\n".join(verified(name, badnet)))
 
 
@@ -308,16 +313,3 @@ def _shown(records: Sequence[Record], output: Path) -> str:
     from harness.renderers import text
 
     return text.render(board(records, rubric_of(output).ranking))
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Turn our errors into one line on stderr and exit code 2; Ctrl-C into 130."""
-    try:
-        yield
-    except HarnessError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        click.echo("\nstopped; run the same command again to continue", err=True)
-        sys.exit(130)

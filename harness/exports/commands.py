@@ -1,20 +1,18 @@
-"""The commands ``export`` and ``package``, to be added to the harness's own."""
+"""The commands ``export`` and ``package``."""
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.errors import HarnessError
+from harness.console import one_line_errors
 from harness.exports import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 _PATH = click.Path(path_type=Path)
 
@@ -38,7 +36,7 @@ def export(results: Path, name: str, out: Path | None, roster: Path | None, **wi
     from harness.exports.course import Wishes
     from harness.roster import read_roster
 
-    with _one_line_errors():
+    with one_line_errors():
         people = read_roster(roster) if roster else ()
         out = out or results / "exports"
         paths, remarks = written(results, name, out, people, Wishes(**wishes))
@@ -71,7 +69,7 @@ def package_gradescope(out: Path, **assignment: Any) -> None:
     """Build the autograder that is uploaded to Gradescope."""
     from harness.exports import bundles
 
-    with _one_line_errors():
+    with one_line_errors():
         click.echo(bundles.gradescope(bundles.Assignment(**assignment), out))
 
 
@@ -89,14 +87,5 @@ def package_codabench(
 
     day = f"{start or datetime.now(UTC):%Y-%m-%d}"
     competition = bundles.Competition(image=image, title=title, start=day)
-    with _one_line_errors():
+    with one_line_errors():
         click.echo(bundles.codabench(bundles.Assignment(**assignment), competition, out))
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    try:
-        yield
-    except HarnessError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from harness.errors import HarnessError, Status
-from harness.explain import judged_again
 from harness.judgement.rubric import rubric_of
+from harness.judgement.verdict import judged_again
 from harness.judgement.views import student_view
 from harness.renderers.columns import one_line
 from harness.store import Store
