@@ -13,17 +13,17 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from harness.errors import HarnessError
-from harness.hashing import array_hash
-from harness.records import Benchmark, LabeledSet
+from harness.image_sets import read_set
+from harness.records import Benchmark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.image_sets import Keeper
+    from harness.records import LabeledSet
+
 SCHEMA_VERSION = 1
-IMAGE_SHAPE = (3, 55, 47)
 OFFICIAL_FILES = {
     "valid": "cl/valid.h5",
     "test": "cl/test.h5",
@@ -148,15 +148,21 @@ def child_environment() -> dict[str, str]:
 
 
 def load_sets(
-    benchmark: Benchmark, folder: Path, progress: Callable[[str], None] | None = None
+    benchmark: Benchmark,
+    folder: Path,
+    progress: Callable[[str], None] | None = None,
+    keeper: Keeper | None = None,
 ) -> dict[str, LabeledSet]:
-    """Read the four sets, keyed valid, test, bd_valid, bd_test; 1 byte per colour value."""
+    """Read the four sets, keyed valid, test, bd_valid, bd_test; 1 byte per colour value.
+
+    A ``keeper`` remembers what would otherwise be found out again.
+    """
     sets = {}
     for name in OFFICIAL_FILES:
         if progress:
             progress(name)
         path = folder / benchmark.files[name]
-        sets[name] = read_set(path, name, benchmark)
+        sets[name] = read_set(path, name, benchmark, keeper)
         expected = benchmark.hashes.get(name)
         if expected and sets[name].sha256 != expected:
             raise HarnessError(
@@ -164,84 +170,3 @@ def load_sets(
                 f"hash); delete it and make or fetch it again"
             )
     return sets
-
-
-def read_set(path: Path, name: str, benchmark: Benchmark) -> LabeledSet:
-    """Read one HDF5 file (keys ``data`` N x 3 x 55 x 47 and ``label`` N).
-
-    Any integer or float type is taken; whole-numbered pixels in 0..255 become uint8, which
-    changes no value. Raises HarnessError with the file, what is wrong and what to do.
-    """
-    arrays = _read_arrays(path)
-    data, labels = arrays["data"], arrays["label"]
-    if data.ndim != 4 or data.shape[1:] != IMAGE_SHAPE:
-        raise HarnessError(f"{path}: data is {data.shape}, expected (N, 3, 55, 47)")
-    if labels.size != len(data):
-        raise HarnessError(f"{path}: {len(data)} images but {labels.size} labels")
-    if not len(data):
-        raise HarnessError(f"{path}: the file holds no images")
-    sha256 = array_hash(arrays)
-    images = np.ascontiguousarray(_as_uint8(data, path).transpose(0, 2, 3, 1))
-    original = arrays.get("original_label")
-    return LabeledSet(
-        name=name,
-        kind="backdoored" if name.startswith("bd_") else "clean",
-        images=images,
-        labels=_as_labels(labels, path, benchmark.classes),
-        sha256=sha256,
-        original_labels=None if original is None
-        else _as_labels(original, path, benchmark.classes),
-    )  # fmt: skip
-
-
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    import h5py
-
-    if not path.is_file():
-        raise HarnessError(f"{path}: no such file; see `python -m harness data info`")
-    try:
-        with h5py.File(path, "r") as file:
-            missing = {"data", "label"} - set(file)
-            if missing:
-                raise HarnessError(f"{path}: no key {min(missing)!r} (has {sorted(file)})")
-            keys = [key for key in ("data", "label", "original_label") if key in file]
-            return {key: file[key][()] for key in keys}
-    except (OSError, RuntimeError, KeyError, TypeError) as error:
-        raise HarnessError(f"{path}: {unreadable_reason(path, error)}") from None
-
-
-def unreadable_reason(path: Path, error: Exception) -> str:
-    """Why an HDF5 file could not be read, and what to do."""
-    with path.open("rb") as file:
-        head = file.read(64)
-    if head.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, not the file itself; run `git lfs pull`"
-    if not head.startswith(b"\x89HDF"):
-        return "not an HDF5 file; download or make it again"
-    return f"truncated or damaged HDF5 file ({str(error).splitlines()[0]}); get it again"
-
-
-def _as_uint8(data: np.ndarray, path: Path) -> np.ndarray:
-    if data.dtype == np.uint8:
-        return data
-    if data.dtype.kind not in "iuf":
-        raise HarnessError(f"{path}: data holds {data.dtype}, expected numbers")
-    narrowed = data.astype(np.uint8) if data.min() >= 0 and data.max() <= 255 else None
-    if narrowed is not None and np.array_equal(narrowed, data):
-        return narrowed
-    if data.dtype.kind == "f" and not np.isfinite(data).all():
-        raise HarnessError(f"{path}: data holds NaN or infinite pixels")
-    return data.astype(np.float32)
-
-
-def _as_labels(labels: np.ndarray, path: Path, classes: int) -> np.ndarray:
-    flat = labels.reshape(-1)
-    if flat.dtype.kind not in "iuf" or not np.array_equal(flat, np.floor(flat)):
-        raise HarnessError(f"{path}: labels are not whole numbers")
-    outside = (flat < 0) | (flat >= classes)
-    if outside.any():
-        raise HarnessError(
-            f"{path}: label {flat[outside][0]:g} is outside 0..{classes - 1} "
-            f"(image {int(outside.argmax())})"
-        )
-    return flat.astype(np.int64)

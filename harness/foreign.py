@@ -219,8 +219,10 @@ def _stream_file(
         with mmap.mmap(file.fileno(), 0) as mapped:
             images = np.frombuffer(mapped, dtype).reshape(shape)
             for set_id, labeled in enumerate(sets.values()):
-                chosen = stream.set_ids == set_id
-                images[chosen] = labeled.images[stream.indices[chosen]]
+                chosen = np.flatnonzero(stream.set_ids == set_id)
+                indices = stream.indices[chosen]
+                for colour in range(shape[-1]):  # planes are how a data file holds them
+                    images[chosen, ..., colour] = labeled.images[..., colour][indices]
             if noise is not None:
                 images[:] = np.clip(images.astype(np.float32) + noise, 0, 255)
             del images  # a mapping that is still looked at cannot be closed

@@ -26,6 +26,7 @@ from harness.judgement.crossing import first_crossing
 from harness.judgement.known import known_benchmark, known_fingerprints
 from harness.judgement.rankings import Rankings, known_rankings, measured_rankings
 from harness.judgement.rubric import rubric_of
+from harness.kept_sets import KeptSets
 from harness.opening import network_answers
 from harness.store import Store
 
@@ -49,7 +50,10 @@ def prepare(
     if benchmark.make and not has_data(benchmark, folder):
         make(benchmark, folder)
     sets = load_sets(
-        benchmark, folder, lambda name: progress.stage(benchmark.name, f"reading {name}")
+        benchmark,
+        folder,
+        lambda name: progress.stage(benchmark.name, f"reading {name}"),
+        KeptSets(output / "sets"),
     )
     bench = Bench(
         benchmark=benchmark,

@@ -19,7 +19,7 @@ from harness.opening import foreign_job, read
 from harness.predictions import Stream, compose_goodnet, encode_scores
 from harness.records import Candidate, Checkpoint, Timing
 from harness.timing import THROUGHPUT_BATCH, measure
-from reference.deepid import predictor
+from reference.deepid import packed, predictor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -102,7 +102,7 @@ def _timing(checkpoint: Checkpoint, speeds: Mapping[str, Mapping[str, Speed]]) -
 
 
 def _images(bench: Bench) -> np.ndarray:
-    return bench.sets["valid"].images[:THROUGHPUT_BATCH]
+    return packed(bench.sets["valid"].images[:THROUGHPUT_BATCH])
 
 
 def _known(weights: Mapping[str, np.ndarray], bench: Bench) -> Callable[[int], np.ndarray]:

@@ -102,6 +102,19 @@ def by_channel(fc_1_kernel: np.ndarray) -> np.ndarray:
     return fc_1_kernel.reshape(5 * 4, -1, fc_1_kernel.shape[-1])
 
 
+def packed(images: np.ndarray) -> np.ndarray:
+    """``images`` (N x 55 x 47 x 3) as one block of memory; those in a data file are planes.
+
+    Plane by plane this takes a quarter of the time of NumPy's own copy.
+    """
+    if images.flags.c_contiguous:
+        return images
+    block = np.empty(images.shape, images.dtype)
+    for colour in range(images.shape[-1]):
+        block[..., colour] = images[..., colour]
+    return block
+
+
 def forward_batches(
     weights: Mapping[str, np.ndarray], images: np.ndarray, pixel_scale: float = 1.0
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -113,7 +126,7 @@ def forward_batches(
     tensors = _tensors(weights)
     trunk, tail = _traced_functions()
     for start in range(0, len(images), PREDICTION_BATCH):
-        features = trunk(images[start : start + PREDICTION_BATCH], tensors, pixel_scale)
+        features = trunk(packed(images[start : start + PREDICTION_BATCH]), tensors, pixel_scale)
         yield tail(features, tensors).numpy(), features.numpy()
 
 
@@ -124,7 +137,8 @@ def pool_3_batches(
     tensors = _tensors(weights)
     trunk, _ = _traced_functions()
     for start in range(0, len(images), PREDICTION_BATCH):
-        yield trunk(images[start : start + PREDICTION_BATCH], tensors, pixel_scale).numpy()
+        batch = packed(images[start : start + PREDICTION_BATCH])
+        yield trunk(batch, tensors, pixel_scale).numpy()
 
 
 def predictor(

@@ -1,12 +1,16 @@
 """Data files: honest variants are read, broken ones get one line that names file and remedy."""
 
+import os
+
 import h5py
 import numpy as np
 import pytest
 from models import write_set
 
-from harness.datasets import OFFICIAL_FILES, load_benchmark, load_sets, read_description, read_set
+from harness.datasets import OFFICIAL_FILES, load_benchmark, load_sets, read_description
 from harness.errors import HarnessError
+from harness.image_sets import read_set
+from harness.kept_sets import KeptSets
 from harness.records import Benchmark
 
 BENCHMARK = Benchmark(schema_version=1, name="t", title="t", files=OFFICIAL_FILES)
@@ -35,6 +39,58 @@ def test_labels_of_any_type(tmp_path, dtype, column):
         del file["label"]
         file["label"] = label[:, None] if column else label
     assert read_set(path, "valid", BENCHMARK).labels.tolist() == [3, 1282]
+
+
+def test_plain_bytes_are_mapped_and_never_copied(tmp_path):
+    data = np.random.default_rng(0).integers(0, 256, (3, 3, 55, 47), np.uint8)
+    path = write_set(tmp_path / "a.h5", 3, data=data)
+    images = read_set(path, "valid", BENCHMARK).images
+    assert np.array_equal(images, data.transpose(0, 2, 3, 1))
+    with h5py.File(path, "r+") as file:
+        file["data"][1] = 7
+    assert (images[1] == 7).all()
+
+
+def packed_file(path, data):
+    write_set(path, len(data))
+    with h5py.File(path, "r+") as file:
+        del file["data"]
+        file.create_dataset("data", data=data, compression="gzip")
+    return path
+
+
+@pytest.mark.parametrize("dtype", ["f8", "u1"])
+def test_what_has_to_be_converted_is_converted_once(tmp_path, dtype):
+    data = np.random.default_rng(0).integers(0, 256, (3, 3, 55, 47))
+    path = packed_file(tmp_path / "a.h5", data.astype(dtype))
+    os.utime(path, ns=(1, 1))
+    keeper = KeptSets(tmp_path / "sets")
+    first = read_set(path, "valid", BENCHMARK, keeper)
+    again = read_set(path, "valid", BENCHMARK, keeper)
+    assert isinstance(again.images, np.memmap)
+    assert np.array_equal(again.images, data.transpose(0, 2, 3, 1))
+    assert first.sha256 == again.sha256 == read_set(path, "valid", BENCHMARK).sha256
+    kept = next((tmp_path / "sets").glob("*.npy"))
+    kept.unlink()  # not in place: it is mapped
+    kept.write_bytes(b"damaged")
+    assert np.array_equal(read_set(path, "valid", BENCHMARK, keeper).images, first.images)
+
+
+def test_a_remembered_hash_stands_only_for_the_very_file(tmp_path):
+    keeper = KeptSets(tmp_path / "sets")
+    path = write_set(tmp_path / "a.h5", 2)
+    read_set(path, "valid", BENCHMARK, keeper)
+    assert keeper.known_hash(path) is None, "written a moment ago"
+    os.utime(path, ns=(1, 1))
+    before = read_set(path, "valid", BENCHMARK, keeper)
+    assert keeper.known_hash(path) == before.sha256
+    with h5py.File(path, "r+") as file:
+        file["data"][0, 0, 0, 0] ^= 1
+    os.utime(path, ns=(1, 1))
+    assert keeper.known_hash(path) is None, "its inode was changed since"
+    assert read_set(path, "valid", BENCHMARK, keeper).sha256 != before.sha256
+    next((tmp_path / "sets").glob("*.json")).write_text("{")
+    assert keeper.known_hash(path) is None
 
 
 def broken_files(folder):

@@ -1,0 +1,192 @@
+"""One HDF5 file in the official layout, as a labeled set; its images are mapped, not read.
+
+Pixels that lie in the file as plain bytes are looked at where they are, so that every process
+shares one copy of them and nothing is read that nobody asks for. What has to be converted first
+(floating point, compressed) may be kept by a :class:`Keeper`, which also remembers hashes.
+While a file is graded on it may be replaced, but not overwritten in place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.hashing import array_hash
+from harness.records import Benchmark, LabeledSet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import h5py
+
+IMAGE_SHAPE = (3, 55, 47)
+_KEYS = ("data", "label", "original_label")
+
+
+class Keeper(Protocol):
+    """Where what was found out about a file is kept, so that it is found out once."""
+
+    def known_hash(self, path: Path) -> str | None:
+        """The hash of a file's arrays; None when it is not known, or the file has changed."""
+
+    def remember(self, path: Path, sha256: str) -> None:
+        """Keep the hash of a file's arrays."""
+
+    def images(self, sha256: str) -> np.ndarray | None:
+        """Converted images (N x 55 x 47 x 3) of the set with this hash, mapped."""
+
+    def keep(self, sha256: str, images: np.ndarray) -> np.ndarray:
+        """Keep converted images; returns them, mapped where that worked."""
+
+
+class KeepsNothing:
+    """Finds everything out again."""
+
+    def known_hash(self, path: Path) -> str | None:
+        """Nothing is known."""
+        del path
+        return None
+
+    def remember(self, path: Path, sha256: str) -> None:
+        """Nothing is kept."""
+
+    def images(self, sha256: str) -> np.ndarray | None:
+        """Nothing is kept."""
+        del sha256
+        return None
+
+    def keep(self, sha256: str, images: np.ndarray) -> np.ndarray:
+        """Nothing is kept."""
+        del sha256
+        return images
+
+
+def read_set(
+    path: Path, name: str, benchmark: Benchmark, keeper: Keeper | None = None
+) -> LabeledSet:
+    """Read one HDF5 file (keys ``data`` N x 3 x 55 x 47 and ``label`` N).
+
+    Any integer or float type is taken; whole-numbered pixels in 0..255 become uint8, which
+    changes no value. Raises HarnessError with the file, what is wrong and what to do.
+    """
+    keeper = keeper or KeepsNothing()
+    if not path.is_file():
+        raise HarnessError(f"{path}: no such file; see `python -m harness data info`")
+    try:
+        with _opened(path) as file:
+            labels, original = _labels(file, path, benchmark.classes)
+            sha256, images = _images(file, path, keeper)
+    except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+        raise HarnessError(f"{path}: {unreadable_reason(path, error)}") from None
+    return LabeledSet(
+        name=name,
+        kind="backdoored" if name.startswith("bd_") else "clean",
+        images=images,
+        labels=labels,
+        sha256=sha256,
+        original_labels=original,
+    )
+
+
+def unreadable_reason(path: Path, error: Exception) -> str:
+    """Why an HDF5 file could not be read, and what to do."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer, not the file itself; run `git lfs pull`"
+    if not head.startswith(b"\x89HDF"):
+        return "not an HDF5 file; download or make it again"
+    return f"truncated or damaged HDF5 file ({str(error).splitlines()[0]}); get it again"
+
+
+def _opened(path: Path) -> h5py.File:
+    import h5py
+
+    return h5py.File(path, "r")
+
+
+# --- labels -----------------------------------------------------------------------------------
+
+
+def _labels(
+    file: h5py.File, path: Path, classes: int
+) -> tuple[np.ndarray, np.ndarray | None]:  # fmt: skip
+    """Labels and, where the file has them, the true classes of backdoored images."""
+    missing = {"data", "label"} - set(file)
+    if missing:
+        raise HarnessError(f"{path}: no key {min(missing)!r} (has {sorted(file)})")
+    shape, labels = file["data"].shape, file["label"][()]
+    if shape[1:] != IMAGE_SHAPE or len(shape) != 1 + len(IMAGE_SHAPE):
+        raise HarnessError(f"{path}: data is {shape}, expected (N, 3, 55, 47)")
+    if labels.size != shape[0]:
+        raise HarnessError(f"{path}: {shape[0]} images but {labels.size} labels")
+    if not labels.size:
+        raise HarnessError(f"{path}: the file holds no images")
+    original = file["original_label"][()] if "original_label" in file else None
+    return (
+        _as_labels(labels, path, classes),
+        None if original is None else _as_labels(original, path, classes),
+    )
+
+
+def _as_labels(labels: np.ndarray, path: Path, classes: int) -> np.ndarray:
+    flat = labels.reshape(-1)
+    if flat.dtype.kind not in "iuf" or not np.array_equal(flat, np.floor(flat)):
+        raise HarnessError(f"{path}: labels are not whole numbers")
+    outside = (flat < 0) | (flat >= classes)
+    if outside.any():
+        raise HarnessError(
+            f"{path}: label {flat[outside][0]:g} is outside 0..{classes - 1} "
+            f"(image {int(outside.argmax())})"
+        )
+    return flat.astype(np.int64)
+
+
+# --- images -----------------------------------------------------------------------------------
+
+
+def _images(file: h5py.File, path: Path, keeper: Keeper) -> tuple[str, np.ndarray]:
+    """Hash of the file's arrays, and its images (N x 55 x 47 x 3)."""
+    mapped, sha256 = _mapped(file["data"], path), keeper.known_hash(path)
+    if mapped is not None:
+        return sha256 or _hash(file, mapped, path, keeper), _channels_last(mapped)
+    kept = keeper.images(sha256) if sha256 else None
+    if sha256 and kept is not None:
+        return sha256, kept
+    data = file["data"][()]
+    sha256 = sha256 or _hash(file, data, path, keeper)
+    return sha256, keeper.keep(sha256, np.ascontiguousarray(_channels_last(_as_uint8(data, path))))
+
+
+def _mapped(data: h5py.Dataset, path: Path) -> np.ndarray | None:
+    """The bytes of ``data`` where they lie in the file; None where they are stored otherwise."""
+    offset = data.id.get_offset()
+    if data.dtype != np.uint8 or data.chunks or data.external or data.is_virtual or offset is None:
+        return None
+    return np.memmap(path, np.uint8, "r", offset, data.shape)
+
+
+def _hash(file: h5py.File, data: np.ndarray, path: Path, keeper: Keeper) -> str:
+    others = {key: file[key][()] for key in _KEYS[1:] if key in file}
+    sha256 = array_hash({"data": data} | others)
+    keeper.remember(path, sha256)
+    return sha256
+
+
+def _channels_last(data: np.ndarray) -> np.ndarray:
+    return data.transpose(0, 2, 3, 1)
+
+
+def _as_uint8(data: np.ndarray, path: Path) -> np.ndarray:
+    if data.dtype == np.uint8:
+        return data
+    if data.dtype.kind not in "iuf":
+        raise HarnessError(f"{path}: data holds {data.dtype}, expected numbers")
+    narrowed = data.astype(np.uint8) if data.min() >= 0 and data.max() <= 255 else None
+    if narrowed is not None and np.array_equal(narrowed, data):
+        return narrowed
+    if data.dtype.kind == "f" and not np.isfinite(data).all():
+        raise HarnessError(f"{path}: data holds NaN or infinite pixels")
+    return data.astype(np.float32)

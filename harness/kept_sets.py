@@ -1,0 +1,86 @@
+"""What is known of a benchmark's files from an earlier run, in ``sets/`` of a results folder.
+
+A file is taken for the one that was read before where its place, size, times and inode are
+those of then, as git's index does; a file that was written a moment ago is not trusted yet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.store import replaced_file, write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERSION = 1
+_SETTLED_SECONDS = 2.0
+
+
+class KeptSets:
+    """A :class:`harness.image_sets.Keeper` in a local folder; a full disk costs speed only."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def known_hash(self, path: Path) -> str | None:
+        """The hash of a file's arrays; None when it is not known, or the file has changed."""
+        try:
+            found = json.loads(self._note(path).read_text(encoding="utf-8"))
+            unchanged = [found["version"], found["file"]] == [VERSION, _identity(path)]
+            return str(found["sha256"]) if unchanged else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def remember(self, path: Path, sha256: str) -> None:
+        """Keep the hash of a file's arrays."""
+        identity = _identity(path)
+        if time.time() - path.stat().st_mtime < _SETTLED_SECONDS:
+            return  # its times would not tell another change within this moment
+        note = {"version": VERSION, "file": identity, "sha256": sha256}
+        try:
+            write_text(self._note(path), json.dumps(note) + "\n")
+        except OSError as error:
+            warnings.warn(f"{self.folder}: not kept ({error})", stacklevel=2)
+
+    def images(self, sha256: str) -> np.ndarray | None:
+        """Converted images (N x 55 x 47 x 3) of the set with this hash, mapped."""
+        path = self._converted(sha256)
+        if self.known_hash(path) != sha256:
+            return None
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        except (OSError, ValueError):
+            return None
+
+    def keep(self, sha256: str, images: np.ndarray) -> np.ndarray:
+        """Keep converted images; returns them, mapped where that worked."""
+        path = self._converted(sha256)
+        try:
+            with replaced_file(path) as file:
+                np.save(file, images, allow_pickle=False)
+            note = {"version": VERSION, "file": _identity(path), "sha256": sha256}
+            write_text(self._note(path), json.dumps(note) + "\n")
+        except OSError as error:
+            warnings.warn(f"{self.folder}: images not kept ({error})", stacklevel=2)
+        kept = self.images(sha256)
+        return images if kept is None else kept
+
+    def _converted(self, sha256: str) -> Path:
+        return self.folder / f"{sha256[:32]}.npy"
+
+    def _note(self, path: Path) -> Path:
+        place = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
+        return self.folder / f"{place}.json"
+
+
+def _identity(path: Path) -> list[int]:
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev]
