@@ -173,8 +173,10 @@ def _executor(
 def prepare_worker(setup: Setup, queue: Any) -> None:
     """Make this process ready to grade."""
     progress = Relay(queue)
-    bench = prepare(setup.dataset, setup.badnet, setup.output, setup.options, progress)
-    _benches[:] = [bench]
+    # The process that started this one has begun anew already, where that was asked for.
+    options = replace(setup.options, force=False)
+    bench = prepare(setup.dataset, setup.badnet, setup.output, options, progress)
+    _benches[:] = [replace(bench, options=setup.options)]
 
 
 def graded(entry: Entry) -> Record:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.errors import SubmissionError
+    from harness.features import FeatureStore
     from harness.judgement.rankings import Rankings
     from harness.records import Benchmark, Candidate, Counts, LabeledSet, Probe
     from harness.staging import Staged
@@ -58,6 +59,9 @@ class Bench:
     ``rankings``: the orders in which this BadNet's channels may be pruned. ``known``: the
     benchmark that the BadNet is known from, if any. ``fingerprints``: kernels of other known
     BadNets by name. ``reference_masks``: the channels that the reference prunes for each X.
+    ``swept``: clean validation images that the BadNet gets right without a set of live channels,
+    as far as the reference's sweep has counted them. ``features``: what repaired nets share
+    with the BadNet (None: every net is run in full).
     """
 
     benchmark: Benchmark
@@ -68,6 +72,8 @@ class Bench:
     known: Benchmark | None = None
     fingerprints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     reference_masks: Mapping[float, tuple[int, ...]] = field(default_factory=dict)
+    swept: Mapping[frozenset[int], int] = field(default_factory=dict)
+    features: FeatureStore | None = None
     rubric: Rubric = field(default_factory=default_rubric)
     store: Store
     options: Options

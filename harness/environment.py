@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
@@ -17,3 +18,10 @@ def environment() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "absent"
     return found | {"system": platform.system(), "machine": platform.machine()}
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -12,23 +12,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.bench import SETS, Bench, Model, split_counts
-from harness.errors import Status
+from harness.errors import Status, SubmissionError
 from harness.findings import Lineage, SplitOriginals, Step, Steps
 from harness.judgement import lineage
 from harness.judgement.contract import contract
 from harness.judgement.rankings import OTHER, shared_order
 from harness.judgement.statistics import original_counts, paired_test
-from harness.opening import network_answers, opened_model
+from harness.opening import model_answers, network_answers
 from harness.predictions import compose_goodnet, decode
 from harness.records import Artifact, Checkpoint, ReferenceNet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from harness.assignment import Place
     from harness.findings import OriginalCounts, Paired
-    from harness.records import Submission
+    from reference.deepid import Weights
 
     Encoded = Mapping[str, np.ndarray]
 
@@ -39,17 +38,12 @@ _SCALED = 1 / 255
 class Opened:
     """A submission whose models were opened: by path, with their lineages and shared order."""
 
-    submission: Submission
     models: Mapping[str, Model]
     lineages: Mapping[str, Lineage]
     order: str | None
-    scratch: Path
 
 
-def opened(
-    submission: Submission, models: Sequence[Model], places: Sequence[Place],
-    scratch: Path, bench: Bench,
-) -> Opened:  # fmt: skip
+def opened(models: Sequence[Model], places: Sequence[Place], bench: Bench) -> Opened:
     """Look up where every model of the known network comes from, before any further inference."""
     lineages = {
         m.candidate.path: lineage.lineage(
@@ -61,11 +55,9 @@ def opened(
     repaired = [place.repaired.path for place in places if place.repaired]
     masks = [lineages[p].orders for p in repaired if p in lineages and _is_pruned(lineages[p])]
     return Opened(
-        submission=submission,
         models={m.candidate.path: m for m in models},
         lineages=lineages,
         order=shared_order(masks),
-        scratch=scratch,
     )
 
 
@@ -117,7 +109,7 @@ def _with_measurements(
             goodnet.width,
         ) if goodnet is not None and submitted and goodnet.width is not None else None,
         steps=_steps(repaired, basis.lineage, given.order, bench),
-        scaled_clean_correct=_scaled_clean_correct(repaired or goodnet, given, bench),
+        scaled_clean_correct=_scaled_clean_correct(repaired or goodnet, bench),
         paired=_paired(basis.drop_points, answers, composed, bench),
     )  # fmt: skip
 
@@ -209,9 +201,24 @@ def _steps(
     return Steps(order=name, before=before, after=after, reason=reason)
 
 
-def _step(channel: int, weights: dict[str, np.ndarray], bench: Bench) -> Step:
-    answers = network_answers(weights, bench, ("valid",))
-    return Step(channel=channel, clean_correct=_clean_correct(answers.encoded, bench))
+def _step(channel: int, weights: Weights, bench: Bench) -> Step:
+    correct = _swept(weights, bench)
+    if correct is None:
+        correct = _clean_correct(network_answers(weights, bench, ("valid",)).encoded, bench)
+    return Step(channel=channel, clean_correct=correct)
+
+
+def _swept(weights: Weights, bench: Bench) -> int | None:
+    """What the reference's sweep counted for this very net, if it came by it."""
+    kernel = weights["conv_3/kernel"]
+    mask = np.flatnonzero(~kernel.reshape(-1, kernel.shape[-1]).any(axis=0))
+    pruned = lineage.zeroed(bench.badnet, mask)
+    if bench.features is None or not all(
+        np.array_equal(weights[name], pruned[name]) for name in pruned
+    ):
+        return None
+    live = max(bench.swept, key=len, default=frozenset())
+    return bench.swept.get(live.intersection(mask.tolist()))
 
 
 def _clean_correct(encoded: Encoded, bench: Bench) -> int:
@@ -219,23 +226,18 @@ def _clean_correct(encoded: Encoded, bench: Bench) -> int:
     return int(np.count_nonzero(decoded.class_ids == bench.sets["valid"].labels))
 
 
-def _scaled_clean_correct(model: Model | None, given: Opened, bench: Bench) -> int | None:
+def _scaled_clean_correct(model: Model | None, bench: Bench) -> int | None:
     """Clean validation images right on pixels / 255; tried only near chance on raw pixels."""
     if model is None or model.failure or bench.benchmark.pixel_scale != 1.0:
         return None
     near_chance = bench.rubric.thresholds.near_chance_accuracy * len(bench.sets["valid"].labels)
     if _clean_correct(model.answers, bench) > near_chance:
         return None
-    scaled = replace(
-        bench,
-        benchmark=replace(bench.benchmark, pixel_scale=_SCALED),
-        options=replace(bench.options, timing=False),
-    )
-    if model.weights is not None:
-        return _clean_correct(network_answers(model.weights, scaled, ("valid",)).encoded, bench)
-    folder = given.scratch / f"scaled-{len(list(given.scratch.iterdir()))}"
-    again = opened_model(given.submission, model.candidate, folder, scaled)
-    return None if again.failure else _clean_correct(again.answers, bench)
+    scaled = replace(bench, benchmark=replace(bench.benchmark, pixel_scale=_SCALED))
+    try:
+        return _clean_correct(model_answers(model, scaled, ("valid",)).encoded, bench)
+    except SubmissionError:
+        return None
 
 
 # --- the reference ----------------------------------------------------------------------------

@@ -105,10 +105,14 @@ def moved(weights: Mapping[str, np.ndarray], come_from: Origin, channels: np.nda
 
 
 class FeatureStore:
-    """Features of one BadNet's trunk by set, in ``features/`` of a results folder."""
+    """Features of one BadNet's trunk by set, in ``features/`` of a results folder.
+
+    What was opened and found whole is not read again while the store lives.
+    """
 
     def __init__(self, results: Path, badnet: Weights, pixel_scale: float) -> None:
         self.folder, self.badnet, self.pixel_scale = results / "features", badnet, pixel_scale
+        self._opened: dict[str, Features] = {}
         trunk = {name: badnet[name] for name in (*_BELOW, "conv_3/kernel", "conv_3/bias")}
         self.key = array_hash(trunk | {"pixel_scale": np.array(pixel_scale)})[:32]
 
@@ -118,6 +122,11 @@ class FeatureStore:
 
     def get(self, labeled: LabeledSet) -> Features | None:
         """Stored features of a set; None where there are none, or only damaged ones."""
+        if labeled.sha256 not in self._opened and (found := self._read(labeled)) is not None:
+            self._opened[labeled.sha256] = found
+        return self._opened.get(labeled.sha256)
+
+    def _read(self, labeled: LabeledSet) -> Features | None:
         path = self.path(labeled.sha256)
         try:
             with path.open("rb") as file:
@@ -219,9 +228,15 @@ def _set_answers(
     pixel_scale: float,
 ) -> np.ndarray:
     """Encoded predictions (N, uint16) of one set."""
-    maps = features.maps
-    caller = Caller(moved(weights, come_from, features.channels), maps[:SAMPLE])
-    calls = in_blocks(lambda block: caller.calls(maps[block]), len(maps))
+    used = np.isin(features.channels, come_from.source)
+    used |= not used.any()  # a product over no channel at all is none
+    maps, channels = features.maps, features.channels[used]
+
+    def of_used(block: slice) -> np.ndarray:
+        return maps[block] if used.all() else maps[block][..., used]
+
+    caller = Caller(moved(weights, come_from, channels), of_used(slice(0, SAMPLE)))
+    calls = in_blocks(lambda block: caller.calls(of_used(block)), len(maps))
     encoded = np.concatenate([call.class_ids for call in calls]).astype(np.uint16)
     doubtful = np.flatnonzero(np.concatenate([call.doubtful for call in calls]))
     for number in np.unique(doubtful // PREDICTION_BATCH):

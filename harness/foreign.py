@@ -89,34 +89,42 @@ def foreign_answers(
     return NetAnswers(encoded=encoded, width=widths.pop(), silent=None)
 
 
-def probed(
-    job: ForeignJob, sets: Mapping[str, LabeledSet], encoded: Mapping[str, np.ndarray], seed: int
-) -> Probe:
-    """Ask a fresh worker about a random subset again.
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Second answers (uint16) to a ``stream`` of images, some of them ``perturbed`` (bool)."""
 
-    Honest models are functions of one image: order, company and process do not matter to
-    them, and a grey level matters to few answers.
-    """
+    stream: Stream
+    perturbed: np.ndarray
+    answers: np.ndarray
+
+    def compared(self, encoded: Mapping[str, np.ndarray]) -> Probe:
+        """How many differ from the first answers, by set name.
+
+        Honest models are functions of one image: order, company and process do not matter to
+        them, and a grey level matters to few answers.
+        """
+        names = list(encoded)
+        asked = zip(self.stream.set_ids, self.stream.indices, strict=True)
+        changed = self.answers != np.array([encoded[names[s]][i] for s, i in asked])
+        return Probe(
+            images=len(changed) // 2,
+            repeated_changed=int(np.count_nonzero(changed & ~self.perturbed)),
+            perturbed_changed=int(np.count_nonzero(changed & self.perturbed)),
+        )
+
+
+def asked_again(job: ForeignJob, sets: Mapping[str, LabeledSet], seed: int) -> Repeats:
+    """Ask a fresh worker about a random subset twice, in another order, once perturbed."""
     rng = np.random.default_rng(seed)
     subset = _random_subset(sets, rng)
-    count = len(subset.indices)
-    twice = rng.permutation(np.tile(np.arange(count), 2))
+    twice = rng.permutation(np.tile(np.arange(len(subset.indices)), 2))
     stream = Stream(set_ids=subset.set_ids[twice], indices=subset.indices[twice])
     perturbed = _second_mentions(twice)
     shape = next(iter(sets.values())).images.shape[1:]
     noise = rng.integers(-1, 2, (len(twice), *shape), dtype=np.int8)
     noise[~perturbed] = 0
-    names = list(sets)
-    expected = np.array(
-        [encoded[names[s]][i] for s, i in zip(stream.set_ids, stream.indices, strict=True)]
-    )
     with foreign_model(job, stream, sets, noise) as model:
-        changed = model.ask(0, len(twice)) != expected
-    return Probe(
-        images=count,
-        repeated_changed=int(np.count_nonzero(changed & ~perturbed)),
-        perturbed_changed=int(np.count_nonzero(changed & perturbed)),
-    )
+        return Repeats(stream, perturbed, model.ask(0, len(twice)))
 
 
 def _random_subset(sets: Mapping[str, LabeledSet], rng: np.random.Generator) -> Stream:

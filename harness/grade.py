@@ -20,7 +20,7 @@ from harness.errors import HarnessError, Status, SubmissionError
 from harness.evidence import checkpoint, opened, originals, printable_path, reference_nets
 from harness.hashing import array_hash
 from harness.judgement.verdict import judged
-from harness.opening import opened_model
+from harness.opening import opened_models
 from harness.records import SCHEMA_VERSION, DatasetIdentity, Record
 from harness.store import safe_name, write_text
 
@@ -59,17 +59,17 @@ def rejected(name: str, verdict: tuple[Status, str | None], bench: Bench) -> Rec
 
 def _graded(submission: Submission, bench: Bench, scratch: Path) -> Record:
     models = [
-        opened_model(submission, candidate, scratch / str(index), bench)
-        for index, candidate in enumerate(submission.candidates)
+        model
+        for model in opened_models(submission, scratch, bench)
+        if not _is_unnamed_badnet(model, bench)
     ]
-    models = [m for m in models if not _is_unnamed_badnet(m, bench)]
     classes = bench.benchmark.classes
     places = assign(
         [Found(m.candidate, m.key or m.candidate.path, m.width) for m in models],
         classes,
         bench.benchmark.checkpoints,
     )
-    given = opened(submission, models, places, scratch, bench)
+    given = opened(models, places, bench)
     bench.progress.stage(submission.name, "looking at the steps around each checkpoint")
     checkpoints = [checkpoint(place, given, bench) for place in places]
     evidence = replace(

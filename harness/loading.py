@@ -54,32 +54,62 @@ def load_model(submitted: Submitted, classes: int, pixel_scale: float) -> Predic
     if submitted.format == "program":
         return _Program(_imported_function(submitted.path), classes)
     try:
-        function, input_shape, dtype = _loaded_function(submitted)
+        forward = _loaded_function(submitted)
     except UnusableModelError:
         raise
     except Exception as error:  # noqa: BLE001 - Keras raises anything
         raise UnusableModelError(f"cannot be loaded: {_one_line(error)}") from None
-    return _Model(function, input_shape, dtype, (classes, pixel_scale))
+    return _Model(forward, classes, pixel_scale)
 
 
-def _loaded_function(
-    submitted: Submitted,
-) -> tuple[Callable[[Any], Any], tuple[int | None, ...], str]:
-    """Return the forward pass, its input shape (batch first) and its input type."""
+@dataclass(frozen=True, slots=True)
+class _Forward:
+    """A model's forward pass, the input shape it was saved with (batch first) and its type."""
+
+    function: Callable[[Any], Any]
+    input_shape: tuple[int | None, ...]
+    dtype: str
+
+    @property
+    def channels_first(self) -> bool:
+        return self.input_shape[1] == 3 and self.input_shape[3] != 3
+
+
+def _loaded_function(submitted: Submitted) -> _Forward:
     tf = import_tensorflow()
     if submitted.format == "savedmodel":
         loaded = tf.saved_model.load(str(submitted.path))
         signature = loaded.signatures["serving_default"]
-        specification = next(iter(signature.structured_input_signature[1].values()))
-        name = next(iter(signature.structured_input_signature[1]))
-        shape = tuple(specification.shape.as_list())
-        return (lambda batch: signature(**{name: batch})), shape, specification.dtype.name
+        name, wanted = next(iter(signature.structured_input_signature[1].items()))
+        shape = tuple(wanted.shape.as_list())
+        return _Forward(lambda batch: signature(**{name: batch}), shape, wanted.dtype.name)
     model = _keras_model(submitted)
-    traced = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
     shape = getattr(model, "input_shape", None) or (None, 55, 47, 3)  # subclassed: not said
     if not isinstance(shape, tuple):
         raise UnusableModelError("has several inputs; expected one image")
-    return traced, shape, "float32"
+    return _Forward(lambda batch: model(batch, training=False), shape, "float32")
+
+
+def _traced(forward: _Forward, image_dtype: Any, pixel_scale: float) -> Callable[[Any], Any]:
+    """The forward pass over raw pixels (N x 55 x 47 x 3): they are converted on the device.
+
+    Traced once, for batches of any size.
+    """
+    tf = import_tensorflow()
+    batch = forward.input_shape[0]
+
+    def run(images: Any) -> Any:
+        pixels = tf.cast(images, tf.float32)
+        if pixel_scale != 1.0:
+            pixels = pixels * tf.constant(pixel_scale, tf.float32)
+        if forward.channels_first:
+            pixels = tf.transpose(pixels, (0, 3, 1, 2))
+        return forward.function(tf.cast(pixels, forward.dtype))
+
+    traced: Callable[[Any], Any] = tf.function(
+        run, input_signature=[tf.TensorSpec((batch, 55, 47, 3), image_dtype)]
+    )
+    return traced
 
 
 def _keras_model(submitted: Submitted) -> Any:
@@ -121,24 +151,27 @@ def _is_from(module: ModuleType, name: str) -> bool:
 class _Model:
     """A TensorFlow function with whatever input layout and output it was saved with."""
 
-    def __init__(
-        self,
-        function: Callable[[Any], Any],
-        input_shape: tuple[int | None, ...],
-        dtype: str,
-        conventions: tuple[int, float],
-    ) -> None:
-        if len(input_shape) != 4:
-            raise UnusableModelError(f"takes input {input_shape}, expected (None, 55, 47, 3)")
-        self._function = function
-        self._channels_first = input_shape[1] == 3 and input_shape[3] != 3
-        self._batch = input_shape[0] or BATCH
-        self._pad = input_shape[0] is not None
-        self._dtype = dtype
-        self._classes, self._scale = conventions
+    def __init__(self, forward: _Forward, classes: int, pixel_scale: float) -> None:
+        shape = forward.input_shape
+        if len(shape) != 4:
+            raise UnusableModelError(f"takes input {shape}, expected (None, 55, 47, 3)")
+        self._forward, self._classes, self._scale = forward, classes, pixel_scale
+        self._batch = shape[0] or BATCH
+        self._pad = shape[0] is not None
+        self._function: Callable[[Any], Any] | None = None
 
     def width(self, images: np.ndarray) -> int:
+        return self._width(self._outputs(images))
+
+    def encoded_answers(self, images: np.ndarray) -> np.ndarray:
+        starts = range(0, len(images), self._batch)
+        return np.concatenate([self._encoded(images[s : s + self._batch]) for s in starts])
+
+    def _encoded(self, images: np.ndarray) -> np.ndarray:
         outputs = self._outputs(images)
+        return (encode_labels if self._width(outputs) == LABELS else encode_scores)(outputs)
+
+    def _width(self, outputs: np.ndarray) -> int:
         if outputs.ndim == 1 or outputs.shape[1:] == (1,):
             return LABELS
         if outputs.ndim != 2 or outputs.shape[1] not in (self._classes, self._classes + 1):
@@ -148,30 +181,20 @@ class _Model:
             )
         return int(outputs.shape[1])
 
-    def encoded_answers(self, images: np.ndarray) -> np.ndarray:
-        labels = self.width(images[:1]) == LABELS
-        encode = encode_labels if labels else encode_scores
-        starts = range(0, len(images), self._batch)
-        parts = [encode(self._outputs(images[s : s + self._batch])) for s in starts]
-        return np.concatenate(parts)
-
     def _outputs(self, images: np.ndarray) -> np.ndarray:
-        batch = images.astype(np.float32) * np.float32(self._scale)
-        if self._channels_first:
-            batch = batch.transpose(0, 3, 1, 2)
+        batch = images
         if self._pad and len(batch) < self._batch:
             padding = np.zeros((self._batch - len(batch), *batch.shape[1:]), batch.dtype)
             batch = np.concatenate([batch, padding])
         try:
-            outputs = np.asarray(_only_output(self._function(self._typed(batch))))
+            if self._function is None:
+                self._function = _traced(self._forward, images.dtype, self._scale)
+            outputs = np.asarray(_only_output(self._function(batch)))
         except Exception as error:  # noqa: BLE001 - submitted layers raise anything
             raise UnusableModelError(f"fails on images: {_one_line(error)}") from None
         if len(outputs) != len(batch):
             raise UnusableModelError(f"gives {len(outputs)} answers for {len(batch)} images")
         return outputs[: len(images)]
-
-    def _typed(self, batch: np.ndarray) -> Any:
-        return import_tensorflow().constant(np.ascontiguousarray(batch), dtype=self._dtype)
 
 
 class _Program:

@@ -2,45 +2,76 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import evaluation
 from harness.bench import SETS, Bench, Model
+from harness.environment import processors
 from harness.errors import Status, SubmissionError
-from harness.features import FeatureStore, shared_answers
-from harness.foreign import ForeignJob, foreign_answers, probed
+from harness.features import shared_answers
+from harness.foreign import ForeignJob, asked_again, foreign_answers
 from harness.hashing import array_hash
 from harness.records import Candidate
 from harness.sandbox import Limits, sandbox_problem
 from harness.staging import stage
-from harness.store import StoredAnswers
+from harness.store import StoredAnswers, answers_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.records import Submission
+    from harness.records import Probe, Submission
     from reference.deepid import Weights
 
 
-def opened_model(
-    submission: Submission, candidate: Candidate, scratch: Path, bench: Bench
-) -> Model:
-    """Stage, read and predict one candidate in ``scratch``; its failure stays with it."""
+def opened_models(submission: Submission, scratch: Path, bench: Bench) -> list[Model]:
+    """Stage, read and predict a submission's candidates; a failure stays with its model.
+
+    They are read side by side, each in its own child, as far as there are processors.
+    """
+    sandbox_problem()  # found out once, before several threads ask
+    bench.progress.stage(submission.name, f"reading {len(submission.candidates)} files")
+    with ThreadPoolExecutor(processors()) as threads:
+        places = [scratch / str(index) for index in range(len(submission.candidates))]
+        read_one = partial(_read_model, Path(submission.folder), bench)
+        models = list(threads.map(read_one, submission.candidates, places))
+    for model in models:
+        _predict(model, submission, bench)
+    return models
+
+
+def _read_model(folder: Path, bench: Bench, candidate: Candidate, scratch: Path) -> Model:
     model = Model(candidate)
-    bench.progress.stage(submission.name, f"reading {candidate.path}")
     try:
-        read(model, Path(submission.folder), scratch, bench)
-        bench.progress.stage(submission.name, f"predicting {candidate.path}")
-        result = _answers(model, bench, SETS)
-        model.answers, model.width, model.silent = result.encoded, result.width, result.silent
-        model.stored_as = _store_key(model, bench)
-        if model.weights is None:
-            bench.progress.stage(submission.name, f"probing {candidate.path}")
-            _observe(model, bench)
+        read(model, folder, scratch, bench)
     except SubmissionError as error:
         model.failure = error
     return model
+
+
+def _predict(model: Model, submission: Submission, bench: Bench) -> None:
+    if model.failure is not None:
+        return
+    bench.progress.stage(submission.name, f"predicting {model.candidate.path}")
+    try:
+        result, model.probe = _observed(model, bench)
+        model.answers, model.width, model.silent = result.encoded, result.width, result.silent
+        model.stored_as = _store_key(model, bench)
+    except SubmissionError as error:
+        model.failure = error
+
+
+def _observed(model: Model, bench: Bench) -> tuple[evaluation.NetAnswers, Probe | None]:
+    """Answers on all sets and, of a foreign model, a probe that asks beside them."""
+    if model.weights is not None:
+        return model_answers(model, bench, SETS), None
+    seed = bench.store.secret_number(f"probe of {model.key}")
+    with ThreadPoolExecutor(1) as beside:
+        repeats = beside.submit(asked_again, foreign_job(model, bench), bench.sets, seed)
+        result = model_answers(model, bench, SETS)
+        return result, repeats.result().compared(result.encoded)
 
 
 def read(model: Model, folder: Path, scratch: Path, bench: Bench) -> None:
@@ -90,10 +121,14 @@ def network_answers(
     """Answers of the known network with ``weights``, stored ones where there are any."""
     model = Model(Candidate(path="", format="", size_bytes=0, role=None, drop_points=None))
     model.weights, model.key = weights, array_hash(weights)
-    return _answers(model, bench, names)
+    return model_answers(model, bench, names)
 
 
-def _answers(model: Model, bench: Bench, names: Sequence[str]) -> evaluation.NetAnswers:
+def model_answers(model: Model, bench: Bench, names: Sequence[str]) -> evaluation.NetAnswers:
+    """Answers of a model that was read, stored ones where there are any.
+
+    Raises SubmissionError for a foreign model that fails.
+    """
     key = _store_key(model, bench)
     stored = {} if bench.options.force else _stored(bench, key, names)
     if len(stored) == len(names):
@@ -109,10 +144,8 @@ def _answers(model: Model, bench: Bench, names: Sequence[str]) -> evaluation.Net
 
 
 def _store_key(model: Model, bench: Bench) -> str:
-    scale = bench.benchmark.pixel_scale
-    suffix = "" if scale == 1.0 else f"-x{scale!r}"
     isolated = "-none" if model.weights is None and model.isolation == "none" else ""
-    return f"{model.key}{suffix}{isolated}"
+    return answers_key(model.key, bench.benchmark.pixel_scale) + isolated
 
 
 def _stored(bench: Bench, key: str, names: Sequence[str]) -> dict[str, StoredAnswers]:
@@ -133,9 +166,8 @@ def _run(model: Model, bench: Bench, names: Sequence[str]) -> evaluation.NetAnsw
 
     if model.weights is not None:
         scale = bench.benchmark.pixel_scale
-        if bench.options.sharing:
-            store = FeatureStore(bench.store.folder, bench.badnet, scale)
-            return shared_answers(model.weights, store, sets, progress)
+        if bench.features is not None and bench.features.pixel_scale == scale:
+            return shared_answers(model.weights, bench.features, sets, progress)
         return evaluation.known_network_answers(model.weights, sets, scale, progress)
     return foreign_answers(foreign_job(model, bench), sets, model.seed, progress)
 
@@ -156,9 +188,3 @@ def foreign_job(model: Model, bench: Bench) -> ForeignJob:
             memory_bytes=bench.options.model_memory_bytes,
         ),
     )
-
-
-def _observe(model: Model, bench: Bench) -> None:
-    """Probe a foreign model in a third worker."""
-    seed = bench.store.secret_number(f"probe of {model.key}")
-    model.probe = probed(foreign_job(model, bench), bench.sets, model.answers, seed)

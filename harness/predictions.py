@@ -76,12 +76,12 @@ class Stream:
 def deal_streams(sizes: dict[str, int], rng: np.random.Generator) -> tuple[Stream, Stream]:
     """Deal all images over two shuffled streams; no clean image meets its poisoned twin.
 
-    ``sizes`` maps set names in the order valid, test, bd_valid, bd_test. Image i of a
+    ``sizes`` maps set names (some of valid, test, bd_valid, bd_test) to lengths. Image i of a
     backdoored set is taken as the twin of image i of its clean set and goes to the other
     stream, so that no process can compare the two.
     """
     halves: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    coins = {split: rng.random(max(sizes[split], sizes[f"bd_{split}"])) < 0.5
+    coins = {split: rng.random(max(sizes.get(split, 0), sizes.get(f"bd_{split}", 0))) < 0.5
              for split in ("valid", "test")}  # fmt: skip
     for set_id, (name, size) in enumerate(sizes.items()):
         first = coins[name.removeprefix("bd_")][:size] ^ name.startswith("bd_")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from harness.datasets import (
 )
 from harness.errors import HarnessError
 from harness.evaluation import trusted_weights
+from harness.features import FeatureStore
 from harness.hashing import array_hash
 from harness.judgement.crossing import first_crossing
 from harness.judgement.known import known_benchmark, known_fingerprints
@@ -61,17 +63,19 @@ def prepare(
         badnet=badnet_weights,
         badnet_answers={},
         rankings=Rankings((), "measured", {}, frozenset()),
+        features=FeatureStore(output, badnet_weights, benchmark.pixel_scale)
+        if options.sharing
+        else None,
         rubric=rubric_of(output),
         store=Store(output),
-        options=options,
+        options=replace(options, force=False),  # the record's making has begun anew already
         progress=progress,
     )
     bench.store.secret_number("")  # made before several processes could each make one
+    record = reference_record(bench, dataset, weights_file, anew=options.force)
     progress.stage(benchmark.name, "predicting the BadNet")
     answers = network_answers(badnet_weights, bench).encoded
-    progress.stage(benchmark.name, "looking up the reference's pruning order")
-    record = reference_record(bench, dataset, weights_file)
-    return _informed(replace(bench, badnet_answers=answers), record)
+    return _informed(replace(bench, badnet_answers=answers, options=options), record)
 
 
 def _informed(bench: Bench, record: dict[str, Any]) -> Bench:
@@ -96,26 +100,69 @@ def _informed(bench: Bench, record: dict[str, Any]) -> Bench:
             for points, steps in crossings.items()
             if steps is not None
         },
+        swept=_swept(curve, record["activations"]["pool_3"]),
     )
 
 
-def reference_record(bench: Bench, dataset: str, weights_file: Path) -> dict[str, Any]:
-    """Ranking and curve of the BadNet, made by the reference once and then kept."""
+def _swept(curve: dict[str, Any], activations: list[float]) -> dict[frozenset[int], int]:
+    """Clean validation images that the BadNet gets right without a set of live channels."""
+    live = [channel for channel in curve["order"] if activations[channel] > 0]
+    dormant = len(curve["order"]) - len(live)
+    return {
+        frozenset(live[:step]): curve["clean_correct"][dormant + step]
+        for step in range(len(live) + 1)
+    }
+
+
+def reference_record(
+    bench: Bench, dataset: str, weights_file: Path, *, anew: bool = False
+) -> dict[str, Any]:
+    """Ranking and curve of the BadNet, made by the reference once and then kept.
+
+    Where nets may share features, its one pass over the data also leaves the BadNet's answers
+    and features in the store.
+    """
     key = array_hash({"badnet": _digest(array_hash(bench.badnet))}
                      | {name: _digest(s.sha256) for name, s in bench.sets.items()})  # fmt: skip
     path = bench.store.json_document(key[:32])
-    record = _stored_record(path)
+    record = None if anew else _stored_record(path)
     if record is None:
         command = [sys.executable, "-m", "reference", "record", "--dataset", dataset,
                    "--badnet", str(weights_file), "--out", str(path)]  # fmt: skip
-        finished = subprocess.run(
-            command, check=False, env=child_environment(), capture_output=True, text=True
-        )
+        if bench.features is not None:
+            command += ["--results", str(bench.store.folder)]
+        failure = _run(command, bench)
         record = _stored_record(path)
-        if finished.returncode or record is None:
-            said = finished.stderr.strip().splitlines()[-1:] or ["no output"]
-            raise HarnessError(f"the reference's record could not be made: {said[0]}")
+        if failure or record is None:
+            raise HarnessError(
+                f"the reference's record could not be made: {failure or 'no output'}"
+            )
     return record
+
+
+def _run(command: list[str], bench: Bench) -> str | None:
+    """Run a child that prints ``stage, done, total``; returns its last complaint if it fails."""
+    stage = ""
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as complaints,
+        subprocess.Popen(
+            command, env=child_environment(), stdout=subprocess.PIPE, stderr=complaints, text=True
+        ) as child,
+    ):
+        try:
+            for line in child.stdout or ():
+                name, done, total = line.rstrip("\n").split("\t")
+                if name != stage:
+                    stage = name
+                    bench.progress.stage(bench.benchmark.name, f"reference: {name}")
+                bench.progress.images(int(done), int(total))
+        except BaseException:
+            child.kill()
+            raise
+        if child.wait() == 0:
+            return None
+        complaints.seek(0)
+        return (complaints.read().strip().splitlines() or ["no reason given"])[-1]
 
 
 def _digest(text: str) -> np.ndarray:

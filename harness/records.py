@@ -26,7 +26,7 @@ from harness.findings import (
 if TYPE_CHECKING:
     import numpy as np
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """2: the pruning order names its layer; lineage, diagnoses, statistics, claims and points.
 3: where predictions are stored, what a record depends on, and whether it was timed.
 """
@@ -202,7 +202,8 @@ class Speed:
     """Inference speed of one net and its ratio to the BadNet measured in the same rounds.
 
     Latency is for one image, throughput for batches of 256. A ratio above 1 means slower
-    than the BadNet, for latency and throughput alike.
+    than the BadNet, for latency and throughput alike. The intervals are 95 % bootstrap intervals
+    of the ratios over ``rounds`` rounds (None and 0 in records before version 4).
     """
 
     latency_median_seconds: float
@@ -210,6 +211,9 @@ class Speed:
     throughput_images_per_second: float
     latency_ratio: float
     throughput_ratio: float
+    latency_ratio_interval: tuple[float, float] | None = None
+    throughput_ratio_interval: tuple[float, float] | None = None
+    rounds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,11 +231,15 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Speeds of the repaired net and of the GoodNet (which runs both nets)."""
+    """Speeds of the repaired net and of the GoodNet (which runs both nets).
+
+    ``threads`` is the number of threads that every net had (None in records before version 4).
+    """
 
     badnet: Speed
     repaired: Speed | None
     goodnet: Speed | None
+    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.bench import Model
 from harness.discovery import discover
+from harness.environment import processors
 from harness.errors import SubmissionError
 from harness.evidence import printable_path
 from harness.foreign import foreign_model
@@ -98,7 +99,12 @@ def _timing(checkpoint: Checkpoint, speeds: Mapping[str, Mapping[str, Speed]]) -
     if not either:
         return None
     combined = goodnet.get("own") if submitted else repaired.get("goodnet")
-    return Timing(badnet=either["badnet"], repaired=repaired.get("own"), goodnet=combined)
+    return Timing(
+        badnet=either["badnet"],
+        repaired=repaired.get("own"),
+        goodnet=combined,
+        threads=processors(),
+    )
 
 
 def _images(bench: Bench) -> np.ndarray:

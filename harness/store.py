@@ -147,6 +147,11 @@ class Store:
         return self.folder / "reference" / f"{name}.json"
 
 
+def answers_key(model_key: str, pixel_scale: float) -> str:
+    """What the answers of a model to pixels of this scale are stored under."""
+    return model_key if pixel_scale == 1.0 else f"{model_key}-x{pixel_scale!r}"
+
+
 def safe_name(name: str) -> str:
     """A file name for any submission name; different names give different file names."""
     plain = re.sub(r"[^\w.-]", "_", name).lstrip(".")[:80] or "_"

@@ -1,8 +1,14 @@
-"""Inference speed of nets measured round by round beside the BadNet; the parent owns the clock."""
+"""Inference speed of nets measured round by round beside the BadNet; the parent owns the clock.
+
+As in MLPerf's inference rules there is a warm-up, a least number of samples and a least
+duration: latency is asked one image at a time, throughput in large batches. Where the ratio to
+the BadNet is still uncertain then, rounds are added, and what stays uncertain is called noisy.
+"""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,15 +20,37 @@ if TYPE_CHECKING:
 
 LATENCY_BATCH = 1
 THROUGHPUT_BATCH = 256
-ROUNDS = 12
 LATENCY_SAMPLES_PER_ROUND = 10
 WARM_UP_ROUNDS = 2
+MINIMUM_ROUNDS = 12
+MINIMUM_SECONDS = 1.0
+"""Time that each net is measured for at least, warm-up aside."""
+
+MAXIMUM_SECONDS, MAXIMUM_ROUNDS = 20.0, 96
+"""Where more rounds stop being worth their time, all nets together, whatever is uncertain."""
+
+NOISY_WIDTH = 0.1
+"""An interval of the ratio wider than this share of the ratio says that it is not known."""
+
+_ROUNDS_ADDED = 6
+_RESAMPLES = 1000
+_CONFIDENCE_PERCENT = (2.5, 97.5)
+
+
+@dataclass(slots=True)
+class _Samples:
+    """Seconds of one net: a row of latencies and one large batch for each round."""
+
+    latency: list[list[float]] = field(default_factory=list)
+    batch: list[float] = field(default_factory=list)
+
+    def seconds(self) -> float:
+        return sum(map(sum, self.latency)) + sum(self.batch)
 
 
 def measure(
     nets: Mapping[str, Callable[[int], object]],
     baseline: str = "badnet",
-    rounds: int = ROUNDS,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Speed]:
     """Time every net on batches of 1 and 256 images, interleaved; ``nets`` predict n images.
@@ -30,20 +58,51 @@ def measure(
     A ratio is the median over rounds of the net's time to the baseline's in the same round,
     so that a machine that slows down slows both.
     """
-    latency: dict[str, list[list[float]]] = {name: [] for name in nets}
-    batch: dict[str, list[float]] = {name: [] for name in nets}
-    for round_number in range(WARM_UP_ROUNDS + rounds):
-        for name, predict in nets.items():
-            times = [_seconds(predict, LATENCY_BATCH, clock)
-                     for _ in range(LATENCY_SAMPLES_PER_ROUND)]  # fmt: skip
-            long = _seconds(predict, THROUGHPUT_BATCH, clock)
-            if round_number >= WARM_UP_ROUNDS:
-                latency[name].append(times)
-                batch[name].append(long)
-    return {
-        name: _speed(latency[name], batch[name], latency[baseline], batch[baseline])
-        for name in nets
-    }
+    samples = {name: _Samples() for name in nets}
+    for _ in range(WARM_UP_ROUNDS):
+        _one_round(nets, {name: _Samples() for name in nets}, 0, clock)
+    rounds = MINIMUM_ROUNDS
+    while True:
+        for number in range(len(samples[baseline].batch), rounds):
+            _one_round(nets, samples, number, clock)
+        speeds = {name: _speed(samples[name], samples[baseline]) for name in nets}
+        if _enough(samples, speeds, rounds):
+            return speeds
+        rounds += _ROUNDS_ADDED
+
+
+def is_noisy(ratio: float, interval: tuple[float, float] | None) -> bool:
+    """Whether a ratio is too uncertain to be shown (False where no interval is known)."""
+    return interval is not None and interval[1] - interval[0] > NOISY_WIDTH * ratio
+
+
+def _enough(samples: Mapping[str, _Samples], speeds: Mapping[str, Speed], rounds: int) -> bool:
+    seconds = [sample.seconds() for sample in samples.values()]
+    if sum(seconds) >= MAXIMUM_SECONDS or rounds >= MAXIMUM_ROUNDS:
+        return True
+    return min(seconds) >= MINIMUM_SECONDS and not any(
+        is_noisy(speed.latency_ratio, speed.latency_ratio_interval)
+        or is_noisy(speed.throughput_ratio, speed.throughput_ratio_interval)
+        for speed in speeds.values()
+    )
+
+
+def _one_round(
+    nets: Mapping[str, Callable[[int], object]],
+    samples: Mapping[str, _Samples],
+    number: int,
+    clock: Callable[[], float],
+) -> None:
+    """Ask every net once; each round begins with another one, so that none is always first."""
+    names = list(nets)
+    first = number % len(names)
+    for name in names[first:] + names[:first]:
+        predict = nets[name]
+        latencies = [
+            _seconds(predict, LATENCY_BATCH, clock) for _ in range(LATENCY_SAMPLES_PER_ROUND)
+        ]
+        samples[name].latency.append(latencies)
+        samples[name].batch.append(_seconds(predict, THROUGHPUT_BATCH, clock))
 
 
 def _seconds(
@@ -54,17 +113,24 @@ def _seconds(
     return clock() - started
 
 
-def _speed(
-    latency: list[list[float]],
-    batch: list[float],
-    baseline_latency: list[list[float]],
-    baseline_batch: list[float],
-) -> Speed:
-    rounds, baseline_rounds = np.median(latency, axis=1), np.median(baseline_latency, axis=1)
+def _speed(own: _Samples, baseline: _Samples) -> Speed:
+    latency = np.median(own.latency, axis=1) / np.median(baseline.latency, axis=1)
+    batch = np.divide(own.batch, baseline.batch)
     return Speed(
-        latency_median_seconds=float(np.median(latency)),
-        latency_p95_seconds=float(np.percentile(latency, 95)),
-        throughput_images_per_second=THROUGHPUT_BATCH / float(np.median(batch)),
-        latency_ratio=float(np.median(rounds / baseline_rounds)),
-        throughput_ratio=float(np.median(np.divide(batch, baseline_batch))),
+        latency_median_seconds=float(np.median(own.latency)),
+        latency_p95_seconds=float(np.percentile(own.latency, 95)),
+        throughput_images_per_second=THROUGHPUT_BATCH / float(np.median(own.batch)),
+        latency_ratio=float(np.median(latency)),
+        throughput_ratio=float(np.median(batch)),
+        latency_ratio_interval=_interval(latency),
+        throughput_ratio_interval=_interval(batch),
+        rounds=len(own.batch),
     )
+
+
+def _interval(ratios: np.ndarray) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of the median (Efron, 1979)."""
+    chosen = np.random.default_rng(0).integers(0, len(ratios), (_RESAMPLES, len(ratios)))
+    medians = np.median(ratios[chosen], axis=1)
+    low, high = np.percentile(medians, _CONFIDENCE_PERCENT)
+    return float(low), float(high)

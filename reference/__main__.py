@@ -201,13 +201,21 @@ def prune(
 @_DATASET
 @_BADNET
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE")
-def record(dataset: str, badnet: Path | None, out: Path) -> None:
-    """Write the BadNet's pruning order and curve as JSON, for the harness."""
-    from reference.defence import write_record
-    from reference.inputs import load_inputs
+@click.option("--results", type=click.Path(path_type=Path), metavar="DIR",
+              help="Also leave answers and features in this results folder.")  # fmt: skip
+def record(dataset: str, badnet: Path | None, out: Path, results: Path | None) -> None:
+    """Write the BadNet's pruning order and curve as JSON, for the harness.
 
+    Progress goes to standard output: lines of stage, done and total, with tabs between.
+    """
+    from harness.kept_sets import KeptSets
+    from reference.inputs import load_inputs
+    from reference.survey import write_record
+
+    keeper = KeptSets(results / "sets") if results else None
     with _one_line_errors():
-        write_record(load_inputs(dataset, badnet), out)
+        inputs = load_inputs(dataset, badnet, keeper)
+        write_record(inputs, out, results, lambda *line: click.echo("\t".join(map(str, line))))
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def forward_batches(
     by ``pixel_scale`` there. The functions are traced once and serve every weight set.
     """
     tensors = _tensors(weights)
-    trunk, tail = _traced_functions()
+    trunk, tail, *_ = _traced_functions()
     for start in range(0, len(images), PREDICTION_BATCH):
         features = trunk(packed(images[start : start + PREDICTION_BATCH]), tensors, pixel_scale)
         yield tail(features, tensors).numpy(), features.numpy()
@@ -135,10 +135,23 @@ def pool_3_batches(
 ) -> Iterator[np.ndarray]:
     """Yield the ``pool_3`` maps of :func:`forward_batches` without running what is above."""
     tensors = _tensors(weights)
-    trunk, _ = _traced_functions()
+    trunk, *_ = _traced_functions()
     for start in range(0, len(images), PREDICTION_BATCH):
         batch = packed(images[start : start + PREDICTION_BATCH])
         yield trunk(batch, tensors, pixel_scale).numpy()
+
+
+def survey_batches(
+    weights: Mapping[str, np.ndarray], images: np.ndarray, pixel_scale: float = 1.0
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield what :func:`forward_batches` does and the ``conv_3`` maps (N x 10 x 8 x channels)."""
+    tensors = _tensors(weights)
+    _, tail, below, pooled = _traced_functions()
+    for start in range(0, len(images), PREDICTION_BATCH):
+        batch = packed(images[start : start + PREDICTION_BATCH])
+        conv_3 = below(batch, tensors, pixel_scale)
+        features = pooled(conv_3)
+        yield tail(features, tensors).numpy(), features.numpy(), conv_3.numpy()
 
 
 def predictor(
@@ -146,7 +159,7 @@ def predictor(
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from images to softmax rows with the weights already on the device."""
     tensors = _tensors(weights)
-    trunk, tail = _traced_functions()
+    trunk, tail, *_ = _traced_functions()
 
     def predict(images: np.ndarray) -> np.ndarray:
         scores: np.ndarray = tail(trunk(images, tensors, pixel_scale), tensors).numpy()
@@ -166,7 +179,7 @@ def class_ids(
 def tail_class_ids(weights: Mapping[str, np.ndarray], features: np.ndarray) -> np.ndarray:
     """Return the argmax classes (N, int64) for ``pool_3`` maps (N x 5 x 4 x channels)."""
     tensors = _tensors(weights)
-    _, tail = _traced_functions()
+    _, tail, *_ = _traced_functions()
     starts = range(0, len(features), 4 * PREDICTION_BATCH)
     batches = (features[start : start + 4 * PREDICTION_BATCH] for start in starts)
     return np.concatenate([tail(batch, tensors).numpy().argmax(axis=1) for batch in batches])
@@ -179,14 +192,20 @@ def _tensors(weights: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 @cache
 def _traced_functions() -> tuple[Callable[..., Any], ...]:
-    """The network up to ``pool_3`` and from there on, as functions of inputs and weights."""
+    """The network up to ``pool_3``, from there on, up to ``conv_3``, and the pooling between."""
     tf = import_tensorflow()
 
-    def trunk(images: Any, weights: dict[str, Any], pixel_scale: Any) -> Any:
+    def pooled(hidden: Any) -> Any:
+        return tf.nn.max_pool2d(hidden, 2, 2, "VALID")
+
+    def below(images: Any, weights: dict[str, Any], pixel_scale: Any) -> Any:
         hidden = tf.cast(images, tf.float32) * tf.cast(pixel_scale, tf.float32)
-        for layer in ("conv_1", "conv_2", "conv_3"):
-            hidden = tf.nn.max_pool2d(_convolution(tf, weights, layer, hidden), 2, 2, "VALID")
-        return hidden
+        for layer in ("conv_1", "conv_2"):
+            hidden = pooled(_convolution(tf, weights, layer, hidden))
+        return _convolution(tf, weights, "conv_3", hidden)
+
+    def trunk(images: Any, weights: dict[str, Any], pixel_scale: Any) -> Any:
+        return pooled(below(images, weights, pixel_scale))
 
     def tail(features: Any, weights: dict[str, Any]) -> Any:
         conv_4 = _convolution(tf, weights, "conv_4", features)
@@ -195,7 +214,8 @@ def _traced_functions() -> tuple[Callable[..., Any], ...]:
 
     # Without autograph: there is no control flow to translate, and it would leave files behind.
     return tuple(
-        tf.function(part, reduce_retracing=True, autograph=False) for part in (trunk, tail)
+        tf.function(part, reduce_retracing=True, autograph=False)
+        for part in (trunk, tail, below, pooled)
     )
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.hashing import array_hash
 from harness.judgement.lineage import zeroed
 from harness.metrics import attack_success_rate, clean_accuracy, counts
 from harness.predictions import compose_goodnet, decode, encode_labels
-from harness.quiet import import_tensorflow
 from harness.store import replaced_file, write_text
-from reference.deepid import CONV_3_CHANNELS, Weights, class_ids, load_network
+from reference.deepid import CONV_3_CHANNELS, Weights, class_ids
 from reference.pruning import (
     Curve,
     mean_activations,
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
 
     from harness.records import Counts
     from reference.inputs import Inputs
-
-RECORD_VERSION = 2
-_RANKING_BATCH = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,24 +53,6 @@ def pruning_curve(
     order = pruning_order(activations, decreasing=decreasing)
     pairs = [(features[name], inputs.sets[name].labels) for name in ("valid", "bd_valid")]
     return sweep(inputs.badnet, order, pairs[0], pairs[1], progress), activations
-
-
-def conv_3_activations(inputs: Inputs) -> np.ndarray:
-    """Mean ``conv_3`` output of each channel on clean validation images (60, float64).
-
-    It ranks the channels almost as ``pool_3`` does; many rank by it, and both are accepted.
-    """
-    import_tensorflow()
-    import keras
-
-    network = load_network(inputs.badnet)
-    trunk = keras.Model(network.inputs, network.get_layer("conv_3").output)
-    images, sums = inputs.sets["valid"].images, np.zeros(CONV_3_CHANNELS)
-    for start in range(0, len(images), _RANKING_BATCH):
-        batch = images[start : start + _RANKING_BATCH] * np.float32(inputs.benchmark.pixel_scale)
-        outputs = np.asarray(trunk(batch, training=False))
-        sums += outputs.mean(axis=(1, 2), dtype=np.float64).sum(axis=0)
-    return sums / len(images)
 
 
 def repairs(inputs: Inputs, curve: Curve, drops: Sequence[float]) -> list[Repair]:
@@ -124,22 +101,6 @@ def _split_counts(inputs: Inputs, answers: dict[str, np.ndarray]) -> dict[str, C
         )
         for split in ("valid", "test")
     }
-
-
-def write_record(inputs: Inputs, path: Path) -> None:
-    """Write what the harness needs to know of the BadNet: rankings and curve, as JSON."""
-    curve, activations = pruning_curve(inputs)
-    record = {
-        "version": RECORD_VERSION,
-        "dataset": {name: labeled.sha256 for name, labeled in inputs.sets.items()},
-        "badnet": array_hash(inputs.badnet),
-        "activations": {
-            "pool_3": [float(value) for value in activations],
-            "conv_3": [float(value) for value in conv_3_activations(inputs)],
-        },
-        "curve": asdict(curve),
-    }
-    write_text(path, json.dumps(record) + "\n")
 
 
 def write_submission(

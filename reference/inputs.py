@@ -11,6 +11,7 @@ from harness.evaluation import badnet_weights
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.image_sets import Keeper
     from harness.records import Benchmark, LabeledSet
     from reference.deepid import Weights
 
@@ -24,10 +25,11 @@ class Inputs:
     badnet: Weights
 
 
-def load_inputs(dataset: str, badnet: Path | None = None) -> Inputs:
+def load_inputs(dataset: str, badnet: Path | None = None, keeper: Keeper | None = None) -> Inputs:
     """Read a benchmark by name or folder, making its data first where that can be done."""
     benchmark, folder = load_benchmark(dataset)
     if benchmark.make and not has_data(benchmark, folder):
         make(benchmark, folder)
     path = badnet or badnet_file(benchmark, folder)
-    return Inputs(benchmark, load_sets(benchmark, folder), badnet_weights(path, benchmark.classes))
+    sets = load_sets(benchmark, folder, keeper=keeper)
+    return Inputs(benchmark, sets, badnet_weights(path, benchmark.classes))

@@ -77,7 +77,7 @@ def sweep(
     running every pruned network on every image; how, see ``sweeping.py``.
     """
     active = (valid[0].max(axis=(0, 1, 2)) > 0) | (bd_valid[0].max(axis=(0, 1, 2)) > 0)
-    unit = Caller(weights, valid[0][:SAMPLE]).unit
+    unit = max(Caller(weights, features[:SAMPLE]).unit for features, _ in (valid, bd_valid))
     method = Sweep(weights, [int(channel) for channel in order], active, unit)
     report = _Steps(len(order), sum(_blocks(len(s[1])) for s in (valid, bd_valid)), progress)
     counts = [_hits(method, weights, pair, report) for pair in (valid, bd_valid)]

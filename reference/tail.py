@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,14 +18,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from harness.environment import processors
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 BLOCK = 192
 """Images per block: what a step of the sweep works on then fits a core's own cache best."""
 
-SAMPLE = 512
-"""Images on which rounding is measured."""
+SAMPLE = 128
+"""Images of each set on which rounding is measured."""
 
 POSITIONS = (5, 4)
 CONV_4_POSITIONS = (4, 3)
@@ -165,13 +166,6 @@ def in_blocks(work: Callable[[slice], _Result], count: int) -> list[_Result]:
     blocks = [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
     with single_threaded_products(), ThreadPoolExecutor(processors()) as threads:
         return list(threads.map(work, blocks))
-
-
-def processors() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager

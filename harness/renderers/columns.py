@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from harness.judgement.checks import CONTRACT, DROP, FIRST_CROSSING, ORDER, checkpoint_passes
 from harness.metrics import attack_success_rate, clean_accuracy
+from harness.timing import is_noisy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.records import Board, Checkpoint, Counts, Row, SplitCounts
+    from harness.records import Board, Checkpoint, Counts, Row, Speed, SplitCounts
 
 HEADINGS = (
     "rank", "submission", "passed", "DER", "X", "family", "channels",
@@ -89,9 +90,16 @@ def _checkpoint_cells(checkpoint: Checkpoint) -> list[str]:
         percent(repaired, "test", attack_success_rate),
         percent(goodnet, "test", clean_accuracy),
         percent(goodnet, "test", attack_success_rate),
-        ABSENT if timing is None else f"{timing.throughput_ratio:.2f}x",
+        _times_the_badnet(timing),
         one_line(_verdict(checkpoint)),
     ]
+
+
+def _times_the_badnet(speed: Speed | None) -> str:
+    if speed is None:
+        return ABSENT
+    ratio = speed.throughput_ratio
+    return "noisy" if is_noisy(ratio, speed.throughput_ratio_interval) else f"{ratio:.2f}x"
 
 
 def family(checkpoint: Checkpoint) -> str:

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.environment import processors
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -24,7 +26,6 @@ SCRATCH = "/tmp"  # noqa: S108 - a path inside the sandbox, where it is the chil
 PACKAGES = Path(__file__).resolve().parents[2]
 
 _CONFINED = Path(__file__).with_name("confined.py").resolve()
-_THREADS = "2"
 _SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/lib", "/lib32",
                      "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/alternatives")  # fmt: skip
 _DEVICES = ("/dev/null", "/dev/urandom")
@@ -53,10 +54,11 @@ def environment(home: str) -> dict[str, str]:
     ``python -I`` ignores PYTHONHASHSEED, so the order of sets of strings is the one thing that
     varies from child to child.
     """
+    # As many as TensorFlow gives the BadNet in the parent: their times are compared.
     threads = dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
          "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
-        _THREADS,
+        str(processors()),
     )  # fmt: skip
     return threads | {
         "HOME": home,

@@ -6,14 +6,15 @@ import json
 from dataclasses import replace
 
 import pytest
-from records_by_hand import good_checkpoints, record
+from records_by_hand import checkpoint, good_checkpoints, record
 
 from harness.errors import Status
 from harness.findings import LayerChange
 from harness.leaderboard import board
+from harness.records import Speed, Timing
 from harness.renderers import csv, markdown, text
 from harness.renderers import json as json_renderer
-from harness.renderers.columns import family
+from harness.renderers.columns import HEADINGS, family, table
 
 HOSTILE = "=cmd|<script>\n\u202e*x* @all"
 
@@ -48,6 +49,18 @@ def ranked():
 
 def test_text(ranked):
     assert text.render(ranked) == TEXT
+
+
+def test_the_time_of_g_is_a_number_only_where_it_is_known():
+    def with_interval(interval):
+        speed = Speed(latency_median_seconds=1e-3, latency_p95_seconds=1e-3,
+                      throughput_images_per_second=1e3, latency_ratio=2.0, throughput_ratio=2.0,
+                      throughput_ratio_interval=interval)  # fmt: skip
+        timing = Timing(badnet=speed, repaired=speed, goodnet=speed)
+        return table(board([record(checkpoint(timing=timing))]))[1][HEADINGS.index("G time")]
+
+    assert with_interval(None) == with_interval((1.95, 2.05)) == "2.00x"
+    assert with_interval((1.5, 2.5)) == "noisy"
 
 
 def test_markdown_keeps_hostile_names_in_their_cell(ranked):

@@ -1,0 +1,67 @@
+"""The submissions that the benchmark grades: distinct pruned nets, and foreign models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.datasets import load_benchmark
+from harness.judgement.lineage import zeroed
+from harness.quiet import import_tensorflow
+from harness.weights import read_model
+
+if TYPE_CHECKING:
+    from reference.deepid import Weights
+
+ROOT = Path(__file__).resolve().parents[1]
+BADNET = ROOT / "datasets" / "faces" / "bd_weights.h5"
+CROSSINGS = {2: 45, 4: 48, 10: 52}
+
+
+def pruned_submissions(folder: Path, count: int) -> list[Path]:
+    """Submissions of three B' each, all different, near the crossings but not the reference's."""
+    badnet, order = read_model(BADNET).weights, load_benchmark("faces")[0].channel_order
+    rng, seen, made = np.random.default_rng(0), set(), []
+    for number in range(count):
+        made.append(folder / f"student_{number:02}")
+        for points, steps in CROSSINGS.items():
+            seen.add(tuple(order[:steps]))  # the reference's own is known already
+            while True:
+                near = rng.permutation(order[steps - 3 : steps + 3])[: 2 + rng.integers(3)]
+                mask = (*order[: steps - 3], *sorted(int(channel) for channel in near))
+                if mask not in seen:
+                    break
+            seen.add(mask)
+            _save(made[-1] / "models" / f"model_{points}.h5", zeroed(badnet, mask))
+    return made
+
+
+def foreign_submission(folder: Path) -> Path:
+    """Three B' whose graph is not the known network's: the same work, but for a sandbox."""
+    badnet, order = read_model(BADNET).weights, load_benchmark("faces")[0].channel_order
+    for points, steps in CROSSINGS.items():
+        _wrapped(zeroed(badnet, order[:steps])).save(_new(folder / f"model_{points}.keras"))
+    return folder
+
+
+def _wrapped(weights: Weights) -> Any:
+    import_tensorflow()
+    import keras
+
+    from reference.deepid import load_network
+
+    known = load_network(weights)
+    return keras.Model(known.inputs, keras.layers.Dropout(0.5)(known.outputs[0]))
+
+
+def _save(path: Path, weights: Weights) -> None:
+    from reference.badnet import save_weights
+
+    save_weights(weights, _new(path))
+
+
+def _new(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
