@@ -82,6 +82,10 @@ class Batch:
         if self.setup.options.timing:
             self._time()
 
+    def in_order(self) -> list[Record]:
+        """The records there are so far, by submission."""
+        return sorted(self.records.values(), key=lambda record: record.submission)
+
     def _pending(self, display: Display) -> Iterator[Entry]:
         stored = {record.submission: record for record in self.bench.store.records()}
         for entry in self.entries:

@@ -17,19 +17,45 @@ HEADINGS = (
     "rank", "submission", "passed", "DER", "X", "family", "channels",
     "B' valid acc", "B' test acc", "B' test ASR", "G test acc", "G test ASR", "G time", "verdict",
 )  # fmt: skip
+"""Without what a roster tells; see `headings`."""
+
 ABSENT = "-"
+_ATTEMPT_AT = HEADINGS.index("submission") + 1
 _SHORT = {DROP: "dropped too little", FIRST_CROSSING: "saved too late", ORDER: "other order",
           CONTRACT: "not a GoodNet"}  # fmt: skip
 _SAID_BY_CHECKS = ("BELOW_THRESHOLD", "OVER_PRUNED", "OTHER_ORDER")
 
 
+def headings(board: Board) -> list[str]:
+    """``HEADINGS``, and ``attempt`` where a roster tells of attempts or lateness."""
+    return _with_attempt(list(HEADINGS), "attempt", board)
+
+
 def table(board: Board) -> list[list[str]]:
-    """Rows of text cells under ``HEADINGS``; percentages with two decimals, unescaped names."""
-    lines = [_badnet_line(board)] if board.badnet else []
+    """Rows of text cells under `headings`; percentages with two decimals, unescaped names."""
+    lines = [_with_attempt(_badnet_line(board), "", board)] if board.badnet else []
     for row in board.rows:
         for position, checkpoint in enumerate(row.checkpoints or (None,)):
-            lines.append(_line(row, checkpoint, first=position == 0))
+            first = position == 0
+            cells = _line(row, checkpoint, first=first)
+            lines.append(_with_attempt(cells, _attempt(row) if first else "", board))
     return lines
+
+
+def tells_attempts(board: Board) -> bool:
+    """Whether a roster told of attempts or lateness of anybody on the board."""
+    return any(row.attempt is not None or row.late is not None for row in board.rows)
+
+
+def _with_attempt(cells: list[str], attempt: str, board: Board) -> list[str]:
+    added = [attempt] if tells_attempts(board) else []
+    return [*cells[:_ATTEMPT_AT], *added, *cells[_ATTEMPT_AT:]]
+
+
+def _attempt(row: Row) -> str:
+    """Which attempt a row is, as ``2 of 3, late``; what is not known is left out."""
+    known = [] if row.attempt is None else [f"{row.attempt} of {row.attempts}"]
+    return ", ".join(known + ["late"] * bool(row.late)) or ABSENT
 
 
 def one_line(text: str) -> str:
