@@ -22,6 +22,7 @@ from harness.intake import entries, folder_of
 from harness.preparation import prepare
 from harness.pseudonyms import pseudonyms
 from harness.reporting import Relay
+from harness.scratch import scratch_folder
 from harness.speed import timed
 
 if TYPE_CHECKING:
@@ -70,29 +71,31 @@ class Batch:
 
     def grade(self, display: Display, jobs: int) -> None:
         """Grade what is not finished, retry alone what ran out of memory, then time."""
-        display.starts(len(self.entries))
-        pending = list(self._pending(display))
-        jobs = max(1, min(jobs, len(pending)))
+        pending = list(self._pending())
+        display.starts(len(self.entries), len(self.entries) - len(pending))
+        with scratch_folder():
+            self._grade(pending, max(1, min(jobs, len(pending))), display)
+            if self.setup.options.timing:
+                self._time()
+
+    def _grade(self, pending: Sequence[Entry], jobs: int, display: Display) -> None:
         lost = self._graded(pending, jobs, display) if pending else []
         if lost:
             display.says(f"once more, alone: {', '.join(entry.name for entry in lost)}")
             for entry in self._graded(lost, 1, display, fresh=True):
                 reason = "the process that graded it was ended, most likely for want of memory"
                 self._keep(rejected(entry.name, (Status.NOT_GRADED, reason), self.bench))
-        if self.setup.options.timing:
-            self._time()
 
     def in_order(self) -> list[Record]:
         """The records there are so far, by submission."""
         return sorted(self.records.values(), key=lambda record: record.submission)
 
-    def _pending(self, display: Display) -> Iterator[Entry]:
+    def _pending(self) -> Iterator[Entry]:
         stored = {record.submission: record for record in self.bench.store.records()}
         for entry in self.entries:
             found = stored.get(entry.name)
             if found is not None and not self.setup.options.force and self._stands(entry, found):
                 self.records[entry.name] = found
-                display.finished(entry.name)
             else:
                 yield entry
 
@@ -114,10 +117,11 @@ class Batch:
                     record = future.result()
                     if record.out_of_memory and not fresh:
                         again.append(entry)
-                    else:
-                        self._keep(record)
+                        continue
+                    self._keep(record)
                 except WorkerLostError:
                     again.append(entry)
+                    continue
                 except HarnessError as error:
                     self.problems.append(str(error))
                 display.finished(entry.name)

@@ -28,17 +28,19 @@ _SAID_BY_CHECKS = ("BELOW_THRESHOLD", "OVER_PRUNED", "OTHER_ORDER")
 
 def headings(board: Board) -> list[str]:
     """``HEADINGS``, and ``attempt`` where a roster tells of attempts or lateness."""
-    return _with_attempt(list(HEADINGS), "attempt", board)
+    return _with_attempt(list(HEADINGS), "attempt") if tells_attempts(board) else list(HEADINGS)
 
 
 def table(board: Board) -> list[list[str]]:
     """Rows of text cells under `headings`; percentages with two decimals, unescaped names."""
-    lines = [_with_attempt(_badnet_line(board), "", board)] if board.badnet else []
+    lines = [_badnet_line(board)] if board.badnet else []
+    attempts = [""] * len(lines)
     for row in board.rows:
         for position, checkpoint in enumerate(row.checkpoints or (None,)):
-            first = position == 0
-            cells = _line(row, checkpoint, first=first)
-            lines.append(_with_attempt(cells, _attempt(row) if first else "", board))
+            lines.append(_line(row, checkpoint, first=position == 0))
+            attempts.append("" if position else _attempt(row))
+    if tells_attempts(board):
+        return [_with_attempt(*line) for line in zip(lines, attempts, strict=True)]
     return lines
 
 
@@ -47,9 +49,8 @@ def tells_attempts(board: Board) -> bool:
     return any(row.attempt is not None or row.late is not None for row in board.rows)
 
 
-def _with_attempt(cells: list[str], attempt: str, board: Board) -> list[str]:
-    added = [attempt] if tells_attempts(board) else []
-    return [*cells[:_ATTEMPT_AT], *added, *cells[_ATTEMPT_AT:]]
+def _with_attempt(cells: list[str], attempt: str) -> list[str]:
+    return [*cells[:_ATTEMPT_AT], attempt, *cells[_ATTEMPT_AT:]]
 
 
 def _attempt(row: Row) -> str:
