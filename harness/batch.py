@@ -43,12 +43,18 @@ DEFAULT_FOLDER = Path("submissions")
 def submissions(
     paths: Sequence[Path], each: Path | None, output: Path, key_file: Path | None
 ) -> list[Entry]:
-    """What to grade, ``submissions/`` by default; under pseudonyms where there is a key file."""
-    found = entries(paths, each if paths or each else DEFAULT_FOLDER, output / "intake")
+    """What to grade, ``submissions/`` by default; under pseudonyms where there is a key file.
+
+    A bulk download is unpacked in the results, or beside the key file: it is full of names.
+    """
+    unpacked = key_file.with_name(f"{key_file.name}.intake") if key_file else output / "intake"
+    found = entries(paths, each if paths or each else DEFAULT_FOLDER, unpacked)
     if key_file is None:
         return found
     names = pseudonyms([entry.name for entry in found], key_file)
-    return [replace(entry, name=names[entry.name]) for entry in found]
+    hidden = (replace(entry, name=names[entry.name]) for entry in found)
+    # In the order of names, the times of the results' files would tell who is who.
+    return sorted(hidden, key=lambda entry: entry.name)
 
 
 @dataclass(frozen=True, slots=True)

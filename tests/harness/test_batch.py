@@ -11,11 +11,18 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import cases
 import psutil
 import pytest
 from models import known_config, write_full
+
+from harness.bench import Options
+from harness.errors import Status
+from harness.grade import grade_folder
+from harness.preparation import prepare
+from harness.reporting import Quiet
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "0" * 64
@@ -273,6 +280,22 @@ def test_pseudonyms_keep_names_out_of_results(course, arguments, run_harness, re
     assert sorted((row.get("attempt", 0), row.get("late")) for row in board["rows"]) == [
         (0, True), (1, None), (1, None)
     ]  # fmt: skip
+
+
+def test_the_log_of_our_own_failure_tells_no_name(
+    small_benchmark, badnet_path, results, tmp_path, monkeypatch
+):
+    bench = prepare(str(small_benchmark), badnet_path, results, Options(timing=False), Quiet())
+    folder = tmp_path / "lovelace-ada"
+    folder.mkdir()
+    error = OSError(5, "Input/output error", str(folder / "model_2.h5"))
+    monkeypatch.setattr("harness.grade.discover", Mock(side_effect=error))
+    record = grade_folder(folder, bench, "s-0123456789")
+    assert record.status is Status.HARNESS_ERROR
+    (log,) = (results / "errors").iterdir()
+    assert log.name == "s-0123456789.log"
+    assert "Input/output error: 's-0123456789/model_2.h5'" in log.read_text()
+    assert "lovelace" not in log.read_text() + record.reason
 
 
 @pytest.mark.parametrize("which", ["latest", "best"])
