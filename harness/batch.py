@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.console import show_warnings
 from harness.errors import HarnessError, Status, SubmissionError
 from harness.executors import InThisProcess, Processes, WorkerLostError
 from harness.fingerprints import fingerprint
@@ -187,6 +188,7 @@ def _executor(
 def prepare_worker(setup: Setup, queue: Any) -> None:
     """Make this process ready to grade."""
     progress = Relay(queue)
+    show_warnings(progress.says)
     bench = prepare(setup.dataset, setup.badnet, setup.output, setup.options, progress)
     _benches[:] = [bench]
 

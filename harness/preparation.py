@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from harness.judgement.known import known_benchmark, known_fingerprints
 from harness.judgement.rankings import Rankings, known_rankings, measured_rankings
 from harness.judgement.rubric import rubric_of
 from harness.opening import network_answers
-from harness.store import Store
+from harness.store import Store, require_known
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,6 +122,11 @@ def _digest(text: str) -> np.ndarray:
 def _stored_record(path: Path) -> dict[str, Any] | None:
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        version = int(record["version"])
+    except FileNotFoundError:
         return None
-    return record if record.get("version") == REFERENCE_VERSION else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        warnings.warn(f"{path}: damaged ({error}); made again", stacklevel=2)
+        return None
+    require_known(path, version, REFERENCE_VERSION)
+    return record if version == REFERENCE_VERSION else None

@@ -35,7 +35,7 @@ class Display(Protocol):
         """Images predicted in this stage."""
 
     def event(self, worker: int, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage`` or ``images`` of another process."""
+        """``stage``, ``images`` or ``says`` of another process."""
 
     def finished(self, submission: str) -> None:
         """A submission is done."""
@@ -65,6 +65,10 @@ class Relay:
             self._sent = now
             self._queue.put((os.getpid(), "images", (done, total)))
 
+    def says(self, line: str) -> None:
+        """Something to know."""
+        self._queue.put((os.getpid(), "says", (line,)))
+
 
 class Quiet:
     """Says nothing; the base of what says something."""
@@ -79,7 +83,7 @@ class Quiet:
         """Images predicted in this stage."""
 
     def event(self, worker: int, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage`` or ``images`` of another process."""
+        """``stage``, ``images`` or ``says`` of another process."""
 
     def finished(self, submission: str) -> None:
         """A submission is done."""
@@ -122,7 +126,7 @@ class LineProgress(Quiet):
         self.says(f"{submission}: {what}")
 
     def event(self, worker: int, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage`` or ``images`` of another process."""
+        """``stage``, ``images`` or ``says`` of another process."""
         del worker
         getattr(self, name)(*arguments)
 
@@ -162,10 +166,12 @@ class LiveProgress(Quiet):
         self.event(os.getpid(), "images", (done, total))
 
     def event(self, worker: int, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage`` or ``images`` of another process."""
+        """``stage``, ``images`` or ``says`` of another process."""
         from rich.markup import escape
 
-        if name == "stage":
+        if name == "says":
+            self.says(*arguments)
+        elif name == "stage":
             text = escape(": ".join(one_line(part) for part in arguments))
             line = self._line(worker, arguments[0], text)
             self._bar.reset(line, description=text, done="")

@@ -342,6 +342,70 @@ def test_the_latest_attempt_counts(course, arguments, run_harness, results, tmp_
     assert [row["submission"] for row in board["rows"]] == ["twin"]
 
 
+# --- what lies in the results already -----------------------------------------------------------
+
+
+def test_damaged_files_are_made_again_with_a_warning_each(
+    arguments, uninterrupted, run_harness, tmp_path
+):
+    folder = tmp_path / "results"
+    shutil.copytree(uninterrupted[0], folder)
+    names = {path.name for path in (folder / "predictions").iterdir()}
+    kept = json.loads((folder / "records" / "ada.json").read_text())
+    predictions = folder / "predictions" / kept["checkpoints"][0]["artifact"]["predictions"]
+    assert predictions.name in names
+    damaged = [folder / "records" / "ada.json", next(predictions.iterdir()),
+               next((folder / "features").iterdir())]  # fmt: skip
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[:-100] + b"x" * 100)
+    again = run_harness(*arguments, "--output", folder, "--jobs", 2)
+    warned = [line for line in again.stderr.splitlines() if "warning" in line.lower()]
+    assert sorted(line.split(": ")[1] for line in warned) == sorted(map(str, damaged))
+    assert all(line.startswith("warning: ") for line in warned)
+    assert boards(folder) == boards(uninterrupted[0])
+    assert run_harness(*arguments, "--output", folder, "--quiet").stderr == ""
+
+
+def test_files_of_a_newer_harness_are_refused_in_one_line(
+    arguments, uninterrupted, run_harness, tmp_path
+):
+    for kind in ("records", "reference"):
+        folder = tmp_path / kind
+        shutil.copytree(uninterrupted[0], folder)
+        path = next((folder / kind).iterdir())
+        document = json.loads(path.read_text())
+        version = "schema_version" if kind == "records" else "version"
+        path.write_text(json.dumps(document | {version: 99}))
+        refused = run_harness(*arguments, "--output", folder, "--quiet")
+        assert refused.returncode == 2
+        assert refused.stderr.startswith(f"error: {path}: written by a newer harness (version 99")
+        assert refused.stderr.count("\n") == 1
+        assert json.loads(path.read_text())[version] == 99
+
+
+@pytest.mark.sandbox
+def test_what_runs_out_of_memory_is_tried_again_once_and_alone(
+    course, arguments, results, run_harness, tmp_path
+):
+    own = tmp_path / "own"
+    (own / "hog").mkdir(parents=True)
+    hogging = "def predict(images):\n    return [bytearray(1 << 24) for _ in range(1 << 16)]\n"
+    cases.program(own / "hog", hogging, "drop_points = 2\n")
+    shutil.copytree(course / "ada", own / "ada")
+    command = ["grade", "--each", own, *arguments[3:], "--output", results, "--jobs", 2,
+               "--model-memory", 0.5]  # fmt: skip
+    finished = run_harness(*command)
+    assert finished.returncode == 1, finished.stderr
+    lines = finished.stderr.splitlines()
+    assert lines.count("hog: predicting goodnet.py") == 2
+    again = lines.index("once more, alone: hog")
+    assert lines.index("ada: done (1 of 2)") < again < lines.index("hog: done (2 of 2)")
+    records = {p.stem: json.loads(p.read_text()) for p in (results / "records").iterdir()}
+    assert (records["hog"]["status"], records["ada"]["status"]) == ("crashed", "graded")
+    assert "memory" in records["hog"]["reason"]
+    assert "once more" not in run_harness(*command).stderr
+
+
 # --- Ctrl-C -------------------------------------------------------------------------------------
 
 TERMINAL = """
