@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.leaderboard import board
@@ -12,9 +13,9 @@ from harness.roster import Person, moment
 from harness.unpacking import without_suffix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from harness.records import Record
+    from harness.records import Board, Record, Row
 
 _NO_MATCH = (0, 0)
 _NAME_LETTERS = 5  # of a name that is looked for within a folder name
@@ -54,6 +55,42 @@ def standings(names: Sequence[str], roster: Sequence[Person]) -> dict[str, Stand
             attempt = (person.attempt if person else None) or index + 1
             found[name] = Standing(person, name, attempt, last, _late(name, person))
     return {name: found[name] for name in names}
+
+
+def with_standings(board: Board, found: Mapping[str, Standing]) -> Board:
+    """The board with each row's attempt and lateness, as far as the roster tells."""
+    return replace(board, rows=tuple(_with_standing(row, found) for row in board.rows))
+
+
+def _with_standing(row: Row, found: Mapping[str, Standing]) -> Row:
+    standing = found.get(row.submission)
+    if standing is None:
+        return row
+    person, told = standing.person, replace(row, late=standing.late)
+    if person is None or not (person.attempt or any(getattr(person, f) for f in _IDENTITIES)):
+        return told  # nobody's second attempt can be known
+    return replace(told, attempt=standing.attempt, attempts=standing.attempts)
+
+
+def in_pseudonyms(roster: Sequence[Person], names: Mapping[str, str]) -> tuple[Person, ...]:
+    """The roster with pseudonyms (``names``: by folder) for folders, and nobody's name or id.
+
+    Attempts and lateness stay; attempts of one person share a pseudonym as their login.
+    """
+    people = []
+    for group in _attempts(sorted(names), roster):
+        numbers = [(person.attempt if person else None) or i + 1
+                   for i, (_, person) in enumerate(group)]  # fmt: skip
+        if any(one >= other for one, other in pairwise(numbers)):
+            numbers = list(range(1, len(group) + 1))
+        for (name, person), number in zip(group, numbers, strict=True):
+            late = _late(name, person)
+            if person is not None:
+                login = names[group[0][0]]
+                people.append(Person(folder=names[name], login=login, attempt=number, late=late))
+            elif late is not None:
+                people.append(Person(folder=names[name], late=late))
+    return tuple(people)
 
 
 def chosen(records: Sequence[Record], roster: Sequence[Person], which: Which) -> list[Record]:

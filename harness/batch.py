@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.console import show_warnings
 from harness.errors import HarnessError, Status, SubmissionError
 from harness.executors import InThisProcess, Processes, WorkerLostError
 from harness.fingerprints import fingerprint
@@ -22,6 +23,7 @@ from harness.intake import entries, folder_of
 from harness.preparation import prepare
 from harness.pseudonyms import pseudonyms
 from harness.reporting import Relay
+from harness.scratch import scratch_folder
 from harness.speed import timed
 
 if TYPE_CHECKING:
@@ -42,12 +44,18 @@ DEFAULT_FOLDER = Path("submissions")
 def submissions(
     paths: Sequence[Path], each: Path | None, output: Path, key_file: Path | None
 ) -> list[Entry]:
-    """What to grade, ``submissions/`` by default; under pseudonyms where there is a key file."""
-    found = entries(paths, each if paths or each else DEFAULT_FOLDER, output / "intake")
+    """What to grade, ``submissions/`` by default; under pseudonyms where there is a key file.
+
+    A bulk download is unpacked in the results, or beside the key file: it is full of names.
+    """
+    unpacked = key_file.with_name(f"{key_file.name}.intake") if key_file else output / "intake"
+    found = entries(paths, each if paths or each else DEFAULT_FOLDER, unpacked)
     if key_file is None:
         return found
     names = pseudonyms([entry.name for entry in found], key_file)
-    return [replace(entry, name=names[entry.name]) for entry in found]
+    hidden = (replace(entry, name=names[entry.name]) for entry in found)
+    # In the order of names, the times of the results' files would tell who is who.
+    return sorted(hidden, key=lambda entry: entry.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +78,31 @@ class Batch:
 
     def grade(self, display: Display, jobs: int) -> None:
         """Grade what is not finished, retry alone what ran out of memory, then time."""
-        display.starts(len(self.entries))
-        pending = list(self._pending(display))
-        jobs = max(1, min(jobs, len(pending)))
+        pending = list(self._pending())
+        display.starts(len(self.entries), len(self.entries) - len(pending))
+        with scratch_folder():
+            self._grade(pending, max(1, min(jobs, len(pending))), display)
+            if self.setup.options.timing:
+                self._time()
+
+    def _grade(self, pending: Sequence[Entry], jobs: int, display: Display) -> None:
         lost = self._graded(pending, jobs, display) if pending else []
         if lost:
             display.says(f"once more, alone: {', '.join(entry.name for entry in lost)}")
             for entry in self._graded(lost, 1, display, fresh=True):
                 reason = "the process that graded it was ended, most likely for want of memory"
                 self._keep(rejected(entry.name, (Status.NOT_GRADED, reason), self.bench))
-        if self.setup.options.timing:
-            self._time()
 
-    def _pending(self, display: Display) -> Iterator[Entry]:
+    def in_order(self) -> list[Record]:
+        """The records there are so far, by submission."""
+        return sorted(self.records.values(), key=lambda record: record.submission)
+
+    def _pending(self) -> Iterator[Entry]:
         stored = {record.submission: record for record in self.bench.store.records()}
         for entry in self.entries:
             found = stored.get(entry.name)
             if found is not None and not self.setup.options.force and self._stands(entry, found):
                 self.records[entry.name] = found
-                display.finished(entry.name)
             else:
                 yield entry
 
@@ -110,10 +124,11 @@ class Batch:
                     record = future.result()
                     if record.out_of_memory and not fresh:
                         again.append(entry)
-                    else:
-                        self._keep(record)
+                        continue
+                    self._keep(record)
                 except WorkerLostError:
                     again.append(entry)
+                    continue
                 except HarnessError as error:
                     self.problems.append(str(error))
                 display.finished(entry.name)
@@ -173,6 +188,7 @@ def _executor(
 def prepare_worker(setup: Setup, queue: Any) -> None:
     """Make this process ready to grade."""
     progress = Relay(queue)
+    show_warnings(progress.says)
     # The process that started this one has begun anew already, where that was asked for.
     options = replace(setup.options, force=False)
     bench = prepare(setup.dataset, setup.badnet, setup.output, options, progress)

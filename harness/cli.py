@@ -14,11 +14,13 @@ from harness.errors import HarnessError, Status
 from harness.exports.commands import export, package
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from harness.attempts import Which
-    from harness.records import Record
+    from harness.attempts import Standing, Which
+    from harness.records import Board, Record
     from harness.roster import Person
+
+    Standings = Mapping[str, Standing]
 
 _FOLDER = click.Path(path_type=Path)
 _OURS = (Status.NOT_GRADED, Status.HARNESS_ERROR)
@@ -85,7 +87,7 @@ def grade(
     )
     with one_line_errors():
         entries = submissions(paths, each, output, switches["anonymous"])
-        roster = _people(output, switches["roster"])
+        roster = _people(output, switches["roster"], switches["anonymous"])
         with shown_progress(quiet=switches["quiet"]) as display:
             bench = prepare(dataset, badnet, output, options, display)
             batch = Batch(entries, Setup(dataset, badnet, output, options), bench)
@@ -96,9 +98,9 @@ def grade(
                 if batch.records:
                     _write_boards(output, roster, switches["attempts"])
                 raise
-        _write_boards(output, roster, switches["attempts"])
-        records = _attempts(list(batch.records.values()), roster, switches["attempts"])
-        click.echo(_shown(records, output), nl=False)
+        _, standings = _write_boards(output, roster, switches["attempts"])
+        records = _attempts(batch.in_order(), roster, switches["attempts"])
+        click.echo(_shown(records, output, standings), nl=False)
         for problem in batch.problems:
             click.echo(f"error: {problem}", err=True)
     sys.exit(2 if batch.problems else exit_code(records))
@@ -137,11 +139,15 @@ def doctor(datasets: tuple[str, ...], isolation: str) -> None:
 @click.option("--roster", type=_FOLDER, metavar="CSV", help="Whose the submissions are.")
 @click.option("--attempts", type=click.Choice(["all", "latest", "best"]), default="all",
               show_default=True, help="Which of a person's submissions to show.")  # fmt: skip
-def leaderboard(results: Path, roster: Path | None, attempts: str) -> None:
+@click.option("--anonymous", type=_FOLDER, metavar="KEYFILE",
+              help="Tells whose the pseudonyms in RESULTS are.")  # fmt: skip
+def leaderboard(
+    results: Path, roster: Path | None, attempts: str, anonymous: Path | None
+) -> None:  # fmt: skip
     """Render the leaderboard of RESULTS again from its records."""
     with one_line_errors():
-        records = _write_boards(results, _people(results, roster), attempts)
-        click.echo(_shown(records, results), nl=False)
+        shown = _write_boards(results, _people(results, roster, anonymous), attempts)
+        click.echo(_shown(shown[0], results, shown[1]), nl=False)
 
 
 @main.command()
@@ -154,8 +160,8 @@ def regrade(results: Path, rubric: Path | None, out: Path | None) -> None:
 
     with one_line_errors():
         target = regraded(results, rubric, out or results)
-        records = _write_boards(target)
-        click.echo(_shown(records, target), nl=False)
+        shown = _write_boards(target, _people(target, None))
+        click.echo(_shown(shown[0], target, shown[1]), nl=False)
 
 
 @main.command()
@@ -271,14 +277,20 @@ def _statuses(record: Record) -> list[Status]:
     return [record.status, *(checkpoint.status for checkpoint in record.checkpoints)]
 
 
-def _people(results: Path, roster: Path | None) -> tuple[Person, ...]:
-    """The roster given, else the one that lies in the results folder, else nobody."""
+def _people(results: Path, roster: Path | None, key_file: Path | None = None) -> tuple[Person, ...]:
+    """The roster given, else the one that lies in the results folder, else nobody.
+
+    With a key file nothing but its pseudonyms is left of them.
+    """
+    from harness.attempts import in_pseudonyms
+    from harness.pseudonyms import known_pseudonyms
     from harness.roster import read_roster
 
     kept = results / "roster.csv"
     if roster is None and not kept.is_file():
         return ()
-    return read_roster(roster or kept)
+    people = read_roster(roster or kept)
+    return in_pseudonyms(people, known_pseudonyms(key_file)) if key_file else people
 
 
 def _attempts(
@@ -291,25 +303,35 @@ def _attempts(
 
 def _write_boards(
     output: Path, roster: Sequence[Person] = (), attempts: str = "all"
-) -> Sequence[Record]:
-    """Render all stored records into the results folder; returns those that it shows."""
-    from harness.judgement.rubric import rubric_of
-    from harness.leaderboard import board
+) -> tuple[Sequence[Record], Standings]:
+    """Render all stored records into the results folder.
+
+    Returns those that are shown, and what the roster says of all.
+    """
+    from harness.attempts import standings
     from harness.renderers import csv, json, markdown
     from harness.store import Store, write_text
 
-    records = _attempts(Store(output).records(), roster, attempts)
+    stored = Store(output).records()
+    records = _attempts(stored, roster, attempts)
     if not records:
         raise HarnessError(f"{output}: no records in it; grade something first")
-    ranked = board(records, rubric_of(output).ranking)
+    found = standings([record.submission for record in stored], roster) if roster else {}
+    ranked = _board(records, output, found)
     for suffix, renderer in (("md", markdown), ("csv", csv), ("json", json)):
         write_text(output / f"leaderboard.{suffix}", renderer.render(ranked))
-    return records
+    return records, found
 
 
-def _shown(records: Sequence[Record], output: Path) -> str:
-    from harness.judgement.rubric import rubric_of
-    from harness.leaderboard import board
+def _shown(records: Sequence[Record], output: Path, found: Standings) -> str:
     from harness.renderers import text
 
-    return text.render(board(records, rubric_of(output).ranking))
+    return text.render(_board(records, output, found))
+
+
+def _board(records: Sequence[Record], output: Path, found: Standings) -> Board:
+    from harness.attempts import with_standings
+    from harness.judgement.rubric import rubric_of
+    from harness.leaderboard import board
+
+    return with_standings(board(records, rubric_of(output).ranking), found)

@@ -1,22 +1,24 @@
-"""What every command does with our errors and with Ctrl-C."""
+"""What every command does with our errors, with warnings and with Ctrl-C."""
 
 from __future__ import annotations
 
 import sys
+import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turn our errors into one line on stderr and exit code 2; Ctrl-C into 130."""
+    show_warnings(lambda line: print(line, file=sys.stderr))
     try:
         yield
     except HarnessError as error:
@@ -25,3 +27,14 @@ def one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         click.echo("\nstopped; run the same command again to continue", err=True)
         sys.exit(130)
+
+
+def show_warnings(say: Callable[[str], None]) -> None:
+    """From now on, ``say`` each warning in one line, without the code that it comes from."""
+
+    def shown(message: Warning | str, *details: object) -> None:
+        del details
+        text = "".join(c if c.isprintable() else "?" for c in str(message))
+        say(f"warning: {text}")
+
+    warnings.showwarning = cast("Any", shown)  # with all that it is called with

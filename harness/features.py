@@ -23,7 +23,7 @@ import numpy as np
 from harness.evaluation import NetAnswers, known_network_answers
 from harness.hashing import array_hash
 from harness.predictions import encode_scores
-from harness.store import replaced_file
+from harness.store import replaced_file, require_known
 from reference.deepid import PREDICTION_BATCH, Weights, forward_batches
 from reference.tail import SAMPLE, Caller, in_blocks
 
@@ -132,7 +132,8 @@ class FeatureStore:
             with path.open("rb") as file:
                 header = json.loads(file.read(_HEADER_BYTES))
             shape = tuple(header["shape"])
-            if header["version"] != FORMAT_VERSION or shape[0] != len(labeled.labels):
+            require_known(path, header["version"], FORMAT_VERSION)
+            if header["version"] < FORMAT_VERSION or shape[0] != len(labeled.labels):
                 return None
             maps = np.memmap(path, np.float32, "r", _HEADER_BYTES, shape)
             intact = header["sha256"] == hashlib.sha256(maps.data).hexdigest()

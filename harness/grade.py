@@ -47,7 +47,9 @@ def grade_folder(folder: Path, bench: Bench, name: str | None = None) -> Record:
         raise
     except Exception as error:  # noqa: BLE001 - one submission must never stop the batch
         log = bench.store.folder / "errors" / f"{safe_name(name)}.log"
-        write_text(log, traceback.format_exc())
+        # The folder's path may tell the name that a pseudonym stands for.
+        said = traceback.format_exc().replace(str(folder.resolve()), name)
+        write_text(log, said.replace(str(folder), name))
         reason = f"the harness failed ({type(error).__name__}); details in {log}"
         return rejected(name, (Status.HARNESS_ERROR, reason), bench)
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from harness.judgement.rankings import Rankings, known_rankings, measured_rankin
 from harness.judgement.rubric import rubric_of
 from harness.kept_sets import KeptSets
 from harness.opening import network_answers
-from harness.store import Store
+from harness.store import Store, require_known
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,6 +173,11 @@ def _digest(text: str) -> np.ndarray:
 def _stored_record(path: Path) -> dict[str, Any] | None:
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        version = int(record["version"])
+    except FileNotFoundError:
         return None
-    return record if record.get("version") == REFERENCE_VERSION else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        warnings.warn(f"{path}: damaged ({error}); made again", stacklevel=2)
+        return None
+    require_known(path, version, REFERENCE_VERSION)
+    return record if version == REFERENCE_VERSION else None

@@ -38,6 +38,13 @@ def pseudonyms(names: Sequence[str], key_file: Path) -> dict[str, str]:
     return {name: known[name] for name in names}
 
 
+def known_pseudonyms(key_file: Path) -> dict[str, str]:
+    """Pseudonyms by folder. Raises HarnessError where there is no key file, or a damaged one."""
+    if not key_file.exists():
+        raise HarnessError(f"{key_file}: no such key file; name the one of `grade --anonymous`")
+    return _known(key_file)
+
+
 def _unused(taken: set[str]) -> str:
     while (pseudonym := f"s-{secrets.token_hex(5)}") in taken:
         pass

@@ -337,7 +337,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A leaderboard row; ``rank`` and ``defense_effectiveness`` are None without a score."""
+    """A leaderboard row; ``rank`` and ``defense_effectiveness`` are None without a score.
+
+    ``attempt`` of ``attempts`` and ``late`` come from a roster; None where it does not tell.
+    """
 
     rank: int | None
     submission: str
@@ -350,6 +353,9 @@ class Row:
     checks_failed: int
     diagnoses: tuple[Diagnosis, ...] = ()
     points: float | None = None
+    attempt: int | None = None
+    attempts: int | None = None
+    late: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

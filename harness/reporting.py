@@ -15,8 +15,9 @@ from harness.renderers.columns import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rich.console import Console
     from rich.progress import Progress as Bar
-    from rich.progress import TaskID
+    from rich.progress import Task, TaskID
 
 _SECONDS_BETWEEN = 0.2
 
@@ -24,8 +25,8 @@ _SECONDS_BETWEEN = 0.2
 class Display(Protocol):
     """What a batch tells its user; also a :class:`harness.bench.Progress`."""
 
-    def starts(self, submissions: int) -> None:
-        """So many submissions are to be graded."""
+    def starts(self, submissions: int, done: int) -> None:
+        """So many submissions are to be graded, and so many of them are done already."""
 
     def stage(self, submission: str, what: str) -> None:
         """A submission has entered a stage."""
@@ -34,7 +35,7 @@ class Display(Protocol):
         """Images predicted in this stage."""
 
     def event(self, worker: int, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage`` or ``images`` of another process."""
+        """``stage``, ``images`` or ``says`` of another process."""
 
     def finished(self, submission: str) -> None:
         """A submission is done."""
@@ -64,12 +65,16 @@ class Relay:
             self._sent = now
             self._queue.put((os.getpid(), "images", (done, total)))
 
+    def says(self, line: str) -> None:
+        """Something to know."""
+        self._queue.put((os.getpid(), "says", (line,)))
+
 
 class Quiet:
     """Says nothing; the base of what says something."""
 
-    def starts(self, submissions: int) -> None:
-        """So many submissions are to be graded."""
+    def starts(self, submissions: int, done: int) -> None:
+        """So many submissions are to be graded, and so many of them are done already."""
 
     def stage(self, submission: str, what: str) -> None:
         """A submission has entered a stage."""
@@ -78,7 +83,7 @@ class Quiet:
         """Images predicted in this stage."""
 
     def event(self, worker: int, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage`` or ``images`` of another process."""
+        """``stage``, ``images`` or ``says`` of another process."""
 
     def finished(self, submission: str) -> None:
         """A submission is done."""
@@ -110,16 +115,18 @@ class LineProgress(Quiet):
     def __init__(self) -> None:
         self._total = self._done = 0
 
-    def starts(self, submissions: int) -> None:
-        """So many submissions are to be graded."""
-        self._total = submissions
+    def starts(self, submissions: int, done: int) -> None:
+        """So many submissions are to be graded, and so many of them are done already."""
+        self._total, self._done = submissions, done
+        if done:
+            self.says(f"{done} of {submissions} submissions are graded already")
 
     def stage(self, submission: str, what: str) -> None:
         """A submission has entered a stage."""
         self.says(f"{submission}: {what}")
 
     def event(self, worker: int, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage`` or ``images`` of another process."""
+        """``stage``, ``images`` or ``says`` of another process."""
         del worker
         getattr(self, name)(*arguments)
 
@@ -135,17 +142,20 @@ class LineProgress(Quiet):
 
 
 class LiveProgress(Quiet):
-    """A total with the time left, and one line for each process that grades."""
+    """A total with the time left, and one line for each submission that is being graded."""
 
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
         self._total: TaskID | None = None
-        self._lines: dict[int, TaskID] = {}
+        self._lines: dict[int, tuple[str, TaskID]] = {}
 
-    def starts(self, submissions: int) -> None:
-        """So many submissions are to be graded."""
+    def starts(self, submissions: int, done: int) -> None:
+        """So many submissions are to be graded, and so many of them are done already."""
+        self._drop(*(name for name, _ in self._lines.values()))  # what was prepared is ready
         if submissions > 1:
-            self._total = self._bar.add_task("submissions", total=submissions)
+            self._total = self._bar.add_task(
+                "submissions", total=submissions, completed=done, done=f"{done} of {submissions}"
+            )
 
     def stage(self, submission: str, what: str) -> None:
         """A submission has entered a stage."""
@@ -156,29 +166,53 @@ class LiveProgress(Quiet):
         self.event(os.getpid(), "images", (done, total))
 
     def event(self, worker: int, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage`` or ``images`` of another process."""
+        """``stage``, ``images`` or ``says`` of another process."""
         from rich.markup import escape
 
-        if worker not in self._lines:
-            self._lines[worker] = self._bar.add_task("starting", total=None)
-        line = self._lines[worker]
-        if name == "stage":
+        if name == "says":
+            self.says(*arguments)
+        elif name == "stage":
             text = escape(": ".join(one_line(part) for part in arguments))
-            self._bar.update(line, description=text, completed=0, total=None)
-        else:
-            self._bar.update(line, completed=arguments[0], total=arguments[1])
+            line = self._line(worker, arguments[0], text)
+            self._bar.reset(line, description=text, done="")
+            self._task(line).total = None  # how long it takes is known once images are counted
+        elif worker in self._lines:
+            done, total = arguments
+            share = f"{done / total:.0%}"
+            self._bar.update(self._lines[worker][1], completed=done, total=total, done=share)
 
     def finished(self, submission: str) -> None:
         """A submission is done."""
-        del submission
+        self._drop(submission)
         if self._total is not None:
             self._bar.advance(self._total)
+            task = self._task(self._total)
+            self._bar.update(self._total, done=f"{task.completed:.0f} of {task.total:.0f}")
 
     def says(self, line: str) -> None:
         """Something to know."""
-        from rich.markup import escape
+        from rich.text import Text
 
-        self._bar.console.print(escape(one_line(line)))
+        self._bar.console.print(Text(one_line(line)))
+
+    def _line(self, worker: int, submission: str, text: str) -> TaskID:
+        """The line of a submission; its worker's last one goes, as does that of a lost worker."""
+        name, line = self._lines.get(worker, (None, None))
+        if name == submission and line is not None:
+            return line
+        self._drop(submission, *([name] if name is not None else []))
+        line = self._bar.add_task(text, total=None, done="")
+        self._lines[worker] = submission, line
+        return line
+
+    def _drop(self, *submissions: str) -> None:
+        for worker, (name, line) in list(self._lines.items()):
+            if name in submissions:
+                self._bar.remove_task(line)
+                del self._lines[worker]
+
+    def _task(self, line: TaskID) -> Task:
+        return next(task for task in self._bar.tasks if task.id == line)
 
 
 @contextmanager
@@ -190,16 +224,26 @@ def shown_progress(*, quiet: bool = False) -> Iterator[Display]:
     if not sys.stderr.isatty():
         yield LineProgress()
         return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with live_bar() as bar:
         yield LiveProgress(bar)
+
+
+def live_bar(console: Console | None = None) -> Bar:
+    """One line for each task; a long name is cut, what is done and left never."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
+
+    name = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    done = Column(min_width=10, no_wrap=True, justify="right")
+    columns = (
+        TextColumn("{task.description}", table_column=name),
+        BarColumn(bar_width=12),
+        TextColumn("{task.fields[done]}", table_column=done),
+        TimeRemainingColumn(),
+    )
+    # A submission may take minutes: the time left follows from all that are done.
+    return Progress(
+        *columns, console=console or Console(stderr=True), transient=True, expand=True,
+        speed_estimate_period=86_400,
+    )  # fmt: skip

@@ -56,14 +56,16 @@ class Store:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 if int(stored["version"]) < PREDICTIONS_VERSION:
+                    warnings.warn(f"{path}: of an older harness; predicting again", stacklevel=2)
                     return None
-                self._require_known(path, int(stored["version"]), PREDICTIONS_VERSION)
+                require_known(path, int(stored["version"]), PREDICTIONS_VERSION)
                 silent = stored.get("silent")
                 return StoredAnswers(stored["encoded"], int(stored["width"]), silent)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            warnings.warn(f"{path}: damaged ({error}); predicting again", stacklevel=2)
+            said = type(error).__name__  # NumPy's own words are about pickles
+            warnings.warn(f"{path}: damaged ({said}); predicting again", stacklevel=2)
             return None
 
     def put_answers(self, model_key: str, set_hash: str, answers: StoredAnswers) -> None:
@@ -106,19 +108,11 @@ class Store:
         try:
             content = path.read_bytes()
             version = json.loads(content)["schema_version"]
-            self._require_known(path, version, SCHEMA_VERSION)
+            require_known(path, version, SCHEMA_VERSION)
             return msgspec.json.decode(content, type=Record)
         except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
             warnings.warn(f"{path}: not a record ({error}); skipped", stacklevel=2)
             return None
-
-    @staticmethod
-    def _require_known(path: Path, version: int, known: int) -> None:
-        if version > known:
-            raise HarnessError(
-                f"{path}: written by a newer harness (version {version}, this one knows "
-                f"{known}); update the harness or choose another --output"
-            )
 
     # --- secrets
 
@@ -150,6 +144,15 @@ class Store:
 def answers_key(model_key: str, pixel_scale: float) -> str:
     """What the answers of a model to pixels of this scale are stored under."""
     return model_key if pixel_scale == 1.0 else f"{model_key}-x{pixel_scale!r}"
+
+
+def require_known(path: Path, version: int, known: int) -> None:
+    """Raise HarnessError for a file that a newer harness has written."""
+    if version > known:
+        raise HarnessError(
+            f"{path}: written by a newer harness (version {version}, this one knows "
+            f"{known}); update the harness or choose another --output"
+        )
 
 
 def safe_name(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -125,3 +126,19 @@ def _run_harness(*arguments, cwd=ROOT, timeout=900, **environment):
 def run_harness():
     """Run ``python -m harness ...`` as a user does; returns the finished process."""
     return _run_harness
+
+
+@pytest.fixture(scope="session")
+def prepared(small_benchmark, badnet_path, run_harness, tmp_path_factory) -> Path:
+    """What a results folder holds of the small benchmark and its BadNet before grading begins.
+
+    The BadNet's features and the reference's record: with a copy of them, whatever shares the
+    BadNet's features is graded without TensorFlow.
+    """
+    root = tmp_path_factory.mktemp("prepared")
+    (root / "nothing").mkdir()
+    run_harness("grade", root / "nothing", "--dataset", small_benchmark, "--badnet", badnet_path,
+                "--output", root / "whole")  # fmt: skip
+    for name in ("features", "reference"):
+        shutil.copytree(root / "whole" / name, root / "results" / name)
+    return root / "results"

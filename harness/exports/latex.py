@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.exports.course import Rendered
-from harness.renderers.columns import HEADINGS, table
+from harness.renderers.columns import headings, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,13 +33,15 @@ _ESCAPES = str.maketrans(
 
 def render(course: Course) -> Rendered:
     """``leaderboard.tex``: a ``tabular`` to be input between ``table`` and ``caption``."""
+    board = course.board()
+    titles = headings(board)
     lines = [
         r"% \usepackage[T1]{fontenc}, \usepackage{booktabs}; for names in other scripts, LuaLaTeX",
-        rf"\begin{{tabular}}{{{'l' * len(HEADINGS)}}}",
+        rf"\begin{{tabular}}{{{'l' * len(titles)}}}",
         r"\toprule",
-        _row(HEADINGS),
+        _row(titles),
         r"\midrule",
-        *map(_row, table(course.board())),
+        *map(_row, table(board)),
         r"\bottomrule",
         r"\end{tabular}",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from harness.records import Benchmark
 
 
+@cache  # a course is judged again in seconds, and asks for every record
 def known_benchmark(weights_hash: str | None) -> Benchmark | None:
     """The benchmark whose BadNet has these weights, whatever data it is graded on."""
     return next((b for b in _descriptions() if b.badnet_weights_hash == weights_hash), None)

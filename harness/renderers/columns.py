@@ -18,19 +18,46 @@ HEADINGS = (
     "rank", "submission", "passed", "DER", "X", "family", "channels",
     "B' valid acc", "B' test acc", "B' test ASR", "G test acc", "G test ASR", "G time", "verdict",
 )  # fmt: skip
+"""Without what a roster tells; see `headings`."""
+
 ABSENT = "-"
+_ATTEMPT_AT = HEADINGS.index("submission") + 1
 _SHORT = {DROP: "dropped too little", FIRST_CROSSING: "saved too late", ORDER: "other order",
           CONTRACT: "not a GoodNet"}  # fmt: skip
 _SAID_BY_CHECKS = ("BELOW_THRESHOLD", "OVER_PRUNED", "OTHER_ORDER")
 
 
+def headings(board: Board) -> list[str]:
+    """``HEADINGS``, and ``attempt`` where a roster tells of attempts or lateness."""
+    return _with_attempt(list(HEADINGS), "attempt") if tells_attempts(board) else list(HEADINGS)
+
+
 def table(board: Board) -> list[list[str]]:
-    """Rows of text cells under ``HEADINGS``; percentages with two decimals, unescaped names."""
+    """Rows of text cells under `headings`; percentages with two decimals, unescaped names."""
     lines = [_badnet_line(board)] if board.badnet else []
+    attempts = [""] * len(lines)
     for row in board.rows:
         for position, checkpoint in enumerate(row.checkpoints or (None,)):
             lines.append(_line(row, checkpoint, first=position == 0))
+            attempts.append("" if position else _attempt(row))
+    if tells_attempts(board):
+        return [_with_attempt(*line) for line in zip(lines, attempts, strict=True)]
     return lines
+
+
+def tells_attempts(board: Board) -> bool:
+    """Whether a roster told of attempts or lateness of anybody on the board."""
+    return any(row.attempt is not None or row.late is not None for row in board.rows)
+
+
+def _with_attempt(cells: list[str], attempt: str) -> list[str]:
+    return [*cells[:_ATTEMPT_AT], attempt, *cells[_ATTEMPT_AT:]]
+
+
+def _attempt(row: Row) -> str:
+    """Which attempt a row is, as ``2 of 3, late``; what is not known is left out."""
+    known = [] if row.attempt is None else [f"{row.attempt} of {row.attempts}"]
+    return ", ".join(known + ["late"] * bool(row.late)) or ABSENT
 
 
 def one_line(text: str) -> str:

@@ -7,13 +7,16 @@ import io
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from harness.renderers.columns import one_line
+from harness.renderers.columns import one_line, tells_attempts
 
 if TYPE_CHECKING:
-    from harness.records import Board, Checkpoint, Counts, Row
+    from harness.records import Board, Checkpoint, Counts
 
 _OWN = ("rank", "submission", "status", "reason", "checkpoints_passed", "checkpoints_required",
         "defense_effectiveness")  # fmt: skip
+_ATTEMPT = ("attempt", "attempts", "late")
+"""Only where a roster tells of them."""
+
 _CHECKPOINT = ("drop_points", "channels_pruned", "channels_silent")
 _COUNTS = ("clean_total", "clean_correct", "clean_abstained", "clean_invalid",
            "backdoored_total", "backdoored_attacked", "backdoored_abstained",
@@ -29,22 +32,23 @@ def render(board: Board) -> str:
     names = [f"{n}_{s}_{c}" for n in _NETS for s in _SPLITS for c in _COUNTS]
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
-    writer.writerow([*_OWN, *_CHECKPOINT, *names])
+    own = (*_OWN, *(_ATTEMPT if tells_attempts(board) else ()))
+    writer.writerow([*own, *_CHECKPOINT, *names])
     for row in board.rows:
         for checkpoint in row.checkpoints or (None,):
-            writer.writerow([cell(value) for value in _values(row, checkpoint)])
+            values = [getattr(row, name) for name in own] + _values(checkpoint)
+            writer.writerow([cell(value) for value in values])
     return output.getvalue()
 
 
-def _values(row: Row, checkpoint: Checkpoint | None) -> list[Any]:
-    own = [getattr(row, name) for name in _OWN]
+def _values(checkpoint: Checkpoint | None) -> list[Any]:
     if checkpoint is None:
-        return own + [None] * (len(_CHECKPOINT) + len(_NETS) * len(_SPLITS) * len(_COUNTS))
-    own += [getattr(checkpoint, name) for name in _CHECKPOINT]
+        return [None] * (len(_CHECKPOINT) + len(_NETS) * len(_SPLITS) * len(_COUNTS))
+    values = [getattr(checkpoint, name) for name in _CHECKPOINT]
     for net in (checkpoint.repaired, checkpoint.goodnet):
         for split in _SPLITS:
-            own += _counts(getattr(net, split) if net else None)
-    return own
+            values += _counts(getattr(net, split) if net else None)
+    return values
 
 
 def _counts(counts: Counts | None) -> list[Any]:
@@ -52,7 +56,12 @@ def _counts(counts: Counts | None) -> list[Any]:
 
 
 def cell(value: Any) -> Any:
-    """A text in one line that no spreadsheet takes for a formula; any other value as it is."""
+    """A text in one line that no spreadsheet takes for a formula; any other value as it is.
+
+    Yes and no are ``yes`` and ``no``, as in a roster.
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if not isinstance(value, str):
         return value
     text = one_line(value)

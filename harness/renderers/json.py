@@ -1,4 +1,4 @@
-"""The leaderboard as JSON: the rows as they are."""
+"""The leaderboard as JSON: the rows as they are, less what no roster told."""
 
 from __future__ import annotations
 
@@ -12,4 +12,9 @@ def render(board: Board) -> str:
     """Indented JSON of the whole board."""
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode(board), indent=2).decode() + "\n"
+    content = msgspec.to_builtins(board)
+    for row in content["rows"]:
+        for name in ("attempt", "attempts", "late"):
+            if row[name] is None:
+                del row[name]
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"

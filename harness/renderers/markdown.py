@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from harness.renderers.columns import HEADINGS, table
+from harness.renderers.columns import headings, table
 
 if TYPE_CHECKING:
     from harness.records import Board
@@ -18,7 +18,7 @@ def render(board: Board) -> str:
     from tabulate import tabulate
 
     cells = [[_escaped(cell) for cell in line] for line in table(board)]
-    rendered = tabulate(cells, HEADINGS, "github", disable_numparse=True)
+    rendered = tabulate(cells, headings(board), "github", disable_numparse=True)
     return f"{rendered}\n"
 
 

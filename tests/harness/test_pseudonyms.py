@@ -4,11 +4,13 @@ import csv
 import os
 import re
 import stat
+import zipfile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.batch import submissions
 from harness.errors import HarnessError
 from harness.pseudonyms import pseudonyms
 
@@ -84,3 +86,17 @@ def test_a_key_file_that_cannot_be_one_says_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(HarnessError, match="cannot be"):
         pseudonyms(["ann"], tmp_path / "file" / "key.csv")
+
+
+def test_a_bulk_download_is_unpacked_beside_the_key_file(tmp_path):
+    archive, results = tmp_path / "submissions.zip", tmp_path / "results"
+    with zipfile.ZipFile(archive, "w") as file:
+        for student in ("zuseconrad_1", "lovelaceada_2", "hoppergrace_3"):
+            file.writestr(f"{student}_9_model_2.h5", b"x")
+    found = submissions((), archive, results, tmp_path / "private" / "key.csv")
+    assert not results.exists()
+    assert {entry.path.parent.parent for entry in found} == {
+        tmp_path / "private" / "key.csv.intake"
+    }
+    # Work in the order of names would tell who is who by the times of files.
+    assert [entry.name for entry in found] == sorted(entry.name for entry in found)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from records_by_hand import checkpoint, good_checkpoints, record
 
+from harness.attempts import standings, with_standings
 from harness.errors import Status
 from harness.findings import LayerChange
 from harness.leaderboard import board
@@ -15,6 +16,7 @@ from harness.records import Speed, Timing
 from harness.renderers import csv, markdown, text
 from harness.renderers import json as json_renderer
 from harness.renderers.columns import HEADINGS, family, table
+from harness.roster import Person
 
 HOSTILE = "=cmd|<script>\n\u202e*x* @all"
 
@@ -41,10 +43,72 @@ MARKDOWN_HOSTILE = (
 )
 
 
+TEXT_WITH_ROSTER = """\
+rank    submission    attempt       passed    DER     X    family    channels    B' valid acc  \
+  B' test acc    B' test ASR    G test acc    G test ASR    G time    verdict
+------  ------------  ------------  --------  ------  ---  --------  ----------  --------------\
+  -------------  -------------  ------------  ------------  --------  ---------------
+        (BadNet)                                                                 99.00         \
+  99.00          100.00
+1       s             2 of 2        0/3       0.6195  2    pruned    3           96.50         \
+  96.50          100.00         96.40         70.00         -         graded
+                                                      4    pruned    3           94.50         \
+  94.50          100.00         94.40         70.00         -         graded
+                                                      10   pruned    3           88.00         \
+  88.00          100.00         87.90         70.00         -         graded
+-       before        1 of 2, late  0/3       -       -    -         -           -             \
+  -              -              -             -             -         rejected: empty
+-       doe_LATE_12   late          0/3       -       -    -         -           -             \
+  -              -              -             -             -         rejected: empty
+-       unknown       -             0/3       -       -    -         -           -             \
+  -              -              -             -             -         rejected: empty
+"""
+MARKDOWN_WITH_ROSTER = """\
+| rank   | submission    | attempt      | passed   | DER    | X   | family   | channels   \
+| B' valid acc   | B' test acc   | B' test ASR   | G test acc   | G test ASR   | G time   \
+| verdict         |
+|--------|---------------|--------------|----------|--------|-----|----------|------------\
+|----------------|---------------|---------------|--------------|--------------|----------\
+|-----------------|
+|        | (BadNet)      |              |          |        |     |          |            \
+| 99.00          | 99.00         | 100.00        |              |              |          \
+|                 |
+| 1      | s             | 2 of 2       | 0/3      | 0.6195 | 2   | pruned   | 3          \
+| 96.50          | 96.50         | 100.00        | 96.40        | 70.00        | -        \
+| graded          |
+|        |               |              |          |        | 4   | pruned   | 3          \
+| 94.50          | 94.50         | 100.00        | 94.40        | 70.00        | -        \
+| graded          |
+|        |               |              |          |        | 10  | pruned   | 3          \
+| 88.00          | 88.00         | 100.00        | 87.90        | 70.00        | -        \
+| graded          |
+| -      | before        | 1 of 2, late | 0/3      | -      | -   | -        | -          \
+| -              | -             | -             | -            | -            | -        \
+| rejected: empty |
+| -      | doe\\_LATE\\_12 | late         | 0/3      | -      | -   | -        | -          \
+| -              | -             | -             | -            | -            | -        \
+| rejected: empty |
+| -      | unknown       | -            | 0/3      | -      | -   | -        | -          \
+| -              | -             | -             | -            | -            | -        \
+| rejected: empty |
+"""
+
+
 @pytest.fixture
 def ranked():
     bad = replace(record(), submission=HOSTILE, status=Status.REJECTED, reason="a | b\n<b>")
     return board([bad, record(*good_checkpoints())])
+
+
+@pytest.fixture
+def ranked_with_roster():
+    """Two attempts of one person, one that Canvas calls late, and one that nothing is told of."""
+    others = [replace(record(), submission=name, status=Status.REJECTED, reason="empty")
+              for name in ("before", "doe_LATE_12", "unknown")]  # fmt: skip
+    roster = (Person(folder="s", login="ann", attempt=2, late=False),
+              Person(folder="before", login="ann", attempt=1, late=True))  # fmt: skip
+    ranked = board([record(*good_checkpoints()), *others])
+    return with_standings(ranked, standings([row.submission for row in ranked.rows], roster))
 
 
 def test_text(ranked):
@@ -84,6 +148,38 @@ def test_json_is_the_board(ranked):
     rows = json.loads(json_renderer.render(ranked))["rows"]
     assert [row["rank"] for row in rows] == [1, None]
     assert rows[1]["submission"] == HOSTILE
+
+
+def test_a_roster_adds_attempts_and_lateness_to_the_tables(ranked_with_roster):
+    assert text.render(ranked_with_roster) == TEXT_WITH_ROSTER
+    assert markdown.render(ranked_with_roster) == MARKDOWN_WITH_ROSTER
+
+
+def test_a_roster_adds_attempts_and_lateness_to_the_csv(ranked_with_roster, ranked):
+    added = ["attempt", "attempts", "late"]
+    rows = list(csv_module.reader(io.StringIO(csv.render(ranked_with_roster))))
+    without = next(csv_module.reader(io.StringIO(csv.render(ranked))))
+    assert rows[0] == [*without[:7], *added, *without[7:]]
+    assert {row[1]: row[7:10] for row in rows[1:]} == {
+        "s": ["2", "2", "no"], "before": ["1", "2", "yes"],
+        "doe_LATE_12": ["", "", "yes"], "unknown": ["", "", ""],
+    }  # fmt: skip
+    assert {len(row) for row in rows} == {len(without) + 3}
+
+
+def test_a_roster_adds_attempts_and_lateness_to_the_json(ranked_with_roster, ranked):
+    rows = json.loads(json_renderer.render(ranked_with_roster))["rows"]
+    told = [{n: r[n] for n in ("attempt", "attempts", "late") if n in r} for r in rows]
+    assert told == [{"attempt": 2, "attempts": 2, "late": False},
+                    {"attempt": 1, "attempts": 2, "late": True}, {"late": True}, {}]  # fmt: skip
+    assert '"attempt"' not in json_renderer.render(ranked)
+
+
+def test_who_is_only_a_folder_has_no_attempts():
+    ranked = board([record()])
+    roster = (Person(folder="s", late=True),)
+    (row,) = with_standings(ranked, standings(["s"], roster)).rows
+    assert (row.attempt, row.attempts, row.late) == (None, None, True)
 
 
 def test_rendering_is_pure(ranked):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from records_by_hand import good_checkpoints
 from records_by_hand import record as record_by_hand
 
-from harness.attempts import Standing, chosen, standings
+from harness.attempts import Standing, chosen, in_pseudonyms, standings
 from harness.errors import HarnessError, Status
 from harness.findings import Points
 from harness.records import SCHEMA_VERSION, DatasetIdentity, Record
@@ -294,3 +294,46 @@ def test_all_keeps_all():
     roster = [person("a1"), person("a2")]
     records = [record("a2"), record("a1")]
     assert chosen(records, roster, "all") == records
+
+
+# --- under pseudonyms ---------------------------------------------------------------------------
+
+
+def test_a_roster_in_pseudonyms_keeps_attempts_and_lateness_and_no_names(roster):
+    people = roster(
+        "folder,name,login,submitted_at,due_at\n"
+        "a1,Ann Lee,ann7,2026-11-02T10:00,2026-11-01T10:00\n"
+        "a2,Ann Lee,ann7,2026-11-01T09:00,2026-11-01T10:00\n"
+        "b.zip,Bob Ray,bob7,,\n"
+    )
+    keys = {"a1": "s-1", "a2": "s-2", "b": "s-3", "doe_LATE_1": "s-4", "x": "s-5"}
+    hidden = in_pseudonyms(people, keys)
+    assert sorted(hidden, key=lambda p: p.folder) == [
+        Person(folder="s-1", login="s-2", attempt=2, late=True),
+        Person(folder="s-2", login="s-2", attempt=1, late=False),
+        Person(folder="s-3", login="s-3", attempt=1),
+        Person(folder="s-4", late=True),
+    ]
+    shown, named = standings(list(keys.values()), hidden), standings(list(keys), people)
+    for name, key in keys.items():
+        told = [(found.attempt, found.attempts, found.late)
+                for found in (shown[key], named[name])]  # fmt: skip
+        assert told[0] == told[1], name
+
+
+@pytest.mark.parametrize("which", ["latest", "best"])
+@pytest.mark.parametrize(
+    "attempts",
+    [({"attempt": 2}, {"attempt": 9}, {"attempt": 3}), ({"attempt": 2}, {}, {}), ({}, {}, {}),
+     ({"attempt": 7}, {"attempt": 7}, {"attempt": 7}),
+     ({"submitted_at": "2026-11-02T10:00"}, {"submitted_at": "2026-11-01T10:00"},
+      {"submitted_at": "2026-11-01T09:00"})],
+)  # fmt: skip
+def test_the_same_attempts_count_under_pseudonyms(which, attempts):
+    people = [person(f"a{index}", **more) for index, more in enumerate(attempts)]
+    keys = {"a0": "s-b", "a1": "s-a", "a2": "s-c"}  # in another order than the names
+    points = {"a0": 8.0, "a1": 8.0, "a2": 8.0}
+    named = chosen([record(name, points[name]) for name in sorted(points)], people, which)
+    secret = [record(keys[name], points[name]) for name in sorted(points, key=keys.get)]
+    hidden = chosen(secret, in_pseudonyms(people, keys), which)
+    assert [keys[each] for each in names_of(named)] == names_of(hidden)

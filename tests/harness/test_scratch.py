@@ -1,0 +1,81 @@
+"""Temporary files of a run: all in one folder, and none that outlives it for long."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from harness.scratch import scratch_folder
+
+HOLDING = """
+import sys, tempfile, time
+from harness.scratch import scratch_folder
+with scratch_folder():
+    with tempfile.TemporaryDirectory(prefix="harness-") as inner:
+        print(inner, flush=True)
+        time.sleep(600)
+"""
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def holding(temporary):
+    """A process with a scratch folder, and a folder inside that one."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDING], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process, Path(process.stdout.readline().strip())
+        process.kill()
+
+
+def test_temporary_files_of_a_run_and_its_processes_are_in_its_folder(temporary):
+    with scratch_folder() as folder:
+        assert folder.parent == temporary
+        with tempfile.TemporaryDirectory() as own:
+            assert Path(own).parent == folder
+        code = "import tempfile; print(tempfile.mkdtemp())"
+        made = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True,
+                              check=True)  # fmt: skip
+        assert Path(made.stdout.strip()).parent == folder
+    assert list(temporary.iterdir()) == []
+    assert tempfile.gettempdir() == os.environ["TMPDIR"] == str(temporary)
+
+
+def test_it_is_removed_when_the_run_is_stopped(temporary):
+    def stopped():
+        with scratch_folder() as folder:
+            (folder / "model.h5").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(holding, temporary):
+    process, inner = holding
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert inner.is_dir()
+    with scratch_folder() as folder:
+        assert list(temporary.iterdir()) == [folder]
+
+
+def test_what_runs_keeps_its_folder_and_others_theirs(holding, temporary):
+    for name in ("harness-", "harness-elsewhere-1-x", "harness-abc", "another-1-x"):
+        (temporary / name).mkdir()
+    before = sorted(temporary.iterdir())
+    with scratch_folder() as folder:
+        assert sorted(temporary.iterdir()) == sorted([*before, folder])
+    assert holding[1].is_dir()
