@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.errors import HarnessError
+from harness.findings import Thresholds
 from harness.judgement.lineage import zeroed
 from harness.metrics import attack_success_rate, clean_accuracy, counts
 from harness.predictions import compose_goodnet, decode, encode_labels
 from harness.store import replaced_file, write_text
-from reference.deepid import CONV_3_CHANNELS, Weights, class_ids
+from reference.deepid import CONV_3_CHANNELS, PREDICTION_BATCH, Weights, load_network
 from reference.pruning import (
     Curve,
     mean_activations,
@@ -58,7 +60,8 @@ def pruning_curve(
 def repairs(inputs: Inputs, curve: Curve, drops: Sequence[float]) -> list[Repair]:
     """Save a checkpoint at the first step that drops each of ``drops`` points, and score it.
 
-    The nets are run in full here, so that what is handed in was confirmed on the images.
+    The nets are run in full by Keras here, so that what is handed in was confirmed on the
+    images. Raises HarnessError where that counts other than the sweep did.
     """
     badnet = _answers(inputs, inputs.badnet)
     results = []
@@ -68,6 +71,8 @@ def repairs(inputs: Inputs, curve: Curve, drops: Sequence[float]) -> list[Repair
             continue
         weights = zeroed(inputs.badnet, curve.order[:pruned])
         answers = _answers(inputs, weights)
+        repaired = _split_counts(inputs, answers)
+        _confirm(curve, pruned, repaired["valid"])
         classes = inputs.benchmark.classes
         combined = {n: compose_goodnet(badnet[n], a, classes) for n, a in answers.items()}
         results.append(
@@ -75,7 +80,7 @@ def repairs(inputs: Inputs, curve: Curve, drops: Sequence[float]) -> list[Repair
                 drop_points=drop,
                 channels=curve.order[:pruned],
                 weights=weights,
-                repaired=_split_counts(inputs, answers),
+                repaired=repaired,
                 goodnet=_split_counts(inputs, combined),
             )
         )
@@ -83,11 +88,28 @@ def repairs(inputs: Inputs, curve: Curve, drops: Sequence[float]) -> list[Repair
 
 
 def _answers(inputs: Inputs, weights: Weights) -> dict[str, np.ndarray]:
-    scale = inputs.benchmark.pixel_scale
-    return {
-        name: encode_labels(class_ids(weights, labeled.images, scale))
-        for name, labeled in inputs.sets.items()
-    }
+    network, scale = load_network(weights), np.float32(inputs.benchmark.pixel_scale)
+
+    def called(images: np.ndarray) -> np.ndarray:
+        starts = range(0, len(images), PREDICTION_BATCH)
+        batches = (images[s : s + PREDICTION_BATCH] * scale for s in starts)
+        scores = [np.asarray(network(batch, training=False)) for batch in batches]
+        return np.concatenate([rows.argmax(axis=1) for rows in scores])
+
+    return {name: encode_labels(called(labeled.images)) for name, labeled in inputs.sets.items()}
+
+
+def _confirm(curve: Curve, pruned: int, counted: Counts) -> None:
+    swept = curve.clean_correct[pruned], curve.backdoored_attacked[pruned]
+    found = counted.clean_correct, counted.backdoored_attacked
+    if (
+        max(abs(one - other) for one, other in zip(swept, found, strict=True))
+        > Thresholds().tolerance_images
+    ):
+        raise HarnessError(
+            f"with {pruned} channels pruned the sweep counts {swept} clean images right and "
+            f"backdoored ones attacked, the network {found}; please report this"
+        )
 
 
 def _split_counts(inputs: Inputs, answers: dict[str, np.ndarray]) -> dict[str, Counts]:

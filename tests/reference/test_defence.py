@@ -1,0 +1,34 @@
+"""What the reference hands in was confirmed by Keras on the images."""
+
+from dataclasses import replace
+
+import pytest
+
+from harness.errors import HarnessError
+from reference.defence import pruning_curve, repairs
+from reference.inputs import load_inputs
+
+
+@pytest.fixture(scope="module")
+def swept(small_benchmark, badnet_path):
+    inputs = load_inputs(str(small_benchmark), badnet_path)
+    return inputs, pruning_curve(inputs)[0]
+
+
+def test_saved_checkpoints_score_what_the_sweep_counted(swept):
+    inputs, curve = swept
+    (saved,) = repairs(inputs, curve, [4])
+    step = curve.first_crossing(4)
+    assert len(saved.channels) == step
+    found = saved.repaired["valid"]
+    counted = (curve.clean_correct[step], curve.backdoored_attacked[step])
+    assert (found.clean_correct, found.backdoored_attacked) == counted
+
+
+def test_a_sweep_that_counts_otherwise_than_the_network_is_refused(swept):
+    inputs, curve = swept
+    step = curve.first_crossing(4)
+    attacked = list(curve.backdoored_attacked)
+    attacked[step] -= 3
+    with pytest.raises(HarnessError, match=f"with {step} channels pruned the sweep counts"):
+        repairs(inputs, replace(curve, backdoored_attacked=tuple(attacked)), [4])
