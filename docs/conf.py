@@ -13,7 +13,7 @@ author = "The authors of the backdoor defence harness"
 project_copyright = author
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx_click", "generated_parts"]
+extensions = ["myst_parser", "sphinx_click", "generated_parts", "offline"]
 exclude_patterns = ["extensions", "style"]
 nitpicky = True
 

@@ -1,4 +1,7 @@
-"""Sphinx extension: what is generated takes the place of ``<!-- generated: NAME -->``."""
+"""Sphinx extension: what is generated takes the place of ``<!-- generated: NAME -->``.
+
+Up to an ``<!-- end -->``, where there is one: what stands between is for readers of the source.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from record_page import record_fields
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-_MARK = re.compile(r"<!-- generated: (.+?) -->")
+_MARK = re.compile(r"<!-- generated: (.+?) -->(?:(?:(?!<!--).)*<!-- end -->)?", flags=re.DOTALL)
 _PARTS = {"diagnoses": diagnoses, "record fields": record_fields}
 
 

@@ -48,14 +48,14 @@ def goodnet(agreed: str, differing: str, wrong: bool) -> Figure:
               ((5.9, 1.4), (7.6, 2.1), "yes"), ((5.9, 1.0), (7.6, 0.5), "no")]  # fmt: skip
     for start, end, text in arrows:
         axes.add_patch(FancyArrowPatch(start, end, arrowstyle="->", mutation_scale=12, color=INK))
-        axes.text((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 + 0.12, text, fontsize=9)
-    axes.set(xlim=(-0.2, 10.4), ylim=(-0.2, 2.8))
+        axes.text((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 + 0.18, text, fontsize=9)
+    axes.set(xlim=(-0.2, 10.5), ylim=(-0.2, 2.8))
     axes.axis("off")
     return figure
 
 
 def _box(axes: Axes, corner: tuple[float, float], text: str, colour: str) -> None:
-    width = 2.6 if corner[0] > 7 else 1.4
+    width = 2.7 if corner[0] > 7 else 1.4
     axes.add_patch(FancyBboxPatch(corner, width, 0.6, boxstyle="round,pad=0.04", facecolor=colour,
                                   edgecolor=INK, lw=0.8))  # fmt: skip
     axes.text(corner[0] + width / 2, corner[1] + 0.3, text, ha="center", va="center", fontsize=9)
