@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
+from matplotlib.figure import Figure
 
-mpl.use("svg")
-mpl.rcParams |= {
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LOOK = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -19,13 +21,6 @@ mpl.rcParams |= {
     "svg.fonttype": "path",
     "figure.facecolor": "white",
 }
-
-from matplotlib import pyplot  # noqa: E402
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 BLUE, ORANGE, VERMILION, GREEN = "#0072B2", "#E69F00", "#D55E00", "#009E73"
 DORMANT, KEPT, INK = "#d0d0d0", "#ffffff", "#222222"
 WIDTH_INCHES = 5.8
@@ -33,4 +28,5 @@ WIDTH_INCHES = 5.8
 
 def figure_of(height_inches: float) -> tuple[Figure, Axes]:
     """A figure that fits the text, and its axes."""
-    return pyplot.subplots(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
+    figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
+    return figure, figure.subplots()

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import curves
+import matplotlib as mpl
 import sketches
 import strips
-from matplotlib import pyplot
+from drawing import LOOK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,10 +51,9 @@ PICTURES: dict[str, Callable[[], Figure]] = {
 def draw_all(folder: Path) -> None:
     """Write every picture as SVG."""
     folder.mkdir(exist_ok=True)
-    for name, draw in PICTURES.items():
-        figure = draw()
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-        pyplot.close(figure)
+    with mpl.rc_context(LOOK):
+        for name, draw in PICTURES.items():
+            draw().savefig(folder / f"{name}.svg", metadata={"Date": None})
 
 
 def picture(name: str) -> str:

@@ -65,7 +65,11 @@ def test_every_picture_is_told_in_words_and_shown():
         assert name in explanations() or f"<!-- generated: {name} -->" in pages, name
 
 
-def test_a_picture_is_drawn_with_what_was_diagnosed(tmp_path, monkeypatch):
+def test_pictures_are_drawn_and_leave_other_peoples_settings_alone(tmp_path, monkeypatch):
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
     monkeypatch.setattr(pictures, "PICTURES", {"NOT_NESTED": pictures.PICTURES["NOT_NESTED"]})
     pictures.draw_all(tmp_path)
     assert (tmp_path / "NOT_NESTED.svg").read_text(encoding="utf-8").startswith("<?xml")
+    assert dict(mpl.rcParams) == before
