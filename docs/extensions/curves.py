@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+"""Behind a text that would lie on a line."""
+
 
 def _curve(axes: Axes, first: int, last: int, hits: Sequence[int]) -> None:
     total = worked_example.benchmark().images["valid"]
@@ -29,9 +32,9 @@ def _threshold(axes: Axes, points: float) -> None:
     total, start = worked_example.benchmark().images["valid"], worked_example.correct()[0]
     level = 100 * start / total - points
     axes.axhline(level, color=INK, lw=1, ls="--")
-    axes.annotate(f"X = {points:g}: {level:.2f} %", (0.01, level),
-                  xycoords=("axes fraction", "data"), xytext=(0, -4),
-                  textcoords="offset points", va="top", fontsize=9)  # fmt: skip
+    axes.annotate(f"X = {points:g}: {level:.2f} %", (0.99, level), ha="right", va="bottom",
+                  xycoords=("axes fraction", "data"), xytext=(0, 3),
+                  textcoords="offset points", fontsize=9)  # fmt: skip
 
 
 def _mark(axes: Axes, step: int, hits: Sequence[int], text: str, *, wrong: bool) -> None:
@@ -39,7 +42,7 @@ def _mark(axes: Axes, step: int, hits: Sequence[int], text: str, *, wrong: bool)
     level = 100 * hits[step] / worked_example.benchmark().images["valid"]
     axes.plot([step], [level], "X" if wrong else "o", ms=11, color=VERMILION if wrong else GREEN)
     place = {"xytext": (8, 6)} if wrong else {"xytext": (-2, -9), "ha": "right", "va": "top"}
-    axes.annotate(text, (step, level), textcoords="offset points", fontsize=9, **place)
+    axes.annotate(text, (step, level), textcoords="offset points", fontsize=9, bbox=_PAPER, **place)
 
 
 def saved_at(code: str, right: int, points: float = 2) -> Figure:
@@ -63,10 +66,7 @@ def right_step_other_name() -> Figure:
     hits = worked_example.correct()
     _curve(axes, 45, 51, hits)
     _threshold(axes, 4)
-    level = 100 * hits[0] / worked_example.benchmark().images["valid"] - 5
-    axes.axhline(level, color=INK, lw=1, ls=":")
-    axes.annotate(f"X = 5: {level:.2f} %", (0.01, level), xycoords=("axes fraction", "data"),
-                  xytext=(0, -4), textcoords="offset points", va="top", fontsize=9)  # fmt: skip
+    _threshold(axes, 5)
     _mark(axes, 48, hits, "crosses both at once", wrong=False)
     return figure
 
@@ -110,13 +110,13 @@ def missing() -> Figure:
     """The X that no file was saved for."""
     figure, axes = figure_of(2.9)
     hits = worked_example.correct()
-    _curve(axes, 43, 53, hits)
+    _curve(axes, 43, 54, hits)
     for points, step in ((2, 45), (4, 48)):
         _mark(axes, step, hits, f"X = {points}", wrong=False)
     _threshold(axes, 10)
     level = 100 * hits[52] / worked_example.benchmark().images["valid"]
     axes.plot([52], [level], "o", ms=12, mfc="none", mew=2, color=VERMILION)
-    axes.annotate("no file", (52, level), xytext=(9, 7), textcoords="offset points", fontsize=9)
+    axes.annotate("no file", (52, level), xytext=(11, -3), textcoords="offset points", fontsize=9)
     return figure
 
 
