@@ -204,6 +204,14 @@ def explain(results: Path, submission: str, instructor: bool, rubric: Path | Non
         click.echo(explanation(results, submission, rubric, instructor=instructor), nl=False)
 
 
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of the records in a results folder."""
+    from harness.record_format import rendered
+
+    click.echo(rendered(), nl=False)
+
+
 @main.group()
 def data() -> None:
     """Benchmarks: make, fetch, verify, describe."""

@@ -3,11 +3,14 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from models import known_config, random_weights, write_full, write_set, write_weights
 
+ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("model_2.h5", "model_4.h5", "model_10.h5")
 
 
@@ -59,6 +62,13 @@ def test_one_record_for_each_and_exit_code_1(graded, batch):
     finished, records, _ = graded
     assert finished.returncode == 1
     assert set(records) == {path.name for path in batch.iterdir()}
+
+
+def test_every_record_obeys_the_published_schema(graded):
+    _, records, _ = graded
+    schema = json.loads((ROOT / "docs" / "record.schema.json").read_text(encoding="utf-8"))
+    for record in records.values():
+        jsonschema.validate(record, schema)
 
 
 def test_the_reference_passes_beside_all_the_others(graded):

@@ -1,0 +1,54 @@
+"""The diagnoses as Markdown: codes, texts and examples are the harness's own."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from pictures import PICTURES, picture
+from scenarios import scenario
+
+from harness.judgement.diagnoses import explanations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scenarios import Scenario
+
+_VARIANTS = {
+    "WRONG_X.right_mask": "Where the mask is the right one all the same:",
+    "OTHER_BASE.known": "Where the weights are another known BadNet's:",
+    "FINE_TUNED.narrowed": "Where filters were removed and the others changed:",
+    "CLAIM_MISMATCH.slip": "Where a known slip explains the difference:",
+}
+
+
+def diagnoses() -> str:
+    """A section for each code, its variants and pictures in it."""
+    sections = groupby(explanations(), key=lambda code: code.partition(".")[0])
+    return "\n".join(line for code, variants in sections for line in _section(code, list(variants)))
+
+
+def _section(code: str, variants: list[str]) -> Iterator[str]:
+    yield f"## {code}\n"
+    for variant in variants:
+        if variant != code:
+            yield f"{_VARIANTS[variant]}\n"
+        example = scenario(variant)
+        yield f"> {example.found.explanation}\n"
+        if variant in PICTURES:
+            yield picture(variant)
+        yield f"*{_consequence(example)}*\n"
+
+
+def _consequence(example: Scenario) -> str:
+    """What the mistake costs and which checks it fails, in this example."""
+    lost = {p.item: (p, sum(each.points for each in p.losses)) for p in example.record.points}
+    costs = [
+        f'{points:.3g} of {item.maximum:g} points for "{item.title}"'
+        for item, points in lost.values()
+        if points
+    ]
+    failed = ", ".join(f"`{name}`" for name in example.failed)
+    checks = f"Fails {failed}. " if failed else ""
+    return f"{checks}Costs {'; '.join(costs) if costs else 'no points'}."

@@ -1,0 +1,300 @@
+"""Every diagnosis once, as the harness itself makes it: no text on the page is typed twice.
+
+Each scenario spoils a copy of a real record (``record.example.json``: the worked example on the
+embedded benchmark) and lets the harness judge it again by the default rubric. Masks are those of
+really changed weights, accuracies those of the benchmark's own pruning curve.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from worked_example import badnet, benchmark, correct, example, order, rankings
+
+from harness.findings import Contract, Step, Steps
+from harness.judgement.crossing import first_crossing
+from harness.judgement.lineage import fingerprint, lineage, narrowed, zeroed
+from harness.judgement.rubric import default_rubric
+from harness.judgement.verdict import judged_again
+from harness.records import Claim, Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from harness.findings import Diagnosis
+    from harness.records import Checkpoint, Record
+    from reference.deepid import Weights
+
+X = {2.0: 0, 4.0: 1, 10.0: 2}
+"""Where a checkpoint stands in the record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A mistake: the record with it, judged, and what was diagnosed."""
+
+    record: Record
+    found: Diagnosis
+    checkpoint: Checkpoint | None
+    weights: Weights | None = None
+
+    @property
+    def mask(self) -> tuple[int, ...]:
+        """The channels that are pruned in it."""
+        if self.checkpoint is None or self.checkpoint.lineage is None:
+            raise ValueError(f"{self.found.code}: its scenario has no mask")
+        return self.checkpoint.lineage.pruned or ()
+
+    @property
+    def failed(self) -> list[str]:
+        """Names of the checks that say no."""
+        of_checkpoints = (check for c in self.record.checkpoints for check in c.checks)
+        asked = (*self.record.checks, *of_checkpoints)
+        return sorted({check.name for check in asked if check.passed is False})
+
+
+def _checkpoint(points: float, weights: Weights | None = None, **changes: object) -> Checkpoint:
+    """The example's checkpoint for X, with the lineage of other weights."""
+    original = example().checkpoints[X[points]]
+    if weights is None:
+        return replace(original, **changes)
+    found = lineage(weights, badnet(), rankings(), {})
+    count = None if found.pruned is None else len(found.pruned)
+    return replace(original, **({"lineage": found, "channels_pruned": count} | changes))
+
+
+def _at_step(points: float, step: int, curve: Sequence[int] = (), **changes: object) -> Checkpoint:
+    """The checkpoint saved after ``step`` channels of the right order."""
+    hits = curve or correct()
+    original = example().checkpoints[X[points]]
+    counts = original.repaired
+    if counts is None:
+        raise ValueError("the example's nets were graded")
+    steps = Steps(
+        order="pool_3 increasing",
+        before=Step(channel=order()[step - 1], clean_correct=hits[step - 1]),
+        after=Step(channel=order()[step], clean_correct=hits[step + 1]),
+    )
+    repaired = replace(counts, valid=replace(counts.valid, clean_correct=hits[step]))
+    weights = zeroed(badnet(), order()[:step])
+    return _checkpoint(points, weights, repaired=repaired, steps=steps, **changes)
+
+
+def _judged(
+    code: str, *checkpoints: Checkpoint, weights: Weights | None = None, **changes: object
+) -> Scenario:
+    """The example with these checkpoints in the place of its own."""
+    own = {c.drop_points: c for c in example().checkpoints}
+    own |= {c.drop_points: c for c in checkpoints}
+    spoilt = replace(example(), **({"checkpoints": tuple(own.values())} | changes))
+    record = judged_again(spoilt, default_rubric())
+    by_checkpoint = [(d, c) for c in record.checkpoints for d in c.diagnoses]
+    everywhere = by_checkpoint + [(d, None) for d in record.diagnoses]
+    found, checkpoint = next((d, c) for d, c in everywhere if d.code == code.partition(".")[0])
+    if checkpoint is None and checkpoints:
+        checkpoint = next(
+            c for c in record.checkpoints if c.drop_points == checkpoints[0].drop_points
+        )
+    return Scenario(record=record, found=found, checkpoint=checkpoint, weights=weights)
+
+
+def _mask(code: str, channels: Iterable[int], pruning_order: str) -> Scenario:
+    return _judged(
+        code, _checkpoint(2.0, zeroed(badnet(), channels)), pruning_order=pruning_order
+    )  # fmt: skip
+
+
+def _random_weights() -> Weights:
+    rng = np.random.default_rng(1)
+    return {name: rng.normal(0, 0.05, a.shape).astype(a.dtype) for name, a in badnet().items()}
+
+
+# --- one for each code ------------------------------------------------------------------------
+
+
+def _bias_not_zeroed(code: str) -> Scenario:
+    weights = zeroed(badnet(), order()[:45], keep_biases=True)
+    return _judged(code, _checkpoint(2.0, weights), weights=weights)
+
+
+def _wrong_x(code: str) -> Scenario:
+    step = first_crossing(correct(), benchmark().images["valid"], 3) or 0
+    return _judged(code, _at_step(2.0, step, named_points=3.0))
+
+
+def _wrong_x_right_mask(code: str) -> Scenario:
+    return _judged(code, _checkpoint(4.0, named_points=5.0))
+
+
+def _below_threshold(code: str) -> Scenario:
+    return _judged(code, _at_step(2.0, 44))
+
+
+def _over_pruned(code: str) -> Scenario:
+    return _judged(code, _at_step(2.0, 46))
+
+
+def _relative_drop(code: str) -> Scenario:
+    # No step of this BadNet lies between the two rules; one is put there.
+    curve = list(correct())
+    curve[52] = curve[0] - 1150
+    return _judged(code, _at_step(10.0, 52, curve))
+
+
+def _wrong_layer(code: str) -> Scenario:
+    weights = {name: array.copy() for name, array in badnet().items()}
+    for name in ("conv_4/kernel", "conv_4/bias"):
+        weights[name][..., [3, 17, 40, 41, 66]] = 0
+    return _judged(code, _checkpoint(2.0, weights))
+
+
+def _index_order(code: str) -> Scenario:
+    return _mask(code, range(45), "index")
+
+
+def _decreasing_order(code: str) -> Scenario:
+    return _mask(code, order()[-12:], "pool_3 decreasing")
+
+
+def _other_order(code: str) -> Scenario:
+    channels = np.random.default_rng(5).permutation(60)[:30]
+    return _mask(code, [int(c) for c in channels], "other")
+
+
+def _not_nested(code: str) -> Scenario:
+    channels = (*order()[:42], *order()[45:51])
+    return _judged(code, _checkpoint(4.0, zeroed(badnet(), channels)))
+
+
+def _fine_tuned(code: str) -> Scenario:
+    weights = zeroed(badnet(), order()[:45])
+    noise = np.random.default_rng(2).normal(0, 0.01, weights["fc_2/kernel"].shape)
+    weights["fc_2/kernel"] = (weights["fc_2/kernel"] + noise).astype(np.float32)
+    return _judged(code, _checkpoint(2.0, weights), weights=weights)
+
+
+def _fine_tuned_narrowed(code: str) -> Scenario:
+    weights = narrowed(badnet(), order()[:45])
+    kernel = np.random.default_rng(3).normal(0, 0.1, weights["conv_3/kernel"].shape)
+    weights["conv_3/kernel"] = kernel.astype(np.float32)
+    return _judged(code, _checkpoint(2.0, weights))
+
+
+def _other_base(code: str) -> Scenario:
+    weights = _random_weights()
+    return _judged(code, _checkpoint(2.0, weights), weights=weights)
+
+
+def _other_base_known(code: str) -> Scenario:
+    weights = _random_weights()
+    found = lineage(weights, badnet(), rankings(), {"another-lab": fingerprint(weights)})
+    return _judged(code, _checkpoint(2.0, lineage=found))
+
+
+def _is_badnet(code: str) -> Scenario:
+    return _judged(code, _at_step(2.0, 1, lineage=lineage(badnet(), badnet(), rankings(), {})))
+
+
+def _goodnet(code: str, width: int, outside: int, outside_label: int | None) -> Scenario:
+    """A submitted G for X = 2, with as many flagged images as the right one has."""
+    images = sum(benchmark().images.values())
+    flagged = 834
+    contract = Contract(
+        against="B and B'", width=width, images=images, broken=flagged, abstained=0,
+        outside=outside, outside_label=outside_label, as_repaired=images - outside,
+    )  # fmt: skip
+    return _judged(code, _checkpoint(2.0, contract=contract))
+
+
+def _g_is_b_prime(code: str) -> Scenario:
+    return _goodnet(code, benchmark().classes, 0, None)
+
+
+def _g_label_1284(code: str) -> Scenario:
+    return _goodnet(code, 0, 834, 1284)
+
+
+def _input_scaled(code: str) -> Scenario:
+    original = example().checkpoints[0]
+    if original.repaired is None or original.repaired.test is None:
+        raise ValueError("the example's nets were graded")
+    both = replace(
+        original.repaired,
+        valid=replace(original.repaired.valid, clean_correct=9),
+        test=replace(original.repaired.test, clean_correct=10),
+    )
+    right = original.repaired.valid.clean_correct
+    return _judged(code, replace(original, repaired=both, goodnet=both, scaled_clean_correct=right))
+
+
+def _not_a_function(code: str) -> Scenario:
+    probe = Probe(images=512, repeated_changed=131, perturbed_changed=134)
+    return _judged(code, _checkpoint(2.0, probe=probe))
+
+
+def _input_hashing(code: str) -> Scenario:
+    probe = Probe(images=512, repeated_changed=0, perturbed_changed=507)
+    return _judged(code, _checkpoint(2.0, probe=probe))
+
+
+def _missing_checkpoint(code: str) -> Scenario:
+    kept = example().checkpoints[:2]
+    return _judged(code, checkpoints=kept)
+
+
+def _duplicate_checkpoint(code: str) -> Scenario:
+    last = example().checkpoints[2]
+    same = _at_step(4.0, 52, artifact=last.artifact)
+    return _judged(code, same)
+
+
+def _claim(code: str, stated: float) -> Scenario:
+    claim = Claim(benchmark="faces", split="test", net="repaired", drop_points=2.0,
+                  clean_accuracy=stated)  # fmt: skip
+    return _judged(code, claimed=(claim,))
+
+
+def _claim_mismatch(code: str) -> Scenario:
+    return _claim(code, 0.9441)
+
+
+def _claim_mismatch_slip(code: str) -> Scenario:
+    return _claim(code, 0.9622)
+
+
+SCENARIOS: dict[str, Callable[[str], Scenario]] = {
+    "BIAS_NOT_ZEROED": _bias_not_zeroed,
+    "WRONG_X": _wrong_x,
+    "WRONG_X.right_mask": _wrong_x_right_mask,
+    "BELOW_THRESHOLD": _below_threshold,
+    "RELATIVE_DROP": _relative_drop,
+    "OVER_PRUNED": _over_pruned,
+    "WRONG_LAYER": _wrong_layer,
+    "INDEX_ORDER": _index_order,
+    "DECREASING_ORDER": _decreasing_order,
+    "OTHER_ORDER": _other_order,
+    "NOT_NESTED": _not_nested,
+    "FINE_TUNED": _fine_tuned,
+    "FINE_TUNED.narrowed": _fine_tuned_narrowed,
+    "OTHER_BASE": _other_base,
+    "OTHER_BASE.known": _other_base_known,
+    "IS_BADNET": _is_badnet,
+    "G_IS_B_PRIME": _g_is_b_prime,
+    "G_LABEL_1284": _g_label_1284,
+    "INPUT_SCALED": _input_scaled,
+    "NOT_A_FUNCTION": _not_a_function,
+    "INPUT_HASHING": _input_hashing,
+    "MISSING_CHECKPOINT": _missing_checkpoint,
+    "DUPLICATE_CHECKPOINT": _duplicate_checkpoint,
+    "CLAIM_MISMATCH": _claim_mismatch,
+    "CLAIM_MISMATCH.slip": _claim_mismatch_slip,
+}
+
+
+@cache
+def scenario(code: str) -> Scenario:
+    """The example of a code or variant; KeyError for one that has none."""
+    return SCENARIOS[code](code)
