@@ -1,7 +1,7 @@
 """Metrics of a backdoor defence, from predictions and labels; NumPy only.
 
 Clean accuracy and attack success rate (ASR) follow the lab's evaluation script; the defence
-effectiveness rating (DER) follows BackdoorBench's definition (Zhu et al., arXiv 2312.08890).
+effectiveness rating (DER) follows BackdoorBench's definition (Zhu et al., arXiv 2304.11823).
 """
 
 from __future__ import annotations
