@@ -76,7 +76,7 @@ class _Forward:
 
 
 def _loaded_function(submitted: Submitted) -> _Forward:
-    tf = import_tensorflow()
+    tf = import_tensorflow(keras=True)  # a SavedModel may be made of Keras's objects
     if submitted.format == "savedmodel":
         loaded = tf.saved_model.load(str(submitted.path))
         signature = loaded.signatures["serving_default"]

@@ -1,4 +1,4 @@
-"""TensorFlow without its chatter.
+"""TensorFlow without its chatter, and without what it imports and we do not use.
 
 TensorFlow 2.21 logs two informational lines to file descriptor 2 before any of its own
 verbosity settings apply, so they can only be filtered there. What it logs as "error" (no GPU
@@ -15,22 +15,39 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _CHATTER = ("WARNING: All log messages before absl", "I0000 ")
 
 
-def import_tensorflow() -> Any:
-    """Return the ``tensorflow`` module, devices initialised; only real complaints reach stderr."""
+def import_tensorflow(*, keras: bool = False) -> Any:
+    """Return the ``tensorflow`` module, devices initialised; only real complaints reach stderr.
+
+    Without ``keras``, Keras is imported by whoever uses it and not by TensorFlow, which can do
+    without. Nor are Keras's plots and tables: all this is a quarter of the time of the import.
+    """
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with _filtered_stderr():
+    unused = ("matplotlib", "pandas") if keras else ("matplotlib", "pandas", "keras")
+    with _filtered_stderr(), _hidden(unused):
         import tensorflow as tf
 
         tf.config.list_logical_devices()
     return tf
+
+
+@contextmanager
+def _hidden(names: Iterable[str]) -> Iterator[None]:
+    """Make packages that are not imported yet look as if they were not installed."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextmanager
