@@ -52,6 +52,8 @@ main.add_command(package)
 @click.option("--force", is_flag=True, help="Start over: use nothing that is stored.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
               help="Submissions at the same time; about 1 GiB of memory each.")  # fmt: skip
+@click.option("--scheduler", metavar="ADDRESS",
+              help="Grade on the workers of a Dask cluster (docs/cluster.md).")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--roster", type=_FOLDER, metavar="CSV", help="Whose the submissions are.")
 @click.option("--attempts", type=click.Choice(["all", "latest", "best"]), default="all",
@@ -70,7 +72,7 @@ def grade(
 
     Run it again to go on after an interruption: what is finished is not repeated.
     """
-    from harness.batch import Batch, Setup, submissions
+    from harness.batch import Batch, Setup, cluster_at, submissions
     from harness.bench import Options
     from harness.preparation import prepare
     from harness.reporting import shown_progress
@@ -86,12 +88,16 @@ def grade(
     with one_line_errors():
         entries = submissions(paths, each, output, switches["anonymous"])
         roster = _people(output, switches["roster"])
-        with shown_progress(quiet=switches["quiet"]) as display:
+        setup = Setup(dataset, badnet, output, options)
+        with (
+            shown_progress(quiet=switches["quiet"]) as display,
+            cluster_at(switches["scheduler"], entries, setup) as cluster,
+        ):
             bench = prepare(dataset, badnet, output, options, display)
-            batch = Batch(entries, Setup(dataset, badnet, output, options), bench)
+            batch = Batch(entries, setup, bench, cluster)
             try:
                 batch.grade(display, switches["jobs"])
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, HarnessError):
                 display.says(f"{len(batch.records)} of {len(entries)} submissions are graded")
                 if batch.records:
                     _write_boards(output, roster, switches["attempts"])
