@@ -119,6 +119,7 @@ class Batch:
             for entry in self._graded(lost, 1, display, fresh=True):
                 reason = "the process that graded it was ended, most likely for want of memory"
                 self._keep(rejected(entry.name, (Status.NOT_GRADED, reason), self.bench))
+                display.finished(entry.name)
         if self.setup.options.timing:
             self._time()
 
@@ -150,10 +151,11 @@ class Batch:
                     record = future.result()
                     if record.out_of_memory and not fresh:
                         again.append(entry)
-                    else:
-                        self._keep(record)
+                        continue
+                    self._keep(record)
                 except WorkerLostError:
                     again.append(entry)
+                    continue
                 except UnusableError:
                     raise
                 except HarnessError as error:
