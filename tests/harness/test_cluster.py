@@ -8,10 +8,17 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from models import known_config, write_full
+from worker_calls import overlapping, preparation
+
+from harness.cluster import Workers, connected, terms
+from harness.errors import HarnessError
+from harness.executors import UnusableError
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPPORT = ROOT / "tests" / "support"
@@ -36,7 +43,7 @@ class Running:
         path = os.pathsep.join([str(ROOT), str(SUPPORT)])
         with log.open("w") as file:
             self.process = subprocess.Popen(
-                [*map(str, command)], cwd=ROOT, stdout=file, stderr=file,
+                [*map(str, command)], cwd=log.parent, stdout=file, stderr=file,
                 env=os.environ | CONFIGURATION | {"PYTHONPATH": path} | environment,
             )  # fmt: skip
 
@@ -228,3 +235,94 @@ def test_a_submission_that_kills_its_workers_ends_as_a_record(
     assert "most likely for want of memory" in found["lethal"]["reason"]
     assert "once more, alone: lethal" in said
     assert "lethal: done (3 of 3)" in said
+
+
+# --- workers one by one -----------------------------------------------------------------------
+
+
+def connection(scheduler, results, submissions=()):
+    asked = partial(terms, results, submissions, sandboxed=True)
+    return connected(str(scheduler), asked)
+
+
+def test_a_worker_with_threads_does_one_thing_at_a_time(workers, scheduler, results, tmp_path):
+    workers(1, "--no-nanny", "--nthreads", "4")
+    (tmp_path / "marks").mkdir()
+    with connection(scheduler, results) as cluster:
+        with Workers(cluster, preparation) as pool:
+            calls = [pool.submit(overlapping, tmp_path / "marks", number) for number in range(4)]
+            assert [call.result() for call in calls] == [(False, 1)] * 4
+            with pytest.raises(ZeroDivisionError):
+                pool.submit(divmod, 1, 0).result()
+        # Another batch is prepared anew, and what has become wrong since is found then.
+        asked = replace(cluster.terms, versions=cluster.terms.versions | {"harness": "0.0"})
+        late = Workers(replace(cluster, terms=asked), preparation).submit(max, 1, 2)
+        with pytest.raises(
+            UnusableError, match=r"worker tcp:.*: harness is .* there and 0\.0 here"
+        ):
+            late.result()
+
+
+def hiding(folder):
+    """What to start a program with so that a folder is empty for it."""
+    return "bwrap", "--die-with-parent", "--dev-bind", "/", "/", "--tmpfs", folder
+
+
+def test_a_worker_that_shares_no_folder_is_refused(workers, scheduler, results, course):
+    workers(1, "--no-nanny", before=hiding(results))
+    with pytest.raises(HarnessError, match=rf"worker tcp:.*does not see the .*{results}; subm"):
+        connection(scheduler, results, [course / "ada"]).__enter__()
+
+
+def test_a_worker_that_does_not_see_a_submission_is_refused(workers, scheduler, results, course):
+    workers(1, "--no-nanny", before=hiding(course / "bob"))
+    paths = [course / "ada", course / "bob" / "model_2.h5"]
+    with pytest.raises(HarnessError, match=rf"does not see {paths[1]}; subm"):
+        connection(scheduler, results, paths).__enter__()
+
+
+def test_a_worker_with_another_harness_is_refused(workers, scheduler, results, tmp_path):
+    other = tmp_path / "other"
+    for name in ("harness", "reference", "tests/support"):
+        shutil.copytree(ROOT / name, other / name)
+    with (other / "harness" / "grade.py").open("a") as file:
+        file.write("# another one\n")
+    (other / "datasets").mkdir()
+    path = os.pathsep.join([str(other), str(other / "tests" / "support")])
+    workers(1, "--no-nanny", PYTHONPATH=path)
+    with pytest.raises(HarnessError, match=r"worker tcp:.*: the harness's source is \w+ there and"):
+        connection(scheduler, results).__enter__()
+
+
+def test_a_worker_without_a_sandbox_is_refused(workers, scheduler, results, tmp_path):
+    workers(1, "--no-nanny", PATH=str(tmp_path))
+    with pytest.raises(HarnessError, match=r"worker tcp:.*: no sandbox, .*apt install bubblewrap"):
+        connection(scheduler, results).__enter__()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "tcp://127.0.0.1", "nonsense://here", "::::"])
+def test_a_scheduler_that_does_not_answer_costs_one_line(address, tmp_path):
+    with pytest.raises(HarnessError, match=rf"^{address}: no Dask scheduler answers there \(.*\)$"):
+        connection(address, tmp_path / "new").__enter__()
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_broken_scheduler_file_costs_one_line(tmp_path):
+    (tmp_path / "file.json").write_text("{}")
+    with pytest.raises(HarnessError, match=r"^\S*/file\.json: not a scheduler file"):
+        connection(tmp_path / "file.json", tmp_path).__enter__()
+
+
+def test_errors_of_the_cluster_end_the_command_with_2(course, arguments, run_harness, tmp_path):
+    finished = run_harness(*arguments, "--scheduler", "127.0.0.1:1", "--output", tmp_path / "new")
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert len(finished.stderr.splitlines()) == 1
+    without = "import sys; sys.modules['distributed'] = None; from harness.cli import main; main()"
+    finished = subprocess.run(
+        [sys.executable, "-c", without, *map(str, arguments), "--scheduler", "127.0.0.1:1"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert finished.stderr == (
+        "error: --scheduler needs Dask: pip install 'backdoor-defence-harness[cluster]'\n"
+    )
