@@ -95,16 +95,23 @@ def cluster_at(
 class Batch:
     """One run over ``entries``; ``records`` and ``problems`` hold what there is so far.
 
-    With a ``cluster`` its workers grade, and this process times.
+    With a ``cluster`` its workers grade, and this process times. ``kept`` is called after each
+    record that is stored.
     """
 
     def __init__(
-        self, entries: Sequence[Entry], setup: Setup, bench: Bench, cluster: Cluster | None = None
+        self,
+        entries: Sequence[Entry],
+        setup: Setup,
+        bench: Bench,
+        cluster: Cluster | None = None,
+        kept: Callable[[], None] = lambda: None,
     ) -> None:
         if cluster is not None:  # its workers run in other folders
             entries = [replace(entry, path=entry.path.absolute()) for entry in entries]
             setup = setup.absolute()
         self.entries, self.setup, self.bench, self.cluster = entries, setup, bench, cluster
+        self._kept = kept
         self.records: dict[str, Record] = {}
         self.problems: list[str] = []
 
@@ -197,6 +204,7 @@ class Batch:
     def _keep(self, record: Record) -> None:
         self.bench.store.put_record(record)
         self.records[record.submission] = record
+        self._kept()
 
     def _time(self) -> None:
         for entry in self.entries:

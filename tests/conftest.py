@@ -125,3 +125,16 @@ def _run_harness(*arguments, cwd=ROOT, timeout=900, **environment):
 def run_harness():
     """Run ``python -m harness ...`` as a user does; returns the finished process."""
     return _run_harness
+
+
+@pytest.fixture(scope="session")
+def prepared_results(small_benchmark, badnet_path, tmp_path_factory) -> Path:
+    """A results folder with all that grading on the small benchmark needs, and no record."""
+    folder = tmp_path_factory.mktemp("prepared")
+    (folder / "nobody").mkdir()
+    _run_harness("grade", folder / "nobody", "--dataset", small_benchmark, "--badnet", badnet_path,
+                 "--no-timing", "--quiet", "--output", folder / "results")  # fmt: skip
+    (folder / "results" / "records" / "nobody.json").unlink()
+    for board in (folder / "results").glob("leaderboard.*"):
+        board.unlink()
+    return folder / "results"

@@ -135,29 +135,18 @@ def arguments(course, small_benchmark, badnet_path):
 
 
 @pytest.fixture(scope="module")
-def prepared(course, arguments, run_harness, tmp_path_factory):
-    """A results folder that holds what all submissions need, and no submission."""
-    folder = tmp_path_factory.mktemp("prepared") / "results"
-    run_harness("grade", course / "zoe", *arguments[3:], "--output", folder, "--quiet")
-    shutil.rmtree(folder / "records")
-    for name in BOARDS:
-        (folder / name).unlink()
-    return folder
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(arguments, prepared, run_harness, tmp_path_factory):
+def uninterrupted(arguments, prepared_results, run_harness, tmp_path_factory):
     """The same course graded here, in one go."""
     folder = tmp_path_factory.mktemp("uninterrupted") / "results"
-    shutil.copytree(prepared, folder)
+    shutil.copytree(prepared_results, folder)
     finished = run_harness(*arguments, "--output", folder, "--quiet")
     assert finished.returncode == 1, finished.stderr
     return folder
 
 
 @pytest.fixture
-def results(prepared, tmp_path):
-    return shutil.copytree(prepared, tmp_path / "results")
+def results(prepared_results, tmp_path):
+    return shutil.copytree(prepared_results, tmp_path / "results")
 
 
 def boards(folder):
