@@ -8,16 +8,19 @@ Timing comes last, one submission at a time, so that nothing else disturbs it.
 from __future__ import annotations
 
 import tempfile
-from concurrent.futures import FIRST_COMPLETED, as_completed, wait
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.console import show_warnings
+from harness.datasets import is_named
 from harness.errors import HarnessError, Status, SubmissionError
-from harness.executors import InThisProcess, Processes, WorkerLostError
-from harness.fingerprints import fingerprint
+from harness.executors import InThisProcess, Processes, UnusableError, WorkerLostError
+from harness.fingerprints import circumstances, fingerprint
 from harness.grade import grade_folder, rejected
 from harness.intake import entries, folder_of
 from harness.preparation import prepare
@@ -27,15 +30,18 @@ from harness.scratch import scratch_folder
 from harness.speed import timed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor, Future
 
     from harness.bench import Bench, Options
+    from harness.cluster import Cluster
     from harness.intake import Entry
     from harness.records import Record
     from harness.reporting import Display
 
 _OURS = (Status.NOT_GRADED, Status.HARNESS_ERROR)
+_SECONDS_BETWEEN_LOOKS = 5.0
+_SECONDS_BETWEEN_REMOTE_EVENTS = 1.0
 
 
 DEFAULT_FOLDER = Path("submissions")
@@ -67,12 +73,53 @@ class Setup:
     output: Path
     options: Options
 
+    def absolute(self) -> Setup:
+        """The same for a process that runs in another folder."""
+        return replace(
+            self,
+            dataset=self.dataset if is_named(self.dataset) else str(Path(self.dataset).absolute()),
+            badnet=self.badnet and self.badnet.absolute(),
+            output=self.output.absolute(),
+        )
+
+
+@contextmanager
+def cluster_at(
+    scheduler: str | None, entries: Sequence[Entry], setup: Setup
+) -> Iterator[Cluster | None]:
+    """The cluster to grade ``entries`` on; None without a scheduler. Raises HarnessError."""
+    if scheduler is None:
+        yield None
+        return
+    from harness.cluster import connected, terms
+
+    paths = [entry.path for entry in entries]
+    sandboxed = setup.options.isolation != "none"
+    asked = partial(terms, setup.output, paths, sandboxed=sandboxed)
+    with connected(scheduler, asked) as cluster:
+        yield cluster
+
 
 class Batch:
-    """One run over ``entries``; ``records`` and ``problems`` hold what there is so far."""
+    """One run over ``entries``; ``records`` and ``problems`` hold what there is so far.
 
-    def __init__(self, entries: Sequence[Entry], setup: Setup, bench: Bench) -> None:
-        self.entries, self.setup, self.bench = entries, setup, bench
+    With a ``cluster`` its workers grade, and this process times. ``kept`` is called after each
+    record that is stored.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        setup: Setup,
+        bench: Bench,
+        cluster: Cluster | None = None,
+        kept: Callable[[], None] = lambda: None,
+    ) -> None:
+        if cluster is not None:  # its workers run in other folders
+            entries = [replace(entry, path=entry.path.absolute()) for entry in entries]
+            setup = setup.absolute()
+        self.entries, self.setup, self.bench, self.cluster = entries, setup, bench, cluster
+        self._kept = kept
         self.records: dict[str, Record] = {}
         self.problems: list[str] = []
 
@@ -92,6 +139,7 @@ class Batch:
             for entry in self._graded(lost, 1, display, fresh=True):
                 reason = "the process that graded it was ended, most likely for want of memory"
                 self._keep(rejected(entry.name, (Status.NOT_GRADED, reason), self.bench))
+                display.finished(entry.name)
 
     def in_order(self) -> list[Record]:
         """The records there are so far, by submission."""
@@ -118,8 +166,8 @@ class Batch:
     ) -> list[Entry]:
         """Grade and store each; returns those that ran out of memory beside others."""
         again: list[Entry] = []
-        with _executor(jobs, self.setup, self.bench, display, fresh=fresh) as pool:
-            for entry, future in in_flight(pool, entries, jobs):
+        with self._executor(jobs, display, fresh=fresh) as pool:
+            for entry, future in in_flight(pool, entries, self._width(jobs, alone=fresh)):
                 try:
                     record = future.result()
                     if record.out_of_memory and not fresh:
@@ -129,14 +177,48 @@ class Batch:
                 except WorkerLostError:
                     again.append(entry)
                     continue
+                except UnusableError:
+                    raise
                 except HarnessError as error:
                     self.problems.append(str(error))
                 display.finished(entry.name)
         return again
 
+    def _width(self, jobs: int, *, alone: bool) -> Callable[[], int]:
+        return self.cluster.width if self.cluster and not alone else lambda: jobs
+
+    @contextmanager
+    def _executor(self, jobs: int, display: Display, *, fresh: bool) -> Iterator[Executor]:
+        if jobs == 1 and not fresh and self.cluster is None:
+            _benches[:] = [self.bench]
+            yield InThisProcess()
+            return
+        with self._processes(jobs, display) as pool:
+            try:
+                yield pool
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+            pool.shutdown()
+
+    @contextmanager
+    def _processes(self, jobs: int, display: Display) -> Iterator[Executor]:
+        """An executor of other processes, which prepare themselves and tell how far they are."""
+        if self.cluster is None:
+            with display.relayed() as queue:
+                yield Processes(jobs, prepare_worker, (self.setup, queue))
+            return
+        from harness.cluster import Workers
+
+        expected = circumstances(self.bench)
+        with self.cluster.relayed(display.event) as topic:
+            arguments = (self.setup, topic, expected)
+            yield Workers(self.cluster, prepare_remote_worker, arguments)
+
     def _keep(self, record: Record) -> None:
         self.bench.store.put_record(record)
         self.records[record.submission] = record
+        self._kept()
 
     def _time(self) -> None:
         for entry in self.entries:
@@ -149,17 +231,20 @@ class Batch:
 
 
 def in_flight(
-    pool: Executor, entries: Sequence[Entry], width: int
+    pool: Executor, entries: Sequence[Entry], width: Callable[[], int]
 ) -> Iterator[tuple[Entry, Future[Record]]]:
-    """Submit ``width`` at a time and yield each as it is done, so that little is lost or held."""
+    """Submit ``width`` at a time and yield each as it is done, so that little is lost or held.
+
+    The width is asked again every few seconds: a cluster grows and shrinks.
+    """
     running: dict[Future[Record], Entry] = {}
-    for entry in entries:
-        running[pool.submit(graded, entry)] = entry
-        if len(running) >= width:
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future
-    for future in as_completed(running):
-        yield running[future], future
+    waiting = deque(entries)
+    while waiting or running:
+        while waiting and len(running) < width():
+            entry = waiting.popleft()
+            running[pool.submit(graded, entry)] = entry
+        for future in wait(running, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done:
+            yield running.pop(future), future
 
 
 # --- in a worker ------------------------------------------------------------------------------
@@ -167,32 +252,25 @@ def in_flight(
 _benches: list[Bench] = []
 
 
-@contextmanager
-def _executor(
-    jobs: int, setup: Setup, bench: Bench, display: Display, *, fresh: bool
-) -> Iterator[Executor]:
-    if jobs == 1 and not fresh:
-        _benches[:] = [bench]
-        yield InThisProcess()
-        return
-    with display.relayed() as queue:
-        pool = Processes(jobs, prepare_worker, (setup, queue))
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-        pool.shutdown()
-
-
 def prepare_worker(setup: Setup, queue: Any) -> None:
     """Make this process ready to grade."""
-    progress = Relay(queue)
+    _benches[:] = [_prepared(setup, Relay(queue))]
+
+
+def prepare_remote_worker(setup: Setup, queue: Any, expected: str) -> None:
+    """The same on another machine, which may have other files. Raises HarnessError."""
+    bench = _prepared(setup, Relay(queue, seconds_between=_SECONDS_BETWEEN_REMOTE_EVENTS))
+    if circumstances(bench) != expected:
+        raise HarnessError("it has other data or another BadNet; copy those of this machine")
+    _benches[:] = [bench]
+
+
+def _prepared(setup: Setup, progress: Relay) -> Bench:
     show_warnings(progress.says)
     # The process that started this one has begun anew already, where that was asked for.
     options = replace(setup.options, force=False)
     bench = prepare(setup.dataset, setup.badnet, setup.output, options, progress)
-    _benches[:] = [replace(bench, options=setup.options)]
+    return replace(bench, options=setup.options)
 
 
 def graded(entry: Entry) -> Record:

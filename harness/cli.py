@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -42,7 +43,7 @@ main.add_command(package)
 @click.option("--dataset", default="faces", show_default=True, metavar="NAME|DIR",
               help="Benchmark to grade on.")  # fmt: skip
 @click.option("--badnet", type=_FOLDER, metavar="FILE", help="Weights of the BadNet.")
-@click.option("--output", type=_FOLDER, default=Path("results"), show_default=True, metavar="DIR")
+@click.option("--output", default="results", show_default=True, metavar="DIR|ADDRESS")
 @click.option("--isolation", type=click.Choice(["auto", "sandbox", "none"]), default="auto",
               show_default=True, help="none runs strangers' code unprotected.")  # fmt: skip
 @click.option("--model-seconds", type=click.FloatRange(min=1), default=900, show_default=True,
@@ -54,6 +55,8 @@ main.add_command(package)
 @click.option("--force", is_flag=True, help="Start over: use nothing that is stored.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
               help="Submissions at the same time; about 1 GiB of memory each.")  # fmt: skip
+@click.option("--scheduler", metavar="ADDRESS",
+              help="Grade on the workers of a Dask cluster (docs/cluster.md).")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--roster", type=_FOLDER, metavar="CSV", help="Whose the submissions are.")
 @click.option("--attempts", type=click.Choice(["all", "latest", "best"]), default="all",
@@ -65,15 +68,16 @@ def grade(
     each: Path | None,
     dataset: str,
     badnet: Path | None,
-    output: Path,
+    output: str,
     **switches: Any,
 ) -> None:
     """Grade submissions: each PATH is one; without any, every folder in submissions/.
 
     Run it again to go on after an interruption: what is finished is not repeated.
     """
-    from harness.batch import Batch, Setup, submissions
+    from harness.batch import Batch, Setup, cluster_at, submissions
     from harness.bench import Options
+    from harness.mirrors import results_at
     from harness.preparation import prepare
     from harness.reporting import shown_progress
 
@@ -85,22 +89,27 @@ def grade(
         force=switches["force"],
         sharing=not switches["no_sharing"],
     )
-    with one_line_errors():
-        entries = submissions(paths, each, output, switches["anonymous"])
-        roster = _people(output, switches["roster"], switches["anonymous"])
-        with shown_progress(quiet=switches["quiet"]) as display:
-            bench = prepare(dataset, badnet, output, options, display)
-            batch = Batch(entries, Setup(dataset, badnet, output, options), bench)
+    with one_line_errors(), results_at(output, work=True) as results:
+        folder = results.folder
+        entries = submissions(paths, each, folder, switches["anonymous"])
+        roster = _people(folder, switches["roster"], switches["anonymous"])
+        setup = Setup(dataset, badnet, folder, options)
+        with (
+            shown_progress(quiet=switches["quiet"]) as display,
+            cluster_at(switches["scheduler"], entries, setup) as cluster,
+        ):
+            bench = prepare(dataset, badnet, folder, options, display)
+            batch = Batch(entries, setup, bench, cluster, results.kept)
             try:
                 batch.grade(display, switches["jobs"])
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, HarnessError):
                 display.says(f"{len(batch.records)} of {len(entries)} submissions are graded")
                 if batch.records:
-                    _write_boards(output, roster, switches["attempts"])
+                    _write_boards(folder, roster, switches["attempts"])
                 raise
-        _, standings = _write_boards(output, roster, switches["attempts"])
+        _, standings = _write_boards(folder, roster, switches["attempts"])
         records = _attempts(batch.in_order(), roster, switches["attempts"])
-        click.echo(_shown(records, output, standings), nl=False)
+        click.echo(_shown(records, folder, standings), nl=False)
         for problem in batch.problems:
             click.echo(f"error: {problem}", err=True)
     sys.exit(2 if batch.problems else exit_code(records))
@@ -135,73 +144,84 @@ def doctor(datasets: tuple[str, ...], isolation: str) -> None:
 
 
 @main.command()
-@click.argument("results", type=_FOLDER, default=Path("results"))
+@click.argument("results", default="results")
 @click.option("--roster", type=_FOLDER, metavar="CSV", help="Whose the submissions are.")
 @click.option("--attempts", type=click.Choice(["all", "latest", "best"]), default="all",
               show_default=True, help="Which of a person's submissions to show.")  # fmt: skip
 @click.option("--anonymous", type=_FOLDER, metavar="KEYFILE",
               help="Tells whose the pseudonyms in RESULTS are.")  # fmt: skip
 def leaderboard(
-    results: Path, roster: Path | None, attempts: str, anonymous: Path | None
+    results: str, roster: Path | None, attempts: str, anonymous: Path | None
 ) -> None:  # fmt: skip
     """Render the leaderboard of RESULTS again from its records."""
-    with one_line_errors():
-        shown = _write_boards(results, _people(results, roster, anonymous), attempts)
-        click.echo(_shown(shown[0], results, shown[1]), nl=False)
+    from harness.mirrors import results_at
+
+    with one_line_errors(), results_at(results) as there:
+        folder = there.folder
+        shown = _write_boards(folder, _people(folder, roster, anonymous), attempts)
+        click.echo(_shown(shown[0], folder, shown[1]), nl=False)
 
 
 @main.command()
-@click.argument("results", type=_FOLDER, default=Path("results"))
+@click.argument("results", default="results")
 @click.option("--rubric", type=_FOLDER, metavar="FILE", help="Judge by FILE; it is kept.")
-@click.option("--out", type=_FOLDER, metavar="DIR", help="Leave RESULTS alone; write to DIR.")
-def regrade(results: Path, rubric: Path | None, out: Path | None) -> None:
+@click.option("--out", metavar="DIR|ADDRESS", help="Leave RESULTS alone; write there.")
+def regrade(results: str, rubric: Path | None, out: str | None) -> None:
     """Judge RESULTS again by another rubric, limits or ranking; no model is run."""
+    from harness.mirrors import results_at
     from harness.regrade import regraded
 
-    with one_line_errors():
-        target = regraded(results, rubric, out or results)
+    with (
+        one_line_errors(),
+        results_at(results) as source,
+        results_at(out) if out else nullcontext(source) as goal,
+    ):
+        target = regraded(source.folder, rubric, goal.folder)
         shown = _write_boards(target, _people(target, None))
         click.echo(_shown(shown[0], target, shown[1]), nl=False)
 
 
 @main.command()
-@click.argument("results", type=_FOLDER)
+@click.argument("results")
 @click.argument("submission")
 @click.argument("path", type=_FOLDER)
 @click.option("--dataset", default="faces", show_default=True, metavar="NAME|DIR")
 @click.option("--badnet", type=_FOLDER, metavar="FILE", help="Weights of the BadNet.")
-def verify(results: Path, submission: str, path: Path, dataset: str, badnet: Path | None) -> None:
+def verify(results: str, submission: str, path: Path, dataset: str, badnet: Path | None) -> None:
     """Predict SUBMISSION's files at PATH again and compare with the record in RESULTS."""
+    from harness.mirrors import results_at
     from harness.verification import verification
 
-    with one_line_errors():
-        lines, proven = verification(results, submission, path, (dataset, badnet))
+    with one_line_errors(), results_at(results) as there:
+        lines, proven = verification(there.folder, submission, path, (dataset, badnet))
     click.echo("\n".join(lines))
     sys.exit(0 if proven else 1)
 
 
 @main.command()
-@click.argument("before", type=_FOLDER)
-@click.argument("after", type=_FOLDER)
-def diff(before: Path, after: Path) -> None:
+@click.argument("before")
+@click.argument("after")
+def diff(before: str, after: str) -> None:
     """Who moved between two results folders, and why."""
     from harness.comparison import differences
+    from harness.mirrors import results_at
 
-    with one_line_errors():
-        click.echo("\n".join(differences(before, after)))
+    with one_line_errors(), results_at(before) as old, results_at(after) as new:
+        click.echo("\n".join(differences(old.folder, new.folder)))
 
 
 @main.command()
-@click.argument("results", type=_FOLDER)
+@click.argument("results")
 @click.argument("submission")
 @click.option("--instructor", is_flag=True, help="Show what the rubric hides from students.")
 @click.option("--rubric", type=_FOLDER, metavar="FILE", help="Judge by FILE, not RESULTS's own.")
-def explain(results: Path, submission: str, instructor: bool, rubric: Path | None) -> None:
+def explain(results: str, submission: str, instructor: bool, rubric: Path | None) -> None:
     """Tell the story of one SUBMISSION: figures, checks, diagnoses, points."""
     from harness.explain import explanation
+    from harness.mirrors import results_at
 
-    with one_line_errors():
-        click.echo(explanation(results, submission, rubric, instructor=instructor), nl=False)
+    with one_line_errors(), results_at(results) as there:
+        click.echo(explanation(there.folder, submission, rubric, instructor=instructor), nl=False)
 
 
 @main.command()

@@ -42,14 +42,20 @@ def benchmark_names() -> list[str]:
     return sorted(path.parent.name for path in datasets_folder().glob("*/dataset.toml"))
 
 
+def is_named(name_or_folder: str) -> bool:
+    """Whether this is the name of a benchmark that comes with the harness."""
+    description = datasets_folder() / name_or_folder / "dataset.toml"
+    return "/" not in name_or_folder and description.is_file()
+
+
 def load_benchmark(name_or_folder: str) -> tuple[Benchmark, Path]:
     """Return a benchmark and the folder that holds (or will hold) its data files.
 
     Raises HarnessError for an unknown name, a folder in another layout, or a broken
     ``dataset.toml``.
     """
-    description = datasets_folder() / name_or_folder / "dataset.toml"
-    if "/" not in name_or_folder and description.is_file():
+    if is_named(name_or_folder):
+        description = datasets_folder() / name_or_folder / "dataset.toml"
         return read_description(description), data_folder(name_or_folder)
     folder = Path(name_or_folder)
     if (folder / "dataset.toml").is_file():

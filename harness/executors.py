@@ -9,6 +9,8 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from harness.errors import HarnessError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,6 +20,10 @@ _Result = TypeVar("_Result")
 
 class WorkerLostError(Exception):
     """The process that worked on this was killed, most likely for want of memory."""
+
+
+class UnusableError(HarnessError):
+    """No further call can be made where this one was: one line that says why."""
 
 
 class InThisProcess(Executor):

@@ -31,7 +31,7 @@ def fingerprint(submission: Path, bench: Bench) -> str | None:
 
     None for one that has too many files or cannot be read.
     """
-    digest = hashlib.sha256(f"{GRADER_VERSION}|{_circumstances(bench)}".encode())
+    digest = hashlib.sha256(f"{GRADER_VERSION}|{circumstances(bench)}".encode())
     try:
         if submission.is_file():
             digest.update(file_hash(submission).encode())
@@ -47,7 +47,8 @@ def fingerprint(submission: Path, bench: Bench) -> str | None:
     return digest.hexdigest()
 
 
-def _circumstances(bench: Bench) -> str:
+def circumstances(bench: Bench) -> str:
+    """What submissions are graded with: data, BadNet and options."""
     options = bench.options
     given = (
         sorted((name, labeled.sha256) for name, labeled in bench.sets.items()),

@@ -10,7 +10,7 @@ import tempfile
 import traceback
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.assignment import Found, Place, assign
 from harness.bench import Bench, Model, split_counts
@@ -141,4 +141,24 @@ def _record(name: str, bench: Bench, verdict: tuple[Status, str | None]) -> Reco
 
 
 def _judged(evidence: Record, bench: Bench) -> Record:
-    return judged(evidence, bench.rubric, bench.known, bench.benchmark.checkpoints)
+    known, checkpoints = bench.known, bench.benchmark.checkpoints
+    return judged(_storable(evidence), bench.rubric, known, checkpoints)
+
+
+def _storable(record: Record) -> Record:
+    """The record without what JSON cannot hold: a reason may quote a file name that is no text."""
+    import msgspec
+
+    try:
+        msgspec.json.encode(record)
+    except UnicodeEncodeError:
+        return msgspec.convert(_as_text(msgspec.to_builtins(record)), type=Record)
+    return record
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable_path(value)
+    if isinstance(value, dict):
+        return {_as_text(key): _as_text(item) for key, item in value.items()}
+    return [_as_text(item) for item in value] if isinstance(value, list | tuple) else value

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.renderers.columns import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     from rich.console import Console
     from rich.progress import Progress as Bar
@@ -34,7 +34,7 @@ class Display(Protocol):
     def images(self, done: int, total: int) -> None:
         """Images predicted in this stage."""
 
-    def event(self, worker: int, name: str, arguments: tuple[Any, ...]) -> None:
+    def event(self, worker: Hashable, name: str, arguments: tuple[Any, ...]) -> None:
         """``stage``, ``images`` or ``says`` of another process."""
 
     def finished(self, submission: str) -> None:
@@ -50,8 +50,8 @@ class Display(Protocol):
 class Relay:
     """The progress of a worker, sent to the process that shows it; images a few times a second."""
 
-    def __init__(self, queue: Any) -> None:
-        self._queue = queue
+    def __init__(self, queue: Any, seconds_between: float = _SECONDS_BETWEEN) -> None:
+        self._queue, self._seconds_between = queue, seconds_between
         self._sent = 0.0
 
     def stage(self, submission: str, what: str) -> None:
@@ -61,7 +61,7 @@ class Relay:
     def images(self, done: int, total: int) -> None:
         """Images predicted in this stage."""
         now = time.monotonic()
-        if now - self._sent > _SECONDS_BETWEEN or done == total:
+        if now - self._sent > self._seconds_between or done == total:
             self._sent = now
             self._queue.put((os.getpid(), "images", (done, total)))
 
@@ -82,7 +82,7 @@ class Quiet:
     def images(self, done: int, total: int) -> None:
         """Images predicted in this stage."""
 
-    def event(self, worker: int, name: str, arguments: tuple[Any, ...]) -> None:
+    def event(self, worker: Hashable, name: str, arguments: tuple[Any, ...]) -> None:
         """``stage``, ``images`` or ``says`` of another process."""
 
     def finished(self, submission: str) -> None:
@@ -125,7 +125,7 @@ class LineProgress(Quiet):
         """A submission has entered a stage."""
         self.says(f"{submission}: {what}")
 
-    def event(self, worker: int, name: str, arguments: tuple[Any, ...]) -> None:
+    def event(self, worker: Hashable, name: str, arguments: tuple[Any, ...]) -> None:
         """``stage``, ``images`` or ``says`` of another process."""
         del worker
         getattr(self, name)(*arguments)
@@ -147,7 +147,7 @@ class LiveProgress(Quiet):
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
         self._total: TaskID | None = None
-        self._lines: dict[int, tuple[str, TaskID]] = {}
+        self._lines: dict[Hashable, tuple[str, TaskID]] = {}
 
     def starts(self, submissions: int, done: int) -> None:
         """So many submissions are to be graded, and so many of them are done already."""
@@ -165,7 +165,7 @@ class LiveProgress(Quiet):
         """Images predicted in this stage."""
         self.event(os.getpid(), "images", (done, total))
 
-    def event(self, worker: int, name: str, arguments: tuple[Any, ...]) -> None:
+    def event(self, worker: Hashable, name: str, arguments: tuple[Any, ...]) -> None:
         """``stage``, ``images`` or ``says`` of another process."""
         from rich.markup import escape
 
@@ -195,7 +195,7 @@ class LiveProgress(Quiet):
 
         self._bar.console.print(Text(one_line(line)))
 
-    def _line(self, worker: int, submission: str, text: str) -> TaskID:
+    def _line(self, worker: Hashable, submission: str, text: str) -> TaskID:
         """The line of a submission; its worker's last one goes, as does that of a lost worker."""
         name, line = self._lines.get(worker, (None, None))
         if name == submission and line is not None:

@@ -125,6 +125,10 @@ class Store:
         digest = hmac.digest(self._secret(), purpose.encode(), "sha256")
         return int.from_bytes(digest[:8], "little") >> 1
 
+    def has_secret(self) -> bool:
+        """Whether something was begun in this folder."""
+        return (self.folder / "secret").is_file()
+
     def _secret(self) -> bytes:
         path = self.folder / "secret"
         try:

@@ -18,7 +18,7 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("results", type=_PATH, default=Path("results"))
+@click.argument("results", default="results")
 @click.option("--format", "name", type=click.Choice(list(FORMATS)), required=True)
 @click.option(
     "--out", type=_PATH, metavar="DIR", help="Where files go.  [default: RESULTS/exports]"
@@ -30,20 +30,21 @@ _PATH = click.Path(path_type=Path)
               show_default=True, help="Which attempt goes into a gradebook.")  # fmt: skip
 @click.option("--capped", is_flag=True, help="Write no grade above the maximum.")
 @click.option("--instructor", is_flag=True, help="Show what the rubric hides from students.")
-def export(results: Path, name: str, out: Path | None, roster: Path | None, **wishes: Any) -> None:
+def export(results: str, name: str, out: Path | None, roster: Path | None, **wishes: Any) -> None:
     """Write RESULTS in the format of another platform."""
     from harness.exports import export as written
     from harness.exports.course import Wishes
+    from harness.mirrors import results_at
     from harness.roster import read_roster
 
-    with one_line_errors():
+    with one_line_errors(), results_at(results) as there:
         people = read_roster(roster) if roster else ()
-        out = out or results / "exports"
-        paths, remarks = written(results, name, out, people, Wishes(**wishes))
+        out = out or there.folder / "exports"
+        paths, remarks = written(there.folder, name, out, people, Wishes(**wishes))
     for remark in remarks:
         click.echo(f"note: {remark}", err=True)
     for path in paths:
-        click.echo(path)
+        click.echo(there.named(str(path)))
 
 
 @click.group()

@@ -1,0 +1,327 @@
+"""The workers of a Dask cluster as an executor: the calls of :mod:`harness.executors`, elsewhere.
+
+A worker prepares once for each batch, and then grades one submission at a time, whatever the
+number of its threads. Before that it must agree to the terms: the same versions, the same files
+within reach, a sandbox where this machine has one. A call whose worker dies is run again on
+another (the scheduler's ``allowed-failures`` says how often); after that it raises
+WorkerLostError. What comes back is pickled by the harness on the worker: nothing a submission
+wrote is ever unpickled, and its sandbox has no network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import platform
+import secrets
+import threading
+import warnings
+from concurrent.futures import CancelledError, Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from harness.datasets import datasets_folder
+from harness.environment import environment
+from harness.errors import HarnessError
+from harness.executors import UnusableError, WorkerLostError
+from harness.renderers.columns import one_line
+from harness.sandbox import sandbox_problem
+from harness.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
+
+_CONNECT_SECONDS = 5
+_TOPIC = "harness-progress"
+_AGREED = ("harness", "tensorflow", "keras", "numpy", "h5py")
+
+
+# --- what a worker must agree with ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """``folder_number`` follows from the secret of the results folder: no other folder has it."""
+
+    results: Path
+    folder_number: int
+    submissions: tuple[Path, ...]
+    versions: dict[str, str]
+    sandboxed: bool
+
+
+def terms(results: Path, submissions: Sequence[Path], *, sandboxed: bool) -> Terms:
+    """What this process asks of workers. Paths are absolute: they run in other folders."""
+    return Terms(
+        results.absolute(),
+        Store(results).secret_number(_PURPOSE),
+        tuple(path.absolute() for path in submissions if path.exists()),
+        _versions(),
+        sandboxed and sandbox_problem() is None,
+    )
+
+
+def objection(asked: Terms) -> str | None:
+    """Why this process cannot grade on these terms, in one line."""
+    for name, here in _versions().items():
+        if asked.versions.get(name) != here:
+            return f"{name} is {here} there and {asked.versions.get(name)} here; install the same"
+    if not _is_shared(asked):
+        return f"it does not see the results folder {asked.results}; {_SHARE}"
+    if not os.access(asked.results, os.W_OK):
+        return f"it may not write to {asked.results}"
+    for path in asked.submissions:
+        if not path.exists():
+            return f"it does not see {path}; {_SHARE}"
+    if asked.sandboxed and (problem := sandbox_problem()):
+        return f"no sandbox, which there is here: {problem}"
+    return None
+
+
+def _is_shared(asked: Terms) -> bool:
+    store = Store(asked.results)
+    return store.has_secret() and store.secret_number(_PURPOSE) == asked.folder_number
+
+
+_PURPOSE = "shared with workers"
+_SHARE = "submissions and results must be in folders that all workers share, under the same path"
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {name: text for name, text in environment().items() if name in _AGREED}
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"Python": python, "the harness's source": _source()} | found
+
+
+def _source() -> str:
+    """A hash of the code, which tells two checkouts of one version apart."""
+    root, digest = datasets_folder().parent, hashlib.sha256()
+    for package in ("harness", "reference"):
+        for path in sorted((root / package).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+# --- here -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A connection to a scheduler, and what is asked of its workers."""
+
+    client: Any
+    terms: Terms
+
+    def width(self) -> int:
+        """How many submissions can be graded at the same time right now."""
+        with _one_line("the scheduler"):
+            return max(1, len(self.client.nthreads()))
+
+    @contextmanager
+    def relayed(self, show: Callable[..., None]) -> Iterator[Topic]:
+        """A queue for workers, whose events are handed to ``show`` while the context lasts."""
+        topic = Topic(secrets.token_hex(8))
+
+        def receive(event: tuple[float, Any]) -> None:
+            _, (token, worker, name, arguments) = event
+            if token == topic.token:
+                show(worker, name, tuple(arguments))
+
+        self.client.subscribe_topic(_TOPIC, receive)
+        try:
+            yield topic
+        finally:
+            if self.client.status == "running":
+                self.client.unsubscribe_topic(_TOPIC)
+
+
+@contextmanager
+def connected(address: str, make_terms: Callable[[], Terms]) -> Iterator[Cluster]:
+    """The cluster of the scheduler at ``address``, or in a scheduler file, that agrees.
+
+    Raises HarnessError with one line where it cannot be reached, or a worker does not agree.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise HarnessError(
+            "--scheduler needs Dask: pip install 'backdoor-defence-harness[cluster]'"
+        ) from None
+    # What goes wrong is told in our own lines.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            client = Client(_address(address), timeout=_CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError) as error:
+            reason = one_line(str(error)).strip() or type(error).__name__
+            raise HarnessError(f"{address}: no Dask scheduler answers there ({reason})") from None
+    with client:
+        asked = make_terms()
+        _require_agreement(client, asked)
+        yield Cluster(client, asked)
+
+
+def _address(text: str) -> str:
+    file = Path(text)
+    if not file.is_file():
+        return text
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["address"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HarnessError(f"{file}: not a scheduler file ({error!r})") from None
+
+
+def _require_agreement(client: Any, asked: Terms) -> None:
+    with _one_line("the scheduler"):
+        answers = client.run(objection, asked, on_error="return")
+    for worker, answer in answers.items():
+        if isinstance(answer, Exception):
+            raise HarnessError(f"worker {worker}: {_odd(answer)}")
+        if answer is not None:
+            raise HarnessError(f"worker {worker}: {answer}")
+
+
+def _odd(error: Exception) -> str:
+    """What an exception from a worker means that our own code there did not raise."""
+    if isinstance(error, ImportError | AttributeError):
+        return f"another harness or none there ({error}); install the same"
+    return one_line(f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def _one_line(what: str) -> Iterator[None]:
+    """Turn what a broken connection raises into one line."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:  # noqa: BLE001 - Dask has many kinds
+        raise UnusableError(f"{what} is gone ({type(error).__name__}); {_AGAIN}") from None
+
+
+_AGAIN = "what is graded is kept: run the same command again"
+
+
+class Workers(Executor):
+    """Runs calls on workers, each made ready by ``initializer`` before its first one."""
+
+    def __init__(
+        self, cluster: Cluster, initializer: Callable[..., object], arguments: tuple[Any, ...] = ()
+    ) -> None:
+        self._preparation = Preparation(cluster.terms, initializer, arguments)
+        # The same call twice is two calls; a call's own error is no reason to repeat it.
+        self._pool: Executor = cluster.client.get_executor(pure=False, retries=0)
+        self._closed = False
+
+    def submit(
+        self, call: Callable[_Given, _Result], /, *args: _Given.args, **kwargs: _Given.kwargs
+    ) -> Future[_Result]:
+        """Return a future of the call on one of the workers."""
+        outcome: Future[_Result] = Future()
+        outcome.set_running_or_notify_cancel()
+        with _one_line("the scheduler"):
+            running = self._pool.submit(run_here, self._preparation, call, args, kwargs)
+        running.add_done_callback(lambda done: self._pass_on(done, outcome))
+        return outcome
+
+    def _pass_on(self, done: Future[_Result], outcome: Future[_Result]) -> None:
+        from distributed import KilledWorker
+
+        try:
+            outcome.set_result(done.result())
+        except KilledWorker:
+            outcome.set_exception(WorkerLostError())
+        except CancelledError:
+            gone = UnusableError(f"the scheduler is gone; {_AGAIN}")
+            outcome.set_exception(WorkerLostError() if self._closed else gone)
+        except (ImportError, AttributeError) as error:
+            outcome.set_exception(UnusableError(f"a worker: {_odd(error)}"))
+        except Exception as error:  # noqa: BLE001 - it is the future's to raise
+            outcome.set_exception(error)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let go of the workers; with ``cancel_futures`` of what they have not begun, too."""
+        del wait, cancel_futures  # Dask's executor always cancels what is left
+        self._closed = True
+        self._pool.shutdown(wait=False)
+
+
+# --- on a worker ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What makes a worker ready; each is another one, so that nothing old is taken for it."""
+
+    terms: Terms
+    initializer: Callable[..., object]
+    arguments: tuple[Any, ...]
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+
+
+class AbandonedError(BaseException):
+    """Whoever asked for this is gone. No fault of a submission, so no Exception.
+
+    A thread cannot be stopped from outside; this stops it where it says how far it is, so
+    that the worker is free for whoever comes next.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Takes events on a worker, for whoever has subscribed to them."""
+
+    token: str
+
+    def put(self, event: tuple[int, str, tuple[Any, ...]]) -> None:
+        """Send an event of this process. Raises AbandonedError where nobody waits any more."""
+        from distributed import get_worker
+
+        worker = get_worker()
+        task = worker.state.tasks.get(worker.get_current_task())
+        if task is None or task.state == "cancelled":
+            raise AbandonedError
+        _, name, arguments = event
+        # A hostile name may hold what the wire cannot carry.
+        plain = [one_line(a) if isinstance(a, str) else a for a in arguments]
+        worker.log_event(_TOPIC, [self.token, worker.address, name, plain])
+
+
+_one_at_a_time = threading.Lock()
+_prepared: list[str] = []
+
+
+def run_here(
+    preparation: Preparation, call: Callable[..., _Result], args: Any, kwargs: Any
+) -> _Result:
+    """Run a call in this worker, made ready before."""
+    with _one_at_a_time:
+        if _prepared != [preparation.token]:
+            _prepare(preparation)
+            _prepared[:] = [preparation.token]
+        return call(*args, **kwargs)
+
+
+def _prepare(preparation: Preparation) -> None:
+    from distributed import get_worker
+
+    _prepared.clear()
+    try:
+        problem = objection(preparation.terms)
+        if problem is None:
+            preparation.initializer(*preparation.arguments)
+    except HarnessError as error:
+        problem = str(error)
+    if problem is not None:
+        raise UnusableError(f"worker {get_worker().address}: {problem}")

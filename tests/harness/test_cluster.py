@@ -1,0 +1,317 @@
+"""A batch on a Dask cluster: real scheduler, real workers, some of which die."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+from models import known_config, write_full
+from worker_calls import overlapping, preparation
+
+from harness.cluster import Workers, connected, terms
+from harness.errors import HarnessError
+from harness.executors import UnusableError
+
+ROOT = Path(__file__).resolve().parents[2]
+SUPPORT = ROOT / "tests" / "support"
+BOARDS = ("leaderboard.md", "leaderboard.csv", "leaderboard.json")
+# A worker must be lost twice before its submission is taken to be the reason.
+CONFIGURATION = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
+
+
+def until(condition, what, seconds=25):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"{what} did not happen in {seconds} s"
+        time.sleep(0.1)
+    return found
+
+
+class Running:
+    """A process of ours; what it says goes to a file, which no child can keep open for us."""
+
+    def __init__(self, log, command, environment):
+        self.log = log
+        path = os.pathsep.join([str(ROOT), str(SUPPORT)])
+        with log.open("w") as file:
+            self.process = subprocess.Popen(
+                [*map(str, command)], cwd=log.parent, stdout=file, stderr=file,
+                env=os.environ | CONFIGURATION | {"PYTHONPATH": path} | environment,
+            )  # fmt: skip
+
+    def ended(self, seconds=90):
+        """Exit code and what it said."""
+        return self.process.wait(timeout=seconds), self.log.read_text()
+
+
+@contextmanager
+def running(log, *command, **environment):
+    """A process that ends with the block."""
+    started = Running(log, command, environment)
+    try:
+        yield started
+    finally:
+        started.process.terminate()
+        try:
+            started.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            started.process.kill()
+            started.process.wait(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """The scheduler file of a scheduler on a free port."""
+    folder = tmp_path_factory.mktemp("scheduler")
+    command = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0",
+               "--no-dashboard", "--no-show", "--scheduler-file", folder / "file.json"]  # fmt: skip
+    with running(folder / "log", *command):
+        yield until((folder / "file.json").exists, "the scheduler") and folder / "file.json"
+
+
+@pytest.fixture
+def mark(tmp_path):
+    return tmp_path / "mark"
+
+
+@pytest.fixture
+def workers(scheduler, mark, tmp_path):
+    """Starts workers and waits until the scheduler has them; all end with the test."""
+
+    def start(count, *options, before=(), **environment):
+        command = [*before, sys.executable, "-m", "dask", "worker", "--scheduler-file", scheduler,
+                   "--host", "127.0.0.1", "--no-dashboard", "--nthreads", "1", "--nworkers", "1",
+                   "--preload", "worker_preload", "--local-directory", tmp_path / "dask",
+                   *options]  # fmt: skip
+        environment = {"HARNESS_TEST_MARK": str(mark)} | environment
+        started = [
+            stack.enter_context(running(tmp_path / f"worker-{index}", *command, **environment))
+            for index in range(count)
+        ]
+        until(lambda: len(addresses(scheduler)) == count, f"{count} workers")
+        return started
+
+    with ExitStack() as stack:
+        yield start
+    until(lambda: not addresses(scheduler), "the end of the workers")
+
+
+def addresses(scheduler):
+    from distributed import Client
+
+    address = json.loads(scheduler.read_text())["address"]
+    with Client(address, set_as_default=False) as client:
+        return sorted(client.nthreads())
+
+
+@pytest.fixture(scope="module")
+def course(reference_submission, badnet, tmp_path_factory):
+    """Six submissions; one file has a name that is no text."""
+    root = tmp_path_factory.mktemp("course")
+    for index, name in enumerate(("ada", "bob", "slow")):
+        tuned = badnet | {"output/bias": badnet["output/bias"] + index / 4}
+        write_full(root / name / "model_2.h5", tuned, known_config())
+    shutil.copy(reference_submission / "models" / "model_10.h5", root / "ada")
+    (root / "odd").mkdir()
+    (root / "odd" / os.fsdecode(b"model_2\xff.h5")).write_bytes(b"hello")
+    (root / "text").mkdir()
+    (root / "text" / "model_2.h5").write_bytes(b"hello")
+    (root / "zoe").mkdir()
+    return root
+
+
+@pytest.fixture(scope="module")
+def arguments(course, small_benchmark, badnet_path):
+    return ["grade", "--each", course, "--dataset", small_benchmark, "--badnet", badnet_path,
+            "--no-timing"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(arguments, prepared, run_harness, tmp_path_factory):
+    """The same course graded here, in one go."""
+    folder = tmp_path_factory.mktemp("uninterrupted") / "results"
+    shutil.copytree(prepared, folder)
+    finished = run_harness(*arguments, "--output", folder, "--quiet")
+    assert finished.returncode == 1, finished.stderr
+    return folder
+
+
+@pytest.fixture
+def results(prepared, tmp_path):
+    return shutil.copytree(prepared, tmp_path / "results")
+
+
+def boards(folder):
+    return {name: (folder / name).read_bytes() for name in BOARDS}
+
+
+def records(folder):
+    return {p.stem: json.loads(p.read_text()) for p in (folder / "records").glob("[!.]*.json")}
+
+
+def grading(arguments, scheduler, results):
+    log = results.parent / f"grading-{time.monotonic_ns()}"
+    return running(log, sys.executable, "-m", "harness", *arguments, "--scheduler", scheduler,
+                   "--output", results)  # fmt: skip
+
+
+def partial_work(mark, results):
+    """Waits until one worker is in the middle of a submission and the other has done some."""
+    until(lambda: mark.exists() and mark.read_text(), "the slow submission")
+    until(lambda: len(records(results)) >= 2, "two records")
+    return int(mark.read_text())
+
+
+def test_a_killed_worker_loses_nothing(workers, scheduler, mark, arguments, results, uninterrupted):
+    started = workers(2, "--no-nanny")
+    with grading(arguments, scheduler, results) as client:
+        pid = partial_work(mark, results)
+        assert pid in {worker.process.pid for worker in started}
+        os.kill(pid, signal.SIGKILL)
+        code, said = client.ended()
+    assert code == 1, said
+    assert boards(results) == boards(uninterrupted)
+    assert "harness_error" not in {record["status"] for record in records(results).values()}
+    lines = said.splitlines()
+    assert [line for line in lines if line.endswith("done (6 of 6)")]
+    assert "slow: predicting model_2.h5" in lines
+    assert [line for line in lines if line.startswith("odd: reading model_2?.h5")]
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
+def test_the_same_command_goes_on(
+    ending, workers, scheduler, mark, arguments, results, uninterrupted
+):
+    workers(2, "--no-nanny")
+    with grading(arguments, scheduler, results) as client:
+        partial_work(mark, results)
+        client.process.send_signal(ending)
+        code, said = client.ended()
+    assert code == (130 if ending == signal.SIGINT else -ending), said
+    assert "Traceback" not in said
+    before = {path: path.stat().st_mtime_ns for path in (results / "records").iterdir()}
+    assert len(before) >= 2
+    with grading(arguments, scheduler, results) as client:
+        code, said = client.ended()
+    assert code == 1, said
+    assert boards(results) == boards(uninterrupted)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_submission_that_kills_its_workers_ends_as_a_record(
+    workers, scheduler, course, arguments, results, tmp_path
+):
+    for name in ("bob", "zoe"):
+        shutil.copytree(course / name, tmp_path / "own" / name)
+    (tmp_path / "own" / "lethal").mkdir()
+    workers(2)  # with nannies, which start a new one
+    with grading(["grade", "--each", tmp_path / "own", *arguments[3:]], scheduler, results) as run:
+        code, said = run.ended()
+    assert code == 2, said
+    found = records(results)
+    assert {name: r["status"] for name, r in found.items()} == {
+        "bob": "graded", "lethal": "not_graded", "zoe": "rejected"
+    }  # fmt: skip
+    assert "most likely for want of memory" in found["lethal"]["reason"]
+    assert "once more, alone: lethal" in said
+    assert "lethal: done (3 of 3)" in said
+
+
+# --- workers one by one -----------------------------------------------------------------------
+
+
+def connection(scheduler, results, submissions=()):
+    asked = partial(terms, results, submissions, sandboxed=True)
+    return connected(str(scheduler), asked)
+
+
+def test_a_worker_with_threads_does_one_thing_at_a_time(workers, scheduler, results, tmp_path):
+    workers(1, "--no-nanny", "--nthreads", "4")
+    (tmp_path / "marks").mkdir()
+    with connection(scheduler, results) as cluster:
+        with Workers(cluster, preparation) as pool:
+            calls = [pool.submit(overlapping, tmp_path / "marks", number) for number in range(4)]
+            assert [call.result() for call in calls] == [(False, 1)] * 4
+            with pytest.raises(ZeroDivisionError):
+                pool.submit(divmod, 1, 0).result()
+        # Another batch is prepared anew, and what has become wrong since is found then.
+        asked = replace(cluster.terms, versions=cluster.terms.versions | {"harness": "0.0"})
+        late = Workers(replace(cluster, terms=asked), preparation).submit(max, 1, 2)
+        with pytest.raises(
+            UnusableError, match=r"worker tcp:.*: harness is .* there and 0\.0 here"
+        ):
+            late.result()
+
+
+def hiding(folder):
+    """What to start a program with so that a folder is empty for it."""
+    return "bwrap", "--die-with-parent", "--dev-bind", "/", "/", "--tmpfs", folder
+
+
+def test_a_worker_that_shares_no_folder_is_refused(workers, scheduler, results, course):
+    workers(1, "--no-nanny", before=hiding(results))
+    with pytest.raises(HarnessError, match=rf"worker tcp:.*does not see the .*{results}; subm"):
+        connection(scheduler, results, [course / "ada"]).__enter__()
+
+
+def test_a_worker_that_does_not_see_a_submission_is_refused(workers, scheduler, results, course):
+    workers(1, "--no-nanny", before=hiding(course / "bob"))
+    paths = [course / "ada", course / "bob" / "model_2.h5"]
+    with pytest.raises(HarnessError, match=rf"does not see {paths[1]}; subm"):
+        connection(scheduler, results, paths).__enter__()
+
+
+def test_a_worker_with_another_harness_is_refused(workers, scheduler, results, tmp_path):
+    other = tmp_path / "other"
+    for name in ("harness", "reference", "tests/support"):
+        shutil.copytree(ROOT / name, other / name)
+    with (other / "harness" / "grade.py").open("a") as file:
+        file.write("# another one\n")
+    (other / "datasets").mkdir()
+    path = os.pathsep.join([str(other), str(other / "tests" / "support")])
+    workers(1, "--no-nanny", PYTHONPATH=path)
+    with pytest.raises(HarnessError, match=r"worker tcp:.*: the harness's source is \w+ there and"):
+        connection(scheduler, results).__enter__()
+
+
+def test_a_worker_without_a_sandbox_is_refused(workers, scheduler, results, tmp_path):
+    workers(1, "--no-nanny", PATH=str(tmp_path))
+    with pytest.raises(HarnessError, match=r"worker tcp:.*: no sandbox, .*apt install bubblewrap"):
+        connection(scheduler, results).__enter__()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "tcp://127.0.0.1", "nonsense://here", "::::"])
+def test_a_scheduler_that_does_not_answer_costs_one_line(address, tmp_path):
+    with pytest.raises(HarnessError, match=rf"^{address}: no Dask scheduler answers there \(.*\)$"):
+        connection(address, tmp_path / "new").__enter__()
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_broken_scheduler_file_costs_one_line(tmp_path):
+    (tmp_path / "file.json").write_text("{}")
+    with pytest.raises(HarnessError, match=r"^\S*/file\.json: not a scheduler file"):
+        connection(tmp_path / "file.json", tmp_path).__enter__()
+
+
+def test_errors_of_the_cluster_end_the_command_with_2(course, arguments, run_harness, tmp_path):
+    finished = run_harness(*arguments, "--scheduler", "127.0.0.1:1", "--output", tmp_path / "new")
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert len(finished.stderr.splitlines()) == 1
+    without = "import sys; sys.modules['distributed'] = None; from harness.cli import main; main()"
+    finished = subprocess.run(
+        [sys.executable, "-c", without, *map(str, arguments), "--scheduler", "127.0.0.1:1"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert finished.stderr == (
+        "error: --scheduler needs Dask: pip install 'backdoor-defence-harness[cluster]'\n"
+    )
