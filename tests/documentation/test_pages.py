@@ -16,10 +16,10 @@ PAGES = [ROOT / name for name in ("README.md", "SECURITY.md", "datasets/faces/RE
 PAGES += sorted((ROOT / "docs").glob("*.md"))
 PROGRAMS = {"harness": harness, "reference": reference}
 
-COMING = {"plot", "--scheduler"}
+COMING = {"plot"}
 """Named already, on their way; whoever brings them takes them out of here."""
 
-OTHERS = {"--benchmark-only", "--help", "--version"}
+OTHERS = {"--benchmark-only", "--help", "--memory-limit", "--nthreads", "--nworkers", "--version"}
 """Options of other programs, and those that every click program has."""
 
 AWAITED = ROOT / "docs" / "leaderboard.png"
