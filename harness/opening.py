@@ -32,7 +32,8 @@ def opened_models(submission: Submission, scratch: Path, bench: Bench) -> list[M
     They are read side by side, each in its own child, as far as there are processors.
     """
     sandbox_problem()  # found out once, before several threads ask
-    bench.progress.stage(submission.name, f"reading {len(submission.candidates)} files")
+    many = len(submission.candidates)
+    bench.progress.stage(submission.name, f"reading {many} model{'s' if many != 1 else ''}")
     with ThreadPoolExecutor(processors()) as threads:
         places = [scratch / str(index) for index in range(len(submission.candidates))]
         read_one = partial(_read_model, Path(submission.folder), bench)

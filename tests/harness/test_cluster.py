@@ -183,7 +183,7 @@ def test_a_killed_worker_loses_nothing(workers, scheduler, mark, arguments, resu
     lines = said.splitlines()
     assert [line for line in lines if line.endswith("done (6 of 6)")]
     assert "slow: predicting model_2.h5" in lines
-    assert [line for line in lines if line.startswith("odd: reading model_2?.h5")]
+    assert "odd: reading 1 model" in lines
     assert "Traceback" not in said
 
 
