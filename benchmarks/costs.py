@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
-_SECONDS_BETWEEN = 0.5
+_SECONDS_BETWEEN = 1.0
+"""Reading the sizes of a large tree takes some 20 ms."""
 
 
 @dataclass(frozen=True, slots=True)
