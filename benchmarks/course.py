@@ -3,8 +3,9 @@
     python benchmarks/course.py make DIR --submissions 300
     python benchmarks/course.py measure DIR --jobs 2
 
-The same seed gives the same names, nets and programs (archives hold dates). A smaller one has the same mix, so that the two peaks of
-memory can be compared. Needs Linux (proportional set sizes) and, for foreign models, bubblewrap.
+The same seed gives the same names, nets and programs (archives hold dates). A smaller course has
+the same mix, so that the two peaks of memory can be compared. Needs Linux (proportional set sizes)
+and, for foreign models, bubblewrap.
 """
 
 from __future__ import annotations
