@@ -3,8 +3,9 @@
     python benchmarks/course.py make DIR --submissions 300
     python benchmarks/course.py measure DIR --jobs 2
 
-The same seed gives the same course. A smaller one has the same mix, so that the two peaks of
-memory can be compared. Needs Linux (proportional set sizes) and, for foreign models, bubblewrap.
+The same seed gives the same names, nets and programs (archives hold dates). A smaller course has
+the same mix, so that the two peaks of memory can be compared. Needs Linux (proportional set sizes)
+and, for foreign models, bubblewrap.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import logging
 import os
 import shutil
 import sys
@@ -48,6 +50,7 @@ LAST = ("Abe", "Brandt", "Castillo", "Diallo", "Eriksen", "Fischer", "García", 
 def make(folder: Path, submissions: int, seed: int) -> None:
     """Write a course below the new folder ``folder``."""
     import_tensorflow()  # here, where it is quiet
+    logging.getLogger("absl").setLevel(logging.ERROR)  # HDF5 is meant to be old-fashioned
     (folder / "submissions").mkdir(parents=True)
     (folder / "canary").mkdir()
     (folder / "canary" / "secret.txt").write_text("a submission that shows this has escaped\n")

@@ -86,7 +86,7 @@ def measured(work: Callable[[], Any]) -> tuple[Any, Spent]:
 def process(scratch: Path, *arguments: str | Path, codes: Sequence[int] = (0, 1)) -> Spent:
     """The cost of ``python *arguments`` as a whole process tree, from its start to its end."""
     log = scratch / "log"
-    cost = cost_of([sys.executable, *arguments], log)
+    cost = cost_of([sys.executable, *arguments], log, every=0.2)
     if cost.exit_code not in codes:
         raise SystemExit(log.read_text())
     return Spent(cost.wall_seconds, cost.processor_seconds, cost.peak_bytes)

@@ -125,7 +125,7 @@ class Batch:
 
     def grade(self, display: Display, jobs: int) -> None:
         """Grade what is not finished, retry alone what ran out of memory, then time."""
-        pending = list(self._pending())
+        pending = list(self._pending(display))
         display.starts(len(self.entries), len(self.entries) - len(pending))
         with scratch_folder():
             self._grade(pending, max(1, min(jobs, len(pending))), display)
@@ -145,8 +145,10 @@ class Batch:
         """The records there are so far, by submission."""
         return sorted(self.records.values(), key=lambda record: record.submission)
 
-    def _pending(self) -> Iterator[Entry]:
+    def _pending(self, display: Display) -> Iterator[Entry]:
         stored = {record.submission: record for record in self.bench.store.records()}
+        if stored:
+            display.stage(self.bench.benchmark.name, "looking for what is graded already")
         for entry in self.entries:
             found = stored.get(entry.name)
             if found is not None and not self.setup.options.force and self._stands(entry, found):

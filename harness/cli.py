@@ -1,4 +1,7 @@
-"""Command line: arguments, progress, exit codes. 0 all passed, 1 a submission's fault, 2 ours."""
+"""Command line: arguments, progress, exit codes.
+
+0 all passed, 1 a submission's fault, 2 ours, 130 stopped with Ctrl-C.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,8 @@ def grade(
 ) -> None:
     """Grade submissions: each PATH is one; without any, every folder in submissions/.
 
-    Run it again to go on after an interruption: what is finished is not repeated.
+    Run it again to go on after an interruption: what is finished is not repeated. Ctrl-C
+    stops within seconds (exit code 130), with a leaderboard of what is graded.
     """
     from harness.batch import Batch, Setup, cluster_at, submissions
     from harness.bench import Options

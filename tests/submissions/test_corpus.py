@@ -171,12 +171,14 @@ def corpus(tmp_path_factory, badnet_path):
 
 
 @pytest.fixture(scope="module")
-def graded(corpus, small_benchmark, badnet_path, run_harness, tmp_path_factory):
+def graded(corpus, small_benchmark, badnet_path, prepared, run_harness, tmp_path_factory):
+    """Two at a time: what hangs is waited for beside the others."""
     scratch, output = tmp_path_factory.mktemp("scratch"), tmp_path_factory.mktemp("results")
+    shutil.copytree(prepared, output, dirs_exist_ok=True)
     finished = run_harness(
         "grade", "--each", corpus.submissions, "--dataset", small_benchmark,
         "--badnet", badnet_path, "--output", output, "--no-timing", "--model-seconds", 60,
-        TMPDIR=str(scratch), timeout=2400,
+        "--jobs", 2, TMPDIR=str(scratch), timeout=2400,
     )  # fmt: skip
     records = [json.loads(path.read_text()) for path in (output / "records").glob("*.json")]
     return finished, {record["submission"]: record for record in records}, scratch
@@ -280,13 +282,14 @@ def test_labels_out_of_range_are_invalid(graded):
 
 
 def test_payloads_fire_where_nothing_holds_them(
-    corpus, small_benchmark, badnet_path, run_harness, tmp_path
+    corpus, small_benchmark, badnet_path, prepared, run_harness, tmp_path
 ):
     """An absent marker means something only if the payload works."""
     loose = tmp_path / "loose"
     for name in (*FIRING, "payload_connects"):
         shutil.copytree(corpus.submissions / name, loose / name)
     corpus.clear()
+    shutil.copytree(prepared, tmp_path / "results")
     finished = run_harness(
         "grade", "--each", loose, "--dataset", small_benchmark, "--badnet", badnet_path,
         "--output", tmp_path / "results", "--no-timing", "--isolation", "none",
