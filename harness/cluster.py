@@ -213,10 +213,8 @@ class Topic:
 
     def put(self, event: tuple[int, str, tuple[Any, ...]]) -> None:
         """Send an event of this process. Raises AbandonedError where nobody waits any more."""
-        from distributed import get_worker
-
-        worker = get_worker()
-        task = worker.state.tasks.get(worker.get_current_task())
+        worker, key = _at_work[-1]
+        task = worker.state.tasks.get(key)
         if task is None or task.state == "cancelled":
             raise AbandonedError
         _, name, arguments = event
@@ -227,22 +225,26 @@ class Topic:
 
 _one_at_a_time = threading.Lock()
 _prepared: list[str] = []
+# Not asked of Dask where it is needed: threads that grading starts are none of Dask's.
+_at_work: list[tuple[Any, Any]] = []
 
 
 def run_here(
     preparation: Preparation, call: Callable[..., _Result], args: Any, kwargs: Any
 ) -> _Result:
     """Run a call in this worker, made ready before."""
+    from distributed import get_worker
+
+    worker = get_worker()
     with _one_at_a_time:
+        _at_work[:] = [(worker, worker.get_current_task())]
         if _prepared != [preparation.token]:
-            _prepare(preparation)
+            _prepare(preparation, worker.address)
             _prepared[:] = [preparation.token]
         return call(*args, **kwargs)
 
 
-def _prepare(preparation: Preparation) -> None:
-    from distributed import get_worker
-
+def _prepare(preparation: Preparation, address: str) -> None:
     _prepared.clear()
     try:
         problem = objection(preparation.terms)
@@ -251,4 +253,4 @@ def _prepare(preparation: Preparation) -> None:
     except HarnessError as error:
         problem = str(error)
     if problem is not None:
-        raise UnusableError(f"worker {get_worker().address}: {problem}")
+        raise UnusableError(f"worker {address}: {problem}")

@@ -131,8 +131,10 @@ def course(reference_submission, badnet, tmp_path_factory):
     shutil.copy(reference_submission / "models" / "model_10.h5", root / "ada")
     (root / "odd").mkdir()
     (root / "odd" / os.fsdecode(b"model_2\xff.h5")).write_bytes(b"hello")
-    (root / "text").mkdir()
-    (root / "text" / "model_2.h5").write_bytes(b"hello")
+    (root / "program").mkdir()  # runs in the sandbox
+    (root / "program" / "goodnet.py").write_text("def predict(images): return images[:, 0, 0, 0]")
+    toml = '[program]\nfile = "goodnet.py"\ndrop_points = 2\n'
+    (root / "program" / "submission.toml").write_text(toml)
     (root / "zoe").mkdir()
     return root
 
@@ -188,6 +190,7 @@ def test_a_killed_worker_loses_nothing(workers, scheduler, mark, arguments, resu
         code, said = client.ended()
     assert code == 1, said
     assert boards(results) == boards(uninterrupted)
+    assert records(results)["program"]["status"] == "graded"
     assert "harness_error" not in {record["status"] for record in records(results).values()}
     lines = said.splitlines()
     assert [line for line in lines if line.endswith("done (6 of 6)")]
@@ -313,7 +316,7 @@ def test_a_worker_without_a_sandbox_is_refused(workers, scheduler, results, tmp_
         connection(scheduler, results).__enter__()
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "tcp://127.0.0.1", "nonsense://here", "::::"])
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1", "nonsense://here", "::::"])
 def test_a_scheduler_that_does_not_answer_costs_one_line(address, tmp_path):
     with pytest.raises(HarnessError, match=rf"^{address}: no Dask scheduler answers there \(.*\)$"):
         connection(address, tmp_path / "new").__enter__()
