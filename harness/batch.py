@@ -91,7 +91,8 @@ def cluster_at(
     if scheduler is None:
         yield None
         return
-    from harness.cluster import connected, terms
+    from harness.cluster import connected
+    from harness.terms import terms
 
     paths = [entry.path for entry in entries]
     sandboxed = setup.options.isolation != "none"

@@ -56,7 +56,7 @@ main.add_command(package)
 @click.option("--no-timing", is_flag=True, help="Leave inference times out.")
 @click.option("--no-sharing", is_flag=True, help="Run every net in full, without B's features.")
 @click.option("--force", is_flag=True, help="Start over: use nothing that is stored.")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+@click.option("--jobs", type=click.IntRange(min=1), show_default="1", metavar="N",
               help="Submissions at the same time; about 1 GiB of memory each.")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS",
               help="Grade on the workers of a Dask cluster (docs/cluster.md).")  # fmt: skip
@@ -85,6 +85,8 @@ def grade(
     from harness.preparation import prepare
     from harness.reporting import shown_progress
 
+    if switches["scheduler"] and switches["jobs"]:
+        raise click.UsageError("--jobs is for this machine; a cluster grades on all its workers")
     options = Options(
         isolation=switches["isolation"],
         timing=not switches["no_timing"],
@@ -105,7 +107,7 @@ def grade(
             bench = prepare(dataset, badnet, folder, options, display)
             batch = Batch(entries, setup, bench, cluster, results.kept)
             try:
-                batch.grade(display, switches["jobs"])
+                batch.grade(display, switches["jobs"] or 1)
             except (KeyboardInterrupt, HarnessError):
                 display.says(f"{len(batch.records)} of {len(entries)} submissions are graded")
                 if batch.records:

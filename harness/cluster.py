@@ -10,109 +10,30 @@ wrote is ever unpickled, and its sandbox has no network.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import os
-import platform
 import secrets
 import threading
 import warnings
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from harness.datasets import datasets_folder
-from harness.environment import environment
 from harness.errors import HarnessError
 from harness.executors import UnusableError, WorkerLostError
 from harness.renderers.columns import one_line
-from harness.sandbox import sandbox_problem
-from harness.store import Store
+from harness.terms import Terms, objection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 _CONNECT_SECONDS = 5
 _TOPIC = "harness-progress"
-_AGREED = ("harness", "tensorflow", "keras", "numpy", "h5py")
-
-
-# --- what a worker must agree with ------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """``folder_number`` follows from the secret of the results folder: no other folder has it."""
-
-    results: Path
-    folder_number: int
-    submissions: tuple[Path, ...]
-    versions: dict[str, str]
-    sandboxed: bool
-
-
-def terms(results: Path, submissions: Sequence[Path], *, sandboxed: bool) -> Terms:
-    """What this process asks of workers. Paths are absolute: they run in other folders."""
-    return Terms(
-        results.absolute(),
-        Store(results).secret_number(_PURPOSE),
-        tuple(path.absolute() for path in submissions if path.exists()),
-        _versions(),
-        sandboxed and sandbox_problem() is None,
-    )
-
-
-def objection(asked: Terms) -> str | None:
-    """Why this process cannot grade on these terms, in one line."""
-    for name, here in _versions().items():
-        if asked.versions.get(name) != here:
-            return f"{name} is {here} there and {asked.versions.get(name)} here; install the same"
-    if not _is_shared(asked):
-        return f"it does not see the results folder {asked.results}; {_SHARE}"
-    if not os.access(asked.results, os.W_OK):
-        return f"it may not write to {asked.results}"
-    for path in asked.submissions:
-        if not path.exists():
-            return f"it does not see {path}; {_SHARE}"
-    if asked.sandboxed and (problem := sandbox_problem()):
-        return f"no sandbox, which there is here: {problem}"
-    return None
-
-
-def _is_shared(asked: Terms) -> bool:
-    store = Store(asked.results)
-    return store.has_secret() and store.secret_number(_PURPOSE) == asked.folder_number
-
-
-_PURPOSE = "shared with workers"
-_SHARE = "submissions and results must be in folders that all workers share, under the same path"
-
-
-@cache
-def _versions() -> dict[str, str]:
-    found = {name: text for name, text in environment().items() if name in _AGREED}
-    python = ".".join(platform.python_version_tuple()[:2])
-    return {"Python": python, "the harness's source": _source()} | found
-
-
-def _source() -> str:
-    """A hash of the code, which tells two checkouts of one version apart."""
-    root, digest = datasets_folder().parent, hashlib.sha256()
-    for package in ("harness", "reference"):
-        for path in sorted((root / package).rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-# --- here -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +78,7 @@ def connected(address: str, make_terms: Callable[[], Terms]) -> Iterator[Cluster
         raise HarnessError(
             "--scheduler needs Dask: pip install 'backdoor-defence-harness[cluster]'"
         ) from None
-    # What goes wrong is told in our own lines.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    _silence()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -170,6 +90,13 @@ def connected(address: str, make_terms: Callable[[], Terms]) -> Iterator[Cluster
         asked = make_terms()
         _require_agreement(client, asked)
         yield Cluster(client, asked)
+
+
+def _silence() -> None:
+    """Keep Dask from logging: what goes wrong is told in our own lines."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _address(text: str) -> str:
@@ -286,10 +213,8 @@ class Topic:
 
     def put(self, event: tuple[int, str, tuple[Any, ...]]) -> None:
         """Send an event of this process. Raises AbandonedError where nobody waits any more."""
-        from distributed import get_worker
-
-        worker = get_worker()
-        task = worker.state.tasks.get(worker.get_current_task())
+        worker, key = _at_work[-1]
+        task = worker.state.tasks.get(key)
         if task is None or task.state == "cancelled":
             raise AbandonedError
         _, name, arguments = event
@@ -300,22 +225,26 @@ class Topic:
 
 _one_at_a_time = threading.Lock()
 _prepared: list[str] = []
+# Not asked of Dask where it is needed: threads that grading starts are none of Dask's.
+_at_work: list[tuple[Any, Any]] = []
 
 
 def run_here(
     preparation: Preparation, call: Callable[..., _Result], args: Any, kwargs: Any
 ) -> _Result:
     """Run a call in this worker, made ready before."""
+    from distributed import get_worker
+
+    worker = get_worker()
     with _one_at_a_time:
+        _at_work[:] = [(worker, worker.get_current_task())]
         if _prepared != [preparation.token]:
-            _prepare(preparation)
+            _prepare(preparation, worker.address)
             _prepared[:] = [preparation.token]
         return call(*args, **kwargs)
 
 
-def _prepare(preparation: Preparation) -> None:
-    from distributed import get_worker
-
+def _prepare(preparation: Preparation, address: str) -> None:
     _prepared.clear()
     try:
         problem = objection(preparation.terms)
@@ -324,4 +253,4 @@ def _prepare(preparation: Preparation) -> None:
     except HarnessError as error:
         problem = str(error)
     if problem is not None:
-        raise UnusableError(f"worker {get_worker().address}: {problem}")
+        raise UnusableError(f"worker {address}: {problem}")

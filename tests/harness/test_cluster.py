@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,9 +17,10 @@ import pytest
 from models import known_config, write_full
 from worker_calls import overlapping, preparation
 
-from harness.cluster import Workers, connected, terms
+from harness.cluster import Workers, connected
 from harness.errors import HarnessError
 from harness.executors import UnusableError
+from harness.terms import terms
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPPORT = ROOT / "tests" / "support"
@@ -61,20 +63,27 @@ def running(log, *command, **environment):
     finally:
         started.process.terminate()
         try:
-            started.process.wait(timeout=10)
+            started.process.wait(timeout=3)
         except subprocess.TimeoutExpired:
             started.process.kill()
             started.process.wait(timeout=10)
 
 
-@pytest.fixture(scope="module")
-def scheduler(tmp_path_factory):
-    """The scheduler file of a scheduler on a free port."""
-    folder = tmp_path_factory.mktemp("scheduler")
+@contextmanager
+def scheduling(folder):
+    """A scheduler on a free port, and its scheduler file."""
     command = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0",
                "--no-dashboard", "--no-show", "--scheduler-file", folder / "file.json"]  # fmt: skip
-    with running(folder / "log", *command):
-        yield until((folder / "file.json").exists, "the scheduler") and folder / "file.json"
+    with running(folder / "log", *command) as started:
+        until((folder / "file.json").exists, "the scheduler")
+        yield started, folder / "file.json"
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """The scheduler file of a scheduler."""
+    with scheduling(tmp_path_factory.mktemp("scheduler")) as (_, file):
+        yield file
 
 
 @pytest.fixture
@@ -86,8 +95,8 @@ def mark(tmp_path):
 def workers(scheduler, mark, tmp_path):
     """Starts workers and waits until the scheduler has them; all end with the test."""
 
-    def start(count, *options, before=(), **environment):
-        command = [*before, sys.executable, "-m", "dask", "worker", "--scheduler-file", scheduler,
+    def start(count, *options, before=(), of=scheduler, **environment):
+        command = [*before, sys.executable, "-m", "dask", "worker", "--scheduler-file", of,
                    "--host", "127.0.0.1", "--no-dashboard", "--nthreads", "1", "--nworkers", "1",
                    "--preload", "worker_preload", "--local-directory", tmp_path / "dask",
                    *options]  # fmt: skip
@@ -96,7 +105,7 @@ def workers(scheduler, mark, tmp_path):
             stack.enter_context(running(tmp_path / f"worker-{index}", *command, **environment))
             for index in range(count)
         ]
-        until(lambda: len(addresses(scheduler)) == count, f"{count} workers")
+        until(lambda: len(addresses(of)) == count, f"{count} workers")
         return started
 
     with ExitStack() as stack:
@@ -122,8 +131,10 @@ def course(reference_submission, badnet, tmp_path_factory):
     shutil.copy(reference_submission / "models" / "model_10.h5", root / "ada")
     (root / "odd").mkdir()
     (root / "odd" / os.fsdecode(b"model_2\xff.h5")).write_bytes(b"hello")
-    (root / "text").mkdir()
-    (root / "text" / "model_2.h5").write_bytes(b"hello")
+    (root / "program").mkdir()  # runs in the sandbox
+    (root / "program" / "goodnet.py").write_text("def predict(images): return images[:, 0, 0, 0]")
+    toml = '[program]\nfile = "goodnet.py"\ndrop_points = 2\n'
+    (root / "program" / "submission.toml").write_text(toml)
     (root / "zoe").mkdir()
     return root
 
@@ -179,6 +190,7 @@ def test_a_killed_worker_loses_nothing(workers, scheduler, mark, arguments, resu
         code, said = client.ended()
     assert code == 1, said
     assert boards(results) == boards(uninterrupted)
+    assert records(results)["program"]["status"] == "graded"
     assert "harness_error" not in {record["status"] for record in records(results).values()}
     lines = said.splitlines()
     assert [line for line in lines if line.endswith("done (6 of 6)")]
@@ -205,6 +217,21 @@ def test_the_same_command_goes_on(
     assert code == 1, said
     assert boards(results) == boards(uninterrupted)
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_lost_scheduler_costs_one_line(workers, mark, arguments, results, tmp_path):
+    with scheduling(tmp_path) as (scheduler, file):
+        workers(2, "--no-nanny", of=file)
+        with grading(arguments, file, results) as client:
+            partial_work(mark, results)
+            scheduler.process.kill()
+            code, said = client.ended()
+    assert code == 2
+    assert said.splitlines()[-1] == (
+        "error: the scheduler is gone; what is graded is kept: run the same command again"
+    )
+    assert re.fullmatch(r"\d of 6 submissions are graded", said.splitlines()[-2])
+    assert (results / "leaderboard.md").exists()
 
 
 def test_a_submission_that_kills_its_workers_ends_as_a_record(
@@ -289,7 +316,7 @@ def test_a_worker_without_a_sandbox_is_refused(workers, scheduler, results, tmp_
         connection(scheduler, results).__enter__()
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "tcp://127.0.0.1", "nonsense://here", "::::"])
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1", "nonsense://here", "::::"])
 def test_a_scheduler_that_does_not_answer_costs_one_line(address, tmp_path):
     with pytest.raises(HarnessError, match=rf"^{address}: no Dask scheduler answers there \(.*\)$"):
         connection(address, tmp_path / "new").__enter__()
