@@ -128,6 +128,8 @@ class Batch:
         """Grade what is not finished, retry alone what ran out of memory, then time."""
         pending = list(self._pending(display))
         display.starts(len(self.entries), len(self.entries) - len(pending))
+        if pending and self.cluster is not None and not self.cluster.workers():
+            display.says("no workers yet; waiting for the first")
         with scratch_folder():
             self._grade(pending, max(1, min(jobs, len(pending))), display)
             if self.setup.options.timing:
@@ -188,7 +190,8 @@ class Batch:
         return again
 
     def _width(self, jobs: int, *, alone: bool) -> Callable[[], int]:
-        return self.cluster.width if self.cluster and not alone else lambda: jobs
+        cluster = self.cluster
+        return lambda: jobs if cluster is None or alone else max(1, cluster.workers())
 
     @contextmanager
     def _executor(self, jobs: int, display: Display, *, fresh: bool) -> Iterator[Executor]:

@@ -43,10 +43,10 @@ class Cluster:
     client: Any
     terms: Terms
 
-    def width(self) -> int:
-        """How many submissions can be graded at the same time right now."""
+    def workers(self) -> int:
+        """How many workers there are right now."""
         with _one_line("the scheduler"):
-            return max(1, len(self.client.nthreads()))
+            return len(self.client.nthreads())
 
     @contextmanager
     def relayed(self, show: Callable[..., None]) -> Iterator[Topic]:

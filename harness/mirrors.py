@@ -33,8 +33,8 @@ _WORK = ("predictions", "reference", "errors")
 """What only grading reads."""
 # There, an object appears whole or not at all; elsewhere it is written beside and moved.
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "memory"}
-_IDENTITY = ("size", "ETag", "etag", "md5Hash", "mtime", "modify", "LastModified",
-             "last_modified", "created", "updated")  # fmt: skip
+_VERSION = ("ETag", "etag", "md5Hash", "mtime", "modify", "LastModified", "last_modified",
+            "modified", "created", "updated")  # fmt: skip
 _STATE = ".mirror.json"
 _STILL_HERE = "; what was to be sent is kept here, and sent by the next command with this address"
 _SECONDS_BETWEEN_SENDINGS = 10.0
@@ -140,7 +140,8 @@ class Mirror(Results):
             found = self.filesystem.find(self.root, detail=True)
         except FileNotFoundError:
             return {}
-        names = {path[len(self.root) :].lstrip("/"): info for path, info in found.items()}
+        below = f"{self.root}/"
+        names = {p.removeprefix(below): info for p, info in found.items() if p.startswith(below)}
         return {name: _identity(info) for name, info in names.items() if _wanted(name, work=work)}
 
     # --- to there
@@ -228,7 +229,9 @@ def _wanted(name: str, *, work: bool) -> bool:
 
 
 def _identity(info: dict[str, Any]) -> str:
-    return repr([(key, str(info[key])) for key in _IDENTITY if key in info])
+    told = [str(info[key]) for key in _VERSION if info.get(key) is not None]
+    # Where a file system tells no versions, every file may be another one.
+    return repr([info.get("size"), *told]) if told else secrets.token_hex(8)
 
 
 def _shown(address: str) -> str:

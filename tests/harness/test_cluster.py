@@ -240,8 +240,10 @@ def test_a_submission_that_kills_its_workers_ends_as_a_record(
     for name in ("bob", "zoe"):
         shutil.copytree(course / name, tmp_path / "own" / name)
     (tmp_path / "own" / "lethal").mkdir()
-    workers(2)  # with nannies, which start a new one
     with grading(["grade", "--each", tmp_path / "own", *arguments[3:]], scheduler, results) as run:
+        waiting = "no workers yet; waiting for the first"
+        until(lambda: waiting in run.log.read_text(), "the wait for workers")
+        workers(2)  # with nannies, which start a new one
         code, said = run.ended()
     assert code == 2, said
     found = records(results)
