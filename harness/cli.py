@@ -12,6 +12,7 @@ from harness import __version__
 from harness.console import one_line_errors
 from harness.errors import HarnessError, Status
 from harness.exports.commands import export, package
+from harness.pages.commands import plot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ def main() -> None:
 
 main.add_command(export)
 main.add_command(package)
+main.add_command(plot)
 
 
 @main.command()
@@ -154,7 +156,7 @@ def regrade(results: Path, rubric: Path | None, out: Path | None) -> None:
 
     with one_line_errors():
         target = regraded(results, rubric, out or results)
-        records = _write_boards(target)
+        records = _write_boards(target, evidence=results)
         click.echo(_shown(records, target), nl=False)
 
 
@@ -290,20 +292,30 @@ def _attempts(
 
 
 def _write_boards(
-    output: Path, roster: Sequence[Person] = (), attempts: str = "all"
+    output: Path,
+    roster: Sequence[Person] = (),
+    attempts: str = "all",
+    evidence: Path | None = None,
 ) -> Sequence[Record]:
-    """Render all stored records into the results folder; returns those that it shows."""
+    """Render all stored records into the results folder; returns those that it shows.
+
+    ``evidence``: where predictions and curves lie, if not there.
+    """
     from harness.judgement.rubric import rubric_of
     from harness.leaderboard import board
+    from harness.pages import write_pages
     from harness.renderers import csv, json, markdown
     from harness.store import Store, write_text
 
     records = _attempts(Store(output).records(), roster, attempts)
     if not records:
         raise HarnessError(f"{output}: no records in it; grade something first")
-    ranked = board(records, rubric_of(output).ranking)
+    rubric = rubric_of(output)
+    ranked = board(records, rubric.ranking)
     for suffix, renderer in (("md", markdown), ("csv", csv), ("json", json)):
         write_text(output / f"leaderboard.{suffix}", renderer.render(ranked))
+    if note := write_pages(output, records, rubric, evidence):
+        click.echo(f"note: {note}", err=True)
     return records
 
 

@@ -16,7 +16,6 @@ from harness.quiet import import_tensorflow
 from harness.store import replaced_file, write_text
 from reference.deepid import CONV_3_CHANNELS, Weights, class_ids, load_network
 from reference.pruning import (
-    Curve,
     mean_activations,
     pool_3_features,
     pruning_order,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from harness.curves import Curve
     from harness.records import Counts
     from reference.inputs import Inputs
 
