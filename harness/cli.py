@@ -303,7 +303,7 @@ def _write_boards(
     """
     from harness.judgement.rubric import rubric_of
     from harness.leaderboard import board
-    from harness.pages import write_pages
+    from harness.pages.folders import write_pages
     from harness.renderers import csv, json, markdown
     from harness.store import Store, write_text
 

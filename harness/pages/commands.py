@@ -47,7 +47,9 @@ def _figure(name: str, results: Path, submission: str | None, *, instructor: boo
     course = course_of(results, wishes=Wishes(submission=submission, instructor=instructor))
     views = [course.view(record) for record in course.records]
     if name == "scatter":
-        return charts.scatter_figure(views, title=", ".join(sorted({r.dataset.name for r in views})))
+        return charts.scatter_figure(
+            views, title=", ".join(sorted({r.dataset.name for r in views}))
+        )
     view, record = views[0], course.records[0]
     if name == "bars":
         return charts.bars_figure(view, charts.shown_split(views), view.submission)

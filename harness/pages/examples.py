@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from harness.predictions import Answers
     from harness.records import Benchmark, Checkpoint, Record
-    from harness.store import Store
+    from harness.store import Store, StoredAnswers
 
 _EACH = 2
 """Images of one kind for one checkpoint."""
@@ -42,18 +42,19 @@ class Example:
     answer: str
 
 
-class Pictures:
-    """Images and labels of one benchmark, read as they are asked for; a context that closes."""
+class Evidence:
+    """Images and labels of one benchmark and stored predictions, read as they are asked for."""
 
-    def __init__(self, benchmark: Benchmark, folder: Path) -> None:
+    def __init__(self, store: Store, benchmark: Benchmark, folder: Path) -> None:
         self.benchmark = benchmark
-        self._folder = folder
+        self._store, self._folder = store, folder
         self._open = ExitStack()
         self._files: dict[str, dict[str, object]] = {}
         self._labels: dict[tuple[str, str], np.ndarray | None] = {}
         self._drawn: dict[tuple[str, int], str] = {}
+        self._badnet: dict[tuple[str, str], StoredAnswers | None] = {}
 
-    def __enter__(self) -> Pictures:
+    def __enter__(self) -> Evidence:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,6 +75,30 @@ class Pictures:
             self._drawn[name, index] = _data_uri(pixels.transpose(1, 2, 0))
         return self._drawn[name, index]
 
+    def goodnet(self, checkpoint: Checkpoint, record: Record, name: str) -> Answers | None:
+        """What G answered: its own stored predictions, or those of B and B' by the GoodNet rule."""
+        set_hash = record.dataset.arrays.get(name)
+        own = checkpoint.goodnet_artifact or checkpoint.artifact
+        if set_hash is None or own is None or own.predictions is None:
+            return None
+        stored = self._store.answers(own.predictions, set_hash)
+        if stored is None:
+            return None
+        if checkpoint.goodnet_artifact is not None:
+            return decode(stored.encoded, record.classes)
+        badnet = self._badnet_answers(record.badnet_weights_hash or "", set_hash)
+        if badnet is None or len(badnet.encoded) != len(stored.encoded):
+            return None
+        composed = compose_goodnet(badnet.encoded, stored.encoded, record.classes)
+        return decode(composed, record.classes)
+
+    def _badnet_answers(self, weights_hash: str, set_hash: str) -> StoredAnswers | None:
+        if (weights_hash, set_hash) not in self._badnet:
+            scale = self.benchmark.pixel_scale
+            key = weights_hash + ("" if scale == 1.0 else f"-x{scale!r}")
+            self._badnet[weights_hash, set_hash] = self._store.answers(key, set_hash)
+        return self._badnet[weights_hash, set_hash]
+
     def _file(self, name: str) -> dict[str, object]:
         import h5py
 
@@ -92,96 +117,69 @@ def shown_examples(store: Store, audience: str) -> Iterator[Callable[[Record], l
     with ExitStack() as files:
 
         @cache
-        def pictures(dataset: str) -> Pictures | None:
-            found = _pictures_of(dataset)
+        def evidence(dataset: str) -> Evidence | None:
+            found = _evidence(store, dataset)
             return files.enter_context(found) if found else None
 
         def of(record: Record) -> list[Example]:
             if audience == "student" and record.dataset.split != "public":
                 return []
             split = "test" if audience == "instructor" else "valid"
-            return examples(record, split, store, pictures(record.dataset.name))
+            return examples(record, split, evidence(record.dataset.name))
 
         yield of
 
 
-def _pictures_of(dataset: str) -> Pictures | None:
-    """The images of a named benchmark; None where its data is not on this machine."""
+def _evidence(store: Store, dataset: str) -> Evidence | None:
+    """What there is of a named benchmark; None where its data is not on this machine."""
     try:
         benchmark, folder = load_benchmark(dataset)
     except HarnessError:
         return None
-    return Pictures(benchmark, folder) if has_data(benchmark, folder) else None
+    return Evidence(store, benchmark, folder) if has_data(benchmark, folder) else None
 
 
-def examples(record: Record, split: str, store: Store, pictures: Pictures | None) -> list[Example]:
+def examples(record: Record, split: str, evidence: Evidence | None) -> list[Example]:
     """Images of ``split`` on which G is wrong: a few for each checkpoint and kind of mistake."""
-    if pictures is None or pictures.benchmark.name != record.dataset.name:
+    if evidence is None or evidence.benchmark.name != record.dataset.name:
         return []
     try:
         return [
             example
             for checkpoint in record.checkpoints
-            for example in _of_checkpoint(checkpoint, record, split, (store, pictures))
+            for example in _of_checkpoint(checkpoint, record, split, evidence)
         ]
     except (OSError, KeyError, ValueError, IndexError):
         return []  # the data has changed or is damaged: grading says so, a page does without
 
 
 def _of_checkpoint(
-    checkpoint: Checkpoint, record: Record, split: str, sources: tuple[Store, Pictures]
+    checkpoint: Checkpoint, record: Record, split: str, evidence: Evidence
 ) -> Iterator[Example]:
-    store, pictures = sources
-    badnet = _badnet_key(record, pictures.benchmark.pixel_scale)
     clean, backdoored = (
-        _answers(checkpoint, record, name, (store, badnet)) for name in (split, f"bd_{split}")
+        evidence.goodnet(checkpoint, record, name) for name in (split, f"bd_{split}")
     )
     if clean is None or backdoored is None:
         return
-    if not _fits(checkpoint, split, (clean, backdoored), pictures):
+    if not _fits(checkpoint, split, (clean, backdoored), evidence):
         return
     where, classes = label(checkpoint.drop_points), record.classes
     for name, found in ((split, clean), (f"bd_{split}", backdoored)):
-        for index in _mistakes(name, found, pictures):
+        for index in _mistakes(name, found, evidence):
             yield Example(
                 where=where,
-                picture=pictures.picture(name, index),
-                truth=_truth(name, index, pictures),
-                answer=_said(int(found.class_ids[index]), name, classes, pictures),
+                picture=evidence.picture(name, index),
+                truth=_truth(name, index, evidence),
+                answer=_said(int(found.class_ids[index]), name, classes, evidence),
             )
 
 
-def _badnet_key(record: Record, scale: float) -> str:
-    """Where the BadNet's own predictions are stored."""
-    return (record.badnet_weights_hash or "") + ("" if scale == 1.0 else f"-x{scale!r}")
-
-
-def _answers(
-    checkpoint: Checkpoint, record: Record, name: str, sources: tuple[Store, str]
-) -> Answers | None:
-    """What G answered: its own stored predictions, or those of B and B' by the GoodNet rule."""
-    store, badnet_key = sources
-    set_hash = record.dataset.arrays.get(name)
-    own = checkpoint.goodnet_artifact or checkpoint.artifact
-    if set_hash is None or own is None or own.predictions is None:
-        return None
-    stored = store.answers(own.predictions, set_hash)
-    if stored is None:
-        return None
-    if checkpoint.goodnet_artifact is not None:
-        return decode(stored.encoded, record.classes)
-    badnet = store.answers(badnet_key, set_hash)
-    if badnet is None or len(badnet.encoded) != len(stored.encoded):
-        return None
-    return decode(compose_goodnet(badnet.encoded, stored.encoded, record.classes), record.classes)
-
-
 def _fits(
-    checkpoint: Checkpoint, split: str, answers: tuple[Answers, Answers], pictures: Pictures
+    checkpoint: Checkpoint, split: str, answers: tuple[Answers, Answers], evidence: Evidence
 ) -> bool:
     """Whether labels and predictions give the counts of the record, and so belong to it."""
     counts = getattr(checkpoint.goodnet, split) if checkpoint.goodnet else None
-    labels = pictures.labels(split), pictures.labels(f"bd_{split}")
+    labels = evidence.labels(split), evidence.labels(f"bd_{split}")
     if counts is None or any(
         known is None or len(known) != len(found.class_ids)
         for known, found in zip(labels, answers, strict=True)
@@ -194,9 +192,9 @@ def _fits(
     return right == [counts.clean_correct, counts.backdoored_attacked]
 
 
-def _mistakes(name: str, answers: Answers, pictures: Pictures) -> Iterator[int]:
+def _mistakes(name: str, answers: Answers, evidence: Evidence) -> Iterator[int]:
     """Clean images called backdoored or another class; attacks that got through or to a class."""
-    labels = pictures.labels(name)
+    labels = evidence.labels(name)
     other = ~answers.abstained & (answers.class_ids != labels)
     kinds = (answers.class_ids == labels, other) if name.startswith("bd_") else (
         answers.abstained, other)  # fmt: skip
@@ -206,18 +204,18 @@ def _mistakes(name: str, answers: Answers, pictures: Pictures) -> Iterator[int]:
         yield from (int(index) for index in order[kind[order]][:_EACH])
 
 
-def _truth(name: str, index: int, pictures: Pictures) -> str:
-    labels = pictures.labels(name)
+def _truth(name: str, index: int, evidence: Evidence) -> str:
+    labels = evidence.labels(name)
     if not name.startswith("bd_"):
         return f"clean, class {labels[index]}" if labels is not None else "clean"
-    original = pictures.labels(name, "original_label")
+    original = evidence.labels(name, "original_label")
     return "backdoored" + ("" if original is None else f", class {original[index]}")
 
 
-def _said(answer: int, name: str, classes: int, pictures: Pictures) -> str:
+def _said(answer: int, name: str, classes: int, evidence: Evidence) -> str:
     if answer == classes:
         return "backdoored (N+1)"
-    is_target = name.startswith("bd_") and answer == pictures.benchmark.target_label
+    is_target = name.startswith("bd_") and answer == evidence.benchmark.target_label
     return f"class {answer}" + (", the attack's target" if is_target else "")
 
 

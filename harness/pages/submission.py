@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from harness.explain import NET_HEADINGS, advice, net_rows
 from harness.judgement.scoring import total
-from harness.pages import assets, tables
+from harness.pages import assets, shapes, tables
 from harness.pages.charts import SPLIT_NAMES, bar_groups, marks, shown_split
-from harness.pages.inline import inlined
 from harness.pages.leaderboard import standing
-from harness.renderers import plots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from markupsafe import Markup
 
     from harness.curves import Curve
     from harness.pages.examples import Example
@@ -68,23 +63,6 @@ def _plots(record: Record, curve: Curve | None) -> dict[str, Any]:
     groups = tuple((label, tuple(bars)) for label, bars in bar_groups(record, split))
     return {
         "has_reference": bool(record.reference),
-        "curve": _curve(shown, points) if points else None,
-        "bars": _bars(groups, SPLIT_NAMES[split]) if groups else None,
+        "curve": shapes.curve(shown, points) if points else None,
+        "bars": shapes.bars(groups, SPLIT_NAMES[split]) if groups else None,
     }
-
-
-# The same figures are drawn for the student's and the instructor's page, and often for many
-# submissions: the method is deterministic.
-
-
-@lru_cache(maxsize=1024)
-def _curve(curve: Curve | None, points: tuple[plots.Mark, ...]) -> Markup:
-    figure = plots.curve_chart(curve, points)
-    svg = plots.drawn(figure, "svg", transparent=True).decode()
-    return inlined(svg, "curve", "Clean accuracy and ASR against the channels pruned")
-
-
-@lru_cache(maxsize=1024)
-def _bars(groups: tuple[tuple[str, tuple[plots.Bar, ...]], ...], split: str) -> Markup:
-    svg = plots.drawn(plots.bar_chart(groups, split), "svg", transparent=True).decode()
-    return inlined(svg, "bars", "Clean accuracy and ASR of B' and G")

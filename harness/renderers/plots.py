@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from harness.curves import Curve
 
@@ -21,7 +21,9 @@ ACCURACY, ATTACK = "#0072b2", "#d55e00"
 INK = "#1a1a1a"
 POINT_COLOURS = {2.0: "#56b4e9", 4.0: "#e69f00", 10.0: "#009e73"}
 OTHER_COLOUR = "#cc79a7"
-_GREY = "#8a8a8a"
+PALE = "#f0b48a"
+"""The ground of hatched bars."""
+GREY = "#8a8a8a"
 _SIZE = (7.2, 4.2)
 _SETTINGS = {
     "svg.fonttype": "none",
@@ -80,6 +82,14 @@ class Point:
 
 def curve_chart(curve: Curve | None, marks: Sequence[Mark], title: str = "") -> Any:
     """Clean accuracy and ASR against the channels pruned, with the checkpoints on the curve."""
+    figure = curve_frame(curve, title)
+    for mark in marks:
+        _draw_mark(figure.axes[0], mark)
+    return figure
+
+
+def curve_frame(curve: Curve | None, title: str = "") -> Any:
+    """The curve without any checkpoint: axes, legend and the reference."""
     figure, axes = _figure(title)
     channels = len(curve.order) if curve else 60
     if curve:
@@ -88,23 +98,18 @@ def curve_chart(curve: Curve | None, marks: Sequence[Mark], title: str = "") -> 
         attack = [100 * count / curve.backdoored_total for count in curve.backdoored_attacked]
         axes.plot(steps, accuracy, color=ACCURACY, linewidth=2, label="clean accuracy, reference")
         axes.plot(steps, attack, color=ATTACK, linewidth=2, dashes=(4, 2), label="ASR, reference")
-    for mark in marks:
-        _draw_mark(axes, mark)
+    axes.plot([], [], "o", color=ACCURACY, label="clean accuracy, checkpoint")
+    axes.plot([], [], "s", color=ATTACK, label="ASR, checkpoint")
     quarters = [channels * part // 4 for part in range(5)]
     axes.set_xticks(quarters, [f"{step}\n{100 * step / channels:.0f} %" for step in quarters])
     axes.set(xlim=(-1, channels + 1), xlabel="channels of conv_3 pruned",
              ylabel="% of validation images", ylim=(0, 104))  # fmt: skip
-    if marks:
-        axes.plot([], [], "o", color=ACCURACY, label="clean accuracy, checkpoint")
-        if any(mark.attack is not None for mark in marks):
-            axes.plot([], [], "s", color=ATTACK, label="ASR, checkpoint")
-    if curve or marks:
-        axes.legend(loc="lower left", frameon=False)
+    axes.legend(loc="lower left", frameon=False)
     return figure
 
 
 def _draw_mark(axes: Any, mark: Mark) -> None:
-    axes.axvline(mark.step, color=_GREY, linewidth=0.8, dashes=(1, 2), zorder=0)
+    axes.axvline(mark.step, color=GREY, linewidth=0.8, dashes=(1, 2), zorder=0)
     axes.text(mark.step - 0.4, 2, mark.label, rotation=90, ha="right", va="bottom")
     for step, accuracy in mark.neighbours:
         axes.plot(step, 100 * accuracy, "x", color=ACCURACY, markersize=5)
@@ -115,41 +120,70 @@ def _draw_mark(axes: Any, mark: Mark) -> None:
 
 # --- bars -------------------------------------------------------------------------------------
 
+Group = tuple[str, "Sequence[Bar]"]
+"""A label and the bars above it."""
 
-def bar_chart(groups: Sequence[tuple[str, Sequence[Bar]]], split: str, title: str = "") -> Any:
+
+def bar_chart(groups: Sequence[Group], split: str, title: str = "") -> Any:
     """Clean accuracy and ASR of the nets side by side, one group for each X."""
-    figure, axes = _figure(title)
-    drawn: dict[str, Any] = {}
-    for place, (_, bars) in enumerate(groups):
-        width = 0.84 / max(len(bars), 2)
-        for index, bar in enumerate(bars):
-            x = place + (index - (len(bars) - 1) / 2) * width
-            name = f"{'ASR' if bar.attack else 'clean accuracy'} of {bar.net}"
-            drawn.setdefault(name, _draw_bar(axes, bar, x, width))
-            if bar.reference is not None:
-                ends = (x - width / 2, x + width / 2)
-                (line,) = axes.plot(ends, [100 * bar.reference] * 2, color=INK, linewidth=1.6)
-                drawn.setdefault("the reference", line)
-    axes.set_xticks(range(len(groups)), [label for label, _ in groups])
-    axes.set(xlim=(-0.5, max(len(groups), 1) - 0.5), ylim=(0, 108),
-             ylabel=f"% of {split} images")  # fmt: skip
-    names = sorted(drawn, key=lambda name: name == "the reference")
-    _legend_below(figure, [drawn[name] for name in names], names)
+    figure = bar_frame([label for label, _ in groups], legend_entries(groups), split, title)
+    axes = figure.axes[0]
+    for bar, x, width in bar_places(groups):
+        axes.bar(x, 100 * bar.fraction, width, **_look(bar.net, attack=bar.attack))
+        axes.text(x, 100 * bar.fraction + 1, f"{100 * bar.fraction:.1f}", ha="center", fontsize=8)
+        if bar.reference is not None:
+            ends = (x - 0.55 * width, x + 0.55 * width)
+            axes.plot(ends, [100 * bar.reference] * 2, color=INK, linewidth=1.6)
     return figure
 
 
-def _draw_bar(axes: Any, bar: Bar, x: float, width: float) -> Any:
-    colour = ATTACK if bar.attack else ACCURACY
-    # B' is an outline and G is filled; accuracy is plain and ASR hatched.
-    fill = colour if bar.net == "G" else "none"
-    (drawn,) = axes.bar(x, 100 * bar.fraction, 0.9 * width, facecolor=fill, edgecolor=colour,
-                        linewidth=1.4, alpha=0.9)  # fmt: skip
-    if bar.attack:
-        drawn.set_hatch("///")
-        if bar.net == "G":
-            drawn.set(facecolor="#f0b48a", alpha=1.0)
-    axes.text(x, 100 * bar.fraction + 1, f"{100 * bar.fraction:.1f}", ha="center", fontsize=8)
-    return drawn
+def bar_frame(
+    labels: Sequence[str], entries: tuple[tuple[str, ...], bool], split: str, title: str = ""
+) -> Any:
+    """Axes and legend without any bar; ``entries`` are nets, and whether a reference is shown."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    figure, axes = _figure(title)
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set(xlim=(-0.5, max(len(labels), 1) - 0.5), ylim=(0, 108),
+             ylabel=f"% of {split} images")  # fmt: skip
+    nets, has_reference = entries
+    handles: dict[str, Any] = {
+        f"{'ASR' if attack else 'clean accuracy'} of {net}": Patch(**_look(net, attack=attack))
+        for net in nets
+        for attack in (False, True)
+    }
+    if has_reference:
+        handles["the reference"] = Line2D([], [], color=INK, linewidth=1.6)
+    _legend_below(figure, list(handles.values()), list(handles))
+    return figure
+
+
+def legend_entries(groups: Sequence[Group]) -> tuple[tuple[str, ...], bool]:
+    """What the legend of these bars names: the nets, and whether there is a reference."""
+    bars = [bar for _, group in groups for bar in group]
+    nets = tuple(sorted({bar.net for bar in bars}))
+    return nets, any(bar.reference is not None for bar in bars)
+
+
+def bar_places(groups: Sequence[Group]) -> Iterator[tuple[Bar, float, float]]:
+    """Each bar with its middle and its width; groups are 1 apart."""
+    for place, (_, bars) in enumerate(groups):
+        step = 0.84 / max(len(bars), 2)
+        for index, bar in enumerate(bars):
+            yield bar, place + (index - (len(bars) - 1) / 2) * step, 0.9 * step
+
+
+def _look(net: str, *, attack: bool) -> dict[str, Any]:
+    """B' is an outline and G is filled; accuracy is plain and ASR hatched."""
+    filled = PALE if attack else ACCURACY
+    return {
+        "facecolor": filled if net == "G" else "none",
+        "edgecolor": ATTACK if attack else ACCURACY,
+        "hatch": "///" if attack else None,
+        "linewidth": 1.4,
+    }
 
 
 # --- accuracy against ASR ---------------------------------------------------------------------
@@ -181,7 +215,7 @@ def scatter_chart(
         low = int(max(0, min([*values, 80]) - 5) // 10 * 10)
         axes.set(**{f"{axis}lim": (low, 102), f"{axis}ticks": range(low, 101, 10)})
     axes.set(xlabel=f"clean accuracy, % of {split} images", ylabel=f"ASR, % of {split} images")
-    axes.grid(axis="x", color=_GREY, alpha=0.25, linewidth=0.8)
+    axes.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.8)
     _legend_below(figure, *axes.get_legend_handles_labels())
     return figure
 
@@ -225,7 +259,7 @@ def _figure(title: str, below: float = 0.17) -> tuple[Any, Any]:
             axes.set_title(title, loc="left", parse_math=False)
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_yticks(range(0, 101, 20))
-        axes.grid(axis="y", color=_GREY, alpha=0.25, linewidth=0.8)
+        axes.grid(axis="y", color=GREY, alpha=0.25, linewidth=0.8)
         axes.set_axisbelow(True)
     return figure, axes
 

@@ -1,0 +1,102 @@
+"""Pages that open in a browser from a file: a leaderboard and a page for each submission.
+
+``RESULTS/instructor/`` shows everything, ``RESULTS/student/`` what the rubric lets students
+see. Neither loads anything from anywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.judgement.views import instructor_view, student_view
+from harness.leaderboard import board
+from harness.pages import assets
+from harness.store import Store, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.judgement.rubric import Rubric
+    from harness.records import Record
+
+AUDIENCES = ("instructor", "student")
+INSTALL = "pip install 'backdoor-defence-harness[html]'"
+
+
+def write_pages(
+    results: Path, records: Sequence[Record], rubric: Rubric, evidence: Path | None = None
+) -> str | None:
+    """Write both folders of pages; returns one line where there are none for want of packages.
+
+    ``evidence`` is the results folder that holds curves and predictions, where it is another.
+    Pages of submissions that are gone go too. What students could see before is taken away
+    where it cannot be written anew: nothing old stays behind.
+    """
+    if lacking := assets.missing():
+        for audience in AUDIENCES:
+            remove_pages(results / audience)
+        return f"no HTML pages: {', '.join(lacking)} not installed; {INSTALL}"
+    views: dict[str, Callable[[Record], Record]] = {
+        "instructor": instructor_view,
+        "student": lambda record: student_view(record, rubric.student_view.hide),
+    }
+    for audience in AUDIENCES:
+        folder = results / audience
+        try:
+            shown = [views[audience](record) for record in records]
+            pages = dict(_pages(shown, audience, rubric, evidence or results))
+            remove_pages(folder, keep=pages)
+            _write(folder, pages)
+        except BaseException:
+            remove_pages(folder)
+            raise
+    return None
+
+
+def remove_pages(folder: Path, keep: Mapping[str, str] | None = None) -> None:
+    """Remove the pages that an earlier run wrote to ``folder``; never a file of somebody else's."""
+    for path in [*folder.glob("*.html"), *folder.glob("*/*.html")]:
+        name = path.relative_to(folder).as_posix()
+        if name not in (keep or {}) and _is_ours(path):
+            path.unlink(missing_ok=True)
+    for path in (folder / "submissions", folder):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open("rb") as file:
+        return assets.GENERATOR.encode() in file.read(400)
+
+
+def _write(folder: Path, pages: Mapping[str, str]) -> None:
+    for name, text in pages.items():
+        path = folder / name
+        if not path.is_file() or path.read_bytes() != text.encode():
+            write_text(path, text)
+
+
+def _pages(
+    records: Sequence[Record], audience: str, rubric: Rubric, evidence: Path
+) -> Iterator[tuple[str, str]]:
+    from harness.curves import reference_curve
+    from harness.pages import leaderboard, submission
+    from harness.pages.examples import shown_examples
+
+    ranked = board(records, rubric.ranking)
+    yield "index.html", leaderboard.render(ranked, records, audience)
+    rows = {row.submission: row for row in ranked.rows}
+    curves = {identity(r): reference_curve(evidence, r) for r in records}
+    with shown_examples(Store(evidence), audience) as examples:
+        for record in records:
+            page = submission.render(
+                record, rows[record.submission], curves[identity(record)], examples(record),
+                audience,
+            )  # fmt: skip
+            yield f"{leaderboard.FOLDER}/{leaderboard.file_name(record)}", page
+
+
+def identity(record: Record) -> tuple[object, ...]:
+    """What a reference's curve belongs to: the BadNet and the data."""
+    return record.badnet_weights_hash, *sorted(record.dataset.arrays.items())
