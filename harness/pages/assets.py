@@ -27,6 +27,8 @@ _NEEDED = ("jinja2", "itables", "matplotlib", "PIL")
 _EXPORTS = re.compile(r"export ?\{([^}]*)\};?")
 GENERATOR = '<meta name="generator" content="backdoor-defence-harness pages">'
 """What tells a page of ours from any other file."""
+HIDDEN = re.compile('<meta name="hidden" content="([a-z ]*)">')
+"""Where a page says what it leaves out."""
 
 
 def missing() -> list[str]:

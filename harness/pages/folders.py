@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.judgement.rubric import Rubric
     from harness.records import Record
 
-AUDIENCES = ("instructor", "student")
+AUDIENCES = ("student", "instructor")
 INSTALL = "pip install 'backdoor-defence-harness[html]'"
 
 
@@ -30,8 +30,8 @@ def write_pages(
     """Write both folders of pages; returns one line where there are none for want of packages.
 
     ``evidence`` is the results folder that holds curves and predictions, where it is another.
-    Pages of submissions that are gone go too. What students could see before is taken away
-    where it cannot be written anew: nothing old stays behind.
+    Pages of submissions that are gone go too. Students' pages come first, and what they could
+    see before goes where it cannot be written anew, or at once where something is hidden now.
     """
     if lacking := assets.missing():
         for audience in AUDIENCES:
@@ -41,6 +41,8 @@ def write_pages(
         "instructor": instructor_view,
         "student": lambda record: student_view(record, rubric.student_view.hide),
     }
+    if not _hides(results / "student", rubric.student_view.hide):
+        remove_pages(results / "student")
     for audience in AUDIENCES:
         folder = results / audience
         try:
@@ -63,6 +65,15 @@ def remove_pages(folder: Path, keep: Mapping[str, str] | None = None) -> None:
     for path in (folder / "submissions", folder):
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
+
+
+def _hides(folder: Path, hide: Sequence[str]) -> bool:
+    """Whether the pages that are there hide all of ``hide``; a killed run may leave them so."""
+    index = folder / "index.html"
+    if not index.is_file():
+        return False
+    known = assets.HIDDEN.search(index.read_text(encoding="utf-8", errors="replace"))
+    return known is not None and set(hide) <= set(known[1].split())
 
 
 def _is_ours(path: Path) -> bool:
