@@ -10,6 +10,14 @@
 
   DataTable.ext.search.push((settings, _, index) => passesFilters(settings.aoData[index].nTr));
 
+  // What there is no figure of comes last, whichever way a column is sorted.
+  const known = (a, b) => Number.isNaN(a) - Number.isNaN(b);
+  Object.assign(DataTable.ext.type.order, {
+    "figure-pre": (value) => (value === "" ? NaN : Number(value)),
+    "figure-asc": (a, b) => known(a, b) || a - b,
+    "figure-desc": (a, b) => known(a, b) || b - a,
+  });
+
   const rows = board.tBodies[0].rows.length;
   const table = new DataTable(board, {
     order: [],
@@ -18,8 +26,8 @@
     pageLength: 50,
     lengthMenu: [25, 50, 100, { label: "all", value: -1 }],
     columnDefs: [
-      { targets: "num", type: "num", orderSequence: ["desc", "asc", ""] },
-      { targets: "low", type: "num", orderSequence: ["asc", "desc", ""] },
+      { targets: "low", orderSequence: ["asc", "desc", ""] },
+      { targets: "num", type: "figure", orderSequence: ["desc", "asc", ""] },
     ],
     layout: {
       topStart: "info",

@@ -15,7 +15,6 @@ from harness.pages import assets, folders, leaderboard, submission
 from harness.pages.folders import write_pages
 from harness.store import Store
 
-
 CHANGES = {"test": 7, "reference": 7, "timing": 0.5, "points": 3.0}
 """How much of what a word hides is another way."""
 
@@ -62,8 +61,8 @@ def test_the_leaderboard_says_what_is_measured():
     assert head in text
     assert (
         "acc % ASR % acc % ASR % acc % ASR % "
-        "1 ann pruned passed 3/3 100 0.6195 96.40 70.00 94.40 70.00 87.90 70.00 – "
-        "2 telling pruned passed 3/3 95 0.5925 72.70 62.80 94.40 70.00 87.90 70.00 2.39× "
+        "1 ann pruned passed 3/3 100 0.6195 96.40 70.00 94.40 70.00 87.90 70.00 \u2013 "
+        "2 telling pruned passed 3/3 95 0.5925 72.70 62.80 94.40 70.00 87.90 70.00 2.39\u00d7 "
         "Figures are those of G on the test images."
     ) in text
 
@@ -344,7 +343,7 @@ def test_a_bundle_of_another_shape_is_refused(monkeypatch, tmp_path):
     spec = type("Spec", (), {"submodule_search_locations": [str(tmp_path)]})
     monkeypatch.setattr(assets, "find_spec", lambda name: spec)
     assets.table_script.cache_clear()
-    with pytest.raises(assets.HarnessError, match="itables>=2.7"):
+    with pytest.raises(assets.HarnessError, match=r"itables>=2\.7"):
         assets.table_script()
     assets.table_script.cache_clear()
 
