@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
+SUBMISSIONS = "submissions"
+"""Where the pages of submissions lie, beside the leaderboard's."""
 _NEEDED = ("jinja2", "itables", "matplotlib", "PIL")
 _EXPORTS = re.compile(r"export ?\{([^}]*)\};?")
 GENERATOR = '<meta name="generator" content="backdoor-defence-harness pages">'

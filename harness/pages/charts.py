@@ -47,18 +47,25 @@ def curve_figure(record: Record, curve: Curve | None, title: str = "") -> Any:
 
 
 def marks(record: Record) -> Iterator[plots.Mark]:
-    """The checkpoints that have a place on a pruning curve: those of so many pruned channels."""
+    """The checkpoints that have a place on a pruning curve: those of so many pruned channels.
+
+    Of several at the same step the first one bears all their names.
+    """
+    placed: dict[int, list[tuple[Checkpoint, tuple[float, float]]]] = {}
     for checkpoint in record.checkpoints:
         found = rates(checkpoint.repaired, "valid")
-        if found is None or checkpoint.channels_pruned is None:
-            continue
-        yield plots.Mark(
-            label=label(checkpoint.drop_points),
-            step=checkpoint.channels_pruned,
-            accuracy=found[0],
-            attack=found[1],
-            neighbours=tuple(_neighbours(checkpoint, checkpoint.channels_pruned)),
-        )
+        if found is not None and checkpoint.channels_pruned is not None:
+            placed.setdefault(checkpoint.channels_pruned, []).append((checkpoint, found))
+    for step, group in placed.items():
+        names = ", ".join(label(c.drop_points).removeprefix("X = ") for c, _ in group)
+        for index, (checkpoint, (accuracy, attack)) in enumerate(group):
+            yield plots.Mark(
+                label="" if index else f"X = {names}",
+                step=step,
+                accuracy=accuracy,
+                attack=attack,
+                neighbours=tuple(_neighbours(checkpoint, step)),
+            )
 
 
 def _neighbours(checkpoint: Checkpoint, step: int) -> Iterator[tuple[int, float]]:

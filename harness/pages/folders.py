@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.errors import HarnessError
 from harness.judgement.views import instructor_view, student_view
 from harness.leaderboard import board
 from harness.pages import assets
+from harness.pages.assets import SUBMISSIONS
 from harness.store import Store, write_text
 
 if TYPE_CHECKING:
@@ -50,6 +52,9 @@ def write_pages(
             pages = dict(_pages(shown, audience, rubric, evidence or results))
             remove_pages(folder, keep=pages)
             _write(folder, pages)
+        except HarnessError as error:
+            remove_pages(folder)
+            return f"no HTML pages: {error}"
         except BaseException:
             remove_pages(folder)
             raise
@@ -58,11 +63,11 @@ def write_pages(
 
 def remove_pages(folder: Path, keep: Mapping[str, str] | None = None) -> None:
     """Remove the pages that an earlier run wrote to ``folder``; never a file of somebody else's."""
-    for path in [*folder.glob("*.html"), *folder.glob("*/*.html")]:
+    for path in [*folder.glob("*.html"), *folder.glob(f"{SUBMISSIONS}/*.html")]:
         name = path.relative_to(folder).as_posix()
         if name not in (keep or {}) and _is_ours(path):
             path.unlink(missing_ok=True)
-    for path in (folder / "submissions", folder):
+    for path in (folder / SUBMISSIONS, folder):
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
 
@@ -77,6 +82,8 @@ def _hides(folder: Path, hide: Sequence[str]) -> bool:
 
 
 def _is_ours(path: Path) -> bool:
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         return assets.GENERATOR.encode() in file.read(400)
 
@@ -105,7 +112,7 @@ def _pages(
                 record, rows[record.submission], curves[identity(record)], examples(record),
                 audience,
             )  # fmt: skip
-            yield f"{leaderboard.FOLDER}/{leaderboard.file_name(record)}", page
+            yield f"{SUBMISSIONS}/{leaderboard.file_name(record)}", page
 
 
 def identity(record: Record) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from harness.errors import Status
 from harness.judgement.checks import PRESENT
 from harness.pages import assets
+from harness.pages.assets import SUBMISSIONS
 from harness.pages.charts import SPLIT_NAMES, rates, scatter_figure, shown_split
 from harness.pages.inline import inlined
 from harness.renderers import plots
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from harness.records import Board, Record, Row
-
-FOLDER = "submissions"
-"""Where the pages of submissions lie, beside the leaderboard's."""
 
 
 def render(board: Board, records: Sequence[Record], audience: str) -> str:
@@ -56,7 +54,7 @@ def file_name(record: Record) -> str:
 
 def address(name: str) -> str:
     """The address of a submission's page as the leaderboard links to it."""
-    return f"{FOLDER}/{quote(safe_name(name))}.html"
+    return f"{SUBMISSIONS}/{quote(safe_name(name))}.html"
 
 
 def standing(row: Row) -> tuple[str, str]:

@@ -90,7 +90,7 @@ def curve_chart(curve: Curve | None, marks: Sequence[Mark], title: str = "") -> 
 
 def curve_frame(curve: Curve | None, title: str = "") -> Any:
     """The curve without any checkpoint: axes, legend and the reference."""
-    figure, axes = _figure(title)
+    figure, axes = _figure(title, below=0.25)
     channels = len(curve.order) if curve else 60
     if curve:
         steps = range(channels + 1)
@@ -104,7 +104,7 @@ def curve_frame(curve: Curve | None, title: str = "") -> Any:
     axes.set_xticks(quarters, [f"{step}\n{100 * step / channels:.0f} %" for step in quarters])
     axes.set(xlim=(-1, channels + 1), xlabel="channels of conv_3 pruned",
              ylabel="% of validation images", ylim=(0, 104))  # fmt: skip
-    axes.legend(loc="lower left", frameon=False)
+    _legend_below(figure, *axes.get_legend_handles_labels())
     return figure
 
 
