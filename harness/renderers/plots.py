@@ -24,7 +24,9 @@ OTHER_COLOUR = "#cc79a7"
 PALE = "#f0b48a"
 """The ground of hatched bars."""
 GREY = "#8a8a8a"
-_SIZE = (7.2, 4.2)
+_TITLE_LENGTH = 50
+_SIZE = (5.8, 4.1)
+"""Inches; small, so that its words can be read on a phone too."""
 _SETTINGS = {
     "svg.fonttype": "none",
     "svg.hashsalt": "harness",
@@ -90,7 +92,7 @@ def curve_chart(curve: Curve | None, marks: Sequence[Mark], title: str = "") -> 
 
 def curve_frame(curve: Curve | None, title: str = "") -> Any:
     """The curve without any checkpoint: axes, legend and the reference."""
-    figure, axes = _figure(title, below=0.25)
+    figure, axes = _figure(title)
     channels = len(curve.order) if curve else 60
     if curve:
         steps = range(channels + 1)
@@ -197,7 +199,7 @@ def scatter_chart(
     title: str = "",
 ) -> Any:
     """Clean accuracy against ASR of every B' and G; a better defence lies further down right."""
-    figure, axes = _figure(title, below=0.27)
+    figure, axes = _figure(title)
     for (net, drop), group in _grouped(points).items():
         colour = POINT_COLOURS.get(drop or 0.0, OTHER_COLOUR)
         label = f"{net}, X {'unknown' if drop is None else f'= {drop:g}'}"
@@ -223,7 +225,7 @@ def scatter_chart(
 def _legend_below(figure: Any, handles: Sequence[Any], labels: Sequence[str]) -> None:
     if labels:
         figure.legend(handles, labels, loc="lower center", frameon=False, fontsize=9,
-                      ncols=5 if len(labels) < 6 else 4, bbox_to_anchor=(0.535, 0.0),
+                      ncols=-(-len(labels) // 2), bbox_to_anchor=(0.535, 0.0),
                       columnspacing=1.3, handlelength=1.5)  # fmt: skip
 
 
@@ -243,8 +245,7 @@ def _grouped(points: Sequence[Point]) -> dict[tuple[str, float | None], list[Poi
 # --- drawing ----------------------------------------------------------------------------------
 
 
-def _figure(title: str, below: float = 0.17) -> tuple[Any, Any]:
-    """A figure of fixed layout; ``below`` is the share of its height under the axes."""
+def _figure(title: str) -> tuple[Any, Any]:
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
@@ -254,9 +255,9 @@ def _figure(title: str, below: float = 0.17) -> tuple[Any, Any]:
         ) from None
     with rc_context(_SETTINGS):
         figure = Figure(figsize=_SIZE)
-        axes = figure.add_axes((0.09, below, 0.89, (0.9 if title else 0.96) - below))
+        axes = figure.add_axes((0.115, 0.28, 0.85, 0.63 if title else 0.69))
         if title:
-            axes.set_title(title, loc="left", parse_math=False)
+            axes.set_title(title[:_TITLE_LENGTH], loc="left", parse_math=False)
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_yticks(range(0, 101, 20))
         axes.grid(axis="y", color=GREY, alpha=0.25, linewidth=0.8)
