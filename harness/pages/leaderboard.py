@@ -91,7 +91,8 @@ def row_of(row: Row, split: str, required: Sequence[float]) -> dict[str, Any]:
         "effectiveness": row.defense_effectiveness,
         "figures": [rate or (None, None) for rate in figures],
         "time": max(times, default=None),
-        "families": sorted({family(c) for c in row.checkpoints} - {"-"}),
+        # Of a model that could not be opened nobody knows what it is.
+        "families": sorted({family(c) for c in row.checkpoints if c.repaired or c.goodnet}),
         "codes": sorted({diagnosis.code for diagnosis in found}),
         "reason": row.reason,
     }

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from courses import crowd, graded, names_on_disk, put, rubric, set_rubric, telling, texts
 from hostile import NAMES, hostile_record
+from records_by_hand import artifact, checkpoint
 
 from harness.curves import reference_curve
 from harness.judgement.views import student_view
@@ -65,6 +66,13 @@ def test_the_leaderboard_says_what_is_measured():
         "2 telling pruned passed 3/3 95 0.5925 72.70 62.80 94.40 70.00 87.90 70.00 2.39\u00d7 "
         "Figures are those of G on the test images."
     ) in text
+
+
+def test_a_model_that_was_not_opened_is_of_no_family():
+    opened, broken = checkpoint(2.0), checkpoint(4.0, repaired=None, goodnet=None,
+                                                 artifact=artifact(weights_hash=None))  # fmt: skip
+    row = board([graded("ann", (opened, broken))]).rows[0]
+    assert leaderboard.row_of(row, "test", [2.0])["families"] == ["pruned"]
 
 
 def test_the_page_of_a_submission_says_everything():
