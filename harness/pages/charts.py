@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from harness.curves import Curve
     from harness.records import Checkpoint, Record, ReferenceNet, SplitCounts
 
+_CHANNELS_APART = 3
+"""How far names on the curve must be apart to be read."""
 SPLIT_NAMES = {"test": "test", "valid": "validation"}
 
 
@@ -49,23 +51,36 @@ def curve_figure(record: Record, curve: Curve | None, title: str = "") -> Any:
 def marks(record: Record) -> Iterator[plots.Mark]:
     """The checkpoints that have a place on a pruning curve: those of so many pruned channels.
 
-    Of several at the same step the first one bears all their names.
+    Of several that lie too close for their names, the first one bears them all.
     """
-    placed: dict[int, list[tuple[Checkpoint, tuple[float, float]]]] = {}
-    for checkpoint in record.checkpoints:
-        found = rates(checkpoint.repaired, "valid")
-        if found is not None and checkpoint.channels_pruned is not None:
-            placed.setdefault(checkpoint.channels_pruned, []).append((checkpoint, found))
-    for step, group in placed.items():
-        names = ", ".join(label(c.drop_points).removeprefix("X = ") for c, _ in group)
-        for index, (checkpoint, (accuracy, attack)) in enumerate(group):
-            yield plots.Mark(
-                label="" if index else f"X = {names}",
-                step=step,
-                accuracy=accuracy,
-                attack=attack,
-                neighbours=tuple(_neighbours(checkpoint, step)),
-            )
+    placed = [
+        (c.channels_pruned, c, found)
+        for c in record.checkpoints
+        if c.channels_pruned is not None and (found := rates(c.repaired, "valid")) is not None
+    ]
+    placed.sort(key=lambda place: place[0])
+    names = _names([(step, checkpoint.drop_points) for step, checkpoint, _ in placed])
+    for name, (step, checkpoint, (accuracy, attack)) in zip(names, placed, strict=True):
+        yield plots.Mark(
+            label=name,
+            step=step,
+            accuracy=accuracy,
+            attack=attack,
+            neighbours=tuple(_neighbours(checkpoint, step)),
+        )
+
+
+def _names(places: Sequence[tuple[int, float | None]]) -> list[str]:
+    names: list[str] = []
+    first = 0
+    for index, (step, drop_points) in enumerate(places):
+        if names and step - places[first][0] < _CHANNELS_APART:
+            names[first] += label(drop_points).replace("X = ", ", ")
+            names.append("")
+        else:
+            first = index
+            names.append(label(drop_points))
+    return names
 
 
 def _neighbours(checkpoint: Checkpoint, step: int) -> Iterator[tuple[int, float]]:

@@ -89,7 +89,7 @@ def _bar(bar: plots.Bar, middle: float, width: float, frame: Frame) -> Iterator[
         fill = colour if bar.net == "G" else "none"
     yield (f'<rect x="{left}" y="{y}" width="{wide}" height="{frame.y(0) - y:.2f}" '
            f'fill="{fill}" stroke="{colour}" stroke-width="1.4"/>')  # fmt: skip
-    yield (f'<text x="{frame.x(middle)}" y="{y - 4:.2f}" font-size="8px" '
+    yield (f'<text x="{frame.x(middle)}" y="{frame.y(plots.text_height(bar))}" font-size="8px" '
            f'text-anchor="middle">{100 * bar.fraction:.1f}</text>')  # fmt: skip
     if bar.reference is not None:
         yield (f'<path d="M{left - 1.5:.2f} {frame.y(100 * bar.reference)}h{wide + 3:.2f}" '

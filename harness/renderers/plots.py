@@ -104,7 +104,7 @@ def curve_frame(curve: Curve | None, title: str = "") -> Any:
     axes.plot([], [], "s", color=ATTACK, label="ASR, checkpoint")
     quarters = [channels * part // 4 for part in range(5)]
     axes.set_xticks(quarters, [f"{step}\n{100 * step / channels:.0f} %" for step in quarters])
-    axes.set(xlim=(-1, channels + 1), xlabel="channels of conv_3 pruned",
+    axes.set(xlim=(-3, channels + 1), xlabel="channels of conv_3 pruned",
              ylabel="% of validation images", ylim=(0, 104))  # fmt: skip
     _legend_below(figure, *axes.get_legend_handles_labels())
     return figure
@@ -132,7 +132,7 @@ def bar_chart(groups: Sequence[Group], split: str, title: str = "") -> Any:
     axes = figure.axes[0]
     for bar, x, width in bar_places(groups):
         axes.bar(x, 100 * bar.fraction, width, **_look(bar.net, attack=bar.attack))
-        axes.text(x, 100 * bar.fraction + 1, f"{100 * bar.fraction:.1f}", ha="center", fontsize=8)
+        axes.text(x, text_height(bar), f"{100 * bar.fraction:.1f}", ha="center", fontsize=8)
         if bar.reference is not None:
             ends = (x - 0.55 * width, x + 0.55 * width)
             axes.plot(ends, [100 * bar.reference] * 2, color=INK, linewidth=1.6)
@@ -175,6 +175,13 @@ def bar_places(groups: Sequence[Group]) -> Iterator[tuple[Bar, float, float]]:
         step = 0.84 / max(len(bars), 2)
         for index, bar in enumerate(bars):
             yield bar, place + (index - (len(bars) - 1) / 2) * step, 0.9 * step
+
+
+def text_height(bar: Bar) -> float:
+    """Where a bar's number stands, in percent: above it, and above a reference just over it."""
+    reference = bar.reference or 0.0
+    is_close = 0 < reference - bar.fraction < 0.07
+    return 100 * (reference if is_close else bar.fraction) + 1.5
 
 
 def _look(net: str, *, attack: bool) -> dict[str, Any]:

@@ -51,12 +51,29 @@ def test_the_curve_names_its_checkpoints_and_steps():
     }
 
 
-def test_checkpoints_at_one_step_share_a_label():
+@pytest.mark.parametrize(
+    ("steps", "labels"),
+    [
+        ((3, 3, 3), ["X = 2, 4, 10", "", ""]),
+        ((45, 47, 52), ["X = 2, 4", "", "X = 10"]),
+        ((45, 48, 52), ["X = 2", "X = 4", "X = 10"]),
+        ((52, 48, 45), ["X = 10", "X = 4", "X = 2"]),
+        ((45, None, 52), ["X = 2", "X = 10"]),
+    ],
+)
+def test_checkpoints_close_by_share_a_label(steps, labels):
     own = telling()
-    assert {c.channels_pruned for c in own.checkpoints} == {3}
-    assert [mark.label for mark in charts.marks(own)] == ["X = 2, 4, 10", "", ""]
-    foreign = tuple(replace(c, channels_pruned=None) for c in own.checkpoints)
-    assert list(charts.marks(replace(own, checkpoints=foreign))) == []
+    nets = zip(own.checkpoints, steps, strict=True)
+    own = replace(own, checkpoints=tuple(replace(c, channels_pruned=n) for c, n in nets))
+    assert [mark.label for mark in charts.marks(own)] == labels
+
+
+@pytest.mark.parametrize(
+    ("reference", "height"), [(None, 51.5), (0.4, 51.5), (0.5, 51.5), (0.56, 57.5), (0.58, 51.5)]
+)
+def test_a_number_does_not_stand_on_the_reference(reference, height):
+    bar = plots.Bar(net="G", attack=False, fraction=0.5, reference=reference)
+    assert plots.text_height(bar) == pytest.approx(height)
 
 
 def test_bars_show_both_nets_at_every_x():
