@@ -53,7 +53,8 @@ def write_pages(
             remove_pages(folder, keep=pages)
             _write(folder, pages)
         except HarnessError as error:
-            remove_pages(folder)
+            for each in AUDIENCES:
+                remove_pages(results / each)
             return f"no HTML pages: {error}"
         except BaseException:
             remove_pages(folder)
@@ -89,6 +90,9 @@ def _is_ours(path: Path) -> bool:
 
 
 def _write(folder: Path, pages: Mapping[str, str]) -> None:
+    for path in (folder / name for name in pages):
+        if path.exists() and not _is_ours(path):
+            raise HarnessError(f"{path}: not a page of ours; move it away")
     for name, text in pages.items():
         path = folder / name
         if not path.is_file() or path.read_bytes() != text.encode():
@@ -105,7 +109,8 @@ def _pages(
     ranked = board(records, rubric.ranking)
     yield "index.html", leaderboard.render(ranked, records, audience)
     rows = {row.submission: row for row in ranked.rows}
-    curves = {identity(r): reference_curve(evidence, r) for r in records}
+    alike = {identity(record): record for record in records}
+    curves = {key: reference_curve(evidence, record) for key, record in alike.items()}
     with shown_examples(Store(evidence), audience) as examples:
         for record in records:
             page = submission.render(

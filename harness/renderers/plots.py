@@ -7,6 +7,7 @@ fixed, so that a figure takes hundredths of a second and is the same wherever it
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -253,6 +254,8 @@ def _grouped(points: Sequence[Point]) -> dict[tuple[str, float | None], list[Poi
 
 
 def _figure(title: str) -> tuple[Any, Any]:
+    # It would announce on stderr that it looks for fonts, once on every machine.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure

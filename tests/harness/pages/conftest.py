@@ -39,9 +39,9 @@ def course(graded_results, data_home, tmp_path, monkeypatch):
     return results
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """Debian's Chromium without a window, which may not reach anything either."""
+    """Debian's Chromium without a window; while it is open, so is its driver's event loop."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("no chromium here; apt install chromium")

@@ -213,6 +213,16 @@ def test_pages_of_submissions_that_are_gone_go_and_other_files_stay(tmp_path):
     assert names_on_disk(tmp_path / "instructor") == ["index.html", "submissions/ann.html"]
 
 
+def test_a_file_of_somebody_else_is_never_overwritten(tmp_path):
+    own = tmp_path / "student" / "index.html"
+    own.parent.mkdir()
+    own.write_text("<p>my own site")
+    note = write_pages(tmp_path, put(tmp_path, graded("ann")), rubric())
+    assert note == f"no HTML pages: {own}: not a page of ours; move it away"
+    assert names_on_disk(tmp_path / "student") == ["index.html"]
+    assert own.read_text() == "<p>my own site"
+
+
 def test_where_writing_breaks_off_students_see_nothing_old(tmp_path, monkeypatch):
     records = put(tmp_path, graded("ann"))
     write_pages(tmp_path, records, rubric())
