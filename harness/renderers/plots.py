@@ -232,8 +232,9 @@ def scatter_chart(
 
 def _legend_below(figure: Any, handles: Sequence[Any], labels: Sequence[str]) -> None:
     if labels:
+        columns = len(labels) if len(labels) < 4 else -(-len(labels) // 2)
         figure.legend(handles, labels, loc="lower center", frameon=False, fontsize=9,
-                      ncols=-(-len(labels) // 2), bbox_to_anchor=(0.535, 0.0),
+                      ncols=columns, bbox_to_anchor=(0.535, 0.0),
                       columnspacing=1.3, handlelength=1.5)  # fmt: skip
 
 
