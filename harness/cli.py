@@ -16,6 +16,7 @@ from harness import __version__
 from harness.console import one_line_errors
 from harness.errors import HarnessError, Status
 from harness.exports.commands import export, package
+from harness.pages.commands import plot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +39,7 @@ def main() -> None:
 
 main.add_command(export)
 main.add_command(package)
+main.add_command(plot)
 
 
 @main.command()
@@ -183,7 +185,7 @@ def regrade(results: str, rubric: Path | None, out: str | None) -> None:
         results_at(out) if out else nullcontext(source) as goal,
     ):
         target = regraded(source.folder, rubric, goal.folder)
-        shown = _write_boards(target, _people(target, None))
+        shown = _write_boards(target, _people(target, None), evidence=source.folder)
         click.echo(_shown(shown[0], target, shown[1]), nl=False)
 
 
@@ -336,13 +338,19 @@ def _attempts(
 
 
 def _write_boards(
-    output: Path, roster: Sequence[Person] = (), attempts: str = "all"
+    output: Path,
+    roster: Sequence[Person] = (),
+    attempts: str = "all",
+    evidence: Path | None = None,
 ) -> tuple[Sequence[Record], Standings]:
     """Render all stored records into the results folder.
 
-    Returns those that are shown, and what the roster says of all.
+    ``evidence``: where predictions and curves lie, if not there. Returns the records that are
+    shown, and what the roster says of all.
     """
     from harness.attempts import standings
+    from harness.judgement.rubric import rubric_of
+    from harness.pages.folders import write_pages
     from harness.renderers import csv, json, markdown
     from harness.store import Store, write_text
 
@@ -354,6 +362,8 @@ def _write_boards(
     ranked = _board(records, output, found)
     for suffix, renderer in (("md", markdown), ("csv", csv), ("json", json)):
         write_text(output / f"leaderboard.{suffix}", renderer.render(ranked))
+    if note := write_pages(output, records, rubric_of(output), evidence):
+        click.echo(f"note: {note}", err=True)
     return records, found
 
 

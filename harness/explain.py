@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from harness.records import Checkpoint, Counts, Record, SplitCounts
 
 _ANSWERS = {True: "yes", False: "NO", None: "?"}
-_NET_HEADINGS = ("X", "net", "split", "clean accuracy (95 %)", "ASR (95 %)", "TPR (95 %)",
+NET_HEADINGS = ("X", "net", "split", "clean accuracy (95 %)", "ASR (95 %)", "TPR (95 %)",
                  "FPR (95 %)", "RA", "ASR other", "DER")  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def story(record: Record) -> str:
         ("Claims of the report", _comparisons(record.claims)),
         ("Published results on this data", _comparisons(record.published)),
         ("Points", _points(record)),
-        ("What would raise the grade", _advice(record)),
+        ("What would raise the grade", (f"  {line}" for line in advice(record))),
     ]
     parts = []
     for title, lines in sections:
@@ -95,11 +95,16 @@ def _summary(record: Record) -> Iterator[str]:
 def _figures(record: Record) -> list[str]:
     from tabulate import tabulate
 
-    rows = [row for line in _nets(record) for row in line]
+    rows = net_rows(record)
     if not rows:
         return []
-    table = tabulate(rows, _NET_HEADINGS, "simple", disable_numparse=True)
+    table = tabulate(rows, NET_HEADINGS, "simple", disable_numparse=True)
     return [*table.splitlines(), *_legend(record)]
+
+
+def net_rows(record: Record) -> list[list[str]]:
+    """Cells under ``NET_HEADINGS``: every net on every split that was measured."""
+    return [row for line in _nets(record) for row in line]
 
 
 def _nets(record: Record) -> Iterator[Iterator[list[str]]]:
@@ -233,7 +238,8 @@ def _points(record: Record) -> Iterator[str]:
             yield f"          -{loss.points:g}: {loss.reason}"
 
 
-def _advice(record: Record) -> Iterator[str]:
+def advice(record: Record) -> Iterator[str]:
+    """What would raise the grade, most points first."""
     losses = [
         (loss.points, each.title, loss.reason)
         for each in record.points
@@ -241,10 +247,10 @@ def _advice(record: Record) -> Iterator[str]:
         for loss in each.losses
     ]
     for points, title, reason in sorted(losses, key=lambda loss: -loss[0]):
-        yield f"  +{points:g} points ({title}): {reason}"
+        yield f"+{points:g} points ({title}): {reason}"
     for checkpoint in record.checkpoints:
         if checkpoint.required and (line := _next_step(checkpoint)):
-            yield f"  {_x(checkpoint)}: {line}"
+            yield f"{_x(checkpoint)}: {line}"
 
 
 def _next_step(checkpoint: Checkpoint) -> str | None:

@@ -16,7 +16,6 @@ from harness.predictions import compose_goodnet, decode, encode_labels
 from harness.store import replaced_file, write_text
 from reference.deepid import CONV_3_CHANNELS, PREDICTION_BATCH, Weights, load_network
 from reference.pruning import (
-    Curve,
     mean_activations,
     pool_3_features,
     pruning_order,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from harness.curves import Curve
     from harness.records import Counts
     from reference.inputs import Inputs
 
@@ -129,6 +129,7 @@ def write_submission(
     folder: Path, inputs: Inputs, curve: Curve, saved: list[Repair]
 ) -> list[str]:  # fmt: skip
     """Write an ordinary submission folder; returns the lines of its result table."""
+    from harness.renderers.plots import drawn
     from reference.badnet import save_weights
     from reference.figures import bar_chart, curve_chart
 
@@ -138,7 +139,7 @@ def write_submission(
     write_text(folder / "curve.csv", curve_table(curve).to_csv(index=False))
     for name, figure in (("curve.png", curve_chart(curve, saved)), ("bars.png", bar_chart(saved))):
         with replaced_file(folder / name) as file:
-            figure.savefig(file, format="png", dpi=120)
+            file.write(drawn(figure, "png"))
     table = result_table(saved)
     write_text(folder / "results.md", table.to_markdown(index=False, floatfmt=".2f") + "\n")
     return str(table.to_string(index=False)).splitlines()

@@ -9,37 +9,17 @@ filter c, so that ``pool_3`` is 0 there.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.judgement.crossing import first_crossing
+from harness.curves import Curve
 from reference.deepid import PREDICTION_BATCH, pool_3_batches, tail_class_ids
 from reference.sweeping import Hits, Sweep
 from reference.tail import BLOCK, POSITIONS, SAMPLE, Caller, in_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """The pruning sweep of one BadNet; index k of each array is the net with k channels pruned.
-
-    ``order``: 60 channels as pruned. ``clean_correct`` and ``backdoored_attacked``: 61 counts
-    on the validation sets of ``clean_total`` and ``backdoored_total`` images.
-    """
-
-    order: tuple[int, ...]
-    clean_total: int
-    clean_correct: tuple[int, ...]
-    backdoored_total: int
-    backdoored_attacked: tuple[int, ...]
-
-    def first_crossing(self, drop_points: float) -> int | None:
-        """Number of channels pruned when the drop is first at least ``drop_points``."""
-        return first_crossing(self.clean_correct, self.clean_total, drop_points)
 
 
 def pool_3_features(

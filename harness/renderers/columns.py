@@ -62,6 +62,8 @@ def _attempt(row: Row) -> str:
 
 def one_line(text: str) -> str:
     """``text`` without line breaks, control characters and direction marks."""
+    if text.isprintable():
+        return text  # as nearly all texts are, and long ones take their time below
     return "".join("?" if unicodedata.category(c)[0] == "C" else c for c in text)
 
 

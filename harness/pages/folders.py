@@ -1,0 +1,125 @@
+"""Pages that open in a browser from a file: a leaderboard and a page for each submission.
+
+``RESULTS/instructor/`` shows everything, ``RESULTS/student/`` what the rubric lets students
+see. Neither loads anything from anywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.errors import HarnessError
+from harness.judgement.views import instructor_view, student_view
+from harness.leaderboard import board
+from harness.pages import assets
+from harness.pages.assets import SUBMISSIONS
+from harness.store import Store, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.judgement.rubric import Rubric
+    from harness.records import Record
+
+AUDIENCES = ("student", "instructor")
+INSTALL = "pip install 'backdoor-defence-harness[html]'"
+
+
+def write_pages(
+    results: Path, records: Sequence[Record], rubric: Rubric, evidence: Path | None = None
+) -> str | None:
+    """Write both folders of pages; returns one line where there are none for want of packages.
+
+    ``evidence`` is the results folder that holds curves and predictions, where it is another.
+    Pages of submissions that are gone go too. Students' pages come first, and what they could
+    see before goes where it cannot be written anew, or at once where something is hidden now.
+    """
+    if lacking := assets.missing():
+        for audience in AUDIENCES:
+            remove_pages(results / audience)
+        return f"no HTML pages: {', '.join(lacking)} not installed; {INSTALL}"
+    views: dict[str, Callable[[Record], Record]] = {
+        "instructor": instructor_view,
+        "student": lambda record: student_view(record, rubric.student_view.hide),
+    }
+    if not _hides(results / "student", rubric.student_view.hide):
+        remove_pages(results / "student")
+    for audience in AUDIENCES:
+        folder = results / audience
+        try:
+            shown = [views[audience](record) for record in records]
+            pages = dict(_pages(shown, audience, rubric, evidence or results))
+            remove_pages(folder, keep=pages)
+            _write(folder, pages)
+        except HarnessError as error:
+            for each in AUDIENCES:
+                remove_pages(results / each)
+            return f"no HTML pages: {error}"
+        except BaseException:
+            remove_pages(folder)
+            raise
+    return None
+
+
+def remove_pages(folder: Path, keep: Mapping[str, str] | None = None) -> None:
+    """Remove the pages that an earlier run wrote to ``folder``; never a file of somebody else's."""
+    for path in [*folder.glob("*.html"), *folder.glob(f"{SUBMISSIONS}/*.html")]:
+        name = path.relative_to(folder).as_posix()
+        if name not in (keep or {}) and _is_ours(path):
+            path.unlink(missing_ok=True)
+    for path in (folder / SUBMISSIONS, folder):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _hides(folder: Path, hide: Sequence[str]) -> bool:
+    """Whether the pages that are there hide all of ``hide``; a killed run may leave them so."""
+    index = folder / "index.html"
+    if not index.is_file():
+        return False
+    known = assets.HIDDEN.search(index.read_text(encoding="utf-8", errors="replace"))
+    return known is not None and set(hide) <= set(known[1].split())
+
+
+def _is_ours(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return assets.GENERATOR.encode() in file.read(400)
+
+
+def _write(folder: Path, pages: Mapping[str, str]) -> None:
+    for path in (folder / name for name in pages):
+        if path.exists() and not _is_ours(path):
+            raise HarnessError(f"{path}: not a page of ours; move it away")
+    for name, text in pages.items():
+        path = folder / name
+        if not path.is_file() or path.read_bytes() != text.encode():
+            write_text(path, text)
+
+
+def _pages(
+    records: Sequence[Record], audience: str, rubric: Rubric, evidence: Path
+) -> Iterator[tuple[str, str]]:
+    from harness.curves import reference_curve
+    from harness.pages import leaderboard, submission
+    from harness.pages.examples import shown_examples
+
+    ranked = board(records, rubric.ranking)
+    yield "index.html", leaderboard.render(ranked, records, audience)
+    rows = {row.submission: row for row in ranked.rows}
+    alike = {identity(record): record for record in records}
+    curves = {key: reference_curve(evidence, record) for key, record in alike.items()}
+    with shown_examples(Store(evidence), audience) as examples:
+        for record in records:
+            page = submission.render(
+                record, rows[record.submission], curves[identity(record)], examples(record),
+                audience,
+            )  # fmt: skip
+            yield f"{SUBMISSIONS}/{leaderboard.file_name(record)}", page
+
+
+def identity(record: Record) -> tuple[object, ...]:
+    """What a reference's curve belongs to: the BadNet and the data."""
+    return record.badnet_weights_hash, *sorted(record.dataset.arrays.items())
