@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from harness.curves import Curve
     from harness.records import LabeledSet
     from reference.deepid import Weights
     from reference.inputs import Inputs
-    from reference.pruning import Curve
 
     Report = Callable[[str, int, int], None]
 
