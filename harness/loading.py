@@ -79,10 +79,15 @@ def _loaded_function(submitted: Submitted) -> _Forward:
     tf = import_tensorflow(keras=True)  # a SavedModel may be made of Keras's objects
     if submitted.format == "savedmodel":
         loaded = tf.saved_model.load(str(submitted.path))
-        signature = loaded.signatures["serving_default"]
-        name, wanted = next(iter(signature.structured_input_signature[1].items()))
-        shape = tuple(wanted.shape.as_list())
-        return _Forward(lambda batch: signature(**{name: batch}), shape, wanted.dtype.name)
+        wanted = loaded.signatures["serving_default"].structured_input_signature[1]
+        name, specification = next(iter(wanted.items()))
+
+        def serve(batch: Any) -> Any:
+            # Looked up each time: a signature alone does not keep its variables alive.
+            return loaded.signatures["serving_default"](**{name: batch})
+
+        shape = tuple(specification.shape.as_list())
+        return _Forward(serve, shape, specification.dtype.name)
     model = _keras_model(submitted)
     shape = getattr(model, "input_shape", None) or (None, 55, 47, 3)  # subclassed: not said
     if not isinstance(shape, tuple):
