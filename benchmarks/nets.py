@@ -13,20 +13,26 @@ from harness.quiet import import_tensorflow
 from harness.weights import read_model
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reference.deepid import Weights
 
 ROOT = Path(__file__).resolve().parents[1]
 BADNET = ROOT / "datasets" / "faces" / "bd_weights.h5"
 CROSSINGS = {2: 45, 4: 48, 10: 52}
+FEW_CHANNELS = {2: 41, 4: 44, 10: 46}
+"""Nets of so few pruned channels hardly ever have a call that rounding could decide."""
 
 
-def pruned_submissions(folder: Path, count: int) -> list[Path]:
-    """Submissions of three B' each, all different, near the crossings but not the reference's."""
+def pruned_submissions(
+    folder: Path, count: int, channels: Mapping[int, int] = CROSSINGS
+) -> list[Path]:
+    """Submissions of three B' each, all different, of about so many channels for each X."""
     badnet, order = read_model(BADNET).weights, load_benchmark("faces")[0].channel_order
     rng, seen, made = np.random.default_rng(0), set(), []
     for number in range(count):
         made.append(folder / f"student_{number:02}")
-        for points, steps in CROSSINGS.items():
+        for points, steps in channels.items():
             seen.add(tuple(order[:steps]))  # the reference's own is known already
             while True:
                 near = rng.permutation(order[steps - 3 : steps + 3])[: 2 + rng.integers(3)]

@@ -195,14 +195,16 @@ def known_rows(rounds: int, scratch: Path) -> Iterator[Row]:
     """Submissions of the known network beside runs of the official script."""
     six = "six official runs (one a round, scaled)"
     stored = Row("one pruned submission (3 B', 3 G), features stored", six, ">= 20 wall")
-    nothing = Row("the same, nothing stored", six, ">= 3.5 wall")
+    decided = Row("the same, no call within rounding (no TensorFlow)", six, ">= 20 wall")
+    nothing = Row("the reference's own three B', nothing stored", six, ">= 3.5 wall")
     all_of_them = Row(
         f"{SUBMISSIONS} pruned submissions ({3 * SUBMISSIONS} different B'), features stored",
         f"{6 * SUBMISSIONS} official runs ({rounds} measured, scaled)", ">= 20 wall",
     )  # fmt: skip
     submissions = nets.pruned_submissions(scratch / "course", SUBMISSIONS)
-    prepared = scratch / "prepared"
-    _grade(scratch, ROOT / "submissions" / "jk7846", prepared)
+    sure = nets.pruned_submissions(scratch / "sure", rounds, nets.FEW_CHANNELS)
+    prepared, known = scratch / "prepared", ROOT / "submissions" / "jk7846"
+    _grade(scratch, known, prepared)
     one_by_one, peers_spent = scratch / "one by one", []
     shutil.copytree(prepared, one_by_one)
     for number in range(rounds):
@@ -211,12 +213,13 @@ def known_rows(rounds: int, scratch: Path) -> Iterator[Row]:
         own = _grade(scratch, submission, one_by_one)
         _require_equal(one_by_one, submission, points, counts)
         stored.pairs.append((official.times(6), own))
-        fresh = _grade(scratch, submission, scratch / f"fresh {number}")
+        decided.pairs.append((official.times(6), _grade(scratch, sure[number], one_by_one)))
+        fresh = _grade(scratch, known, scratch / f"fresh {number}")
         nothing.pairs.append((official.times(6), fresh))
         peers_spent.append(official)
     together = _grade(scratch, "--each", scratch / "course", prepared)
     all_of_them.pairs += [(official.times(6 * SUBMISSIONS), together) for official in peers_spent]
-    yield from (stored, nothing, all_of_them)
+    yield from (stored, decided, nothing, all_of_them)
 
 
 def foreign_rows(rounds: int, scratch: Path) -> Iterator[Row]:

@@ -20,6 +20,7 @@ import numpy as np
 from harness import sandbox, worker
 from harness.errors import Status, SubmissionError
 from harness.evaluation import FAILURE_STATUS, WORKER, NetAnswers, printable
+from harness.image_sets import let_go
 from harness.predictions import Stream, deal_streams, gather
 from harness.records import Probe
 
@@ -231,6 +232,7 @@ def _stream_file(
                 indices = stream.indices[chosen]
                 for colour in range(shape[-1]):  # planes are how a data file holds them
                     images[chosen, ..., colour] = labeled.images[..., colour][indices]
+                let_go(labeled.images)  # the worker has its copy
             if noise is not None:
                 images[:] = np.clip(images.astype(np.float32) + noise, 0, 255)
             del images  # a mapping that is still looked at cannot be closed

@@ -8,6 +8,7 @@ While a file is graded on it may be replaced, but not overwritten in place.
 
 from __future__ import annotations
 
+import mmap
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -88,6 +89,15 @@ def read_set(
         sha256=sha256,
         original_labels=original,
     )
+
+
+def let_go(images: np.ndarray) -> None:
+    """Give the memory of mapped images back; they are read from the file again when looked at."""
+    owner: object = images
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def unreadable_reason(path: Path, error: Exception) -> str:

@@ -16,11 +16,13 @@ import numpy as np
 
 from harness.features import FeatureStore, shared_answers
 from harness.hashing import array_hash
+from harness.image_sets import let_go
 from harness.judgement.lineage import zeroed
 from harness.predictions import encode_scores
 from harness.store import Store, StoredAnswers, answers_key, write_text
 from reference.deepid import survey_batches
 from reference.pruning import mean_activations, pruning_order, sweep
+from reference.tail import POSITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +43,8 @@ _SWEPT = ("valid", "bd_valid")
 class Look:
     """What one set shows of the BadNet: answers, ``pool_3`` maps, sums of ``conv_3`` means (60)."""
 
+    maps: np.ndarray
     encoded: list[np.ndarray] = field(default_factory=list)
-    maps: list[np.ndarray] = field(default_factory=list)
     conv_3: np.ndarray | float = 0.0
 
 
@@ -81,11 +83,11 @@ def _one_pass(
         labeled = inputs.sets[name]
         look = _looked_at(inputs, labeled, partial(_report_images, report, done, total))
         done += len(labeled.labels)
-        whole = np.concatenate(look.maps)
+        let_go(labeled.images)
         if results is not None:
-            _keep(inputs, labeled, np.concatenate(look.encoded), whole, results)
+            _keep(inputs, labeled, np.concatenate(look.encoded), look.maps, results)
         if name in _SWEPT:
-            maps[name] = whole
+            maps[name] = look.maps
         if name == "valid":
             conv_3 = np.asarray(look.conv_3) / len(labeled.labels)
     return maps, conv_3
@@ -97,11 +99,12 @@ def _report_images(report: Report, before: int, total: int, seen: int) -> None:
 
 def _looked_at(inputs: Inputs, labeled: LabeledSet, seen: Callable[[int], None]) -> Look:
     """One pass over a set. Many rank by ``conv_3``, almost as ``pool_3`` does: both are kept."""
-    look, done = Look(), 0
+    channels = inputs.badnet["conv_3/bias"].size
+    look, done = Look(np.empty((len(labeled.labels), *POSITIONS, channels), np.float32)), 0
     scale = inputs.benchmark.pixel_scale
     for scores, maps, conv_3 in survey_batches(inputs.badnet, labeled.images, scale):
         look.encoded.append(encode_scores(scores))
-        look.maps.append(maps)
+        look.maps[done : done + len(maps)] = maps
         look.conv_3 = look.conv_3 + conv_3.mean(axis=(1, 2), dtype=np.float64).sum(axis=0)
         done += len(scores)
         seen(done)

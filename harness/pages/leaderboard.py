@@ -12,7 +12,7 @@ from harness.pages.assets import SUBMISSIONS
 from harness.pages.charts import SPLIT_NAMES, rates, scatter_figure, shown_split
 from harness.pages.inline import inlined
 from harness.renderers import plots
-from harness.renderers.columns import family, one_line
+from harness.renderers.columns import family, known_ratio, one_line
 from harness.store import safe_name
 
 if TYPE_CHECKING:
@@ -73,11 +73,9 @@ def row_of(row: Row, split: str, required: Sequence[float]) -> dict[str, Any]:
     figures = [
         rates(by_points[x].goodnet, split) if x in by_points else None for x in required
     ]  # fmt: skip
-    times = [
-        c.timing.goodnet.throughput_ratio
-        for c in row.checkpoints
-        if c.timing and c.timing.goodnet
-    ]  # fmt: skip
+    speeds = [c.timing.goodnet for c in row.checkpoints if c.timing and c.timing.goodnet]
+    ratios = [known_ratio(s.throughput_ratio, s.throughput_ratio_interval) for s in speeds]
+    times = [ratio for ratio in ratios if ratio is not None]
     found = [*(d for c in row.checkpoints for d in c.diagnoses), *row.diagnoses]
     return {
         "rank": row.rank,
@@ -91,6 +89,7 @@ def row_of(row: Row, split: str, required: Sequence[float]) -> dict[str, Any]:
         "effectiveness": row.defense_effectiveness,
         "figures": [rate or (None, None) for rate in figures],
         "time": max(times, default=None),
+        "noisy": bool(speeds and not times),
         # Of a model that could not be opened nobody knows what it is.
         "families": sorted({family(c) for c in row.checkpoints if c.repaired or c.goodnet}),
         "codes": sorted({diagnosis.code for diagnosis in found}),

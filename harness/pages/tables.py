@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.exports.course import checks, diagnoses, where
-from harness.renderers.columns import ABSENT, family
+from harness.renderers.columns import ABSENT, NOISY, family, known_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,9 +52,14 @@ def _speed(speed: Speed) -> tuple[str, ...]:
         f"{1000 * speed.latency_median_seconds:.2f}",
         f"{1000 * speed.latency_p95_seconds:.2f}",
         f"{speed.throughput_images_per_second:,.0f}",
-        f"{speed.latency_ratio:.2f}",
-        f"{speed.throughput_ratio:.2f}",
+        _ratio(speed.latency_ratio, speed.latency_ratio_interval),
+        _ratio(speed.throughput_ratio, speed.throughput_ratio_interval),
     )
+
+
+def _ratio(ratio: float, interval: tuple[float, float] | None) -> str:
+    shown = NOISY if known_ratio(ratio, interval) is None else f"{ratio:.2f}"
+    return f"{shown} ({interval[0]:.2f} to {interval[1]:.2f})" if interval else shown
 
 
 def stated(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, ...]]:

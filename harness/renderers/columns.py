@@ -21,6 +21,9 @@ HEADINGS = (
 """Without what a roster tells; see `headings`."""
 
 ABSENT = "-"
+NOISY = "noisy"
+"""Instead of a ratio that the machine was too busy to tell."""
+
 _ATTEMPT_AT = HEADINGS.index("submission") + 1
 _SHORT = {DROP: "dropped too little", FIRST_CROSSING: "saved too late", ORDER: "other order",
           CONTRACT: "not a GoodNet"}  # fmt: skip
@@ -127,8 +130,13 @@ def _checkpoint_cells(checkpoint: Checkpoint) -> list[str]:
 def _times_the_badnet(speed: Speed | None) -> str:
     if speed is None:
         return ABSENT
-    ratio = speed.throughput_ratio
-    return "noisy" if is_noisy(ratio, speed.throughput_ratio_interval) else f"{ratio:.2f}x"
+    ratio = known_ratio(speed.throughput_ratio, speed.throughput_ratio_interval)
+    return NOISY if ratio is None else f"{ratio:.2f}x"
+
+
+def known_ratio(ratio: float, interval: tuple[float, float] | None) -> float | None:
+    """A ratio of speeds where it was measured well enough to be shown."""
+    return None if is_noisy(ratio, interval) else ratio
 
 
 def family(checkpoint: Checkpoint) -> str:

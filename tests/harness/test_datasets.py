@@ -1,6 +1,8 @@
 """Data files: honest variants are read, broken ones get one line that names file and remedy."""
 
 import os
+import re
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -9,7 +11,7 @@ from models import write_set
 
 from harness.datasets import OFFICIAL_FILES, load_benchmark, load_sets, read_description
 from harness.errors import HarnessError
-from harness.image_sets import read_set
+from harness.image_sets import let_go, read_set
 from harness.kept_sets import KeptSets
 from harness.records import Benchmark
 
@@ -49,6 +51,25 @@ def test_plain_bytes_are_mapped_and_never_copied(tmp_path):
     with h5py.File(path, "r+") as file:
         file["data"][1] = 7
     assert (images[1] == 7).all()
+
+
+def resident_bytes(path):
+    """How much of a file this process has in memory through a mapping."""
+    found = re.search(rf"{re.escape(str(path))}\n(?:.*\n)*?Rss: +(\d+) kB",
+                      Path("/proc/self/smaps").read_text())  # fmt: skip
+    return 1024 * int(found[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs Linux")
+def test_mapped_images_that_are_let_go_take_no_memory(tmp_path):
+    path = write_set(tmp_path / "a.h5", 400)
+    images = read_set(path, "valid", BENCHMARK).images
+    total = int(images.sum(dtype=np.int64))
+    assert resident_bytes(path) > 2_000_000
+    let_go(images)
+    assert resident_bytes(path) < 100_000
+    assert int(images.sum(dtype=np.int64)) == total
+    let_go(np.zeros(3))  # its own memory: nothing to give back
 
 
 def packed_file(path, data):
