@@ -45,6 +45,8 @@ def batch(reference_submission, badnet_path, badnet, tmp_path_factory):
     )
     shutil.copytree(reference_submission / "models", root / "one bad")
     (root / "one bad" / "model_4.h5").write_bytes(whole[:1000])
+    broken(root / "no text", b"hello")
+    (root / "no text" / "model_2.h5").rename(root / "no text" / "model_2\udcff.h5")
     return root
 
 
@@ -95,6 +97,7 @@ def test_the_reference_passes_beside_all_the_others(graded):
         ("empty", "no model in it"),
         ("wrong_shape", "model_2.h5: wrong shape: no layer fits output"),
         ("data_set", "model_2.h5: a data set, not a model"),
+        ("no text", "model_2?.h5: not an HDF5 or .keras file"),
         ("ambiguous", "2 different models for X = 2: 'a_2.h5' and 'b_2.h5'"),
     ],
 )
