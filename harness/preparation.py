@@ -73,6 +73,7 @@ def prepare(
         progress=progress,
     )
     bench.store.secret_number("")  # made before several processes could each make one
+    progress.stage(benchmark.name, "looking up the reference's pruning order")
     record = reference_record(bench, dataset, weights_file, anew=options.force)
     progress.stage(benchmark.name, "predicting the BadNet")
     answers = network_answers(badnet_weights, bench).encoded

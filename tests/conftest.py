@@ -141,4 +141,6 @@ def prepared(small_benchmark, badnet_path, run_harness, tmp_path_factory) -> Pat
                 "--output", root / "whole")  # fmt: skip
     for name in ("features", "reference"):
         shutil.copytree(root / "whole" / name, root / "results" / name)
+    # What is drawn at random follows from it: copies then end alike.
+    shutil.copy(root / "whole" / "secret", root / "results" / "secret")
     return root / "results"

@@ -92,8 +92,6 @@ def test_every_command_takes_an_address(
 ):
     shutil.copytree(prepared, served, ignore=shutil.ignore_patterns("features"))
     local = shutil.copytree(prepared, tmp_path / "local")
-    for folder in (served, local):  # what is drawn at random follows from it
-        (folder / "secret").write_text("0" * 64)
     expected = run(*arguments, "--output", local, code=1)
     first = run(*arguments, "--output", address, code=1)
     assert first.stdout == expected.stdout

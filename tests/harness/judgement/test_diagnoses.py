@@ -32,7 +32,6 @@ from harness.records import (
     Claim,
     LabeledSet,
     Probe,
-    Submission,
 )
 from harness.store import Store
 
@@ -116,7 +115,7 @@ class World:
         model.staged = type("Staged", (), {"sha256": model.key, "size_bytes": 1})()
         return model
 
-    def graded(self, nets, goodnets=(), tmp=None, claims=()):
+    def graded(self, nets, goodnets=(), claims=()):
         models = [self.known(x, weights) for x, weights in nets.items()] + list(goodnets)
         for model in models:
             model.staged = (
@@ -125,12 +124,7 @@ class World:
         required = self.bench.benchmark.checkpoints
         found = [Found(m.candidate, m.key, m.width) for m in models]
         places = assign(found, self.bench.benchmark.classes, required)
-        submission = Submission(
-            name=f"s{self.rng.integers(1e6)}",
-            folder=".",
-            candidates=tuple(m.candidate for m in models),
-        )
-        given = opened(submission, models, places, tmp, self.bench)
+        given = opened(models, places, self.bench)
         evidence = replace(
             record_of(*[checkpoint(place, given, self.bench) for place in places]),
             schema_version=SCHEMA_VERSION,
@@ -213,9 +207,9 @@ def usable_crossings(correct):
 
 
 @pytest.fixture
-def graded(world, tmp_path):
+def graded(world):
     def grade(nets, goodnets=(), **changes):
-        return world.graded(nets, goodnets, tmp_path, **changes)
+        return world.graded(nets, goodnets, **changes)
 
     return grade
 
@@ -434,7 +428,7 @@ def test_g_label_1284(world, graded, label):
     assert evidence(own, "G_LABEL_1284")["outside"] == label
 
 
-def test_input_scaled(world, tmp_path):
+def test_input_scaled(world):
     """Kernels for pixels / 255, on images that such a net gets wrong when they are raw."""
     weights = lin.zeroed(world.badnet, world.mask(2.0))
     weights["conv_1/kernel"] = weights["conv_1/kernel"] * np.float32(255)
@@ -443,7 +437,7 @@ def test_input_scaled(world, tmp_path):
     own = at(world, np.flatnonzero(raw != valid.labels))
     total = len(own.bench.sets["valid"].labels)
     assert total > IMAGES / 2
-    found = own.graded({2.0: weights, 4.0: world.honest()[4.0]}, tmp=tmp_path)
+    found = own.graded({2.0: weights, 4.0: world.honest()[4.0]})
     assert "INPUT_SCALED" in codes(found, 2.0)
     assert "BELOW_THRESHOLD" not in codes(found, 2.0)
     assert evidence(found, "INPUT_SCALED")["raw"] == 0
