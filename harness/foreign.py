@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness import sandbox, worker
+from harness.environment import processors
 from harness.errors import Status, SubmissionError
 from harness.evaluation import FAILURE_STATUS, WORKER, NetAnswers, printable
 from harness.image_sets import let_go
@@ -67,7 +68,7 @@ def foreign_answers(
     seed: int,
     progress: Callable[[int], None] | None = None,
 ) -> NetAnswers:
-    """Predict every set in two fresh workers, side by side, that see shuffled halves.
+    """Predict every set in two fresh workers that see shuffled halves.
 
     ``seed`` is secret until the run is over. Raises SubmissionError when the model cannot be
     loaded, dies, runs out of time or memory, or answers with the wrong number of bytes.
@@ -83,8 +84,14 @@ def foreign_answers(
             gather(stream, model.answers(len(stream.indices), report.add), sizes, encoded)
         return width
 
-    with ThreadPoolExecutor(max_workers=len(streams)) as pool:
-        widths = set(pool.map(run, streams))
+    # Side by side only where there are processors for it: each takes half a gigabyte.
+    with ThreadPoolExecutor(min(len(streams), processors())) as pool:
+        running = [pool.submit(run, stream) for stream in streams]
+        try:
+            widths = {future.result() for future in running}
+        except SubmissionError:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     if len(widths) != 1:
         raise SubmissionError(Status.REJECTED, "its output shape changes from run to run")
     return NetAnswers(encoded=encoded, width=widths.pop(), silent=None)

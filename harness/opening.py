@@ -65,12 +65,16 @@ def _predict(model: Model, submission: Submission, bench: Bench) -> None:
 
 
 def _observed(model: Model, bench: Bench) -> tuple[evaluation.NetAnswers, Probe | None]:
-    """Answers on all sets and, of a foreign model, a probe that asks beside them."""
+    """Answers on all sets and, of a foreign model, a probe; beside them where there is room."""
     if model.weights is not None:
         return model_answers(model, bench, SETS), None
     seed = bench.store.secret_number(f"probe of {model.key}")
+    ask_again = partial(asked_again, foreign_job(model, bench), bench.sets, seed)
+    if processors() == 1:
+        result = model_answers(model, bench, SETS)
+        return result, ask_again().compared(result.encoded)
     with ThreadPoolExecutor(1) as beside:
-        repeats = beside.submit(asked_again, foreign_job(model, bench), bench.sets, seed)
+        repeats = beside.submit(ask_again)
         result = model_answers(model, bench, SETS)
         return result, repeats.result().compared(result.encoded)
 
