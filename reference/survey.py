@@ -20,7 +20,7 @@ from harness.image_sets import let_go
 from harness.judgement.lineage import zeroed
 from harness.predictions import encode_scores
 from harness.store import Store, StoredAnswers, answers_key, write_text
-from reference.deepid import survey_batches
+from reference.deepid import forward_batches, survey_batches
 from reference.pruning import mean_activations, pruning_order, sweep
 from reference.tail import POSITIONS
 
@@ -102,10 +102,13 @@ def _looked_at(inputs: Inputs, labeled: LabeledSet, seen: Callable[[int], None])
     channels = inputs.badnet["conv_3/bias"].size
     look, done = Look(np.empty((len(labeled.labels), *POSITIONS, channels), np.float32)), 0
     scale = inputs.benchmark.pixel_scale
-    for scores, maps, conv_3 in survey_batches(inputs.badnet, labeled.images, scale):
+    # What is ranked are clean validation images; of the others nobody asks for conv_3.
+    batches = survey_batches if labeled.name == "valid" else forward_batches
+    for scores, maps, *conv_3 in batches(inputs.badnet, labeled.images, scale):
         look.encoded.append(encode_scores(scores))
         look.maps[done : done + len(maps)] = maps
-        look.conv_3 = look.conv_3 + conv_3.mean(axis=(1, 2), dtype=np.float64).sum(axis=0)
+        for layer in conv_3:
+            look.conv_3 = look.conv_3 + layer.mean(axis=(1, 2), dtype=np.float64).sum(axis=0)
         done += len(scores)
         seen(done)
     return look
