@@ -17,6 +17,7 @@ from harness.errors import HarnessError, Status, SubmissionError
 from harness.hashing import array_hash
 from harness.predictions import encode_scores
 from harness.staging import Staged
+from harness.store import Store, StoredAnswers
 from harness.weights import FORMATS
 from reference.deepid import Weights, forward_batches, weight_shapes
 
@@ -167,3 +168,13 @@ def known_network_answers(
             silent = maxima <= 0
     width = weights["output/bias"].shape[0]
     return NetAnswers(encoded=encoded, width=width, silent=silent)
+
+
+def keep_answers(
+    store: Store, key: str, answers: NetAnswers, sets: Mapping[str, LabeledSet]
+) -> None:  # fmt: skip
+    """Store what a net answers on ``sets`` under ``key``."""
+    for name, labeled in sets.items():
+        silent = answers.silent if name == "valid" else None
+        stored = StoredAnswers(answers.encoded[name], answers.width, silent)
+        store.put_answers(key, labeled.sha256, stored)

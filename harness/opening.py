@@ -141,10 +141,7 @@ def model_answers(model: Model, bench: Bench, names: Sequence[str]) -> evaluatio
         first = stored[names[0]]
         return evaluation.NetAnswers(encoded=encoded, width=first.width, silent=first.silent)
     result = _run(model, bench, names)
-    for name in names:
-        silent = result.silent if name == "valid" else None
-        answers = StoredAnswers(result.encoded[name], result.width, silent)
-        bench.store.put_answers(key, bench.sets[name].sha256, answers)
+    evaluation.keep_answers(bench.store, key, result, {name: bench.sets[name] for name in names})
     return result
 
 

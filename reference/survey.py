@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.evaluation import NetAnswers, keep_answers
 from harness.features import FeatureStore, shared_answers
 from harness.hashing import array_hash
 from harness.image_sets import let_go
 from harness.judgement.lineage import zeroed
 from harness.predictions import encode_scores
-from harness.store import Store, StoredAnswers, answers_key, write_text
+from harness.store import Store, answers_key, write_text
 from reference.deepid import forward_batches, survey_batches
 from reference.pruning import mean_activations, pruning_order, sweep
 from reference.tail import POSITIONS
@@ -119,8 +120,9 @@ def _keep(
 ) -> None:  # fmt: skip
     """Leave the BadNet's answers and features on one set behind."""
     silent = np.asarray(~maps.any(axis=(0, 1, 2))) if labeled.name == "valid" else None
-    answers = StoredAnswers(encoded, inputs.badnet["output/bias"].shape[0], silent)
-    _put(inputs, inputs.badnet, labeled, answers, results)
+    width = inputs.badnet["output/bias"].shape[0]
+    answers = NetAnswers(encoded={labeled.name: encoded}, width=width, silent=silent)
+    _put(inputs, inputs.badnet, answers, results)
     FeatureStore(results, inputs.badnet, inputs.benchmark.pixel_scale).put(labeled, maps)
 
 
@@ -132,15 +134,9 @@ def _keep_reference(inputs: Inputs, curve: Curve, results: Path) -> None:
         if pruned is None:
             continue
         weights = zeroed(inputs.badnet, curve.order[:pruned])
-        answers = shared_answers(weights, store, inputs.sets)
-        for name, labeled in inputs.sets.items():
-            silent = answers.silent if name == "valid" else None
-            stored = StoredAnswers(answers.encoded[name], answers.width, silent)
-            _put(inputs, weights, labeled, stored, results)
+        _put(inputs, weights, shared_answers(weights, store, inputs.sets), results)
 
 
-def _put(
-    inputs: Inputs, weights: Weights, labeled: LabeledSet, answers: StoredAnswers, results: Path
-) -> None:  # fmt: skip
+def _put(inputs: Inputs, weights: Weights, answers: NetAnswers, results: Path) -> None:
     key = answers_key(array_hash(weights), inputs.benchmark.pixel_scale)
-    Store(results).put_answers(key, labeled.sha256, answers)
+    keep_answers(Store(results), key, answers, {n: inputs.sets[n] for n in answers.encoded})
