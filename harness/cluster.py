@@ -10,6 +10,7 @@ wrote is ever unpickled, and its sandbox has no network.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import secrets
@@ -82,14 +83,29 @@ def connected(address: str, make_terms: Callable[[], Terms]) -> Iterator[Cluster
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            client = Client(_address(address), timeout=_CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError) as error:
+            located = _address(address)
+            # A client that fails to connect is left half made, and may block whatever thread
+            # its memory is collected in.
+            asyncio.run(_require_answer(located))
+            client = Client(located, timeout=_CONNECT_SECONDS, set_as_default=False)
+        except HarnessError:
+            raise
+        except Exception as error:  # noqa: BLE001 - Dask has many kinds
             reason = one_line(str(error)).strip() or type(error).__name__
             raise HarnessError(f"{address}: no Dask scheduler answers there ({reason})") from None
     with client:
         asked = make_terms()
         _require_agreement(client, asked)
         yield Cluster(client, asked)
+
+
+async def _require_answer(address: str) -> None:
+    from distributed import Security
+    from distributed.comm import connect
+
+    credentials = Security().get_connection_args("client")
+    connection = await connect(address, timeout=_CONNECT_SECONDS, **credentials)
+    await connection.close()
 
 
 def _silence() -> None:
