@@ -16,13 +16,14 @@ from harness.pages.assets import SUBMISSIONS
 from harness.store import Store, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from harness.judgement.rubric import Rubric
     from harness.records import Record
 
 AUDIENCES = ("student", "instructor")
+INDEX = "index.html"
 INSTALL = "pip install 'backdoor-defence-harness[html]'"
 
 
@@ -49,9 +50,12 @@ def write_pages(
         folder = results / audience
         try:
             shown = [views[audience](record) for record in records]
-            pages = dict(_pages(shown, audience, rubric, evidence or results))
-            remove_pages(folder, keep=pages)
-            _write(folder, pages)
+            names = {INDEX, *map(_name, shown)}
+            _require_ours(folder, names)
+            remove_pages(folder, keep=names)
+            # One at a time: those of a large course are not held together.
+            for name, page in _pages(shown, audience, rubric, evidence or results):
+                _write(folder / name, page)
         except HarnessError as error:
             for each in AUDIENCES:
                 remove_pages(results / each)
@@ -62,11 +66,11 @@ def write_pages(
     return None
 
 
-def remove_pages(folder: Path, keep: Mapping[str, str] | None = None) -> None:
+def remove_pages(folder: Path, keep: Collection[str] = ()) -> None:
     """Remove the pages that an earlier run wrote to ``folder``; never a file of somebody else's."""
     for path in [*folder.glob("*.html"), *folder.glob(f"{SUBMISSIONS}/*.html")]:
         name = path.relative_to(folder).as_posix()
-        if name not in (keep or {}) and _is_ours(path):
+        if name not in keep and _is_ours(path):
             path.unlink(missing_ok=True)
     for path in (folder / SUBMISSIONS, folder):
         if path.is_dir() and not any(path.iterdir()):
@@ -75,7 +79,7 @@ def remove_pages(folder: Path, keep: Mapping[str, str] | None = None) -> None:
 
 def _hides(folder: Path, hide: Sequence[str]) -> bool:
     """Whether the pages that are there hide all of ``hide``; a killed run may leave them so."""
-    index = folder / "index.html"
+    index = folder / INDEX
     if not index.is_file():
         return False
     known = assets.HIDDEN.search(index.read_text(encoding="utf-8", errors="replace"))
@@ -89,14 +93,21 @@ def _is_ours(path: Path) -> bool:
         return assets.GENERATOR.encode() in file.read(400)
 
 
-def _write(folder: Path, pages: Mapping[str, str]) -> None:
-    for path in (folder / name for name in pages):
+def _require_ours(folder: Path, names: Collection[str]) -> None:
+    for path in sorted(folder / name for name in names):
         if path.exists() and not _is_ours(path):
             raise HarnessError(f"{path}: not a page of ours; move it away")
-    for name, text in pages.items():
-        path = folder / name
-        if not path.is_file() or path.read_bytes() != text.encode():
-            write_text(path, text)
+
+
+def _write(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_bytes() != text.encode():
+        write_text(path, text)
+
+
+def _name(record: Record) -> str:
+    from harness.pages.leaderboard import file_name
+
+    return f"{SUBMISSIONS}/{file_name(record)}"
 
 
 def _pages(
@@ -107,7 +118,7 @@ def _pages(
     from harness.pages.examples import shown_examples
 
     ranked = board(records, rubric.ranking)
-    yield "index.html", leaderboard.render(ranked, records, audience)
+    yield INDEX, leaderboard.render(ranked, records, audience)
     rows = {row.submission: row for row in ranked.rows}
     alike = {identity(record): record for record in records}
     curves = {key: reference_curve(evidence, record) for key, record in alike.items()}
@@ -117,7 +128,7 @@ def _pages(
                 record, rows[record.submission], curves[identity(record)], examples(record),
                 audience,
             )  # fmt: skip
-            yield f"{SUBMISSIONS}/{leaderboard.file_name(record)}", page
+            yield _name(record), page
 
 
 def identity(record: Record) -> tuple[object, ...]:

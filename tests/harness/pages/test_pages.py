@@ -242,7 +242,7 @@ def test_what_is_hidden_from_now_on_goes_before_anything_is_rendered(tmp_path, m
     seen = []
 
     def watched(*given):
-        seen.append((tmp_path / "student").exists())
+        seen.append((tmp_path / "student" / "submissions" / "ann.html").exists())
         return assets.GENERATOR
 
     monkeypatch.setattr(submission, "render", watched)
@@ -261,6 +261,19 @@ def test_without_the_packages_there_is_one_line_and_no_old_page(tmp_path, monkey
     )
     assert not (tmp_path / "student").exists()
     assert not (tmp_path / "instructor").exists()
+
+
+def test_the_pages_of_a_course_are_not_held_together(tmp_path, monkeypatch):
+    records = put(tmp_path, *(graded(name) for name in ("ann", "bob", "zoe")))
+    written = []
+
+    def watched(record, *_):
+        written.append(len(list((tmp_path / "student" / "submissions").glob("*.html"))))
+        return assets.GENERATOR
+
+    monkeypatch.setattr(submission, "render", watched)
+    write_pages(tmp_path, records, rubric())
+    assert written[:3] == [0, 1, 2]
 
 
 def test_an_unchanged_page_is_not_written_again(tmp_path):
