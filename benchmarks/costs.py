@@ -20,12 +20,19 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """``peak_bytes`` is the largest sum of proportional set sizes seen: shared pages count once."""
+    """``at_peak`` are the proportional set sizes of the processes when their sum was largest, the
+    command's own first: shared pages count once.
+    """
 
     exit_code: int
     wall_seconds: float
     processor_seconds: float
-    peak_bytes: int
+    at_peak: tuple[int, ...]
+
+    @property
+    def peak_bytes(self) -> int:
+        """The largest sum seen."""
+        return sum(self.at_peak)
 
 
 def cost_of(command: Sequence[str | Path], log: Path, every: float = 1.0) -> Cost:
@@ -33,27 +40,27 @@ def cost_of(command: Sequence[str | Path], log: Path, every: float = 1.0) -> Cos
 
     Memory is sampled ``every`` so many seconds; reading the sizes of a large tree takes 20 ms.
     """
-    before, started, peak = _spent(), time.perf_counter(), 0
+    before, started = _spent(), time.perf_counter()
+    peak: tuple[int, ...] = ()
     with log.open("wb") as file:
         running = subprocess.Popen(
             list(map(str, command)), cwd=ROOT, stdout=file, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         while running.poll() is None:
-            peak = max(peak, tree_bytes(running.pid))
+            peak = max(peak, _tree_bytes(running.pid), key=sum)
             time.sleep(every)
     wall = time.perf_counter() - started
     return Cost(running.returncode, wall, _spent() - before, peak)
 
 
-def tree_bytes(pid: int) -> int:
-    """The proportional set sizes of a process and all that descend from it."""
+def _tree_bytes(pid: int) -> tuple[int, ...]:
     try:
         top = psutil.Process(pid)
         tree = [top, *top.children(recursive=True)]
     except psutil.NoSuchProcess:
-        return 0
-    return sum(map(_proportional_bytes, tree))
+        return ()
+    return tuple(map(_proportional_bytes, tree))
 
 
 def _proportional_bytes(process: psutil.Process) -> int:

@@ -141,6 +141,9 @@ def _write_roster(path: Path, people: list[dict]) -> None:
 
 # --- measuring ----------------------------------------------------------------------------------
 
+_LARGE_BYTES = 2**24
+"""Of processes that are named; what only waits takes less."""
+
 
 def measure(course: Path, jobs: int, options: list[str]) -> None:
     """Grade a course, grade it again, judge it again; say what each took."""
@@ -187,6 +190,8 @@ def _report(described: dict, results: Path, costs: tuple[Cost, Cost, Cost]) -> I
         yield (f"| {name} | {cost.wall_seconds:.1f} | {cost.processor_seconds:.1f} "
                f"| {cost.peak_bytes / 2**20:.0f} | {cost.exit_code} |")  # fmt: skip
     yield ""
+    large = [f"{size / 2**20:.0f}" for size in costs[0].at_peak if size >= _LARGE_BYTES]
+    yield f"at the peak of grading, processes of: {' + '.join(large)} MiB, the parent's first"
     yield f"submissions an hour: {3600 * submissions / costs[0].wall_seconds:.0f}"
     for path in sorted(results.iterdir()):
         files = [p for p in ([path] if path.is_file() else path.rglob("*")) if p.is_file()]
