@@ -1,5 +1,7 @@
 """What is known of a benchmark's files from an earlier run, in ``sets/`` of a results folder.
 
+What each file hashes to, images that had to be converted, and where the data was found.
+
 A file is taken for the one that was read before where its place, size, times and inode are
 those of then, as git's index does; a file that was written a moment ago is not trusted yet.
 """
@@ -18,6 +20,7 @@ import numpy as np
 from harness.store import replaced_file, write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 VERSION = 1
@@ -44,11 +47,20 @@ class KeptSets:
         identity = _identity(path)
         if time.time() - path.stat().st_mtime < _SETTLED_SECONDS:
             return  # its times would not tell another change within this moment
-        note = {"version": VERSION, "file": identity, "sha256": sha256}
+        self._write(self._note(path), {"file": identity, "sha256": sha256})
+
+    def dataset(self, arrays: Mapping[str, str]) -> str | None:
+        """The benchmark's name or folder whose sets have these hashes; None where not known."""
         try:
-            write_text(self._note(path), json.dumps(note) + "\n")
-        except OSError as error:
-            warnings.warn(f"{self.folder}: not kept ({error})", stacklevel=2)
+            note = json.loads(self._dataset(arrays).read_text(encoding="utf-8"))
+            return str(note["dataset"]) if note["version"] == VERSION else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def remember_dataset(self, arrays: Mapping[str, str], dataset: str) -> None:
+        """Keep where the sets with these hashes were found."""
+        if self.dataset(arrays) != dataset:
+            self._write(self._dataset(arrays), {"dataset": dataset})
 
     def images(self, sha256: str) -> np.ndarray | None:
         """Converted images (N x 55 x 47 x 3) of the set with this hash, mapped."""
@@ -66,12 +78,22 @@ class KeptSets:
         try:
             with replaced_file(path) as file:
                 np.save(file, images, allow_pickle=False)
-            note = {"version": VERSION, "file": _identity(path), "sha256": sha256}
-            write_text(self._note(path), json.dumps(note) + "\n")
         except OSError as error:
             warnings.warn(f"{self.folder}: images not kept ({error})", stacklevel=2)
+            return images
+        self._write(self._note(path), {"file": _identity(path), "sha256": sha256})
         kept = self.images(sha256)
         return images if kept is None else kept
+
+    def _write(self, note: Path, content: dict[str, object]) -> None:
+        try:
+            write_text(note, json.dumps({"version": VERSION} | content) + "\n")
+        except OSError as error:
+            warnings.warn(f"{self.folder}: not kept ({error})", stacklevel=2)
+
+    def _dataset(self, arrays: Mapping[str, str]) -> Path:
+        sets = json.dumps(arrays, sort_keys=True).encode()
+        return self.folder / f"dataset-{hashlib.sha256(sets).hexdigest()[:32]}.json"
 
     def _converted(self, sha256: str) -> Path:
         return self.folder / f"{sha256[:32]}.npy"

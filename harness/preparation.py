@@ -17,6 +17,7 @@ from harness.datasets import (
     badnet_file,
     child_environment,
     has_data,
+    is_named,
     load_benchmark,
     load_sets,
     make,
@@ -52,12 +53,15 @@ def prepare(
     badnet_weights = trusted_weights(weights_file, benchmark)
     if benchmark.make and not has_data(benchmark, folder):
         make(benchmark, folder)
+    kept = KeptSets(output / "sets")
     sets = load_sets(
         benchmark,
         folder,
         lambda name: progress.stage(benchmark.name, f"reading {name}"),
-        KeptSets(output / "sets"),
+        kept,
     )
+    hashes = {name: labeled.sha256 for name, labeled in sets.items()}
+    kept.remember_dataset(hashes, dataset if is_named(dataset) else str(folder.absolute()))
     bench = Bench(
         benchmark=benchmark,
         sets=sets,

@@ -17,8 +17,10 @@ import numpy as np
 
 from harness.datasets import has_data, load_benchmark
 from harness.errors import HarnessError
+from harness.kept_sets import KeptSets
 from harness.pages.charts import label
 from harness.predictions import compose_goodnet, decode
+from harness.store import answers_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,7 +97,7 @@ class Evidence:
     def _badnet_answers(self, weights_hash: str, set_hash: str) -> StoredAnswers | None:
         if (weights_hash, set_hash) not in self._badnet:
             scale = self.benchmark.pixel_scale
-            key = weights_hash + ("" if scale == 1.0 else f"-x{scale!r}")
+            key = answers_key(weights_hash, scale)
             self._badnet[weights_hash, set_hash] = self._store.answers(key, set_hash)
         return self._badnet[weights_hash, set_hash]
 
@@ -114,6 +116,7 @@ def shown_examples(store: Store, audience: str) -> Iterator[Callable[[Record], l
 
     Students see images of the validation set, which is theirs, and none of a private split.
     """
+    kept = KeptSets(store.folder / "sets")
     with ExitStack() as files:
 
         @cache
@@ -125,13 +128,14 @@ def shown_examples(store: Store, audience: str) -> Iterator[Callable[[Record], l
             if audience == "student" and record.dataset.split != "public":
                 return []
             split = "test" if audience == "instructor" else "valid"
-            return examples(record, split, evidence(record.dataset.name))
+            found_at = kept.dataset(record.dataset.arrays) or record.dataset.name
+            return examples(record, split, evidence(found_at))
 
         yield of
 
 
 def _evidence(store: Store, dataset: str) -> Evidence | None:
-    """What there is of a named benchmark; None where its data is not on this machine."""
+    """What there is of a benchmark; None where its data is not on this machine any more."""
     try:
         benchmark, folder = load_benchmark(dataset)
     except HarnessError:

@@ -29,10 +29,10 @@ def data_home(small_benchmark, tmp_path_factory):
 
 @pytest.fixture
 def course(graded_results, data_home, tmp_path, monkeypatch):
-    """A copy of the graded folder with the benchmark's name, so that its images are found."""
+    """A copy of the graded folder in which the benchmark's name tells where its images are."""
     monkeypatch.setenv("HARNESS_DATA", str(data_home))
     results = tmp_path / "results"
-    shutil.copytree(graded_results, results, ignore=shutil.ignore_patterns("*.f32"))
+    shutil.copytree(graded_results, results, ignore=shutil.ignore_patterns("*.f32", "sets"))
     store = Store(results)
     (own,) = store.records()
     store.put_record(replace(own, dataset=replace(own.dataset, name="faces")))

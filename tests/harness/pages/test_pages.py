@@ -1,6 +1,7 @@
 """The pages as files: what is in them, what is not, and what an earlier run left behind."""
 
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -314,6 +315,19 @@ def test_examples_are_images_on_which_g_is_wrong(course, small):
         pictures = {a["src"] for t, a in tags if t == "img"}
         assert pictures
         assert pictures <= {uri for name in (split, f"bd_{split}") for uri in uris(small[name])}
+
+
+def test_examples_are_found_where_a_folder_was_graded_on(graded_results, small, tmp_path):
+    page = Page(texts(graded_results / "instructor")["reference.html"])
+    pictures = {attributes["src"] for tag, attributes in page.tags if tag == "img"}
+    assert pictures
+    assert pictures <= {uri for name in ("test", "bd_test") for uri in uris(small[name])}
+    moved = tmp_path / "results"
+    shutil.copytree(graded_results, moved, ignore=shutil.ignore_patterns("*.f32"))
+    for note in (moved / "sets").glob("dataset-*.json"):
+        note.write_text('{"version": 1, "dataset": "/no/such/folder"}')
+    write_pages(moved, Store(moved).records(), rubric())
+    assert "<img" not in texts(moved / "instructor")["reference.html"]
 
 
 def uris(labeled):
