@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.leaderboard import board
-from harness.roster import Person, moment
+from harness.pseudonyms import known_pseudonyms
+from harness.roster import Person, moment, read_roster
 from harness.unpacking import without_suffix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from harness.records import Board, Record, Row
 
@@ -41,6 +44,24 @@ class Standing:
     late: bool | None
 
 
+Standings = Mapping[str, Standing]
+"""By submission."""
+
+
+def people_of(
+    results: Path, roster: Path | None, key_file: Path | None = None
+) -> tuple[Person, ...]:
+    """The roster given, else the one that lies in the results folder, else nobody.
+
+    With a key file nothing but its pseudonyms is left of them.
+    """
+    kept = results / "roster.csv"
+    if roster is None and not kept.is_file():
+        return ()
+    people = read_roster(roster or kept)
+    return in_pseudonyms(people, known_pseudonyms(key_file)) if key_file else people
+
+
 def standings(names: Sequence[str], roster: Sequence[Person]) -> dict[str, Standing]:
     """The standing of each submission name.
 
@@ -57,12 +78,12 @@ def standings(names: Sequence[str], roster: Sequence[Person]) -> dict[str, Stand
     return {name: found[name] for name in names}
 
 
-def with_standings(board: Board, found: Mapping[str, Standing]) -> Board:
+def with_standings(board: Board, found: Standings) -> Board:
     """The board with each row's attempt and lateness, as far as the roster tells."""
     return replace(board, rows=tuple(_with_standing(row, found) for row in board.rows))
 
 
-def _with_standing(row: Row, found: Mapping[str, Standing]) -> Row:
+def _with_standing(row: Row, found: Standings) -> Row:
     standing = found.get(row.submission)
     if standing is None:
         return row

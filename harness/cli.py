@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,13 +19,11 @@ from harness.exports.commands import export, package
 from harness.pages.commands import plot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from harness.attempts import Standing, Which
-    from harness.records import Board, Record
-    from harness.roster import Person
-
-    Standings = Mapping[str, Standing]
+    from harness.attempts import Which
+    from harness.boards import Shown
+    from harness.records import Record
 
 _FOLDER = click.Path(path_type=Path)
 _OURS = (Status.NOT_GRADED, Status.HARNESS_ERROR)
@@ -81,8 +79,10 @@ def grade(
     Run it again to go on after an interruption: what is finished is not repeated. Ctrl-C
     stops within seconds (exit code 130), with a leaderboard of what is graded.
     """
+    from harness.attempts import people_of
     from harness.batch import Batch, Setup, cluster_at, submissions
     from harness.bench import Options
+    from harness.boards import as_text, counting, write_boards
     from harness.mirrors import results_at
     from harness.preparation import prepare
     from harness.reporting import shown_progress
@@ -100,7 +100,7 @@ def grade(
     with one_line_errors(), results_at(output, work=True) as results:
         folder = results.folder
         entries = submissions(paths, each, folder, switches["anonymous"])
-        roster = _people(folder, switches["roster"], switches["anonymous"])
+        people = people_of(folder, switches["roster"], switches["anonymous"])
         setup = Setup(dataset, badnet, folder, options)
         with (
             shown_progress(quiet=switches["quiet"]) as display,
@@ -113,11 +113,11 @@ def grade(
             except (KeyboardInterrupt, HarnessError):
                 display.says(f"{len(batch.records)} of {len(entries)} submissions are graded")
                 if batch.records:
-                    _write_boards(folder, roster, switches["attempts"])
+                    _noted(write_boards(folder, people, switches["attempts"]))
                 raise
-        _, standings = _write_boards(folder, roster, switches["attempts"])
-        records = _attempts(batch.in_order(), roster, switches["attempts"])
-        click.echo(_shown(records, folder, standings), nl=False)
+        shown = _noted(write_boards(folder, people, switches["attempts"]))
+        records = counting(batch.in_order(), people, switches["attempts"])
+        click.echo(as_text(folder, records, shown.standings), nl=False)
         for problem in batch.problems:
             click.echo(f"error: {problem}", err=True)
     sys.exit(2 if batch.problems else exit_code(records))
@@ -159,15 +159,17 @@ def doctor(datasets: tuple[str, ...], isolation: str) -> None:
 @click.option("--anonymous", type=_FOLDER, metavar="KEYFILE",
               help="Tells whose the pseudonyms in RESULTS are.")  # fmt: skip
 def leaderboard(
-    results: str, roster: Path | None, attempts: str, anonymous: Path | None
+    results: str, roster: Path | None, attempts: Which, anonymous: Path | None
 ) -> None:  # fmt: skip
     """Render the leaderboard of RESULTS again from its records."""
+    from harness.attempts import people_of
+    from harness.boards import as_text, write_boards
     from harness.mirrors import results_at
 
     with one_line_errors(), results_at(results) as there:
         folder = there.folder
-        shown = _write_boards(folder, _people(folder, roster, anonymous), attempts)
-        click.echo(_shown(shown[0], folder, shown[1]), nl=False)
+        shown = _noted(write_boards(folder, people_of(folder, roster, anonymous), attempts))
+        click.echo(as_text(folder, shown.records, shown.standings), nl=False)
 
 
 @main.command()
@@ -176,6 +178,8 @@ def leaderboard(
 @click.option("--out", metavar="DIR|ADDRESS", help="Leave RESULTS alone; write there.")
 def regrade(results: str, rubric: Path | None, out: str | None) -> None:
     """Judge RESULTS again by another rubric, limits or ranking; no model is run."""
+    from harness.attempts import people_of
+    from harness.boards import as_text, write_boards
     from harness.mirrors import results_at
     from harness.regrade import regraded
 
@@ -185,8 +189,9 @@ def regrade(results: str, rubric: Path | None, out: str | None) -> None:
         results_at(out) if out else nullcontext(source) as goal,
     ):
         target = regraded(source.folder, rubric, goal.folder)
-        shown = _write_boards(target, _people(target, None), evidence=source.folder)
-        click.echo(_shown(shown[0], target, shown[1]), nl=False)
+        people = people_of(target, None)
+        shown = _noted(write_boards(target, people, evidence=source.folder))
+        click.echo(as_text(target, shown.records, shown.standings), nl=False)
 
 
 @main.command()
@@ -291,6 +296,13 @@ def data_verify(name: str, badnet: Path | None) -> None:
         click.echo("\n".join(verified(name, badnet)))
 
 
+def _noted(shown: Shown) -> Shown:
+    """What is shown, and a word where something is not."""
+    if shown.note:
+        click.echo(f"note: {shown.note}", err=True)
+    return shown
+
+
 def exit_code(records: Sequence[Record]) -> int:
     """2 when something could not be graded for want of us, 1 for a failing submission, else 0."""
     if any(_could_not(record) for record in records):
@@ -311,71 +323,3 @@ def _failed(record: Record) -> bool:
 
 def _statuses(record: Record) -> list[Status]:
     return [record.status, *(checkpoint.status for checkpoint in record.checkpoints)]
-
-
-def _people(results: Path, roster: Path | None, key_file: Path | None = None) -> tuple[Person, ...]:
-    """The roster given, else the one that lies in the results folder, else nobody.
-
-    With a key file nothing but its pseudonyms is left of them.
-    """
-    from harness.attempts import in_pseudonyms
-    from harness.pseudonyms import known_pseudonyms
-    from harness.roster import read_roster
-
-    kept = results / "roster.csv"
-    if roster is None and not kept.is_file():
-        return ()
-    people = read_roster(roster or kept)
-    return in_pseudonyms(people, known_pseudonyms(key_file)) if key_file else people
-
-
-def _attempts(
-    records: Sequence[Record], roster: Sequence[Person], attempts: str
-) -> Sequence[Record]:
-    from harness.attempts import chosen
-
-    return chosen(records, roster, cast("Which", attempts)) if roster else records
-
-
-def _write_boards(
-    output: Path,
-    roster: Sequence[Person] = (),
-    attempts: str = "all",
-    evidence: Path | None = None,
-) -> tuple[Sequence[Record], Standings]:
-    """Render all stored records into the results folder.
-
-    ``evidence``: where predictions and curves lie, if not there. Returns the records that are
-    shown, and what the roster says of all.
-    """
-    from harness.attempts import standings
-    from harness.judgement.rubric import rubric_of
-    from harness.pages.folders import write_pages
-    from harness.renderers import csv, json, markdown
-    from harness.store import Store, write_text
-
-    stored = Store(output).records()
-    records = _attempts(stored, roster, attempts)
-    if not records:
-        raise HarnessError(f"{output}: no records in it; grade something first")
-    found = standings([record.submission for record in stored], roster) if roster else {}
-    ranked = _board(records, output, found)
-    for suffix, renderer in (("md", markdown), ("csv", csv), ("json", json)):
-        write_text(output / f"leaderboard.{suffix}", renderer.render(ranked))
-    if note := write_pages(output, records, rubric_of(output), evidence):
-        click.echo(f"note: {note}", err=True)
-    return records, found
-
-
-def _shown(records: Sequence[Record], output: Path, found: Standings) -> str:
-    from harness.renderers import text
-
-    return text.render(_board(records, output, found))
-
-
-def _board(records: Sequence[Record], output: Path, found: Standings) -> Board:
-    from harness.attempts import with_standings
-    from harness.judgement.rubric import rubric_of
-    from harness.leaderboard import board
-
-    return with_standings(board(records, rubric_of(output).ranking), found)

@@ -32,13 +32,13 @@ _PATH = click.Path(path_type=Path)
 @click.option("--instructor", is_flag=True, help="Show what the rubric hides from students.")
 def export(results: str, name: str, out: Path | None, roster: Path | None, **wishes: Any) -> None:
     """Write RESULTS in the format of another platform."""
+    from harness.attempts import people_of
     from harness.exports import export as written
     from harness.exports.course import Wishes
     from harness.mirrors import results_at
-    from harness.roster import read_roster
 
     with one_line_errors(), results_at(results) as there:
-        people = read_roster(roster) if roster else ()
+        people = people_of(there.folder, roster)
         out = out or there.folder / "exports"
         paths, remarks = written(there.folder, name, out, people, Wishes(**wishes))
     for remark in remarks:

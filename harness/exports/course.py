@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from harness.attempts import standings, with_standings
 from harness.errors import HarnessError, Status
 from harness.judgement.rubric import rubric_of
 from harness.judgement.verdict import judged_again
 from harness.judgement.views import student_view
+from harness.leaderboard import board
 from harness.renderers.columns import one_line
 from harness.store import Store
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from harness.attempts import Standings
     from harness.findings import Diagnosis
     from harness.judgement.rubric import Rubric
     from harness.records import Board, Check, Checkpoint, Record
@@ -58,6 +61,7 @@ class Course:
     records: tuple[Record, ...]
     rubric: Rubric
     roster: tuple[Person, ...] = ()
+    standings: Standings = field(default_factory=dict)
     wishes: Wishes = field(default_factory=Wishes)
 
     def view(self, record: Record) -> Record:
@@ -67,10 +71,9 @@ class Course:
         return student_view(record, self.rubric.student_view.hide)
 
     def board(self) -> Board:
-        """The leaderboard of what may be shown."""
-        from harness.leaderboard import board
-
-        return board([self.view(record) for record in self.records])
+        """The leaderboard of what may be shown; what a roster tells is the instructor's."""
+        ranked = board([self.view(record) for record in self.records])
+        return with_standings(ranked, self.standings if self.wishes.instructor else {})
 
     def only(self) -> Record:
         """The one record. Raises HarnessError where there are several to choose from."""
@@ -94,15 +97,19 @@ def course_of(
     records = [judged_again(record, rubric) for record in Store(results).records()]
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
+    names = [record.submission for record in records]
+    found = standings(names, roster) if roster else {}
     if wishes.submission is not None:
         chosen = [record for record in records if record.submission == wishes.submission]
         if not chosen:
-            names = ", ".join(one_line(record.submission) for record in records)
+            known = ", ".join(map(one_line, names))
             raise HarnessError(
-                f"{results}: no submission {one_line(wishes.submission)!r} in it; {names}"
+                f"{results}: no submission {one_line(wishes.submission)!r} in it; {known}"
             )
         records = chosen
-    return Course(records=tuple(records), rubric=rubric, roster=roster, wishes=wishes)
+    return Course(
+        records=tuple(records), rubric=rubric, roster=roster, standings=found, wishes=wishes
+    )
 
 
 # --- parts of a record that several formats show -----------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.attempts import with_standings
 from harness.errors import HarnessError
 from harness.judgement.views import instructor_view, student_view
 from harness.leaderboard import board
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
+    from harness.attempts import Standings
     from harness.judgement.rubric import Rubric
-    from harness.records import Record
+    from harness.records import Board, Record
 
 AUDIENCES = ("student", "instructor")
 INDEX = "index.html"
@@ -28,11 +30,16 @@ INSTALL = "pip install 'backdoor-defence-harness[html]'"
 
 
 def write_pages(
-    results: Path, records: Sequence[Record], rubric: Rubric, evidence: Path | None = None
+    results: Path,
+    records: Sequence[Record],
+    rubric: Rubric,
+    found: Standings | None = None,
+    evidence: Path | None = None,
 ) -> str | None:
     """Write both folders of pages; returns one line where there are none for want of packages.
 
-    ``evidence`` is the results folder that holds curves and predictions, where it is another.
+    ``found`` is what a roster tells, which students do not see of each other. ``evidence`` is the
+    results folder that holds curves and predictions, where it is another.
     Pages of submissions that are gone go too. Students' pages come first, and what they could
     see before goes where it cannot be written anew, or at once where something is hidden now.
     """
@@ -54,7 +61,10 @@ def write_pages(
             _require_ours(folder, names)
             remove_pages(folder, keep=names)
             # One at a time: those of a large course are not held together.
-            for name, page in _pages(shown, audience, rubric, evidence or results):
+            ranked = board(shown, rubric.ranking)
+            if audience == "instructor":
+                ranked = with_standings(ranked, found or {})
+            for name, page in _pages(shown, audience, ranked, evidence or results):
                 _write(folder / name, page)
         except HarnessError as error:
             for each in AUDIENCES:
@@ -111,13 +121,12 @@ def _name(record: Record) -> str:
 
 
 def _pages(
-    records: Sequence[Record], audience: str, rubric: Rubric, evidence: Path
+    records: Sequence[Record], audience: str, ranked: Board, evidence: Path
 ) -> Iterator[tuple[str, str]]:
     from harness.curves import reference_curve
     from harness.pages import leaderboard, submission
     from harness.pages.examples import shown_examples
 
-    ranked = board(records, rubric.ranking)
     yield INDEX, leaderboard.render(ranked, records, audience)
     rows = {row.submission: row for row in ranked.rows}
     alike = {identity(record): record for record in records}

@@ -12,7 +12,7 @@ from harness.pages.assets import SUBMISSIONS
 from harness.pages.charts import SPLIT_NAMES, rates, scatter_figure, shown_split
 from harness.pages.inline import inlined
 from harness.renderers import plots
-from harness.renderers.columns import family, known_ratio, one_line
+from harness.renderers.columns import attempt, family, known_ratio, one_line, tells_attempts
 from harness.store import safe_name
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def render(board: Board, records: Sequence[Record], audience: str) -> str:
         "passed": sum(row["tone"] == "good" for row in rows),
         # Others' points are nobody's business but the instructor's.
         "points": audience == "instructor" and any(row["points"] is not None for row in rows),
+        "attempts": tells_attempts(board),
         "timed": any(row["time"] is not None for row in rows),
         "filters": _filters(rows),
         "scatter": _scatter(records),
@@ -81,6 +82,7 @@ def row_of(row: Row, split: str, required: Sequence[float]) -> dict[str, Any]:
         "rank": row.rank,
         "name": row.submission,
         "href": address(row.submission),
+        "attempt": attempt(row),
         "standing": standing_words,
         "tone": tone,
         "passed": row.checkpoints_passed,

@@ -42,7 +42,7 @@ def table(board: Board) -> list[list[str]]:
     for row in board.rows:
         for position, checkpoint in enumerate(row.checkpoints or (None,)):
             lines.append(_line(row, checkpoint, first=position == 0))
-            attempts.append("" if position else _attempt(row))
+            attempts.append("" if position else attempt(row))
     if tells_attempts(board):
         return [_with_attempt(*line) for line in zip(lines, attempts, strict=True)]
     return lines
@@ -53,11 +53,11 @@ def tells_attempts(board: Board) -> bool:
     return any(row.attempt is not None or row.late is not None for row in board.rows)
 
 
-def _with_attempt(cells: list[str], attempt: str) -> list[str]:
-    return [*cells[:_ATTEMPT_AT], attempt, *cells[_ATTEMPT_AT:]]
+def _with_attempt(cells: list[str], said: str) -> list[str]:
+    return [*cells[:_ATTEMPT_AT], said, *cells[_ATTEMPT_AT:]]
 
 
-def _attempt(row: Row) -> str:
+def attempt(row: Row) -> str:
     """Which attempt a row is, as ``2 of 3, late``; what is not known is left out."""
     known = [] if row.attempt is None else [f"{row.attempt} of {row.attempts}"]
     return ", ".join(known + ["late"] * bool(row.late)) or ABSENT

@@ -435,6 +435,20 @@ def test_markdown_is_the_leaderboard():
     assert only_file("markdown", course(graded())).startswith("| rank   | submission ")
 
 
+@pytest.mark.parametrize("name", ["markdown", "latex"])
+def test_boards_tell_instructors_of_attempts_and_nobody_else(name, tmp_path):
+    for each in ("one", "two"):
+        Store(tmp_path).put_record(graded(each))
+    roster = tuple(
+        replace(JANE, folder=folder, attempt=number, late=number == 2)
+        for number, folder in enumerate(("one", "two"), 1)
+    )
+    own = only_file(name, course_of(tmp_path, roster, Wishes(instructor=True, submission="two")))
+    assert "2 of 2, late" in own
+    assert "1 of 2" not in own
+    assert "of 2" not in only_file(name, course_of(tmp_path, roster))
+
+
 # --- JUnit ----------------------------------------------------------------------------------------
 
 

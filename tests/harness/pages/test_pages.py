@@ -10,11 +10,13 @@ from courses import crowd, graded, names_on_disk, put, rubric, set_rubric, telli
 from hostile import NAMES, hostile_record
 from records_by_hand import artifact, checkpoint
 
+from harness.attempts import standings
 from harness.curves import reference_curve
 from harness.judgement.views import student_view
 from harness.leaderboard import board
 from harness.pages import assets, folders, leaderboard, submission
 from harness.pages.folders import write_pages
+from harness.roster import Person
 from harness.store import Store
 
 CHANGES = {"test": 7, "reference": 7, "timing": 0.5, "points": 3.0}
@@ -131,6 +133,20 @@ def test_nobody_sees_the_points_of_others_on_the_leaderboard(tmp_path):
     write_pages(tmp_path, put(tmp_path, telling()), rubric())
     assert ">Points</th>" in texts(tmp_path / "instructor")["index.html"]
     assert "Points</th>" not in texts(tmp_path / "student")["index.html"]
+
+
+def test_attempts_and_lateness_are_the_instructor_s_to_see(tmp_path):
+    records = put(tmp_path, graded("ann"), graded("bob"))
+    people = (Person(folder="ann", login="a", attempt=2, late=True), Person(folder="bob"))
+    found = standings(["ann", "bob"], people)
+    write_pages(tmp_path, records, rubric(), found)
+    for audience, shown in (("instructor", True), ("student", False)):
+        pages = {name: Page(text).text for name, text in texts(tmp_path / audience).items()}
+        assert ("Attempt Points DER" in pages["index.html"]) == shown
+        assert ("1 ann pruned passed 3/3 2 of 2, late 100" in pages["index.html"]) == shown
+        assert ("1 of 1" in pages["index.html"]) is False
+        assert ("2 of 2, late attempt" in pages["ann.html"]) == shown
+        assert "attempt" not in pages["bob.html"]
 
 
 def test_ranks_do_not_betray_the_test_split():
