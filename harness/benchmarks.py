@@ -13,6 +13,7 @@ import numpy as np
 from harness.datasets import (
     badnet_file,
     has_data,
+    how_to_get,
     load_benchmark,
     load_sets,
     make,
@@ -33,16 +34,17 @@ def description(name: str) -> list[str]:
     """Lines that describe a benchmark and say where its data is."""
     benchmark, folder = load_benchmark(name)
     state = "present" if has_data(benchmark, folder) else "not there yet"
-    how = "make" if benchmark.make else "fetch"
-    return [
-        f"{benchmark.name}: {benchmark.title}",
-        f"  {benchmark.classes} classes, target label {benchmark.target_label}, "
+    images = ", ".join(f"{name} {count}" for name, count in benchmark.images.items())
+    lines = {
+        "": f"{benchmark.classes} classes, target label {benchmark.target_label}, "
         f"pixels x {benchmark.pixel_scale:g}, checkpoints "
         + ", ".join(f"{x:g}" for x in benchmark.checkpoints),
-        "  images: " + ", ".join(f"{k} {v}" for k, v in benchmark.images.items()),
-        f"  data: {folder} ({state}; `python -m harness data {how} {benchmark.name}`)",
-        f"  licence: {benchmark.licence}",
-    ]
+        "images: ": images,
+        "data: ": f"{folder} ({state}; {how_to_get(benchmark)})",
+        "licence: ": benchmark.licence,
+    }
+    told = [f"  {title}{said}" for title, said in lines.items() if said]
+    return [f"{benchmark.name}: {benchmark.title}", *told]
 
 
 def made(name: str, secret: Path | None, out: Path | None) -> Path:
@@ -89,7 +91,7 @@ def fetched(name: str, download: Callable[[str, Path], None] | None = None) -> l
     """
     benchmark, folder = load_benchmark(name)
     if benchmark.google_drive_folder is None:
-        raise HarnessError(f"{name}: not to be downloaded; `python -m harness data make {name}`")
+        raise HarnessError(f"{name}: not to be downloaded; {how_to_get(benchmark)}")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as scratch:
         (download or _download)(benchmark.google_drive_folder, Path(scratch))

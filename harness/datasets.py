@@ -120,8 +120,8 @@ def badnet_file(benchmark: Benchmark, folder: Path) -> Path:
         if (base / benchmark.badnet).is_file():
             return base / benchmark.badnet
     raise HarnessError(
-        f"{folder / benchmark.badnet}: the BadNet of {benchmark.name} is missing; run "
-        f"`python -m harness data fetch {benchmark.name}` or pass its weights as --badnet"
+        f"{folder / benchmark.badnet}: the BadNet of {benchmark.name} is missing; put it there or "
+        "pass its weights as --badnet"
     )
 
 
@@ -130,13 +130,26 @@ def has_data(benchmark: Benchmark, folder: Path) -> bool:
     return all((folder / path).is_file() for path in benchmark.files.values())
 
 
+def require_data(benchmark: Benchmark, folder: Path) -> None:
+    """Raise HarnessError that names a missing file and says how to get it."""
+    for path in benchmark.files.values():
+        if not (folder / path).is_file():
+            raise HarnessError(f"{folder / path}: no such file; {how_to_get(benchmark)}")
+
+
+def how_to_get(benchmark: Benchmark) -> str:
+    """What to do for a benchmark's data."""
+    if benchmark.make:
+        return f"`python -m harness data make {benchmark.name}`"
+    if benchmark.google_drive_folder:
+        return f"`python -m harness data fetch {benchmark.name}`"
+    return "its files are yours to bring"
+
+
 def make(benchmark: Benchmark, folder: Path, secret: Path | None = None) -> None:
     """Run the benchmark's ``make`` command as a child process; it shows its own progress."""
     if not benchmark.make:
-        raise HarnessError(
-            f"{benchmark.name}: cannot be generated; get it with "
-            f"`python -m harness data fetch {benchmark.name}`"
-        )
+        raise HarnessError(f"{benchmark.name}: cannot be generated; {how_to_get(benchmark)}")
     command = [sys.executable, *benchmark.make, "--out", str(folder)]
     if secret is not None:
         command += ["--secret", str(secret)]
@@ -163,6 +176,7 @@ def load_sets(
 
     A ``keeper`` remembers what would otherwise be found out again.
     """
+    require_data(benchmark, folder)
     sets = {}
     for name in OFFICIAL_FILES:
         if progress:

@@ -74,7 +74,7 @@ def read_set(
     """
     keeper = keeper or KeepsNothing()
     if not path.is_file():
-        raise HarnessError(f"{path}: no such file; see `python -m harness data info`")
+        raise HarnessError(f"{path}: no such file")
     try:
         with _opened(path) as file:
             labels, original = _labels(file, path, benchmark.classes)

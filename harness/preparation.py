@@ -21,6 +21,7 @@ from harness.datasets import (
     load_benchmark,
     load_sets,
     make,
+    require_data,
 )
 from harness.errors import HarnessError
 from harness.evaluation import trusted_weights
@@ -49,6 +50,8 @@ def prepare(
     Raises HarnessError with one line that says which file is wrong and what to do.
     """
     benchmark, folder = load_benchmark(dataset)
+    if not benchmark.make:
+        require_data(benchmark, folder)
     weights_file = badnet or badnet_file(benchmark, folder)
     badnet_weights = trusted_weights(weights_file, benchmark)
     if benchmark.make and not has_data(benchmark, folder):

@@ -81,7 +81,7 @@ def test_wrong_content_is_not_put_in_place(course, file, labels, message):
 
 def test_a_benchmark_that_is_made_is_not_fetched(monkeypatch, course):
     description, _, target = course
-    without = replace(description, google_drive_folder=None)
+    without = replace(description, google_drive_folder=None, make=("-m", "maker"))
     monkeypatch.setattr(benchmarks, "load_benchmark", lambda _: (without, target))
     with pytest.raises(HarnessError, match="data make course"):
         benchmarks.fetched("course")
@@ -113,8 +113,18 @@ def test_info_lists_both_benchmarks(run_harness):
     assert "lab3: " in finished.stdout
 
 
+def test_info_of_a_folder_says_what_there_is(run_harness, small_benchmark):
+    finished = run_harness("data", "info", small_benchmark)
+    assert finished.stdout.splitlines() == [
+        f"{small_benchmark.name}: {small_benchmark.name} (folder)",
+        "  1283 classes, target label 0, pixels x 1, checkpoints 2, 4, 10",
+        f"  data: {small_benchmark} (present; its files are yours to bring)",
+    ]
+
+
 def test_lab3_names_its_missing_files(run_harness, tmp_path):
     finished = run_harness("grade", "x", "--dataset", "lab3", HARNESS_DATA=str(tmp_path))
     assert finished.returncode == 2
-    assert "data fetch lab3" in finished.stderr
-    assert finished.stderr.count("\n") == 1
+    assert finished.stderr == (
+        f"error: {tmp_path}/lab3/cl/valid.h5: no such file; `python -m harness data fetch lab3`\n"
+    )
