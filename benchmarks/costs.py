@@ -7,6 +7,7 @@ import resource
 import subprocess
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,19 +21,29 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """``at_peak`` are the proportional set sizes of the processes when their sum was largest, the
-    command's own first: shared pages count once.
+    """``samples``: in order of time, the proportional set sizes (bytes) of all processes that ran
+    then, the command's own first. Pages that several share count once.
     """
 
     exit_code: int
     wall_seconds: float
     processor_seconds: float
-    at_peak: tuple[int, ...]
+    samples: tuple[tuple[int, ...], ...]
+
+    @property
+    def at_peak(self) -> tuple[int, ...]:
+        """The processes when they took most."""
+        return max(self.samples, default=(), key=sum)
 
     @property
     def peak_bytes(self) -> int:
-        """The largest sum seen."""
+        """The most they took together."""
         return sum(self.at_peak)
+
+    def peaks(self, parts: int) -> list[int]:
+        """The most they took in each of so many parts of the time."""
+        edges = [len(self.samples) * part // parts for part in range(parts + 1)]
+        return [max(map(sum, self.samples[start:end]), default=0) for start, end in pairwise(edges)]
 
 
 def cost_of(command: Sequence[str | Path], log: Path, every: float = 1.0) -> Cost:
@@ -41,17 +52,17 @@ def cost_of(command: Sequence[str | Path], log: Path, every: float = 1.0) -> Cos
     Memory is sampled ``every`` so many seconds; reading the sizes of a large tree takes 20 ms.
     """
     before, started = _spent(), time.perf_counter()
-    peak: tuple[int, ...] = ()
+    samples = []
     with log.open("wb") as file:
         running = subprocess.Popen(
             list(map(str, command)), cwd=ROOT, stdout=file, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         while running.poll() is None:
-            peak = max(peak, _tree_bytes(running.pid), key=sum)
+            samples.append(_tree_bytes(running.pid))
             time.sleep(every)
     wall = time.perf_counter() - started
-    return Cost(running.returncode, wall, _spent() - before, peak)
+    return Cost(running.returncode, wall, _spent() - before, tuple(samples))
 
 
 def _tree_bytes(pid: int) -> tuple[int, ...]:

@@ -190,8 +190,10 @@ def _report(described: dict, results: Path, costs: tuple[Cost, Cost, Cost]) -> I
         yield (f"| {name} | {cost.wall_seconds:.1f} | {cost.processor_seconds:.1f} "
                f"| {cost.peak_bytes / 2**20:.0f} | {cost.exit_code} |")  # fmt: skip
     yield ""
+    tenths = [f"{size / 2**20:.0f}" for size in costs[0].peaks(10)]
+    yield f"peaks of the tenths of grading, MiB: {', '.join(tenths)}"
     large = [f"{size / 2**20:.0f}" for size in costs[0].at_peak if size >= _LARGE_BYTES]
-    yield f"at the peak of grading, processes of: {' + '.join(large)} MiB, the parent's first"
+    yield f"processes at the peak, MiB: {', '.join(large)} (the first is the command's own)"
     yield f"submissions an hour: {3600 * submissions / costs[0].wall_seconds:.0f}"
     for path in sorted(results.iterdir()):
         files = [p for p in ([path] if path.is_file() else path.rglob("*")) if p.is_file()]
