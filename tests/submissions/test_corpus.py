@@ -11,7 +11,10 @@ from socket import create_server
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.sandbox
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.timeout(2700),  # whichever test comes first waits for the whole corpus
+]
 EXACT, CLOSE = 0, 2  # images; float16 and folded layers may move one or two answers
 
 HONEST = {
