@@ -211,8 +211,8 @@ class Batch:
     def _processes(self, jobs: int, display: Display) -> Iterator[Executor]:
         """An executor of other processes, which prepare themselves and tell how far they are."""
         if self.cluster is None:
-            with display.relayed() as queue:
-                yield Processes(jobs, prepare_worker, (self.setup, queue))
+            with display.relayed() as wire:
+                yield Processes(jobs, prepare_worker, (self.setup, wire))
             return
         from harness.cluster import Workers
 
@@ -258,14 +258,14 @@ def in_flight(
 _benches: list[Bench] = []
 
 
-def prepare_worker(setup: Setup, queue: Any) -> None:
+def prepare_worker(setup: Setup, wire: Any) -> None:
     """Make this process ready to grade."""
-    _benches[:] = [_prepared(setup, Relay(queue))]
+    _benches[:] = [_prepared(setup, Relay(wire))]
 
 
-def prepare_remote_worker(setup: Setup, queue: Any, expected: str) -> None:
+def prepare_remote_worker(setup: Setup, wire: Any, expected: str) -> None:
     """The same on another machine, which may have other files. Raises HarnessError."""
-    bench = _prepared(setup, Relay(queue, seconds_between=_SECONDS_BETWEEN_REMOTE_EVENTS))
+    bench = _prepared(setup, Relay(wire, seconds_between=_SECONDS_BETWEEN_REMOTE_EVENTS))
     if circumstances(bench) != expected:
         raise HarnessError("it has other data or another BadNet; copy those of this machine")
     _benches[:] = [bench]

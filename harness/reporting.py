@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import errno
+import json
 import os
+import socket
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.renderers.columns import one_line
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from rich.progress import Task, TaskID
 
 _SECONDS_BETWEEN = 0.2
+_LONGEST_LINE = 4000
+_BUFFER_BYTES = 2**17
 
 
 class Display(Protocol):
@@ -44,30 +48,47 @@ class Display(Protocol):
         """Something to know."""
 
     def relayed(self) -> Any:
-        """A context whose queue takes the events of other processes."""
+        """A context whose wire takes the events of other processes."""
+
+
+class Wire:
+    """Takes events of other processes. Each is sent whole and without a lock: no process that is
+    killed in the middle can keep the others waiting.
+    """
+
+    def __init__(self, sending: socket.socket) -> None:
+        self._sending = sending
+
+    def put(self, event: tuple[int, str, tuple[Any, ...]]) -> None:
+        """Send an event. Waits while the other end has a lot to show; macOS drops it instead."""
+        try:
+            self._sending.send(json.dumps(event).encode())
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
 
 
 class Relay:
     """The progress of a worker, sent to the process that shows it; images a few times a second."""
 
-    def __init__(self, queue: Any, seconds_between: float = _SECONDS_BETWEEN) -> None:
-        self._queue, self._seconds_between = queue, seconds_between
+    def __init__(self, wire: Any, seconds_between: float = _SECONDS_BETWEEN) -> None:
+        self._wire, self._seconds_between = wire, seconds_between
         self._sent = 0.0
 
     def stage(self, submission: str, what: str) -> None:
         """A submission has entered a stage."""
-        self._queue.put((os.getpid(), "stage", (submission, what)))
+        self._wire.put((os.getpid(), "stage", (submission, what)))
 
     def images(self, done: int, total: int) -> None:
         """Images predicted in this stage."""
         now = time.monotonic()
         if now - self._sent > self._seconds_between or done == total:
             self._sent = now
-            self._queue.put((os.getpid(), "images", (done, total)))
+            self._wire.put((os.getpid(), "images", (done, total)))
 
     def says(self, line: str) -> None:
         """Something to know."""
-        self._queue.put((os.getpid(), "says", (line,)))
+        self._wire.put((os.getpid(), "says", (line[:_LONGEST_LINE],)))
 
 
 class Quiet:
@@ -93,20 +114,26 @@ class Quiet:
 
     @contextmanager
     def relayed(self) -> Iterator[Any]:
-        """A queue whose events are shown while the context lasts."""
-        queue = multiprocessing.get_context("spawn").SimpleQueue()
+        """A wire whose events are shown while the context lasts."""
+        receiving, sending = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        sending.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
 
-        def drain() -> None:
-            while (event := queue.get()) is not None:
-                self.event(*event)
+        def show() -> None:
+            while message := receiving.recv(_BUFFER_BYTES):
+                worker, name, arguments = json.loads(message)
+                with suppress(OSError):  # nobody reads it any more, and no worker may wait for that
+                    self.event(worker, name, tuple(arguments))
 
-        thread = threading.Thread(target=drain, daemon=True)
+        thread = threading.Thread(target=show, daemon=True)
         thread.start()
         try:
-            yield queue
+            yield Wire(sending)
         finally:
-            queue.put(None)
+            sending.send(b"")
             thread.join(timeout=5)
+            sending.close()
+            receiving.close()
 
 
 class LineProgress(Quiet):
@@ -173,7 +200,7 @@ class LiveProgress(Quiet):
             self.says(*arguments)
         elif name == "stage":
             text = escape(": ".join(one_line(part) for part in arguments))
-            line = self._line(worker, arguments[0], text)
+            line = self._line(worker, one_line(arguments[0]), text)
             self._bar.reset(line, description=text, done="")
             self._task(line).total = None  # how long it takes is known once images are counted
         elif worker in self._lines:
@@ -183,7 +210,7 @@ class LiveProgress(Quiet):
 
     def finished(self, submission: str) -> None:
         """A submission is done."""
-        self._drop(submission)
+        self._drop(one_line(submission))
         if self._total is not None:
             self._bar.advance(self._total)
             task = self._task(self._total)

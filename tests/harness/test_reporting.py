@@ -1,12 +1,16 @@
 """The live display: a total, and one line for each submission that is being graded."""
 
 import io
+import multiprocessing
 import re
+import time
+from collections import Counter
 
 import pytest
 from rich.console import Console
+from worker_calls import telling
 
-from harness.reporting import LineProgress, LiveProgress, live_bar
+from harness.reporting import LineProgress, LiveProgress, Quiet, live_bar
 
 
 @pytest.fixture
@@ -80,3 +84,66 @@ def test_plain_lines_count_what_is_done_already(capsys):
         "ann: reading model_2.h5",
         "ann: done (5 of 6)",
     ]
+
+
+# --- other processes ----------------------------------------------------------------------------
+
+
+class Heard(Quiet):
+    """Counts events by worker."""
+
+    def __init__(self):
+        self.events = Counter()
+
+    def event(self, worker, name, arguments):
+        assert (name, len(arguments)) == ("images", 2)
+        self.events[worker] += 1
+
+    def hears(self, worker, more=100):
+        """Whether a worker tells something within ten seconds."""
+        end, enough = time.monotonic() + 10, self.events[worker] + more
+        while self.events[worker] < enough and time.monotonic() < end:
+            time.sleep(0.002)
+        return self.events[worker] >= enough
+
+
+def test_a_process_that_is_killed_while_it_tells_silences_nobody():
+    display, spawn = Heard(), multiprocessing.get_context("spawn")
+    with display.relayed() as wire:
+        steady = spawn.Process(target=telling, args=(wire, "steady"))
+        steady.start()
+        try:
+            for number in range(12):
+                other = spawn.Process(target=telling, args=(wire, number))
+                other.start()
+                assert display.hears(number)
+                other.kill()
+                other.join()
+                assert display.hears("steady")
+        finally:
+            steady.kill()
+            steady.join()
+
+
+def test_nobody_waits_where_what_is_told_can_be_shown_no_more():
+    display = Heard()
+    heard = display.event
+
+    def unreadable(*event):
+        heard(*event)
+        raise BrokenPipeError
+
+    display.event = unreadable
+    with display.relayed() as wire:
+        for number in range(3000):
+            wire.put((1, "images", (number, number)))
+    assert display.events[1] == 3000
+
+
+def test_a_hostile_name_arrives_as_it_is():
+    heard = []
+    display = Quiet()
+    display.event = lambda *event: heard.append(event)
+    with display.relayed() as wire:
+        wire.put((7, "stage", ("a\udcff\n" * 80, "reading")))
+    assert heard == [(7, "stage", ("a\udcff\n" * 80, "reading"))]

@@ -1,5 +1,6 @@
 """Calls that the tests of clusters make on workers."""
 
+import itertools
 import time
 
 _prepared = []
@@ -18,3 +19,9 @@ def overlapping(folder, number):
     time.sleep(0.3)
     mark.unlink()
     return bool(others), len(_prepared)
+
+
+def telling(wire, name):
+    """Send events until killed."""
+    for number in itertools.count():
+        wire.put((name, "images", (number, number)))
