@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
+import select
 import socket
 import sys
 import threading
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN = 0.2
 _LONGEST_LINE = 4000
 _BUFFER_BYTES = 2**17
+_PATIENCE_MILLISECONDS = 500
 
 
 class Display(Protocol):
@@ -60,12 +61,12 @@ class Wire:
         self._sending = sending
 
     def put(self, event: tuple[int, str, tuple[Any, ...]]) -> None:
-        """Send an event. Waits while the other end has a lot to show; macOS drops it instead."""
-        try:
-            self._sending.send(json.dumps(event).encode())
-        except OSError as error:
-            if error.errno != errno.ENOBUFS:
-                raise
+        """Send an event. It is only for show: what nobody takes in time is dropped."""
+        room = select.poll()
+        room.register(self._sending, select.POLLOUT)
+        room.poll(_PATIENCE_MILLISECONDS)
+        with suppress(OSError):  # full, or nobody is there any more
+            self._sending.send(json.dumps(event).encode(), socket.MSG_DONTWAIT)
 
 
 class Relay:
@@ -130,10 +131,9 @@ class Quiet:
         try:
             yield Wire(sending)
         finally:
-            sending.send(b"")
+            receiving.shutdown(socket.SHUT_RD)  # what was sent is shown still
             thread.join(timeout=5)
             sending.close()
-            receiving.close()
 
 
 class LineProgress(Quiet):

@@ -438,9 +438,10 @@ def test_ctrl_c_on_a_terminal_stops_and_the_next_run_goes_on(
     (own / "endless").mkdir()
     cases.program(own / "endless", "import time\nwhile True: time.sleep(1)", "drop_points = 2\n")
     command = ["grade", "--each", own, *arguments[3:], "--output", results, "--jobs", 2]
-    with subprocess.Popen(
+    # A terminal is read all the time; a pipe that is read in the end would fill and stop it.
+    with (tmp_path / "shown").open("w+b") as shown, subprocess.Popen(
         [sys.executable, "-c", TERMINAL, sys.executable, "-m", "harness", *map(str, command)],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=shown,
         env=os.environ | {"TMPDIR": str(scratch), "COLUMNS": "100", "TERM": "xterm"},
     ) as terminal:  # fmt: skip
         kept = [results / "records" / f"{name}.json" for name in ("ada", "twin")]
@@ -448,7 +449,12 @@ def test_ctrl_c_on_a_terminal_stops_and_the_next_run_goes_on(
         while not all(path.exists() for path in kept) and time.monotonic() < deadline:
             time.sleep(0.1)
         tree = psutil.Process(terminal.pid).children(recursive=True)
-        said, _ = terminal.communicate(b"\x03", timeout=30)
+        try:
+            terminal.communicate(b"\x03", timeout=60)
+        finally:
+            terminal.kill()  # where it has ended, nobody
+        shown.seek(0)
+        said = shown.read()
     assert terminal.returncode == 130, said[-2000:]
     assert psutil.wait_procs(tree, timeout=30)[1] == []
     assert list(scratch.iterdir()) == []

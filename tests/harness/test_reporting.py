@@ -3,6 +3,8 @@
 import io
 import multiprocessing
 import re
+import select
+import threading
 import time
 from collections import Counter
 
@@ -138,6 +140,24 @@ def test_nobody_waits_where_what_is_told_can_be_shown_no_more():
         for number in range(3000):
             wire.put((1, "images", (number, number)))
     assert display.events[1] == 3000
+
+
+def test_nobody_waits_for_a_terminal_that_has_stopped():
+    display, going_on = Quiet(), threading.Event()
+    display.event = lambda *_: going_on.wait()
+    with display.relayed() as wire:
+        for _ in range(2000):
+            wire.put((1, "stage", ("ann", "x" * 500)))
+            if not has_room(wire):
+                break
+        else:
+            pytest.fail("the wire is never full")
+        wire.put((1, "stage", ("ann", "reading")))
+        going_on.set()
+
+
+def has_room(wire):
+    return bool(select.select([], [wire._sending], [], 0)[1])
 
 
 def test_a_hostile_name_arrives_as_it_is():
