@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.console import show_warnings
-from harness.datasets import is_named
+from harness.datasets import from_anywhere
 from harness.errors import HarnessError, Status, SubmissionError
 from harness.executors import InThisProcess, Processes, UnusableError, WorkerLostError
 from harness.fingerprints import circumstances, fingerprint
@@ -77,7 +77,7 @@ class Setup:
         """The same for a process that runs in another folder."""
         return replace(
             self,
-            dataset=self.dataset if is_named(self.dataset) else str(Path(self.dataset).absolute()),
+            dataset=from_anywhere(self.dataset),
             badnet=self.badnet and self.badnet.absolute(),
             output=self.output.absolute(),
         )

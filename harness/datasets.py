@@ -48,6 +48,11 @@ def is_named(name_or_folder: str) -> bool:
     return "/" not in name_or_folder and description.is_file()
 
 
+def from_anywhere(name_or_folder: str) -> str:
+    """The same for a process that runs in another folder."""
+    return name_or_folder if is_named(name_or_folder) else str(Path(name_or_folder).absolute())
+
+
 def load_benchmark(name_or_folder: str) -> tuple[Benchmark, Path]:
     """Return a benchmark and the folder that holds (or will hold) its data files.
 

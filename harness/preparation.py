@@ -16,8 +16,8 @@ from harness.bench import Bench, Options, Progress
 from harness.datasets import (
     badnet_file,
     child_environment,
+    from_anywhere,
     has_data,
-    is_named,
     load_benchmark,
     load_sets,
     make,
@@ -64,7 +64,7 @@ def prepare(
         kept,
     )
     hashes = {name: labeled.sha256 for name, labeled in sets.items()}
-    kept.remember_dataset(hashes, dataset if is_named(dataset) else str(folder.absolute()))
+    kept.remember_dataset(hashes, from_anywhere(dataset))
     bench = Bench(
         benchmark=benchmark,
         sets=sets,

@@ -10,7 +10,7 @@ from harness.judgement.scoring import total
 from harness.pages import assets, shapes, tables
 from harness.pages.charts import SPLIT_NAMES, bar_groups, marks, shown_split
 from harness.pages.leaderboard import standing
-from harness.renderers.columns import attempt
+from harness.renderers.columns import attempt, tells_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ def render(
         "standing": words,
         "tone": tone,
         "tones": _TONES,
-        "attempt": None if row.attempt is row.late is None else attempt(row),
+        "attempt": attempt(row) if tells_attempt(row) else None,
         "examples": [(x, list(g)) for x, g in groupby(examples, key=lambda each: each.where)],
     }
     return assets.rendered("submission.html", context | _plots(record, curve) | _tables(record))

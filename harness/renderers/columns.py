@@ -50,7 +50,12 @@ def table(board: Board) -> list[list[str]]:
 
 def tells_attempts(board: Board) -> bool:
     """Whether a roster told of attempts or lateness of anybody on the board."""
-    return any(row.attempt is not None or row.late is not None for row in board.rows)
+    return any(map(tells_attempt, board.rows))
+
+
+def tells_attempt(row: Row) -> bool:
+    """Whether a roster told of a row's attempt or lateness."""
+    return row.attempt is not None or row.late is not None
 
 
 def _with_attempt(cells: list[str], said: str) -> list[str]:
