@@ -13,7 +13,7 @@ from harness.pages.folders import write_pages
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.records import Record
+    from harness.records.record import Record
 
 SUBMISSIONS = 300
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import Status, SubmissionError
+from harness.records.errors import Status, SubmissionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.records import Candidate
+    from harness.records.record import Candidate
 
 
 @dataclass(frozen=True, slots=True)

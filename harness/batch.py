@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.console import show_warnings
 from harness.datasets import from_anywhere
-from harness.errors import HarnessError, Status, SubmissionError
 from harness.executors import InThisProcess, Processes, UnusableError, WorkerLostError
 from harness.fingerprints import circumstances, fingerprint
 from harness.grade import grade_folder, rejected
 from harness.intake import entries, folder_of
 from harness.preparation import prepare
 from harness.pseudonyms import pseudonyms
+from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.reporting import Relay
 from harness.scratch import scratch_folder
 from harness.speed import timed
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from harness.bench import Bench, Options
     from harness.cluster import Cluster
     from harness.intake import Entry
-    from harness.records import Record
+    from harness.records.record import Record
     from harness.reporting import Display
 
 _OURS = (Status.NOT_GRADED, Status.HARNESS_ERROR)

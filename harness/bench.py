@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Protocol
 
 from harness.judgement.rubric import Rubric, default_rubric
 from harness.metrics import counts
-from harness.predictions import decode
-from harness.records import SplitCounts
+from harness.records.predictions import decode
+from harness.records.record import SplitCounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
 
-    from harness.errors import SubmissionError
     from harness.features import FeatureStore
     from harness.judgement.rankings import Rankings
-    from harness.records import Benchmark, Candidate, Counts, LabeledSet, Probe
+    from harness.records.errors import SubmissionError
+    from harness.records.record import Benchmark, Candidate, Counts, LabeledSet, Probe
     from harness.staging import Staged
     from harness.store import Store
     from reference.deepid import Weights

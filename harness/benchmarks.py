@@ -18,14 +18,14 @@ from harness.datasets import (
     load_sets,
     make,
 )
-from harness.errors import HarnessError
 from harness.evaluation import known_network_answers, trusted_weights
+from harness.records.errors import HarnessError
 from harness.store import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.records import Benchmark
+    from harness.records.record import Benchmark
 COUNT_TOLERANCE = 2
 """Images by which batch size and hardware may move a count."""
 

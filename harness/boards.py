@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.attempts import Standings, chosen, standings, with_standings
-from harness.errors import HarnessError
 from harness.judgement.rubric import rubric_of
 from harness.leaderboard import board
 from harness.pages.folders import write_pages
+from harness.records.errors import HarnessError
 from harness.renderers import csv, json, markdown, text
 from harness.store import Store, write_text
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.attempts import Which
-    from harness.records import Board, Record
+    from harness.records.record import Board, Record
     from harness.roster import Person
 
 _FILES = {"md": markdown, "csv": csv, "json": json}

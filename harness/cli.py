@@ -14,16 +14,16 @@ import click
 
 from harness import __version__
 from harness.console import one_line_errors
-from harness.errors import HarnessError, Status
 from harness.exports.commands import export, package
 from harness.pages.commands import plot
+from harness.records.errors import HarnessError, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.attempts import Which
     from harness.boards import Shown
-    from harness.records import Record
+    from harness.records.record import Record
 
 _FOLDER = click.Path(path_type=Path)
 _OURS = (Status.NOT_GRADED, Status.HARNESS_ERROR)
@@ -240,7 +240,7 @@ def explain(results: str, submission: str, instructor: bool, rubric: Path | None
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of the records in a results folder."""
-    from harness.record_format import rendered
+    from harness.records.json_schema import rendered
 
     click.echo(rendered(), nl=False)
 

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from harness.errors import HarnessError
 from harness.executors import UnusableError, WorkerLostError
+from harness.records.errors import HarnessError
 from harness.renderers.columns import one_line
 from harness.terms import Terms, objection
 

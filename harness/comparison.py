@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
 from harness.judgement.rubric import rubric_of
 from harness.judgement.scoring import total
 from harness.leaderboard import board
+from harness.records.errors import HarnessError
 from harness.renderers.columns import one_line
 from harness.store import Store
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from harness.records import Check, Record
+    from harness.records.record import Check, Record
 
 
 def differences(before: Path, after: Path) -> list[str]:

@@ -11,7 +11,7 @@ from harness.judgement.crossing import first_crossing
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.records import Record
+    from harness.records.record import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,15 +13,15 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
 from harness.image_sets import read_set
-from harness.records import Benchmark
+from harness.records.errors import HarnessError
+from harness.records.record import Benchmark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.image_sets import Keeper
-    from harness.records import LabeledSet
+    from harness.records.record import LabeledSet
 
 SCHEMA_VERSION = 1
 OFFICIAL_FILES = {

@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError, Status, SubmissionError
-from harness.records import Candidate, Claim, Submission
+from harness.records.errors import HarnessError, Status, SubmissionError
+from harness.records.record import Candidate, Claim, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

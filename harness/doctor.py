@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness import datasets as benchmarks
 from harness import sandbox
-from harness.errors import HarnessError
+from harness.records.errors import HarnessError
 from harness.sandbox import canaries, seccomp
 from harness.sandbox.drills import DRILLS, Yard
 

@@ -14,8 +14,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 from harness import sandbox
-from harness.errors import HarnessError, Status, SubmissionError
 from harness.hashing import file_hash
+from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.store import safe_name
 from harness.unpacking import (
     MAX_TOTAL_BYTES,

@@ -12,8 +12,8 @@ from harness import evaluation
 from harness.assignment import Found, Place, assign
 from harness.datasets import load_benchmark
 from harness.discovery import discover
-from harness.errors import SubmissionError
 from harness.hashing import array_hash
+from harness.records.errors import SubmissionError
 from harness.renderers.columns import one_line
 from harness.sandbox import sandbox_problem
 from harness.staging import stage
@@ -21,7 +21,7 @@ from harness.staging import stage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.records import Benchmark, Candidate, Submission
+    from harness.records.record import Benchmark, Candidate, Submission
 
 
 @dataclass(frozen=True, slots=True)

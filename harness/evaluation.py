@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness import sandbox, worker
-from harness.errors import HarnessError, Status, SubmissionError
 from harness.hashing import array_hash
-from harness.predictions import encode_scores
+from harness.records.errors import HarnessError, Status, SubmissionError
+from harness.records.predictions import encode_scores
 from harness.staging import Staged
 from harness.store import Store, StoredAnswers
 from harness.weights import FORMATS
@@ -24,7 +24,7 @@ from reference.deepid import Weights, forward_batches, weight_shapes
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.records import Benchmark, LabeledSet
+    from harness.records.record import Benchmark, LabeledSet
 
 WORKER = Path(worker.__file__)
 _EXTRACT_LIMITS = sandbox.Limits(

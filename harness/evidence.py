@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.bench import SETS, Bench, Model, split_counts
-from harness.errors import Status, SubmissionError
-from harness.findings import Lineage, SplitOriginals, Step, Steps
 from harness.judgement import lineage
 from harness.judgement.contract import contract
 from harness.judgement.rankings import OTHER, shared_order
 from harness.judgement.statistics import original_counts, paired_test
 from harness.opening import model_answers, network_answers
-from harness.predictions import compose_goodnet, decode
-from harness.records import Artifact, Checkpoint, ReferenceNet
+from harness.records.errors import Status, SubmissionError
+from harness.records.findings import Lineage, SplitOriginals, Step, Steps
+from harness.records.predictions import compose_goodnet, decode
+from harness.records.record import Artifact, Checkpoint, ReferenceNet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.assignment import Place
-    from harness.findings import OriginalCounts, Paired
+    from harness.records.findings import OriginalCounts, Paired
     from reference.deepid import Weights
 
     Encoded = Mapping[str, np.ndarray]

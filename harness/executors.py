@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from harness.errors import HarnessError
+from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
 from harness.judgement.rubric import read_rubric, rubric_of
 from harness.judgement.scoring import total
 from harness.judgement.statistics import (
@@ -21,6 +20,7 @@ from harness.judgement.statistics import (
 from harness.judgement.verdict import judged_again
 from harness.judgement.views import instructor_view, student_view
 from harness.metrics import attack_success_rate, clean_accuracy, defense_effectiveness
+from harness.records.errors import HarnessError
 from harness.renderers.columns import ABSENT, one_line, percent
 from harness.store import Store
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from harness.findings import Comparison, Diagnosis, OriginalCounts, SplitOriginals
-    from harness.records import Checkpoint, Counts, Record, SplitCounts
+    from harness.records.findings import Comparison, Diagnosis, OriginalCounts, SplitOriginals
+    from harness.records.record import Checkpoint, Counts, Record, SplitCounts
 
 _ANSWERS = {True: "yes", False: "NO", None: "?"}
 NET_HEADINGS = ("X", "net", "split", "clean accuracy (95 %)", "ASR (95 %)", "TPR (95 %)",

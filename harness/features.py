@@ -22,7 +22,7 @@ import numpy as np
 
 from harness.evaluation import NetAnswers, known_network_answers
 from harness.hashing import array_hash
-from harness.predictions import encode_scores
+from harness.records.predictions import encode_scores
 from harness.store import replaced_file, require_known
 from reference.deepid import PREDICTION_BATCH, Weights, forward_batches
 from reference.tail import SAMPLE, Caller, in_blocks
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from harness.records import LabeledSet
+    from harness.records.record import LabeledSet
 
 FORMAT_VERSION = 1
 MAX_FOLDER_BYTES = 1 << 30

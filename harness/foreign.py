@@ -19,17 +19,17 @@ import numpy as np
 
 from harness import sandbox, worker
 from harness.environment import processors
-from harness.errors import Status, SubmissionError
 from harness.evaluation import FAILURE_STATUS, WORKER, NetAnswers, printable
 from harness.image_sets import let_go
-from harness.predictions import Stream, deal_streams, gather
-from harness.records import Probe
+from harness.records.errors import Status, SubmissionError
+from harness.records.predictions import Stream, deal_streams, gather
+from harness.records.record import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from harness.records import Benchmark, LabeledSet
+    from harness.records.record import Benchmark, LabeledSet
     from harness.staging import Staged
 
 ASK_IMAGES = 2048

@@ -16,18 +16,18 @@ from harness.assignment import Found, Place, assign
 from harness.bench import Bench, Model, split_counts
 from harness.discovery import discover
 from harness.environment import environment
-from harness.errors import HarnessError, Status, SubmissionError
 from harness.evidence import checkpoint, opened, originals, printable_path, reference_nets
 from harness.hashing import array_hash
 from harness.judgement.verdict import judged
 from harness.opening import opened_models
-from harness.records import SCHEMA_VERSION, DatasetIdentity, Record
+from harness.records.errors import HarnessError, Status, SubmissionError
+from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
 from harness.store import safe_name, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.records import Checkpoint, Submission
+    from harness.records.record import Checkpoint, Submission
 
 
 def grade_folder(folder: Path, bench: Bench, name: str | None = None) -> Record:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from harness.errors import HarnessError
 from harness.hashing import array_hash
-from harness.records import Benchmark, LabeledSet
+from harness.records.errors import HarnessError
+from harness.records.record import Benchmark, LabeledSet
 
 if TYPE_CHECKING:
     from pathlib import Path

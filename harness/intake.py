@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.discovery import MAX_ENTRIES
 from harness.downloads import bulk_folder, refusal
-from harness.errors import HarnessError
+from harness.records.errors import HarnessError
 from harness.store import safe_name
 from harness.unpacking import SUFFIXES, is_archive, unpack, without_suffix
 

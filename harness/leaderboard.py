@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from harness.judgement.checks import checkpoint_passes
 from harness.judgement.scoring import total
 from harness.metrics import defense_effectiveness
-from harness.records import Board, Row
+from harness.records.record import Board, Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.records import Checkpoint, Record
+    from harness.records.record import Checkpoint, Record
 
 
 BY = ("checkpoints_passed", "defense_effectiveness")

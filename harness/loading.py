@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from harness.predictions import encode_labels, encode_scores
 from harness.quiet import import_tensorflow
+from harness.records.predictions import encode_labels, encode_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable

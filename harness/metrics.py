@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.records import Counts
+from harness.records.record import Counts
 
 if TYPE_CHECKING:
-    from harness.predictions import Answers
+    from harness.records.predictions import Answers
 
 
 def counts(

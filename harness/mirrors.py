@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from harness.errors import HarnessError
+from harness.records.errors import HarnessError
 from harness.store import replaced_file, write_text
 
 if TYPE_CHECKING:

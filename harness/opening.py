@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from harness import evaluation
 from harness.bench import SETS, Bench, Model
 from harness.environment import processors
-from harness.errors import Status, SubmissionError
 from harness.features import shared_answers
 from harness.foreign import ForeignJob, asked_again, foreign_answers
 from harness.hashing import array_hash
-from harness.records import Candidate
+from harness.records.errors import Status, SubmissionError
+from harness.records.record import Candidate
 from harness.sandbox import Limits, sandbox_problem
 from harness.staging import stage
 from harness.store import StoredAnswers, answers_key
@@ -22,7 +22,7 @@ from harness.store import StoredAnswers, answers_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.records import Probe, Submission
+    from harness.records.record import Probe, Submission
     from reference.deepid import Weights
 
 

@@ -23,7 +23,6 @@ from harness.datasets import (
     make,
     require_data,
 )
-from harness.errors import HarnessError
 from harness.evaluation import trusted_weights
 from harness.features import FeatureStore
 from harness.hashing import array_hash
@@ -33,6 +32,7 @@ from harness.judgement.rankings import Rankings, known_rankings, measured_rankin
 from harness.judgement.rubric import rubric_of
 from harness.kept_sets import KeptSets
 from harness.opening import network_answers
+from harness.records.errors import HarnessError
 from harness.store import Store, require_known
 
 if TYPE_CHECKING:

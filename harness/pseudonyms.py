@@ -9,7 +9,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
+from harness.records.errors import HarnessError
 from harness.store import replaced_file
 
 if TYPE_CHECKING:

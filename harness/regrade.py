@@ -8,9 +8,9 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
 from harness.judgement.rubric import read_rubric, rubric_of
 from harness.judgement.verdict import judged_again
+from harness.records.errors import HarnessError
 from harness.store import Store, write_text
 
 if TYPE_CHECKING:

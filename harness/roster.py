@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
+from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

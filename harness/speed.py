@@ -13,12 +13,12 @@ import numpy as np
 from harness.bench import Model
 from harness.discovery import discover
 from harness.environment import processors
-from harness.errors import SubmissionError
 from harness.evidence import printable_path
 from harness.foreign import foreign_model
 from harness.opening import foreign_job, read
-from harness.predictions import Stream, compose_goodnet, encode_scores
-from harness.records import Candidate, Checkpoint, Timing
+from harness.records.errors import SubmissionError
+from harness.records.predictions import Stream, compose_goodnet, encode_scores
+from harness.records.record import Candidate, Checkpoint, Timing
 from harness.timing import THROUGHPUT_BATCH, measure
 from reference.deepid import packed, predictor
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from harness.bench import Bench
-    from harness.records import Record, Speed
+    from harness.records.record import Record, Speed
 
 _NO_CANDIDATE = Candidate(path="", format="h5", size_bytes=0, role=None, drop_points=None)
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.discovery import MAX_DEPTH, MAX_ENTRIES, MAX_MODEL_BYTES, check_regular
-from harness.errors import Status, SubmissionError
+from harness.records.errors import Status, SubmissionError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.records import Candidate
+    from harness.records.record import Candidate
 
 _CHUNK = 1 << 20
 MAX_SOURCES = 50

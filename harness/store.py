@@ -18,8 +18,8 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from harness.errors import HarnessError
-from harness.records import SCHEMA_VERSION, Record
+from harness.records.errors import HarnessError
+from harness.records.record import SCHEMA_VERSION, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.records import Speed
+from harness.records.record import Speed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

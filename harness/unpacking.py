@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from harness import archives, sandbox
 from harness.discovery import MAX_DEPTH, MAX_ENTRIES, MAX_MODEL_BYTES
-from harness.errors import HarnessError, Status, SubmissionError
+from harness.records.errors import HarnessError, Status, SubmissionError
 
 if TYPE_CHECKING:
     from collections.abc import Generator

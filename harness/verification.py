@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from harness.batch import Batch, Setup
 from harness.bench import Options
-from harness.errors import HarnessError
 from harness.intake import Entry
 from harness.preparation import prepare
+from harness.records.errors import HarnessError
 from harness.renderers.columns import one_line
 from harness.reporting import shown_progress
 from harness.store import Store
@@ -18,7 +18,7 @@ from harness.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.records import Checkpoint, Record
+    from harness.records.record import Checkpoint, Record
 
 
 def verification(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.errors import HarnessError
+from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.errors import HarnessError
-from harness.findings import Thresholds
 from harness.judgement.lineage import zeroed
 from harness.metrics import attack_success_rate, clean_accuracy, counts
-from harness.predictions import compose_goodnet, decode, encode_labels
+from harness.records.errors import HarnessError
+from harness.records.findings import Thresholds
+from harness.records.predictions import compose_goodnet, decode, encode_labels
 from harness.store import replaced_file, write_text
 from reference.deepid import CONV_3_CHANNELS, PREDICTION_BATCH, Weights, load_network
 from reference.pruning import (
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.curves import Curve
-    from harness.records import Counts
+    from harness.records.record import Counts
     from reference.inputs import Inputs
 
 

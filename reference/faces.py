@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.errors import HarnessError
 from harness.hashing import array_hash
+from harness.records.errors import HarnessError
 from harness.store import replaced_path
 from reference.portrait import render
 from reference.shapes import HEIGHT, WIDTH

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.image_sets import Keeper
-    from harness.records import Benchmark, LabeledSet
+    from harness.records.record import Benchmark, LabeledSet
     from reference.deepid import Weights
 
 

@@ -19,7 +19,7 @@ from harness.features import FeatureStore, shared_answers
 from harness.hashing import array_hash
 from harness.image_sets import let_go
 from harness.judgement.lineage import zeroed
-from harness.predictions import encode_scores
+from harness.records.predictions import encode_scores
 from harness.store import Store, answers_key, write_text
 from reference.deepid import forward_batches, survey_batches
 from reference.pruning import mean_activations, pruning_order, sweep
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.curves import Curve
-    from harness.records import LabeledSet
+    from harness.records.record import LabeledSet
     from reference.deepid import Weights
     from reference.inputs import Inputs
 

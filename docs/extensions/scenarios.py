@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from worked_example import badnet, benchmark, correct, example, order, rankings
 
-from harness.findings import Contract, Step, Steps
 from harness.judgement.crossing import first_crossing
 from harness.judgement.lineage import fingerprint, lineage, narrowed, zeroed
 from harness.judgement.rubric import default_rubric
 from harness.judgement.verdict import judged_again
-from harness.records import Claim, Probe
+from harness.records.findings import Contract, Step, Steps
+from harness.records.record import Claim, Probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from harness.findings import Diagnosis
-    from harness.records import Checkpoint, Record
+    from harness.records.findings import Diagnosis
+    from harness.records.record import Checkpoint, Record
     from reference.deepid import Weights
 
 X = {2.0: 0, 4.0: 1, 10.0: 2}

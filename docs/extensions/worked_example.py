@@ -12,11 +12,11 @@ import msgspec
 
 from harness.datasets import datasets_folder, load_benchmark
 from harness.judgement.rankings import Rankings, known_rankings
-from harness.records import Record
+from harness.records.record import Record
 from harness.weights import read_model
 
 if TYPE_CHECKING:
-    from harness.records import Benchmark, Checkpoint
+    from harness.records.record import Benchmark, Checkpoint
     from reference.deepid import Weights
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -30,7 +30,7 @@ FORMATS: dict[str, str] = {
 def renderer(name: str) -> Callable[[Course], Rendered]:
     """The pure function of a format. Raises HarnessError for an unknown one."""
     if name not in FORMATS:
-        from harness.errors import HarnessError
+        from harness.records.errors import HarnessError
 
         raise HarnessError(f"no format {name!r}; there are {', '.join(FORMATS)}")
     render: Callable[[Course], Rendered] = import_module(FORMATS[name]).render

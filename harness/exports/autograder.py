@@ -18,9 +18,9 @@ from pathlib import Path
 import click
 
 from harness.datasets import child_environment, load_benchmark
-from harness.errors import HarnessError, Status
 from harness.exports import export
 from harness.exports.course import Rendered, Wishes
+from harness.records.errors import HarnessError, Status
 from harness.renderers.columns import one_line
 from harness.store import Store, write_text
 

@@ -12,17 +12,17 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from harness.datasets import badnet_file, benchmark_names, datasets_folder, has_data, load_benchmark
-from harness.errors import HarnessError
 from harness.exports.autograder import BADNET, DATA, DATASET, MEMORY, RUBRIC
 from harness.exports.scores import columns
 from harness.judgement.rubric import default_rubric, read_rubric
+from harness.records.errors import HarnessError
 from harness.store import replaced_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from harness.records import Benchmark
+    from harness.records.record import Benchmark
 
 Contents = dict[str, "Path | str"]
 """What goes into an archive, by the name it gets there: a file, or a text."""

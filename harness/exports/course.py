@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from harness.attempts import standings, with_standings
-from harness.errors import HarnessError, Status
 from harness.judgement.rubric import rubric_of
 from harness.judgement.verdict import judged_again
 from harness.judgement.views import student_view
 from harness.leaderboard import board
+from harness.records.errors import HarnessError, Status
 from harness.renderers.columns import one_line
 from harness.store import Store
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.attempts import Standings
-    from harness.findings import Diagnosis
     from harness.judgement.rubric import Rubric
-    from harness.records import Board, Check, Checkpoint, Record
+    from harness.records.findings import Diagnosis
+    from harness.records.record import Board, Check, Checkpoint, Record
     from harness.roster import Person
 
 OURS = (Status.NOT_GRADED, Status.HARNESS_ERROR)

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.attempts import chosen, standings
-from harness.errors import HarnessError
 from harness.exports.course import undecided
 from harness.judgement.scoring import total
+from harness.records.errors import HarnessError
 from harness.renderers.columns import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from harness.exports.course import Course
-    from harness.records import Record
+    from harness.records.record import Record
     from harness.roster import Person
 
 

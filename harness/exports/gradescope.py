@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.exports.course import Course
-    from harness.findings import Points
-    from harness.records import Record
+    from harness.records.findings import Points
+    from harness.records.record import Record
 
 FILE = "results.json"
 _STATUS = {True: "passed", False: "failed"}

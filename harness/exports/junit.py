@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from harness.errors import Status
 from harness.exports.course import OURS, Rendered, checks, where
+from harness.records.errors import Status
 from harness.renderers.columns import one_line
 
 if TYPE_CHECKING:
     from harness.exports.course import Course
-    from harness.records import Check, Record
+    from harness.records.record import Check, Record
 
 _OUTCOMES = ("failure", "error", "skipped")
 

@@ -12,7 +12,7 @@ from harness.metrics import attack_success_rate, clean_accuracy
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.records import Checkpoint, Record
+    from harness.records.record import Checkpoint, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

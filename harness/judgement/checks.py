@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.errors import Status
 from harness.judgement.rankings import OFFICIAL
-from harness.records import Check
+from harness.records.errors import Status
+from harness.records.record import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.findings import Contract, Crossing
-    from harness.records import Checkpoint, Probe
+    from harness.records.findings import Contract, Crossing
+    from harness.records.record import Checkpoint, Probe
 
 DROP = "clean_accuracy_drop"
 FIRST_CROSSING = "first_crossing"

@@ -13,12 +13,12 @@ from fractions import Fraction
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from harness.findings import Comparison
+from harness.records.findings import Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from harness.records import Benchmark, Claim, Counts, Record, SplitCounts
+    from harness.records.record import Benchmark, Claim, Counts, Record, SplitCounts
 
     Net = tuple[str, float | None, str]
     """Which net on which split: (badnet, repaired or goodnet; X; valid or test)."""

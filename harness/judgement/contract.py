@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.findings import Breach, Contract
-from harness.predictions import decode
+from harness.records.findings import Breach, Contract
+from harness.records.predictions import decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

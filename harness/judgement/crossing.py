@@ -11,13 +11,13 @@ from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING
 
-from harness.findings import Crossing
+from harness.records.findings import Crossing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.findings import Step, Steps
-    from harness.records import Counts
+    from harness.records.findings import Step, Steps
+    from harness.records.record import Counts
 
 
 def crossing(badnet: Counts, repaired: Counts, steps: Steps | None, points: float) -> Crossing:

@@ -13,18 +13,18 @@ from importlib.resources import files
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
-from harness.errors import Status
-from harness.findings import Diagnosis
 from harness.judgement.checks import PRESENT
 from harness.judgement.crossing import follows_relative_rule
 from harness.judgement.lineage import THIS_BADNET
 from harness.judgement.rankings import DECREASING, INDEX, OTHER
+from harness.records.errors import Status
+from harness.records.findings import Diagnosis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.findings import Comparison, Lineage, Thresholds
-    from harness.records import Checkpoint, Record
+    from harness.records.findings import Comparison, Lineage, Thresholds
+    from harness.records.record import Checkpoint, Record
 
 SHOWN_CHANNELS = 10
 

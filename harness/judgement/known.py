@@ -15,7 +15,7 @@ from harness.weights import ForeignModelError, RejectedFileError, read_model
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.records import Benchmark
+    from harness.records.record import Benchmark
 
 
 @cache  # a course is judged again in seconds, and asks for every record

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.findings import LayerChange, Lineage
 from harness.hashing import array_hash
+from harness.records.findings import LayerChange, Lineage
 from reference.deepid import by_channel
 
 if TYPE_CHECKING:

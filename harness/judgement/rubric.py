@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, Status
-from harness.findings import Override, Thresholds
 from harness.judgement.checks import DROP, FIRST_CROSSING, ORDER
+from harness.records.errors import HarnessError, Status
+from harness.records.findings import Override, Thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.errors import Status
-from harness.findings import Loss, Override, Points
 from harness.judgement.checks import CONTRACT, PRESENT
 from harness.metrics import attack_success_rate, clean_accuracy
+from harness.records.errors import Status
+from harness.records.findings import Loss, Override, Points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from harness.judgement.rubric import Item, Rubric
-    from harness.records import Checkpoint, Counts, Record, ReferenceNet
+    from harness.records.record import Checkpoint, Counts, Record, ReferenceNet
 
 
 def scored(record: Record, rubric: Rubric) -> Record:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.findings import OriginalCounts, Paired
+from harness.records.findings import OriginalCounts, Paired
 
 if TYPE_CHECKING:
-    from harness.predictions import Answers
-    from harness.records import Counts
+    from harness.records.predictions import Answers
+    from harness.records.record import Counts
 
 Z_95 = 1.959963984540054
 """The normal distribution's 97.5 % quantile."""

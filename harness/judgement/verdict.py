@@ -24,9 +24,9 @@ from harness.judgement.scoring import scored
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from harness.findings import Thresholds
     from harness.judgement.rubric import Rubric
-    from harness.records import Benchmark, Check, Checkpoint, Record
+    from harness.records.findings import Thresholds
+    from harness.records.record import Benchmark, Check, Checkpoint, Record
 
 _EVIDENCE_SINCE = 2
 """Schema version from which a record holds what it takes to judge it again."""

@@ -14,8 +14,8 @@ from harness.judgement.checks import CONTRACT
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from harness.findings import Points, SplitOriginals
-    from harness.records import Check, Checkpoint, Record, ReferenceNet, SplitCounts
+    from harness.records.findings import Points, SplitOriginals
+    from harness.records.record import Check, Checkpoint, Record, ReferenceNet, SplitCounts
 
 HIDDEN = "hidden for now"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
-from harness.errors import HarnessError
+from harness.records.errors import HarnessError
 from harness.renderers.columns import one_line
 
 if TYPE_CHECKING:

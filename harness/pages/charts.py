@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from harness.curves import Curve
-    from harness.records import Checkpoint, Record, ReferenceNet, SplitCounts
+    from harness.records.record import Checkpoint, Record, ReferenceNet, SplitCounts
 
 _CHANNELS_APART = 3
 """How far names on the curve must be apart to be read."""

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from harness.console import one_line_errors
-from harness.errors import HarnessError
+from harness.records.errors import HarnessError
 
 _PATH = click.Path(path_type=Path)
 _KINDS = (".svg", ".png")

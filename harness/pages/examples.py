@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.datasets import has_data, load_benchmark
-from harness.errors import HarnessError
 from harness.kept_sets import KeptSets
 from harness.pages.charts import label
-from harness.predictions import compose_goodnet, decode
+from harness.records.errors import HarnessError
+from harness.records.predictions import compose_goodnet, decode
 from harness.store import answers_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from harness.predictions import Answers
-    from harness.records import Benchmark, Checkpoint, Record
+    from harness.records.predictions import Answers
+    from harness.records.record import Benchmark, Checkpoint, Record
     from harness.store import Store, StoredAnswers
 
 _EACH = 2

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.attempts import with_standings
-from harness.errors import HarnessError
 from harness.judgement.views import instructor_view, student_view
 from harness.leaderboard import board
 from harness.pages import assets
 from harness.pages.assets import SUBMISSIONS
+from harness.records.errors import HarnessError
 from harness.store import Store, write_text
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from harness.attempts import Standings
     from harness.judgement.rubric import Rubric
-    from harness.records import Board, Record
+    from harness.records.record import Board, Record
 
 AUDIENCES = ("student", "instructor")
 INDEX = "index.html"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from harness.errors import Status
 from harness.judgement.checks import PRESENT
 from harness.pages import assets
 from harness.pages.assets import SUBMISSIONS
 from harness.pages.charts import SPLIT_NAMES, rates, scatter_figure, shown_split
 from harness.pages.inline import inlined
+from harness.records.errors import Status
 from harness.renderers import plots
 from harness.renderers.columns import attempt, family, known_ratio, one_line, tells_attempts
 from harness.store import safe_name
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from harness.records import Board, Record, Row
+    from harness.records.record import Board, Record, Row
 
 
 def render(board: Board, records: Sequence[Record], audience: str) -> str:

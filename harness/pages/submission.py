@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from harness.curves import Curve
     from harness.pages.examples import Example
-    from harness.records import Record, Row
+    from harness.records.record import Record, Row
 
 _TONES = {"passed": "good", "failed": "bad", "open": "open"}
 

@@ -10,8 +10,8 @@ from harness.renderers.columns import ABSENT, NOISY, family, known_ratio
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.findings import Comparison
-    from harness.records import Artifact, Record, Speed
+    from harness.records.findings import Comparison
+    from harness.records.record import Artifact, Record, Speed
 
 ANSWERS = {True: "passed", False: "failed", None: "open"}
 

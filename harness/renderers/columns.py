@@ -12,7 +12,7 @@ from harness.timing import is_noisy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.records import Board, Checkpoint, Counts, Row, Speed, SplitCounts
+    from harness.records.record import Board, Checkpoint, Counts, Row, Speed, SplitCounts
 
 HEADINGS = (
     "rank", "submission", "passed", "DER", "X", "family", "channels",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.renderers.columns import one_line, tells_attempts
 
 if TYPE_CHECKING:
-    from harness.records import Board, Checkpoint, Counts
+    from harness.records.record import Board, Checkpoint, Counts
 
 _OWN = ("rank", "submission", "status", "reason", "checkpoints_passed", "checkpoints_required",
         "defense_effectiveness")  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.renderers.columns import headings, table
 
 if TYPE_CHECKING:
-    from harness.records import Board
+    from harness.records.record import Board
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~#!@])")
 

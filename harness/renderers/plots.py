@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
+from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -33,7 +33,7 @@ from io import FileIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from harness.errors import HarnessError
+from harness.records.errors import HarnessError
 from harness.sandbox import confined, enclosure, family, seccomp
 from harness.sandbox.child import Child, ChildFailure, Limits
 from harness.sandbox.guardian import Bounds, Command, Guardian

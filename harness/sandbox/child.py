@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
+from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
     from io import FileIO

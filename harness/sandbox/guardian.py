@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
+from harness.records.errors import HarnessError
 from harness.sandbox import family
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 import pytest
 
 from harness.assignment import Found, assign
-from harness.errors import SubmissionError
-from harness.records import Candidate
+from harness.records.errors import SubmissionError
+from harness.records.record import Candidate
 
 CLASSES, REQUIRED = 1283, (2.0, 4.0, 10.0)
 

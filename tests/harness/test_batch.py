@@ -20,9 +20,9 @@ import pytest
 from models import known_config, write_full
 
 from harness.bench import Options
-from harness.errors import Status
 from harness.grade import grade_folder
 from harness.preparation import prepare
+from harness.records.errors import Status
 from harness.reporting import Quiet
 
 ROOT = Path(__file__).resolve().parents[2]

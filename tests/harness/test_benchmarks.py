@@ -8,8 +8,8 @@ import pytest
 from models import write_set
 
 from harness import benchmarks, datasets
-from harness.errors import HarnessError
-from harness.records import Benchmark
+from harness.records.errors import HarnessError
+from harness.records.record import Benchmark
 
 NAMES = {"valid": "valid.h5", "test": "test.h5", "bd_valid": "bd_valid.h5", "bd_test": "bd_test.h5"}
 

@@ -20,8 +20,8 @@ from models import known_config, write_full
 from worker_calls import overlapping, preparation
 
 from harness.cluster import Workers, connected
-from harness.errors import HarnessError
 from harness.executors import UnusableError
+from harness.records.errors import HarnessError
 from harness.terms import terms
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,10 +10,10 @@ import pytest
 from models import write_set
 
 from harness.datasets import OFFICIAL_FILES, load_benchmark, load_sets, read_description
-from harness.errors import HarnessError
 from harness.image_sets import let_go, read_set
 from harness.kept_sets import KeptSets
-from harness.records import Benchmark
+from harness.records.errors import HarnessError
+from harness.records.record import Benchmark
 
 BENCHMARK = Benchmark(schema_version=1, name="t", title="t", files=OFFICIAL_FILES)
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from harness.discovery import MAX_MODEL_BYTES, discover, drop_points_in_name
-from harness.errors import HarnessError, SubmissionError
+from harness.records.errors import HarnessError, SubmissionError
 
 REQUIRED = (2.0, 4.0, 10.0)
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from records_by_hand import checkpoint, good_checkpoints, record
 
-from harness.errors import HarnessError
 from harness.explain import explanation
 from harness.judgement.rubric import default_rubric
 from harness.judgement.verdict import judged
+from harness.records.errors import HarnessError
 from harness.store import Store
 
 HOSTILE = "s\x1b[31m\nPoints\n  100 of 100 | <b>\u202e"

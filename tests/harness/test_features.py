@@ -10,7 +10,7 @@ from harness import features
 from harness.evaluation import known_network_answers
 from harness.features import FeatureStore, origin, shared_answers
 from harness.judgement.lineage import narrowed, zeroed
-from harness.records import LabeledSet
+from harness.records.record import LabeledSet
 from harness.weights import read_model
 from reference import deepid, tail
 

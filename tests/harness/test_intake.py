@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from harness import downloads, unpacking
 from harness.discovery import MAX_DEPTH, MAX_ENTRIES
-from harness.errors import HarnessError, Status, SubmissionError
 from harness.intake import Entry, bulk_folder, commit_of, entries, folder_of
+from harness.records.errors import HarnessError, Status, SubmissionError
 
 SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar")
 

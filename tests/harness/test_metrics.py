@@ -9,8 +9,8 @@ from harness.metrics import (
     counts,
     defense_effectiveness,
 )
-from harness.predictions import NOT_FINITE, decode
-from harness.records import Counts
+from harness.records.predictions import NOT_FINITE, decode
+from harness.records.record import Counts
 
 CLASSES = 3
 

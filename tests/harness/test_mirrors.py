@@ -15,8 +15,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from harness import mirrors
 from harness.cli import main
-from harness.errors import HarnessError
 from harness.mirrors import Mirror, results_at
+from harness.records.errors import HarnessError
 
 ROOT = Path(__file__).resolve().parents[2]
 BOARDS = ("leaderboard.csv", "leaderboard.json", "leaderboard.md")

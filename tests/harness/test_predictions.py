@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.predictions import (
+from harness.records.predictions import (
     NOT_FINITE,
     compose_goodnet,
     deal_streams,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.batch import submissions
-from harness.errors import HarnessError
 from harness.pseudonyms import pseudonyms
+from harness.records.errors import HarnessError
 
 HOSTILE = ["=cmd|' /C calc'!A0", "'quoted", "a,b", 'say "x"', "two\nlines", "<script>", "\u202egnp",
            "a|b", "-1", "@x", os.fsdecode(b"\xff"), "r\r"]  # fmt: skip

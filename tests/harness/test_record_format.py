@@ -9,10 +9,10 @@ import msgspec
 import pytest
 from records_by_hand import artifact, checkpoint, counts, good_checkpoints, record
 
-from harness.errors import Status
-from harness.findings import Contract, Diagnosis
-from harness.record_format import rendered
-from harness.records import Checkpoint, Probe, Record, SplitCounts
+from harness.records.errors import Status
+from harness.records.findings import Contract, Diagnosis
+from harness.records.json_schema import rendered
+from harness.records.record import Checkpoint, Probe, Record, SplitCounts
 from harness.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]

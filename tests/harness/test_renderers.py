@@ -9,10 +9,10 @@ import pytest
 from records_by_hand import checkpoint, good_checkpoints, record
 
 from harness.attempts import standings, with_standings
-from harness.errors import Status
-from harness.findings import LayerChange
 from harness.leaderboard import board
-from harness.records import Speed, Timing
+from harness.records.errors import Status
+from harness.records.findings import LayerChange
+from harness.records.record import Speed, Timing
 from harness.renderers import csv, markdown, text
 from harness.renderers import json as json_renderer
 from harness.renderers.columns import HEADINGS, family, table

@@ -12,9 +12,9 @@ from records_by_hand import good_checkpoints
 from records_by_hand import record as record_by_hand
 
 from harness.attempts import Standing, chosen, in_pseudonyms, standings
-from harness.errors import HarnessError, Status
-from harness.findings import Points
-from harness.records import SCHEMA_VERSION, DatasetIdentity, Record
+from harness.records.errors import HarnessError, Status
+from harness.records.findings import Points
+from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
 from harness.roster import Person, read_roster
 
 

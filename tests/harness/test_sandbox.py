@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from harness import sandbox
-from harness.errors import HarnessError
+from harness.records.errors import HarnessError
 from harness.sandbox import enclosure, family, guardian, seccomp
 
 PROBLEM = sandbox.sandbox_problem()
@@ -149,7 +149,7 @@ def test_named_files_and_images_are_readable_and_arguments_name_them(tmp_path, p
 @BOTH
 def test_our_packages_can_be_imported_and_the_script_is_main(payload, sandboxed):
     script = payload("""
-        import harness.errors, reference
+        import harness.records.errors, reference
         tell([__name__, __file__, sys.argv[0], sys.flags.isolated])
     """)
     with start(script, sandboxed=sandboxed) as child:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError, Status
-from harness.records import SCHEMA_VERSION, DatasetIdentity, Record
+from harness.records.errors import HarnessError, Status
+from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
 from harness.store import (
     PREDICTIONS_VERSION,
     Store,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.errors import HarnessError
+from harness.records.errors import HarnessError
 from reference.defence import pruning_curve, repairs
 from reference.inputs import load_inputs
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from hostile import NAMES, hostile_record
 from records_by_hand import both, checkpoint, counts, good_checkpoints, record
 
-from harness.errors import Status
-from harness.findings import Comparison
 from harness.judgement.rubric import StudentView, default_rubric
 from harness.judgement.verdict import judged
-from harness.records import ReferenceNet, Speed, Timing
+from harness.records.errors import Status
+from harness.records.findings import Comparison
+from harness.records.record import ReferenceNet, Speed, Timing
 from harness.store import Store
 
 REQUIRED = (2.0, 4.0, 10.0)

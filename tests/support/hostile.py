@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from records_by_hand import artifact, checkpoint, record
 
-from harness.errors import Status
-from harness.findings import Comparison, Diagnosis, Override, Points
-from harness.records import Check, DatasetIdentity
+from harness.records.errors import Status
+from harness.records.findings import Comparison, Diagnosis, Override, Points
+from harness.records.record import Check, DatasetIdentity
 
 NAMES = (
     "<script>alert(1)</script>",

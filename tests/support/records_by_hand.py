@@ -1,9 +1,9 @@
 """Records written down by hand, for tests of what is drawn from them."""
 
-from harness.errors import Status
-from harness.findings import Lineage, Step, Steps
 from harness.judgement.checks import presence_checks
-from harness.records import (
+from harness.records.errors import Status
+from harness.records.findings import Lineage, Step, Steps
+from harness.records.record import (
     SCHEMA_VERSION,
     Artifact,
     Checkpoint,

@@ -14,12 +14,12 @@ import xmlschema
 import yaml
 from records_by_hand import checkpoint, good_checkpoints, record
 
-from harness.errors import HarnessError, Status
 from harness.exports import FORMATS, export, renderer
 from harness.exports.course import Course, Wishes, course_of
-from harness.findings import Diagnosis, Override
 from harness.judgement.rubric import StudentView, default_rubric
 from harness.judgement.verdict import judged
+from harness.records.errors import HarnessError, Status
+from harness.records.findings import Diagnosis, Override
 from harness.roster import Person
 from harness.store import Store
 
@@ -194,7 +194,7 @@ def test_hidden_points_hide_every_scored_test_and_no_check():
 
 
 def test_a_hidden_diagnosis_and_a_hidden_contract_are_not_shown():
-    from harness.findings import Contract
+    from harness.records.findings import Contract
 
     contract = Contract(against="B and B'", width=1284, images=100, broken=9, abstained=0,
                         outside=0, outside_label=None, as_repaired=91)  # fmt: skip

@@ -7,7 +7,7 @@ from records_by_hand import both, checkpoint, counts, record
 
 from harness.datasets import load_benchmark
 from harness.judgement.claims import agree, claim_comparisons, published_comparisons
-from harness.records import Claim, DatasetIdentity
+from harness.records.record import Claim, DatasetIdentity
 
 N = 12830
 X2 = checkpoint(

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.findings import Breach
 from harness.judgement.contract import contract
-from harness.predictions import compose_goodnet
+from harness.records.findings import Breach
+from harness.records.predictions import compose_goodnet
 
 N = 10
 B = {"valid": np.array([1, 2, 3, 4], np.uint16), "bd_valid": np.array([0, 0, 0], np.uint16)}

@@ -3,7 +3,6 @@
 import pytest
 from records_by_hand import counts
 
-from harness.findings import Crossing, Step, Steps
 from harness.judgement.checks import drop_check, first_crossing_check
 from harness.judgement.crossing import (
     crossing,
@@ -11,6 +10,7 @@ from harness.judgement.crossing import (
     follows_relative_rule,
     images_needed,
 )
+from harness.records.findings import Crossing, Step, Steps
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from harness.assignment import Found, assign
 from harness.bench import SETS, Bench, Model, Options, split_counts
 from harness.discovery import drop_points_in_name
 from harness.evidence import checkpoint, opened
-from harness.findings import Step, Steps
 from harness.hashing import array_hash
 from harness.judgement import lineage as lin
 from harness.judgement.diagnoses import explanations
@@ -24,8 +23,9 @@ from harness.judgement.rankings import measured_rankings
 from harness.judgement.rubric import default_rubric
 from harness.judgement.verdict import judged
 from harness.opening import network_answers
-from harness.predictions import compose_goodnet
-from harness.records import (
+from harness.records.findings import Step, Steps
+from harness.records.predictions import compose_goodnet
+from harness.records.record import (
     SCHEMA_VERSION,
     Benchmark,
     Candidate,

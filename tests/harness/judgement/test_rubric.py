@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records_by_hand import artifact, both, checkpoint, counts, good_checkpoints, lineage, record
 
-from harness.errors import HarnessError, Status
-from harness.findings import Contract, Override
 from harness.judgement.rubric import default_rubric, read_rubric
 from harness.judgement.scoring import scored, total
 from harness.judgement.verdict import judged
 from harness.judgement.views import instructor_view, student_view
-from harness.records import Claim, ReferenceNet
+from harness.records.errors import HarnessError, Status
+from harness.records.findings import Contract, Override
+from harness.records.record import Claim, ReferenceNet
 
 RUBRIC = default_rubric()
 REFERENCE = tuple(

@@ -9,7 +9,6 @@ from scipy.stats import binomtest
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from harness.findings import OriginalCounts
 from harness.judgement.statistics import (
     exact_mcnemar,
     false_positive_rate,
@@ -20,7 +19,8 @@ from harness.judgement.statistics import (
     true_positive_rate,
     wilson_interval,
 )
-from harness.predictions import decode
+from harness.records.findings import OriginalCounts
+from harness.records.predictions import decode
 
 
 @given(st.integers(1, 13_000), st.data())

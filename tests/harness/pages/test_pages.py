@@ -354,7 +354,7 @@ def uris(labeled):
 
 def test_what_g_said_beside_an_image_is_what_is_stored(course, small):
     from harness.pages.examples import shown_examples
-    from harness.predictions import compose_goodnet
+    from harness.records.predictions import compose_goodnet
 
     (own,) = Store(course).records()
     first, hashes = own.checkpoints[0], own.dataset.arrays

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.errors import Status
-from harness.findings import (
+from harness.records.errors import Status
+from harness.records.findings import (
     Comparison,
     Contract,
     Crossing,

@@ -6,7 +6,7 @@ import inspect
 import json
 from typing import Any
 
-from harness.records import SCHEMA_VERSION, Record
+from harness.records.record import SCHEMA_VERSION, Record
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
