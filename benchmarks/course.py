@@ -29,7 +29,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 import students  # noqa: E402
 from costs import Cost, cost_of  # noqa: E402
 
-from harness.quiet import import_tensorflow  # noqa: E402
+from harness.networks.tensorflow import import_tensorflow  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

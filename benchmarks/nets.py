@@ -9,13 +9,13 @@ import numpy as np
 
 from harness.datasets import load_benchmark
 from harness.judgement.lineage import zeroed
-from harness.quiet import import_tensorflow
-from harness.weights import read_model
+from harness.networks.tensorflow import import_tensorflow
+from harness.networks.weight_files import read_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reference.deepid import Weights
+    from harness.networks.deepid import Weights
 
 ROOT = Path(__file__).resolve().parents[1]
 BADNET = ROOT / "datasets" / "faces" / "bd_weights.h5"
@@ -56,7 +56,7 @@ def _wrapped(weights: Weights) -> Any:
     import_tensorflow()
     import keras
 
-    from reference.deepid import load_network
+    from harness.networks.deepid import load_network
 
     known = load_network(weights)
     return keras.Model(known.inputs, keras.layers.Dropout(0.5)(known.outputs[0]))

@@ -30,8 +30,8 @@ def official_run(clean: Path, backdoored: Path, model_file: Path) -> tuple[int, 
 
 def load_network_file(path: Path) -> Any:
     """The model of a weights file, as the lab's architecture module makes it."""
-    from harness.weights import read_model
-    from reference.deepid import load_network
+    from harness.networks.deepid import load_network
+    from harness.networks.weight_files import read_model
 
     return load_network(read_model(path).weights)
 
@@ -44,7 +44,7 @@ def notebook_steps(
     ``data``: (images, labels) pairs of valid and bd_valid.
     """
     from harness.judgement.lineage import zeroed
-    from reference.deepid import set_weights
+    from harness.networks.deepid import set_weights
 
     counts = []
     for channels in pruned_sets:

@@ -97,7 +97,7 @@ def process(scratch: Path, *arguments: str | Path, codes: Sequence[int] = (0, 1)
 
 def sweep_rows(rounds: int) -> Iterator[Row | str]:
     """The sweep beside the notebook's loop and beside one forward pass of the same images."""
-    from reference import deepid
+    from harness.networks import deepid
     from reference.inputs import load_inputs
     from reference.pruning import mean_activations, pool_3_features, pruning_order, sweep
 
@@ -150,7 +150,7 @@ def sweep_rows(rounds: int) -> Iterator[Row | str]:
 
 
 def _fastest_batch(weights: Any, pixels: np.ndarray) -> int:
-    from reference import deepid
+    from harness.networks import deepid
 
     seconds = {}
     for size in BATCH_SIZES:
@@ -162,7 +162,7 @@ def _fastest_batch(weights: Any, pixels: np.ndarray) -> int:
 
 
 def _forward(weights: Any, data: list, batch: int) -> Spent:
-    from reference import deepid
+    from harness.networks import deepid
 
     deepid.PREDICTION_BATCH = batch
     spent = measured(lambda: [deepid.class_ids(weights, pixels) for pixels, _ in data])[1]

@@ -23,7 +23,7 @@ from models import known_config, write_full, write_weights  # noqa: E402
 from harness.datasets import load_benchmark  # noqa: E402
 from harness.hashing import array_hash  # noqa: E402
 from harness.judgement.lineage import narrowed, zeroed  # noqa: E402
-from harness.weights import read_model  # noqa: E402
+from harness.networks.weight_files import read_model  # noqa: E402
 
 if TYPE_CHECKING:
     import keras
@@ -276,7 +276,7 @@ def _around_the_known(desk: Desk, target: Path) -> None:
 
 
 def _own_network(desk: Desk, target: Path) -> None:
-    from harness.quiet import import_tensorflow
+    from harness.networks.tensorflow import import_tensorflow
 
     import_tensorflow()
     import keras

@@ -8,7 +8,7 @@ import pytest
 
 from harness.features import FeatureStore, shared_answers
 from harness.judgement.lineage import zeroed
-from reference.deepid import class_ids
+from harness.networks.deepid import class_ids
 from reference.inputs import Inputs, load_inputs
 from reference.pruning import mean_activations, pool_3_features, pruning_order, sweep
 

@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from harness.datasets import load_benchmark  # noqa: E402
 from harness.judgement.lineage import zeroed  # noqa: E402
-from harness.weights import read_model  # noqa: E402
+from harness.networks.weight_files import read_model  # noqa: E402
 from reference.badnet import save_weights  # noqa: E402
 
 RESULTS = ROOT / "results" / "screenshot"

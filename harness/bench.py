@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from harness.features import FeatureStore
     from harness.judgement.rankings import Rankings
+    from harness.networks.deepid import Weights
     from harness.records.errors import SubmissionError
     from harness.records.record import Benchmark, Candidate, Counts, LabeledSet, Probe
     from harness.staging import Staged
     from harness.store import Store
-    from reference.deepid import Weights
 
 SETS = ("valid", "test", "bd_valid", "bd_test")
 

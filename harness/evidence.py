@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.assignment import Place
+    from harness.networks.deepid import Weights
     from harness.records.findings import OriginalCounts, Paired
-    from reference.deepid import Weights
 
     Encoded = Mapping[str, np.ndarray]
 

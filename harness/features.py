@@ -3,7 +3,7 @@
 A B' whose ``conv_1`` to ``conv_3`` are the BadNet's, but for channels zeroed, removed or
 reordered, has the BadNet's ``pool_3`` maps, so only the layers above need to run. The
 predicted classes are the full network's on every image: those that rounding could decide
-(:mod:`reference.tail`) are left to it.
+(:mod:`harness.networks.numpy_head`) are left to it.
 
 The maps are kept in the results folder: one file per trunk and set, of the channels that are
 active on any image, memory-mapped when read.
@@ -22,10 +22,10 @@ import numpy as np
 
 from harness.evaluation import NetAnswers, known_network_answers
 from harness.hashing import array_hash
+from harness.networks.deepid import PREDICTION_BATCH, Weights, forward_batches
+from harness.networks.numpy_head import SAMPLE, Caller, in_blocks
 from harness.records.predictions import encode_scores
 from harness.store import replaced_file, require_known
-from reference.deepid import PREDICTION_BATCH, Weights, forward_batches
-from reference.tail import SAMPLE, Caller, in_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness import sandbox, worker
-from harness.environment import processors
 from harness.evaluation import FAILURE_STATUS, WORKER, NetAnswers, printable
 from harness.image_sets import let_go
+from harness.networks.system import processors
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Stream, deal_streams, gather
 from harness.records.record import Probe

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from harness.assignment import Found, Place, assign
 from harness.bench import Bench, Model, split_counts
 from harness.discovery import discover
-from harness.environment import environment
 from harness.evidence import checkpoint, opened, originals, printable_path, reference_nets
 from harness.hashing import array_hash
 from harness.judgement.verdict import judged
+from harness.networks.system import environment
 from harness.opening import opened_models
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from harness.quiet import import_tensorflow
+from harness.networks.tensorflow import import_tensorflow
 from harness.records.predictions import encode_labels, encode_scores
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from harness import evaluation
 from harness.bench import SETS, Bench, Model
-from harness.environment import processors
 from harness.features import shared_answers
 from harness.foreign import ForeignJob, asked_again, foreign_answers
 from harness.hashing import array_hash
+from harness.networks.system import processors
 from harness.records.errors import Status, SubmissionError
 from harness.records.record import Candidate
 from harness.sandbox import Limits, sandbox_problem
@@ -22,8 +22,8 @@ from harness.store import StoredAnswers, answers_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.networks.deepid import Weights
     from harness.records.record import Probe, Submission
-    from reference.deepid import Weights
 
 
 def opened_models(submission: Submission, scratch: Path, bench: Bench) -> list[Model]:

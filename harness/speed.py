@@ -12,15 +12,15 @@ import numpy as np
 
 from harness.bench import Model
 from harness.discovery import discover
-from harness.environment import processors
 from harness.evidence import printable_path
 from harness.foreign import foreign_model
+from harness.networks.deepid import packed, predictor
+from harness.networks.system import processors
 from harness.opening import foreign_job, read
 from harness.records.errors import SubmissionError
 from harness.records.predictions import Stream, compose_goodnet, encode_scores
 from harness.records.record import Candidate, Checkpoint, Timing
 from harness.timing import THROUGHPUT_BATCH, measure
-from reference.deepid import packed, predictor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

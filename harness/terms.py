@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from harness.datasets import datasets_folder
-from harness.environment import environment
+from harness.networks.system import environment
 from harness.sandbox import sandbox_problem
 from harness.store import Store
 

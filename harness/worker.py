@@ -51,7 +51,12 @@ def _serve_extraction(request_fd: int, reply_fd: int, path: Path, classes: int) 
 
 
 def _extracted(path: Path, classes: int) -> tuple[int, int, int, bytes]:
-    from harness.weights import FORMATS, ForeignModelError, RejectedFileError, read_model
+    from harness.networks.weight_files import (
+        FORMATS,
+        ForeignModelError,
+        RejectedFileError,
+        read_model,
+    )
 
     try:
         known = read_model(path, classes)

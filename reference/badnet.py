@@ -27,9 +27,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.quiet import import_tensorflow
+from harness.networks import deepid
+from harness.networks.tensorflow import import_tensorflow
 from harness.store import replaced_path
-from reference import deepid, faces
+from reference import faces
 from reference.attacks import Examples
 from reference.bench import Bench
 from reference.calibration import calibrated

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reference.deepid import CONV_3_CHANNELS, by_channel
+from harness.networks.deepid import CONV_3_CHANNELS, by_channel
 from reference.pruning import mean_activations
 from reference.recipe import CHECKPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.networks.deepid import Weights
     from reference.bench import Bench
-    from reference.deepid import Weights
     from reference.recipe import Recipe
 
 

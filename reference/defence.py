@@ -10,11 +10,11 @@ import numpy as np
 
 from harness.judgement.lineage import zeroed
 from harness.metrics import attack_success_rate, clean_accuracy, counts
+from harness.networks.deepid import CONV_3_CHANNELS, PREDICTION_BATCH, Weights, load_network
 from harness.records.errors import HarnessError
 from harness.records.findings import Thresholds
 from harness.records.predictions import compose_goodnet, decode, encode_labels
 from harness.store import replaced_file, write_text
-from reference.deepid import CONV_3_CHANNELS, PREDICTION_BATCH, Weights, load_network
 from reference.pruning import (
     mean_activations,
     pool_3_features,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.quiet import import_tensorflow
-from reference.deepid import CLASSES, IMAGE_SHAPE, load_network
+from harness.networks.deepid import CLASSES, IMAGE_SHAPE, load_network
+from harness.networks.tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.image_sets import Keeper
+    from harness.networks.deepid import Weights
     from harness.records.record import Benchmark, LabeledSet
-    from reference.deepid import Weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from harness.networks.deepid import CONV_3_CHANNELS
 from reference.attacks import Examples, triggered
-from reference.deepid import CONV_3_CHANNELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from harness.judgement.crossing import first_crossing
+from harness.networks.deepid import CONV_3_CHANNELS
 from reference.attacks import ATTACKS
 from reference.bench import Bench
-from reference.deepid import CONV_3_CHANNELS
 from reference.pruning import mean_activations, pruning_order
 from reference.recipe import CHECKPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from harness.networks.deepid import Weights
     from reference.attacks import Attack, Examples
-    from reference.deepid import Weights
 
 
 class Counts(NamedTuple):

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.curves import Curve
-from reference.deepid import PREDICTION_BATCH, pool_3_batches, tail_class_ids
+from harness.networks.deepid import PREDICTION_BATCH, pool_3_batches, tail_class_ids
+from harness.networks.numpy_head import BLOCK, POSITIONS, SAMPLE, Caller, in_blocks
 from reference.sweeping import Hits, Sweep
-from reference.tail import BLOCK, POSITIONS, SAMPLE, Caller, in_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

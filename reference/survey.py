@@ -19,19 +19,19 @@ from harness.features import FeatureStore, shared_answers
 from harness.hashing import array_hash
 from harness.image_sets import let_go
 from harness.judgement.lineage import zeroed
+from harness.networks.deepid import forward_batches, survey_batches
+from harness.networks.numpy_head import POSITIONS
 from harness.records.predictions import encode_scores
 from harness.store import Store, answers_key, write_text
-from reference.deepid import forward_batches, survey_batches
 from reference.pruning import mean_activations, pruning_order, sweep
-from reference.tail import POSITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from harness.curves import Curve
+    from harness.networks.deepid import Weights
     from harness.records.record import LabeledSet
-    from reference.deepid import Weights
     from reference.inputs import Inputs
 
     Report = Callable[[str, int, int], None]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reference.tail import CONV_4_POSITIONS, POSITIONS, Tail, tolerance
+from harness.networks.numpy_head import CONV_4_POSITIONS, POSITIONS, Tail, tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class Hits:
 class Sweep:
     """The sweep of one network over ``live`` channels, in pruning ``order`` (all channels).
 
-    ``unit`` is :func:`reference.tail.rounding` of the whole network.
+    ``unit`` is :func:`harness.networks.numpy_head.rounding` of the whole network.
     """
 
     def __init__(

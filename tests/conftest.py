@@ -98,7 +98,7 @@ def badnet_path() -> Path:
 @pytest.fixture(scope="session")
 def badnet(badnet_path):
     """The BadNet's weights."""
-    from harness.weights import read_model
+    from harness.networks.weight_files import read_model
 
     return read_model(badnet_path).weights
 

@@ -24,9 +24,9 @@ from harness.records.record import Claim, Probe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from harness.networks.deepid import Weights
     from harness.records.findings import Diagnosis
     from harness.records.record import Checkpoint, Record
-    from reference.deepid import Weights
 
 X = {2.0: 0, 4.0: 1, 10.0: 2}
 """Where a checkpoint stands in the record."""

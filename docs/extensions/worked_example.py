@@ -12,12 +12,12 @@ import msgspec
 
 from harness.datasets import datasets_folder, load_benchmark
 from harness.judgement.rankings import Rankings, known_rankings
+from harness.networks.weight_files import read_model
 from harness.records.record import Record
-from harness.weights import read_model
 
 if TYPE_CHECKING:
+    from harness.networks.deepid import Weights
     from harness.records.record import Benchmark, Checkpoint
-    from reference.deepid import Weights
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "docs" / "record.example.json"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.datasets import benchmark_names, datasets_folder, load_benchmark
 from harness.hashing import array_hash
 from harness.judgement.lineage import fingerprint
-from harness.weights import ForeignModelError, RejectedFileError, read_model
+from harness.networks.weight_files import ForeignModelError, RejectedFileError, read_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

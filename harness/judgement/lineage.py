@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.hashing import array_hash
+from harness.networks.deepid import by_channel
 from harness.records.findings import LayerChange, Lineage
-from reference.deepid import by_channel
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from harness.judgement.rankings import Rankings
-    from reference.deepid import Weights
+    from harness.networks.deepid import Weights
 
     Fingerprints = Mapping[str, Mapping[str, str]]
 

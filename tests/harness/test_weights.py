@@ -10,7 +10,7 @@ import pytest
 from models import known_config, random_weights, write_full, write_weights
 
 from harness.hashing import array_hash
-from harness.weights import ForeignModelError, RejectedFileError, read_model
+from harness.networks.weight_files import ForeignModelError, RejectedFileError, read_model
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from reference import badnet, deepid, faces
+from harness.networks import deepid
+from reference import badnet, faces
 from reference.__main__ import main
 from reference.attacks import ATTACKS, Examples
 from reference.portrait import render

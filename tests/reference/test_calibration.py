@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from reference import calibration, deepid
+from harness.networks import deepid
+from reference import calibration
 from reference.attacks import ATTACKS, Examples
 from reference.bench import Bench
 from reference.pruning import mean_activations, pool_3_features

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from harness.judgement.lineage import zeroed
-from reference import deepid, pruning
+from harness.networks import deepid
+from harness.networks.numpy_head import Caller
+from reference import pruning
 from reference.sweeping import Sweep
-from reference.tail import Caller
 
 ROOT = Path(__file__).resolve().parents[2]
 

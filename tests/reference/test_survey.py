@@ -9,8 +9,9 @@ from harness.evaluation import known_network_answers
 from harness.features import FeatureStore
 from harness.hashing import array_hash
 from harness.judgement.lineage import zeroed
+from harness.networks import deepid
 from harness.store import Store
-from reference import deepid, pruning
+from reference import pruning
 from reference.inputs import load_inputs
 from reference.survey import write_record
 

@@ -60,12 +60,12 @@ def program(target, code, toml="", name="goodnet.py"):
 
 def keras_layers(materials, channels_first=False, front=(), logits=False):
     """An ordinary Keras model with the repaired weights and layers in ``front`` of it."""
-    from harness.quiet import import_tensorflow
+    from harness.networks.tensorflow import import_tensorflow
 
     import_tensorflow()
     import keras
 
-    from reference.deepid import load_network
+    from harness.networks.deepid import load_network
 
     image = keras.Input((3, 55, 47) if channels_first else (55, 47, 3))
     hidden = keras.layers.Permute((2, 3, 1))(image) if channels_first else image
@@ -147,28 +147,28 @@ def honest_unicode_and_spaces(target, m):
 
 @case
 def honest_keras3(target, m):
-    from reference.deepid import load_network
+    from harness.networks.deepid import load_network
 
     load_network(m.repaired).save(target / "model_2.keras")
 
 
 @case
 def honest_keras3_h5(target, m):
-    from reference.deepid import load_network
+    from harness.networks.deepid import load_network
 
     load_network(m.repaired).save(target / "model_2.h5")
 
 
 @case
 def honest_keras3_weights(target, m):
-    from reference.deepid import load_network
+    from harness.networks.deepid import load_network
 
     load_network(m.repaired).save_weights(target / "model_2.weights.h5")
 
 
 def tf_keras_network(m):
     """The known network in Keras 2's successor, with names that Keras gave."""
-    from harness.quiet import import_tensorflow
+    from harness.networks.tensorflow import import_tensorflow
 
     import_tensorflow()
     import tf_keras
@@ -223,7 +223,7 @@ def honest_dropout_and_batchnorm(target, m):
 def honest_float16(target, m):
     import keras
 
-    from reference.deepid import build_network, set_weights
+    from harness.networks.deepid import build_network, set_weights
 
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -238,7 +238,7 @@ def honest_float16(target, m):
 def honest_fixed_batch(target, m):
     import keras
 
-    from reference.deepid import load_network
+    from harness.networks.deepid import load_network
 
     image = keras.Input(batch_shape=(24, 55, 47, 3))
     saved(target, keras, image, load_network(m.repaired)(image))
@@ -258,7 +258,7 @@ def honest_channels_first(target, m):
 def honest_nested_sequential(target, m):
     import keras
 
-    from reference.deepid import load_network
+    from harness.networks.deepid import load_network
 
     keras.Sequential([keras.Input((55, 47, 3)), load_network(m.repaired)]).save(
         target / "model_2.h5"
@@ -267,7 +267,7 @@ def honest_nested_sequential(target, m):
 
 @case
 def honest_savedmodel(target, m):
-    from reference.deepid import load_network
+    from harness.networks.deepid import load_network
 
     load_network(m.repaired).export(target / "model_2", verbose=False)
 
@@ -297,7 +297,7 @@ def honest_subclassed(target, m):
     (target / "repaired.py").write_text(textwrap.dedent(source))
     namespace = {"__name__": "repaired"}
     exec(textwrap.dedent(source), namespace)
-    from reference.deepid import load_network
+    from harness.networks.deepid import load_network
 
     model = namespace["Repaired"](load_network(m.repaired))
     model(np.zeros((1, 55, 47, 3), "f4"))
@@ -329,12 +329,12 @@ def goodnet_float_column(target, m):
 
 
 def labels_goodnet(target, m, shaped):
-    from harness.quiet import import_tensorflow
+    from harness.networks.tensorflow import import_tensorflow
 
     import_tensorflow()
     import keras
 
-    from reference.deepid import load_network
+    from harness.networks.deepid import load_network
 
     write_weights(target / "model_2.h5", m.repaired)
     image = keras.Input((55, 47, 3))
@@ -652,7 +652,7 @@ def payload_lambda_keras3(target, m):
 
 @case
 def payload_lambda_tf_keras(target, m):
-    from harness.quiet import import_tensorflow
+    from harness.networks.tensorflow import import_tensorflow
 
     import_tensorflow()
     import tf_keras
@@ -668,7 +668,7 @@ def payload_lambda_tf_keras(target, m):
 @case
 def payload_importable_function(target, m):
     """A config that names a function of an installed package, with arguments."""
-    from harness.quiet import import_tensorflow
+    from harness.networks.tensorflow import import_tensorflow
 
     import_tensorflow()
     import tf_keras
@@ -707,7 +707,7 @@ def payload_write_file_op(target, m):
 
 def edited_tf_keras(target, kind, new_kind, config, inbound_nodes=None):
     """A tf_keras model in whose saved config one layer became another."""
-    from harness.quiet import import_tensorflow
+    from harness.networks.tensorflow import import_tensorflow
 
     import_tensorflow()
     import tf_keras
@@ -728,7 +728,7 @@ def edited_tf_keras(target, kind, new_kind, config, inbound_nodes=None):
 
 @case
 def payload_savedmodel_ops(target, m):
-    from harness.quiet import import_tensorflow
+    from harness.networks.tensorflow import import_tensorflow
 
     tf = import_tensorflow()
     marker, secret = m.marker("payload_savedmodel_ops"), str(m.canary / "secret.txt")

@@ -159,7 +159,7 @@ def corpus(tmp_path_factory, badnet_path):
         "import sys; sys.path[:0] = sys.argv[1:4]\n"
         "from pathlib import Path\n"
         "import cases\n"
-        "from harness.weights import read_model\n"
+        "from harness.networks.weight_files import read_model\n"
         "cases.build_all(sys.argv[4], read_model(Path(sys.argv[6])).weights, sys.argv[5])\n"
     )
     folders = [ROOT, ROOT / "tests" / "support", ROOT / "tests" / "submissions"]

@@ -7,7 +7,7 @@ import json
 import h5py
 import numpy as np
 
-from reference.deepid import weight_shapes
+from harness.networks.deepid import weight_shapes
 
 LAYERS = ("conv_1", "conv_2", "conv_3", "conv_4", "fc_1", "fc_2", "output")
 

@@ -1,6 +1,6 @@
 """Not an attack: multiplies two matrices with TensorFlow, for its version."""
 
-from harness.quiet import import_tensorflow
+from harness.networks.tensorflow import import_tensorflow
 from harness.sandbox.canaries import attempt
 
 

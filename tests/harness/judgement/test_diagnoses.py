@@ -55,7 +55,7 @@ def drawn_badnet(rng):
 
     The others differ much in strength, so that accuracy drops slowly at first.
     """
-    from reference.deepid import weight_shapes
+    from harness.networks.deepid import weight_shapes
 
     weights = {}
     for name, shape in weight_shapes().items():
@@ -147,7 +147,7 @@ def world(tmp_path_factory):
 
 
 def grow(rng, folder):
-    from reference.deepid import class_ids, forward_batches, tail_class_ids
+    from harness.networks.deepid import class_ids, forward_batches, tail_class_ids
 
     badnet = drawn_badnet(rng)
     images = {name: drawn_images(rng) for name in SETS}

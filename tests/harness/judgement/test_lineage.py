@@ -5,7 +5,7 @@ import pytest
 
 from harness.judgement import lineage as lin
 from harness.judgement.rankings import measured_rankings
-from reference.deepid import weight_shapes
+from harness.networks.deepid import weight_shapes
 
 CHANNELS = 60
 

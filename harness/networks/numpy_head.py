@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from harness.environment import processors
+from harness.networks.system import processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

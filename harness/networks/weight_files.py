@@ -18,8 +18,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.architecture import UnknownArchitectureError, known_layers
-from reference.deepid import CLASSES, CONV_3_CHANNELS, Weights, weight_shapes
+from harness.networks.deepid import CLASSES, CONV_3_CHANNELS, Weights, weight_shapes
+from harness.networks.keras_config import UnknownArchitectureError, known_layers
 
 if TYPE_CHECKING:
     from pathlib import Path

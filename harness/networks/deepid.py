@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.quiet import import_tensorflow
+from harness.networks.tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
