@@ -301,7 +301,7 @@ def main() -> None:
 def _write(out: Path, rows: list[Row], remarks: list[str]) -> None:
     from tabulate import tabulate
 
-    from harness.store import write_text
+    from harness.storage.results import write_text
 
     table = tabulate([row.cells() for row in rows], HEADINGS, "github", disable_numparse=True)
     text = "\n\n".join([table, *remarks]) + "\n"

@@ -21,9 +21,9 @@ import cases  # noqa: E402
 from models import known_config, write_full, write_weights  # noqa: E402
 
 from harness.datasets import load_benchmark  # noqa: E402
-from harness.hashing import array_hash  # noqa: E402
 from harness.judgement.lineage import narrowed, zeroed  # noqa: E402
 from harness.networks.weight_files import read_model  # noqa: E402
+from harness.storage.hashing import array_hash  # noqa: E402
 
 if TYPE_CHECKING:
     import keras

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.records.errors import SubmissionError
     from harness.records.record import Benchmark, Candidate, Counts, LabeledSet, Probe
     from harness.staging import Staged
-    from harness.store import Store
+    from harness.storage.results import Store
 
 SETS = ("valid", "test", "bd_valid", "bd_test")
 

@@ -20,7 +20,7 @@ from harness.datasets import (
 )
 from harness.evaluation import known_network_answers, trusted_weights
 from harness.records.errors import HarnessError
-from harness.store import write_text
+from harness.storage.results import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

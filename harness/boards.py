@@ -11,7 +11,7 @@ from harness.leaderboard import board
 from harness.pages.folders import write_pages
 from harness.records.errors import HarnessError
 from harness.renderers import csv, json, markdown, text
-from harness.store import Store, write_text
+from harness.storage.results import Store, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -83,9 +83,9 @@ def grade(
     from harness.batch import Batch, Setup, cluster_at, submissions
     from harness.bench import Options
     from harness.boards import as_text, counting, write_boards
-    from harness.mirrors import results_at
     from harness.preparation import prepare
     from harness.reporting import shown_progress
+    from harness.storage.remote import results_at
 
     if switches["scheduler"] and switches["jobs"]:
         raise click.UsageError("--jobs is for this machine; a cluster grades on all its workers")
@@ -164,7 +164,7 @@ def leaderboard(
     """Render the leaderboard of RESULTS again from its records."""
     from harness.attempts import people_of
     from harness.boards import as_text, write_boards
-    from harness.mirrors import results_at
+    from harness.storage.remote import results_at
 
     with one_line_errors(), results_at(results) as there:
         folder = there.folder
@@ -180,8 +180,8 @@ def regrade(results: str, rubric: Path | None, out: str | None) -> None:
     """Judge RESULTS again by another rubric, limits or ranking; no model is run."""
     from harness.attempts import people_of
     from harness.boards import as_text, write_boards
-    from harness.mirrors import results_at
     from harness.regrade import regraded
+    from harness.storage.remote import results_at
 
     with (
         one_line_errors(),
@@ -202,7 +202,7 @@ def regrade(results: str, rubric: Path | None, out: str | None) -> None:
 @click.option("--badnet", type=_FOLDER, metavar="FILE", help="Weights of the BadNet.")
 def verify(results: str, submission: str, path: Path, dataset: str, badnet: Path | None) -> None:
     """Predict SUBMISSION's files at PATH again and compare with the record in RESULTS."""
-    from harness.mirrors import results_at
+    from harness.storage.remote import results_at
     from harness.verification import verification
 
     with one_line_errors(), results_at(results) as there:
@@ -217,7 +217,7 @@ def verify(results: str, submission: str, path: Path, dataset: str, badnet: Path
 def diff(before: str, after: str) -> None:
     """Who moved between two results folders, and why."""
     from harness.comparison import differences
-    from harness.mirrors import results_at
+    from harness.storage.remote import results_at
 
     with one_line_errors(), results_at(before) as old, results_at(after) as new:
         click.echo("\n".join(differences(old.folder, new.folder)))
@@ -231,7 +231,7 @@ def diff(before: str, after: str) -> None:
 def explain(results: str, submission: str, instructor: bool, rubric: Path | None) -> None:
     """Tell the story of one SUBMISSION: figures, checks, diagnoses, points."""
     from harness.explain import explanation
-    from harness.mirrors import results_at
+    from harness.storage.remote import results_at
 
     with one_line_errors(), results_at(results) as there:
         click.echo(explanation(there.folder, submission, rubric, instructor=instructor), nl=False)

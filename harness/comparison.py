@@ -9,7 +9,7 @@ from harness.judgement.scoring import total
 from harness.leaderboard import board
 from harness.records.errors import HarnessError
 from harness.renderers.columns import one_line
-from harness.store import Store
+from harness.storage.results import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

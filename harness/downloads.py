@@ -14,9 +14,9 @@ import shutil
 from typing import TYPE_CHECKING
 
 from harness import sandbox
-from harness.hashing import file_hash
 from harness.records.errors import HarnessError, Status, SubmissionError
-from harness.store import safe_name
+from harness.storage.hashing import file_hash
+from harness.storage.results import safe_name
 from harness.unpacking import (
     MAX_TOTAL_BYTES,
     Caps,

@@ -12,11 +12,11 @@ from harness import evaluation
 from harness.assignment import Found, Place, assign
 from harness.datasets import load_benchmark
 from harness.discovery import discover
-from harness.hashing import array_hash
 from harness.records.errors import SubmissionError
 from harness.renderers.columns import one_line
 from harness.sandbox import sandbox_problem
 from harness.staging import stage
+from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,7 +22,7 @@ from harness.judgement.views import instructor_view, student_view
 from harness.metrics import attack_success_rate, clean_accuracy, defense_effectiveness
 from harness.records.errors import HarnessError
 from harness.renderers.columns import ABSENT, one_line, percent
-from harness.store import Store
+from harness.storage.results import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.evaluation import NetAnswers, known_network_answers
-from harness.hashing import array_hash
 from harness.networks.deepid import PREDICTION_BATCH, Weights, forward_batches
 from harness.networks.numpy_head import SAMPLE, Caller, in_blocks
 from harness.records.predictions import encode_scores
-from harness.store import replaced_file, require_known
+from harness.storage.hashing import array_hash
+from harness.storage.results import replaced_file, require_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,8 +12,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from harness.discovery import MAX_MODEL_BYTES, entries_below
-from harness.hashing import array_hash, file_hash
 from harness.records.errors import SubmissionError
+from harness.storage.hashing import array_hash, file_hash
 
 if TYPE_CHECKING:
     from pathlib import Path

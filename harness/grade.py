@@ -16,13 +16,13 @@ from harness.assignment import Found, Place, assign
 from harness.bench import Bench, Model, split_counts
 from harness.discovery import discover
 from harness.evidence import checkpoint, opened, originals, printable_path, reference_nets
-from harness.hashing import array_hash
 from harness.judgement.verdict import judged
 from harness.networks.system import environment
 from harness.opening import opened_models
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
-from harness.store import safe_name, write_text
+from harness.storage.hashing import array_hash
+from harness.storage.results import safe_name, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from harness.hashing import array_hash
 from harness.records.errors import HarnessError
 from harness.records.record import Benchmark, LabeledSet
+from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.discovery import MAX_ENTRIES
 from harness.downloads import bulk_folder, refusal
 from harness.records.errors import HarnessError
-from harness.store import safe_name
+from harness.storage.results import safe_name
 from harness.unpacking import SUFFIXES, is_archive, unpack, without_suffix
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.store import replaced_file, write_text
+from harness.storage.results import replaced_file, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

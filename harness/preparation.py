@@ -25,7 +25,6 @@ from harness.datasets import (
 )
 from harness.evaluation import trusted_weights
 from harness.features import FeatureStore
-from harness.hashing import array_hash
 from harness.judgement.crossing import first_crossing
 from harness.judgement.known import known_benchmark, known_fingerprints
 from harness.judgement.rankings import Rankings, known_rankings, measured_rankings
@@ -33,7 +32,8 @@ from harness.judgement.rubric import rubric_of
 from harness.kept_sets import KeptSets
 from harness.opening import network_answers
 from harness.records.errors import HarnessError
-from harness.store import Store, require_known
+from harness.storage.hashing import array_hash
+from harness.storage.results import Store, require_known
 
 if TYPE_CHECKING:
     from pathlib import Path

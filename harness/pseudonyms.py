@@ -10,7 +10,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError
-from harness.store import replaced_file
+from harness.storage.results import replaced_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.judgement.rubric import read_rubric, rubric_of
 from harness.judgement.verdict import judged_again
 from harness.records.errors import HarnessError
-from harness.store import Store, write_text
+from harness.storage.results import Store, write_text
 
 if TYPE_CHECKING:
     from pathlib import Path

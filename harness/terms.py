@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harness.datasets import datasets_folder
 from harness.networks.system import environment
 from harness.sandbox import sandbox_problem
-from harness.store import Store
+from harness.storage.results import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

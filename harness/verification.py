@@ -13,7 +13,7 @@ from harness.preparation import prepare
 from harness.records.errors import HarnessError
 from harness.renderers.columns import one_line
 from harness.reporting import shown_progress
-from harness.store import Store
+from harness.storage.results import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -29,7 +29,7 @@ import numpy as np
 
 from harness.networks import deepid
 from harness.networks.tensorflow import import_tensorflow
-from harness.store import replaced_path
+from harness.storage.results import replaced_path
 from reference import faces
 from reference.attacks import Examples
 from reference.bench import Bench

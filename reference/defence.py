@@ -14,7 +14,7 @@ from harness.networks.deepid import CONV_3_CHANNELS, PREDICTION_BATCH, Weights, 
 from harness.records.errors import HarnessError
 from harness.records.findings import Thresholds
 from harness.records.predictions import compose_goodnet, decode, encode_labels
-from harness.store import replaced_file, write_text
+from harness.storage.results import replaced_file, write_text
 from reference.pruning import (
     mean_activations,
     pool_3_features,

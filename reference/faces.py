@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.hashing import array_hash
 from harness.records.errors import HarnessError
-from harness.store import replaced_path
+from harness.storage.hashing import array_hash
+from harness.storage.results import replaced_path
 from reference.portrait import render
 from reference.shapes import HEIGHT, WIDTH
 from reference.triggers import TRIGGERS, stamp

@@ -16,13 +16,13 @@ import numpy as np
 
 from harness.evaluation import NetAnswers, keep_answers
 from harness.features import FeatureStore, shared_answers
-from harness.hashing import array_hash
 from harness.image_sets import let_go
 from harness.judgement.lineage import zeroed
 from harness.networks.deepid import forward_batches, survey_batches
 from harness.networks.numpy_head import POSITIONS
 from harness.records.predictions import encode_scores
-from harness.store import Store, answers_key, write_text
+from harness.storage.hashing import array_hash
+from harness.storage.results import Store, answers_key, write_text
 from reference.pruning import mean_activations, pruning_order, sweep
 
 if TYPE_CHECKING:

@@ -51,7 +51,7 @@ def export(
     what is not there, and for an unknown format.
     """
     from harness.exports.course import course_of
-    from harness.store import write_text
+    from harness.storage.results import write_text
 
     render = renderer(name)
     rendered = render(course_of(results, roster, wishes))

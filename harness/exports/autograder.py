@@ -22,7 +22,7 @@ from harness.exports import export
 from harness.exports.course import Rendered, Wishes
 from harness.records.errors import HarnessError, Status
 from harness.renderers.columns import one_line
-from harness.store import Store, write_text
+from harness.storage.results import Store, write_text
 
 DATASET, DATA, BADNET, RUBRIC, PREPARED = (
     "dataset.txt", "data", "bd_weights.h5", "rubric.toml", "prepared",

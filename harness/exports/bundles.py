@@ -16,7 +16,7 @@ from harness.exports.autograder import BADNET, DATA, DATASET, MEMORY, RUBRIC
 from harness.exports.scores import columns
 from harness.judgement.rubric import default_rubric, read_rubric
 from harness.records.errors import HarnessError
-from harness.store import replaced_file
+from harness.storage.results import replaced_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

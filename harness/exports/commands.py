@@ -35,7 +35,7 @@ def export(results: str, name: str, out: Path | None, roster: Path | None, **wis
     from harness.attempts import people_of
     from harness.exports import export as written
     from harness.exports.course import Wishes
-    from harness.mirrors import results_at
+    from harness.storage.remote import results_at
 
     with one_line_errors(), results_at(results) as there:
         people = people_of(there.folder, roster)

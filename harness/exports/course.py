@@ -12,7 +12,7 @@ from harness.judgement.views import student_view
 from harness.leaderboard import board
 from harness.records.errors import HarnessError, Status
 from harness.renderers.columns import one_line
-from harness.store import Store
+from harness.storage.results import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from harness.datasets import benchmark_names, datasets_folder, load_benchmark
-from harness.hashing import array_hash
 from harness.judgement.lineage import fingerprint
 from harness.networks.weight_files import ForeignModelError, RejectedFileError, read_model
+from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.hashing import array_hash
 from harness.networks.deepid import by_channel
 from harness.records.findings import LayerChange, Lineage
+from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

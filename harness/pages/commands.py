@@ -25,7 +25,7 @@ def plot(
 ) -> None:  # fmt: skip
     """Draw the pruning curve or the bars of one SUBMISSION, or a scatter plot of all."""
     from harness.renderers.plots import drawn
-    from harness.store import replaced_file
+    from harness.storage.results import replaced_file
 
     with one_line_errors():
         if out.suffix.lower() not in _KINDS:

@@ -20,7 +20,7 @@ from harness.kept_sets import KeptSets
 from harness.pages.charts import label
 from harness.records.errors import HarnessError
 from harness.records.predictions import compose_goodnet, decode
-from harness.store import answers_key
+from harness.storage.results import answers_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from harness.records.predictions import Answers
     from harness.records.record import Benchmark, Checkpoint, Record
-    from harness.store import Store, StoredAnswers
+    from harness.storage.results import Store, StoredAnswers
 
 _EACH = 2
 """Images of one kind for one checkpoint."""

@@ -14,7 +14,7 @@ from harness.leaderboard import board
 from harness.pages import assets
 from harness.pages.assets import SUBMISSIONS
 from harness.records.errors import HarnessError
-from harness.store import Store, write_text
+from harness.storage.results import Store, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence

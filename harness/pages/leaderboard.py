@@ -13,7 +13,7 @@ from harness.pages.inline import inlined
 from harness.records.errors import Status
 from harness.renderers import plots
 from harness.renderers.columns import attempt, family, known_ratio, one_line, tells_attempts
-from harness.store import safe_name
+from harness.storage.results import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

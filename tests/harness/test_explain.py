@@ -12,7 +12,7 @@ from harness.explain import explanation
 from harness.judgement.rubric import default_rubric
 from harness.judgement.verdict import judged
 from harness.records.errors import HarnessError
-from harness.store import Store
+from harness.storage.results import Store
 
 HOSTILE = "s\x1b[31m\nPoints\n  100 of 100 | <b>\u202e"
 

@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner
 from fsspec.implementations.memory import MemoryFileSystem
 
-from harness import mirrors
 from harness.cli import main
-from harness.mirrors import Mirror, results_at
 from harness.records.errors import HarnessError
+from harness.storage import remote as mirrors
+from harness.storage.remote import Mirror, results_at
 
 ROOT = Path(__file__).resolve().parents[2]
 BOARDS = ("leaderboard.csv", "leaderboard.json", "leaderboard.md")

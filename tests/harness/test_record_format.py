@@ -13,7 +13,7 @@ from harness.records.errors import Status
 from harness.records.findings import Contract, Diagnosis
 from harness.records.json_schema import rendered
 from harness.records.record import Checkpoint, Probe, Record, SplitCounts
-from harness.store import Store
+from harness.storage.results import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "docs" / "record.schema.json"

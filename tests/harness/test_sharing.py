@@ -6,10 +6,10 @@ import pytest
 
 from harness.bench import Options
 from harness.grade import grade_folder
-from harness.hashing import array_hash
 from harness.judgement.lineage import narrowed, restored, zeroed
 from harness.preparation import prepare
 from harness.reporting import Quiet
+from harness.storage.hashing import array_hash
 from reference.badnet import save_weights
 
 

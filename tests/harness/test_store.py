@@ -11,7 +11,7 @@ import pytest
 
 from harness.records.errors import HarnessError, Status
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
-from harness.store import (
+from harness.storage.results import (
     PREDICTIONS_VERSION,
     Store,
     StoredAnswers,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from models import known_config, random_weights, write_full, write_weights
 
-from harness.hashing import array_hash
 from harness.networks.weight_files import ForeignModelError, RejectedFileError, read_model
+from harness.storage.hashing import array_hash
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from harness.hashing import array_hash
 from harness.records.errors import HarnessError
+from harness.storage.hashing import array_hash
 from reference import faces
 from reference.__main__ import main
 from reference.portrait import render

@@ -7,10 +7,10 @@ import pytest
 
 from harness.evaluation import known_network_answers
 from harness.features import FeatureStore
-from harness.hashing import array_hash
 from harness.judgement.lineage import zeroed
 from harness.networks import deepid
-from harness.store import Store
+from harness.storage.hashing import array_hash
+from harness.storage.results import Store
 from reference import pruning
 from reference.inputs import load_inputs
 from reference.survey import write_record

@@ -11,7 +11,7 @@ from harness.judgement.verdict import judged
 from harness.records.errors import Status
 from harness.records.findings import Comparison
 from harness.records.record import ReferenceNet, Speed, Timing
-from harness.store import Store
+from harness.storage.results import Store
 
 REQUIRED = (2.0, 4.0, 10.0)
 

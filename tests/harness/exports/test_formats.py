@@ -21,7 +21,7 @@ from harness.judgement.verdict import judged
 from harness.records.errors import HarnessError, Status
 from harness.records.findings import Diagnosis, Override
 from harness.roster import Person
-from harness.store import Store
+from harness.storage.results import Store
 
 PUBLISHED = Path(__file__).with_name("published")
 REQUIRED = (2.0, 4.0, 10.0)

@@ -291,7 +291,7 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, said, tmp_path, monkey
 def test_export_writes_where_it_says_and_notes_what_is_missing(tmp_path):
     from records_by_hand import good_checkpoints, record
 
-    from harness.store import Store
+    from harness.storage.results import Store
 
     Store(tmp_path).put_record(record(*good_checkpoints(), submission="jane"))
     roster = tmp_path / "roster.csv"

@@ -16,7 +16,6 @@ from harness.assignment import Found, assign
 from harness.bench import SETS, Bench, Model, Options, split_counts
 from harness.discovery import drop_points_in_name
 from harness.evidence import checkpoint, opened
-from harness.hashing import array_hash
 from harness.judgement import lineage as lin
 from harness.judgement.diagnoses import explanations
 from harness.judgement.rankings import measured_rankings
@@ -33,7 +32,8 @@ from harness.records.record import (
     LabeledSet,
     Probe,
 )
-from harness.store import Store
+from harness.storage.hashing import array_hash
+from harness.storage.results import Store
 
 IMAGES = 400
 DORMANT = 12

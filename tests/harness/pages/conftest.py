@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.store import Store
+from harness.storage.results import Store
 
 
 @pytest.fixture(scope="session")

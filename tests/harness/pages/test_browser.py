@@ -6,7 +6,7 @@ from hostile import NAMES
 
 from harness.pages.folders import write_pages
 from harness.pages.leaderboard import file_name
-from harness.store import Store
+from harness.storage.results import Store
 
 pytestmark = pytest.mark.browser
 AUDIENCES = ("instructor", "student")

@@ -17,7 +17,7 @@ from harness.leaderboard import board
 from harness.pages import assets, folders, leaderboard, submission
 from harness.pages.folders import write_pages
 from harness.roster import Person
-from harness.store import Store
+from harness.storage.results import Store
 
 CHANGES = {"test": 7, "reference": 7, "timing": 0.5, "points": 3.0}
 """How much of what a word hides is another way."""

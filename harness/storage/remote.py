@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from harness.records.errors import HarnessError
-from harness.store import replaced_file, write_text
+from harness.storage.results import replaced_file, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
