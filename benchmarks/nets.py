@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.datasets import load_benchmark
-from harness.judgement.lineage import zeroed
+from harness.datasets.descriptions import load_benchmark
+from harness.lineage.lineage import zeroed
 from harness.networks.tensorflow import import_tensorflow
 from harness.networks.weight_files import read_model
 

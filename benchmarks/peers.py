@@ -43,7 +43,7 @@ def notebook_steps(
 
     ``data``: (images, labels) pairs of valid and bd_valid.
     """
-    from harness.judgement.lineage import zeroed
+    from harness.lineage.lineage import zeroed
     from harness.networks.deepid import set_weights
 
     counts = []

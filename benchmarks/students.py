@@ -20,8 +20,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support"), str(ROOT / "tests" /
 import cases  # noqa: E402
 from models import known_config, write_full, write_weights  # noqa: E402
 
-from harness.datasets import load_benchmark  # noqa: E402
-from harness.judgement.lineage import narrowed, zeroed  # noqa: E402
+from harness.datasets.descriptions import load_benchmark  # noqa: E402
+from harness.lineage.lineage import narrowed, zeroed  # noqa: E402
 from harness.networks.weight_files import read_model  # noqa: E402
 from harness.storage.hashing import array_hash  # noqa: E402
 

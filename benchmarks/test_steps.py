@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.features import FeatureStore, shared_answers
-from harness.judgement.lineage import zeroed
+from harness.lineage.lineage import zeroed
 from harness.networks.deepid import class_ids
 from reference.inputs import Inputs, load_inputs
 from reference.pruning import mean_activations, pool_3_features, pruning_order, sweep

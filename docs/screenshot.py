@@ -14,8 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from harness.datasets import load_benchmark  # noqa: E402
-from harness.judgement.lineage import zeroed  # noqa: E402
+from harness.datasets.descriptions import load_benchmark  # noqa: E402
+from harness.lineage.lineage import zeroed  # noqa: E402
 from harness.networks.weight_files import read_model  # noqa: E402
 from reference.badnet import save_weights  # noqa: E402
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.leaderboard import board
+from harness.assessment.ranking import board
+from harness.intake.unpacking import without_suffix
 from harness.pseudonyms import known_pseudonyms
 from harness.roster import Person, moment, read_roster
-from harness.unpacking import without_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.console import show_warnings
-from harness.datasets import from_anywhere
+from harness.datasets.descriptions import from_anywhere
 from harness.executors import InThisProcess, Processes, UnusableError, WorkerLostError
 from harness.fingerprints import circumstances, fingerprint
 from harness.grade import grade_folder, rejected
-from harness.intake import entries, folder_of
+from harness.intake.entries import entries, folder_of
 from harness.preparation import prepare
 from harness.pseudonyms import pseudonyms
 from harness.records.errors import HarnessError, Status, SubmissionError
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from harness.bench import Bench, Options
     from harness.cluster import Cluster
-    from harness.intake import Entry
+    from harness.intake.entries import Entry
     from harness.records.record import Record
     from harness.reporting import Display
 

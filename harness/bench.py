@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from harness.judgement.rubric import Rubric, default_rubric
-from harness.metrics import counts
+from harness.assessment.metrics import counts
+from harness.assessment.rubric import Rubric, default_rubric
 from harness.records.predictions import decode
 from harness.records.record import SplitCounts
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.features import FeatureStore
-    from harness.judgement.rankings import Rankings
+    from harness.intake.staging import Staged
+    from harness.lineage.rankings import Rankings
     from harness.networks.deepid import Weights
     from harness.records.errors import SubmissionError
     from harness.records.record import Benchmark, Candidate, Counts, LabeledSet, Probe
-    from harness.staging import Staged
     from harness.storage.results import Store
 
 SETS = ("valid", "test", "bd_valid", "bd_test")

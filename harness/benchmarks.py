@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.datasets import (
+from harness.datasets.descriptions import (
     badnet_file,
     has_data,
     how_to_get,

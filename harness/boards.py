@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.assessment.ranking import board
+from harness.assessment.rubric import rubric_of
 from harness.attempts import Standings, chosen, standings, with_standings
-from harness.judgement.rubric import rubric_of
-from harness.leaderboard import board
 from harness.pages.folders import write_pages
 from harness.records.errors import HarnessError
 from harness.renderers import csv, json, markdown, text

@@ -255,7 +255,7 @@ def data() -> None:
 def data_info(name: str | None) -> None:
     """Describe a benchmark, or list all."""
     from harness.benchmarks import description
-    from harness.datasets import benchmark_names
+    from harness.datasets.descriptions import benchmark_names
 
     with one_line_errors():
         for each in [name] if name else benchmark_names():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.judgement.rubric import rubric_of
-from harness.judgement.scoring import total
-from harness.leaderboard import board
+from harness.assessment.ranking import board
+from harness.assessment.rubric import rubric_of
+from harness.assessment.scoring import total
 from harness.records.errors import HarnessError
 from harness.renderers.columns import one_line
 from harness.storage.results import Store

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import datasets as benchmarks
 from harness import sandbox
+from harness.datasets import descriptions as benchmarks
 from harness.records.errors import HarnessError
 from harness.sandbox import canaries, seccomp
 from harness.sandbox.drills import DRILLS, Yard

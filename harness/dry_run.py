@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import evaluation
-from harness.assignment import Found, Place, assign
-from harness.datasets import load_benchmark
-from harness.discovery import discover
+from harness.datasets.descriptions import load_benchmark
+from harness.intake.discovery import discover
+from harness.intake.matching import Found, Place, assign
+from harness.intake.staging import stage
 from harness.records.errors import SubmissionError
 from harness.renderers.columns import one_line
 from harness.sandbox import sandbox_problem
-from harness.staging import stage
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:

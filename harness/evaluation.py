@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness import sandbox, worker
+from harness.intake.staging import Staged
 from harness.networks.deepid import Weights, forward_batches, weight_shapes
 from harness.networks.weight_files import FORMATS
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.predictions import encode_scores
-from harness.staging import Staged
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store, StoredAnswers
 

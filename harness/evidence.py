@@ -1,6 +1,6 @@
 """Evidence about one checkpoint: everything that needs weights, predictions or inference.
 
-What is gathered here is stored with the record; :mod:`harness.judgement` then draws checks,
+What is gathered here is stored with the record; :mod:`harness.assessment` then draws checks,
 diagnoses and points from it without opening a model again.
 """
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.assessment.statistics import original_counts, paired_test
 from harness.bench import SETS, Bench, Model, split_counts
-from harness.judgement import lineage
-from harness.judgement.contract import contract
-from harness.judgement.rankings import OTHER, shared_order
-from harness.judgement.statistics import original_counts, paired_test
+from harness.lineage import lineage
+from harness.lineage.goodnet_rule import contract
+from harness.lineage.rankings import OTHER, shared_order
 from harness.opening import model_answers, network_answers
 from harness.records.errors import Status, SubmissionError
 from harness.records.findings import Lineage, SplitOriginals, Step, Steps
@@ -25,7 +25,7 @@ from harness.records.record import Artifact, Checkpoint, ReferenceNet
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.assignment import Place
+    from harness.intake.matching import Place
     from harness.networks.deepid import Weights
     from harness.records.findings import OriginalCounts, Paired
 

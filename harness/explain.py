@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.judgement.rubric import read_rubric, rubric_of
-from harness.judgement.scoring import total
-from harness.judgement.statistics import (
+from harness.assessment.metrics import attack_success_rate, clean_accuracy, defense_effectiveness
+from harness.assessment.rubric import read_rubric, rubric_of
+from harness.assessment.scoring import total
+from harness.assessment.statistics import (
     false_positive_rate,
     other_attack_success_rate,
     robust_accuracy,
     true_positive_rate,
     wilson_interval,
 )
-from harness.judgement.verdict import judged_again
-from harness.judgement.views import instructor_view, student_view
-from harness.metrics import attack_success_rate, clean_accuracy, defense_effectiveness
+from harness.assessment.verdict import judged_again
+from harness.assessment.views import instructor_view, student_view
 from harness.records.errors import HarnessError
 from harness.renderers.columns import ABSENT, one_line, percent
 from harness.storage.results import Store

@@ -11,7 +11,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from harness.discovery import MAX_MODEL_BYTES, entries_below
+from harness.intake.discovery import MAX_MODEL_BYTES, entries_below
 from harness.records.errors import SubmissionError
 from harness.storage.hashing import array_hash, file_hash
 

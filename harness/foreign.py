@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness import sandbox, worker
+from harness.datasets.hdf5 import let_go
 from harness.evaluation import FAILURE_STATUS, WORKER, NetAnswers, printable
-from harness.image_sets import let_go
 from harness.networks.system import processors
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Stream, deal_streams, gather
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from harness.intake.staging import Staged
     from harness.records.record import Benchmark, LabeledSet
-    from harness.staging import Staged
 
 ASK_IMAGES = 2048
 PROBE_IMAGES = 512

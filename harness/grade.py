@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.assignment import Found, Place, assign
+from harness.assessment.verdict import judged
 from harness.bench import Bench, Model, split_counts
-from harness.discovery import discover
 from harness.evidence import checkpoint, opened, originals, printable_path, reference_nets
-from harness.judgement.verdict import judged
+from harness.intake.discovery import discover
+from harness.intake.matching import Found, Place, assign
 from harness.networks.system import environment
 from harness.opening import opened_models
 from harness.records.errors import HarnessError, Status, SubmissionError

@@ -11,11 +11,11 @@ from harness import evaluation
 from harness.bench import SETS, Bench, Model
 from harness.features import shared_answers
 from harness.foreign import ForeignJob, asked_again, foreign_answers
+from harness.intake.staging import stage
 from harness.networks.system import processors
 from harness.records.errors import Status, SubmissionError
 from harness.records.record import Candidate
 from harness.sandbox import Limits, sandbox_problem
-from harness.staging import stage
 from harness.storage.hashing import array_hash
 from harness.storage.results import StoredAnswers, answers_key
 

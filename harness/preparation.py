@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.assessment.rubric import rubric_of
 from harness.bench import Bench, Options, Progress
-from harness.datasets import (
+from harness.datasets.cache import KeptSets
+from harness.datasets.descriptions import (
     badnet_file,
     child_environment,
     from_anywhere,
@@ -25,11 +27,9 @@ from harness.datasets import (
 )
 from harness.evaluation import trusted_weights
 from harness.features import FeatureStore
-from harness.judgement.crossing import first_crossing
-from harness.judgement.known import known_benchmark, known_fingerprints
-from harness.judgement.rankings import Rankings, known_rankings, measured_rankings
-from harness.judgement.rubric import rubric_of
-from harness.kept_sets import KeptSets
+from harness.lineage.crossing import first_crossing
+from harness.lineage.known import known_benchmark, known_fingerprints
+from harness.lineage.rankings import Rankings, known_rankings, measured_rankings
 from harness.opening import network_answers
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash

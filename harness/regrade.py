@@ -8,8 +8,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from harness.judgement.rubric import read_rubric, rubric_of
-from harness.judgement.verdict import judged_again
+from harness.assessment.rubric import read_rubric, rubric_of
+from harness.assessment.verdict import judged_again
 from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
 

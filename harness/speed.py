@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.bench import Model
-from harness.discovery import discover
 from harness.evidence import printable_path
 from harness.foreign import foreign_model
+from harness.intake.discovery import discover
 from harness.networks.deepid import packed, predictor
 from harness.networks.system import processors
 from harness.opening import foreign_job, read

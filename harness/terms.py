@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from harness.datasets import datasets_folder
+from harness.datasets.descriptions import datasets_folder
 from harness.networks.system import environment
 from harness.sandbox import sandbox_problem
 from harness.storage.results import Store

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.batch import Batch, Setup
 from harness.bench import Options
-from harness.intake import Entry
+from harness.intake.entries import Entry
 from harness.preparation import prepare
 from harness.records.errors import HarnessError
 from harness.renderers.columns import one_line

@@ -208,7 +208,7 @@ def record(dataset: str, badnet: Path | None, out: Path, results: Path | None) -
 
     Progress goes to standard output: lines of stage, done and total, with tabs between.
     """
-    from harness.kept_sets import KeptSets
+    from harness.datasets.cache import KeptSets
     from reference.inputs import load_inputs
     from reference.survey import write_record
 

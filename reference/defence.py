@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.judgement.lineage import zeroed
-from harness.metrics import attack_success_rate, clean_accuracy, counts
+from harness.assessment.metrics import attack_success_rate, clean_accuracy, counts
+from harness.lineage.lineage import zeroed
 from harness.networks.deepid import CONV_3_CHANNELS, PREDICTION_BATCH, Weights, load_network
 from harness.records.errors import HarnessError
 from harness.records.findings import Thresholds
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from harness.curves import Curve
+    from harness.lineage.pruning_curve import Curve
     from harness.records.record import Counts
     from reference.inputs import Inputs
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.metrics import attack_success_rate, clean_accuracy
+from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.renderers import plots
 
 if TYPE_CHECKING:
-    from harness.curves import Curve
+    from harness.lineage.pruning_curve import Curve
     from reference.defence import Repair
 
 

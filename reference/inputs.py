@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.datasets import badnet_file, has_data, load_benchmark, load_sets, make
+from harness.datasets.descriptions import badnet_file, has_data, load_benchmark, load_sets, make
 from harness.evaluation import badnet_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.image_sets import Keeper
+    from harness.datasets.hdf5 import Keeper
     from harness.networks.deepid import Weights
     from harness.records.record import Benchmark, LabeledSet
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.judgement.crossing import first_crossing
+from harness.lineage.crossing import first_crossing
 from harness.networks.deepid import CONV_3_CHANNELS
 from reference.attacks import ATTACKS
 from reference.bench import Bench

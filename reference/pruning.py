@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.curves import Curve
+from harness.lineage.pruning_curve import Curve
 from harness.networks.deepid import PREDICTION_BATCH, pool_3_batches, tail_class_ids
 from harness.networks.numpy_head import BLOCK, POSITIONS, SAMPLE, Caller, in_blocks
 from reference.sweeping import Hits, Sweep

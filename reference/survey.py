@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.datasets.hdf5 import let_go
 from harness.evaluation import NetAnswers, keep_answers
 from harness.features import FeatureStore, shared_answers
-from harness.image_sets import let_go
-from harness.judgement.lineage import zeroed
+from harness.lineage.lineage import zeroed
 from harness.networks.deepid import forward_batches, survey_batches
 from harness.networks.numpy_head import POSITIONS
 from harness.records.predictions import encode_scores
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harness.curves import Curve
+    from harness.lineage.pruning_curve import Curve
     from harness.networks.deepid import Weights
     from harness.records.record import LabeledSet
     from reference.inputs import Inputs

@@ -51,7 +51,7 @@ def real_files(pytestconfig) -> Path:
 @pytest.fixture(scope="session")
 def faces_folder() -> Path:
     """The embedded benchmark's four files, generated on first use."""
-    from harness.datasets import has_data, load_benchmark, make
+    from harness.datasets.descriptions import has_data, load_benchmark, make
 
     benchmark, folder = load_benchmark("faces")
     if not has_data(benchmark, folder):
@@ -76,7 +76,7 @@ def small_benchmark(faces_folder, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def faces(faces_folder):
     """The four sets of the embedded benchmark."""
-    from harness.datasets import load_benchmark, load_sets
+    from harness.datasets.descriptions import load_benchmark, load_sets
 
     return load_sets(load_benchmark("faces")[0], faces_folder)
 
@@ -84,7 +84,7 @@ def faces(faces_folder):
 @pytest.fixture(scope="session")
 def small(small_benchmark):
     """The four sets of the small benchmark."""
-    from harness.datasets import load_benchmark, load_sets
+    from harness.datasets.descriptions import load_benchmark, load_sets
 
     return load_sets(load_benchmark(str(small_benchmark))[0], small_benchmark)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pictures import PICTURES, picture
 from scenarios import scenario
 
-from harness.judgement.diagnoses import explanations
+from harness.assessment.diagnoses import explanations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

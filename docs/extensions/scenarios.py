@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from worked_example import badnet, benchmark, correct, example, order, rankings
 
-from harness.judgement.crossing import first_crossing
-from harness.judgement.lineage import fingerprint, lineage, narrowed, zeroed
-from harness.judgement.rubric import default_rubric
-from harness.judgement.verdict import judged_again
+from harness.assessment.rubric import default_rubric
+from harness.assessment.verdict import judged_again
+from harness.lineage.crossing import first_crossing
+from harness.lineage.lineage import fingerprint, lineage, narrowed, zeroed
 from harness.records.findings import Contract, Step, Steps
 from harness.records.record import Claim, Probe
 

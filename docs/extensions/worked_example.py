@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.datasets import datasets_folder, load_benchmark
-from harness.judgement.rankings import Rankings, known_rankings
+from harness.datasets.descriptions import datasets_folder, load_benchmark
+from harness.lineage.rankings import Rankings, known_rankings
 from harness.networks.weight_files import read_model
 from harness.records.record import Record
 

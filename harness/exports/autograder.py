@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from harness.datasets import child_environment, load_benchmark
+from harness.datasets.descriptions import child_environment, load_benchmark
 from harness.exports import export
 from harness.exports.course import Rendered, Wishes
 from harness.records.errors import HarnessError, Status

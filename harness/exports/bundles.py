@@ -11,10 +11,16 @@ from importlib.metadata import PackageNotFoundError, requires
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from harness.datasets import badnet_file, benchmark_names, datasets_folder, has_data, load_benchmark
+from harness.assessment.rubric import default_rubric, read_rubric
+from harness.datasets.descriptions import (
+    badnet_file,
+    benchmark_names,
+    datasets_folder,
+    has_data,
+    load_benchmark,
+)
 from harness.exports.autograder import BADNET, DATA, DATASET, MEMORY, RUBRIC
 from harness.exports.scores import columns
-from harness.judgement.rubric import default_rubric, read_rubric
 from harness.records.errors import HarnessError
 from harness.storage.results import replaced_file
 

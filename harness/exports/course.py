@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from harness.assessment.ranking import board
+from harness.assessment.rubric import rubric_of
+from harness.assessment.verdict import judged_again
+from harness.assessment.views import student_view
 from harness.attempts import standings, with_standings
-from harness.judgement.rubric import rubric_of
-from harness.judgement.verdict import judged_again
-from harness.judgement.views import student_view
-from harness.leaderboard import board
 from harness.records.errors import HarnessError, Status
 from harness.renderers.columns import one_line
 from harness.storage.results import Store
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from harness.assessment.rubric import Rubric
     from harness.attempts import Standings
-    from harness.judgement.rubric import Rubric
     from harness.records.findings import Diagnosis
     from harness.records.record import Board, Check, Checkpoint, Record
     from harness.roster import Person

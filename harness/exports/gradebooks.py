@@ -7,9 +7,9 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.assessment.scoring import total
 from harness.attempts import chosen, standings
 from harness.exports.course import undecided
-from harness.judgement.scoring import total
 from harness.records.errors import HarnessError
 from harness.renderers.columns import one_line
 

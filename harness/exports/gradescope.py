@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from harness.assessment.checks import PRESENT
 from harness.exports.course import Rendered, checks, diagnoses, undecided, where
 from harness.exports.scores import columns, scores
-from harness.judgement.checks import PRESENT
 from harness.renderers.columns import one_line
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.leaderboard import board
-from harness.metrics import attack_success_rate, clean_accuracy
+from harness.assessment.metrics import attack_success_rate, clean_accuracy
+from harness.assessment.ranking import board
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

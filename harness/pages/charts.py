@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.metrics import attack_success_rate, clean_accuracy
+from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.renderers import plots
 from harness.renderers.columns import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from harness.curves import Curve
+    from harness.lineage.pruning_curve import Curve
     from harness.records.record import Checkpoint, Record, ReferenceNet, SplitCounts
 
 _CHANNELS_APART = 3

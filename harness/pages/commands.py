@@ -38,8 +38,8 @@ def plot(
 
 
 def _figure(name: str, results: Path, submission: str | None, *, instructor: bool) -> Any:
-    from harness.curves import reference_curve
     from harness.exports.course import Wishes, course_of
+    from harness.lineage.pruning_curve import reference_curve
     from harness.pages import charts
 
     if name != "scatter" and submission is None:

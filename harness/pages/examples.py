@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.datasets import has_data, load_benchmark
-from harness.kept_sets import KeptSets
+from harness.datasets.cache import KeptSets
+from harness.datasets.descriptions import has_data, load_benchmark
 from harness.pages.charts import label
 from harness.records.errors import HarnessError
 from harness.records.predictions import compose_goodnet, decode

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.assessment.ranking import board
+from harness.assessment.views import instructor_view, student_view
 from harness.attempts import with_standings
-from harness.judgement.views import instructor_view, student_view
-from harness.leaderboard import board
 from harness.pages import assets
 from harness.pages.assets import SUBMISSIONS
 from harness.records.errors import HarnessError
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
+    from harness.assessment.rubric import Rubric
     from harness.attempts import Standings
-    from harness.judgement.rubric import Rubric
     from harness.records.record import Board, Record
 
 AUDIENCES = ("student", "instructor")
@@ -123,7 +123,7 @@ def _name(record: Record) -> str:
 def _pages(
     records: Sequence[Record], audience: str, ranked: Board, evidence: Path
 ) -> Iterator[tuple[str, str]]:
-    from harness.curves import reference_curve
+    from harness.lineage.pruning_curve import reference_curve
     from harness.pages import leaderboard, submission
     from harness.pages.examples import shown_examples
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from harness.judgement.checks import PRESENT
+from harness.assessment.checks import PRESENT
 from harness.pages import assets
 from harness.pages.assets import SUBMISSIONS
 from harness.pages.charts import SPLIT_NAMES, rates, scatter_figure, shown_split

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from harness.curves import Curve
+    from harness.lineage.pruning_curve import Curve
 
 _POINTS_PER_INCH = 72
 _HATCH = (

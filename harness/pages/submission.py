@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from harness.assessment.scoring import total
 from harness.explain import NET_HEADINGS, advice, net_rows
-from harness.judgement.scoring import total
 from harness.pages import assets, shapes, tables
 from harness.pages.charts import SPLIT_NAMES, bar_groups, marks, shown_split
 from harness.pages.leaderboard import standing
@@ -15,7 +15,7 @@ from harness.renderers.columns import attempt, tells_attempt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.curves import Curve
+    from harness.lineage.pruning_curve import Curve
     from harness.pages.examples import Example
     from harness.records.record import Record, Row
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from harness.judgement.checks import CONTRACT, DROP, FIRST_CROSSING, ORDER, checkpoint_passes
-from harness.metrics import attack_success_rate, clean_accuracy
+from harness.assessment.checks import CONTRACT, DROP, FIRST_CROSSING, ORDER, checkpoint_passes
+from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.timing import is_noisy
 
 if TYPE_CHECKING:

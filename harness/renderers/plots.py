@@ -16,7 +16,7 @@ from harness.records.errors import HarnessError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.curves import Curve
+    from harness.lineage.pruning_curve import Curve
 
 ACCURACY, ATTACK = "#0072b2", "#d55e00"
 INK = "#1a1a1a"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.judgement.diagnoses import explanations
+from harness.assessment.diagnoses import explanations
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs" / "extensions"))
@@ -16,8 +16,8 @@ import scenarios  # noqa: E402
 import worked_example  # noqa: E402
 from diagnosis_page import diagnoses  # noqa: E402
 
-from harness.judgement.rubric import default_rubric  # noqa: E402
-from harness.judgement.verdict import judged_again  # noqa: E402
+from harness.assessment.rubric import default_rubric  # noqa: E402
+from harness.assessment.verdict import judged_again  # noqa: E402
 
 
 @pytest.mark.parametrize("code", explanations())

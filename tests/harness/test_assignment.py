@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.assignment import Found, assign
+from harness.intake.matching import Found, assign
 from harness.records.errors import SubmissionError
 from harness.records.record import Candidate
 

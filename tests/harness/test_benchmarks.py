@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from models import write_set
 
-from harness import benchmarks, datasets
+from harness import benchmarks
+from harness.datasets import descriptions
 from harness.records.errors import HarnessError
 from harness.records.record import Benchmark
 
@@ -23,7 +24,7 @@ def course(tmp_path, monkeypatch):
         write_set(drive / file, 6)
         _with_labels(drive / file, label)
     description = Benchmark(
-        schema_version=1, name="course", title="t", classes=3, files=datasets.OFFICIAL_FILES,
+        schema_version=1, name="course", title="t", classes=3, files=descriptions.OFFICIAL_FILES,
         images=dict.fromkeys(NAMES, 6), google_drive_folder="folder-id",
     )  # fmt: skip
     target = tmp_path / "target"
@@ -51,7 +52,7 @@ def test_a_download_is_verified_and_put_in_the_official_layout(course):
     _, drive, target = course
     lines = benchmarks.fetched("course", downloader(drive))
     assert sum("6 images, ok" in line for line in lines) == 4
-    assert all((target / path).is_file() for path in datasets.OFFICIAL_FILES.values())
+    assert all((target / path).is_file() for path in descriptions.OFFICIAL_FILES.values())
     assert sorted(p.name for p in target.iterdir()) == ["bd", "cl"]
 
 
@@ -89,7 +90,7 @@ def test_a_benchmark_that_is_made_is_not_fetched(monkeypatch, course):
 
 @pytest.mark.real_files
 def test_verify_compares_the_badnets_counts(real_files, monkeypatch):
-    description, folder = datasets.load_benchmark(str(real_files / "data"))
+    description, folder = descriptions.load_benchmark(str(real_files / "data"))
     counts = {"valid": 2514, "test": 2516, "bd_valid": 2534, "bd_test": 2538}
     named = replace(description, badnet_counts=counts)
     monkeypatch.setattr(benchmarks, "load_benchmark", lambda _: (named, folder))

@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 from models import write_set
 
-from harness.datasets import OFFICIAL_FILES, load_benchmark, load_sets, read_description
-from harness.image_sets import let_go, read_set
-from harness.kept_sets import KeptSets
+from harness.datasets.cache import KeptSets
+from harness.datasets.descriptions import (
+    OFFICIAL_FILES,
+    load_benchmark,
+    load_sets,
+    read_description,
+)
+from harness.datasets.hdf5 import let_go, read_set
 from harness.records.errors import HarnessError
 from harness.records.record import Benchmark
 

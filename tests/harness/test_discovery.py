@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from harness.discovery import MAX_MODEL_BYTES, discover, drop_points_in_name
+from harness.intake.discovery import MAX_MODEL_BYTES, discover, drop_points_in_name
 from harness.records.errors import HarnessError, SubmissionError
 
 REQUIRED = (2.0, 4.0, 10.0)
@@ -139,7 +139,7 @@ def test_sizes_are_capped_at_the_limit(tmp_path):
 
 
 def test_too_many_files_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("harness.discovery.MAX_ENTRIES", 20)
+    monkeypatch.setattr("harness.intake.discovery.MAX_ENTRIES", 20)
     folder_with(tmp_path, *(f"{number}.txt" for number in range(21)), "model_2.h5")
     with pytest.raises(SubmissionError, match="more than 20 files"):
         discover(tmp_path)

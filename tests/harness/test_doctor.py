@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness import doctor, sandbox
-from harness.datasets import OFFICIAL_FILES
+from harness.datasets.descriptions import OFFICIAL_FILES
 from harness.sandbox import drills
 
 PROBLEM = sandbox.sandbox_problem()

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from records_by_hand import checkpoint, good_checkpoints, record
 
+from harness.assessment.rubric import default_rubric
+from harness.assessment.verdict import judged
 from harness.explain import explanation
-from harness.judgement.rubric import default_rubric
-from harness.judgement.verdict import judged
 from harness.records.errors import HarnessError
 from harness.storage.results import Store
 
@@ -86,7 +86,7 @@ def test_what_the_rubric_hides_is_for_the_instructor_only(tmp_path):
     own = stored(tmp_path, *good_checkpoints())
     from importlib.resources import files
 
-    text = files("harness.judgement").joinpath("rubric.toml").read_text(encoding="utf-8")
+    text = files("harness.assessment").joinpath("rubric.toml").read_text(encoding="utf-8")
     (tmp_path / "rubric.toml").write_text(text.replace("hide = []", 'hide = ["test"]'))
     student, instructor = (explanation(own, "s", instructor=who) for who in (False, True))
     assert "hidden in this view: test" in student

@@ -9,7 +9,7 @@ import pytest
 from harness import features
 from harness.evaluation import known_network_answers
 from harness.features import FeatureStore, origin, shared_answers
-from harness.judgement.lineage import narrowed, zeroed
+from harness.lineage.lineage import narrowed, zeroed
 from harness.networks import deepid, numpy_head
 from harness.networks.weight_files import read_model
 from harness.records.record import LabeledSet

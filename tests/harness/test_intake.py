@@ -1,4 +1,4 @@
-"""Real archives and downloads, honest and hostile, through the child that reads them."""
+"""Real archives and lms_archives, honest and hostile, through the child that reads them."""
 
 import contextlib
 import gzip
@@ -16,9 +16,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import downloads, unpacking
-from harness.discovery import MAX_DEPTH, MAX_ENTRIES
-from harness.intake import Entry, bulk_folder, commit_of, entries, folder_of
+from harness.intake.discovery import MAX_DEPTH, MAX_ENTRIES
+from harness.intake.entries import (
+    Entry,
+    bulk_folder,
+    commit_of,
+    entries,
+    folder_of,
+    lms_archives,
+    unpacking,
+)
 from harness.records.errors import HarnessError, Status, SubmissionError
 
 SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar")
@@ -565,7 +572,7 @@ def test_a_broken_download_leaves_nothing(tmp_path):
 @given(st.lists(names, max_size=12))
 def test_every_file_of_a_download_goes_to_one_place_at_most(found):
     try:
-        places = downloads.layout(found)
+        places = lms_archives.layout(found)
     except SubmissionError:
         return
     assert len(places) == len(found)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.metrics import (
+from harness.assessment.metrics import (
     attack_success_rate,
     clean_accuracy,
     counts,

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from courses import graded, put, telling
 
-from harness.curves import Curve
+from harness.lineage.pruning_curve import Curve
 from harness.pages import charts, shapes
 from harness.pages.inline import inlined
 from harness.renderers import plots

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from harness.datasets import load_benchmark, load_sets
+from harness.datasets.descriptions import load_benchmark, load_sets
 
 SECRET = "correct horse battery staple"
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from records_by_hand import checkpoint, good_checkpoints, record
 
+from harness.assessment.ranking import board
 from harness.attempts import standings, with_standings
-from harness.leaderboard import board
 from harness.records.errors import Status
 from harness.records.findings import LayerChange
 from harness.records.record import Speed, Timing

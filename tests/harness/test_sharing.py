@@ -6,7 +6,7 @@ import pytest
 
 from harness.bench import Options
 from harness.grade import grade_folder
-from harness.judgement.lineage import narrowed, restored, zeroed
+from harness.lineage.lineage import narrowed, restored, zeroed
 from harness.preparation import prepare
 from harness.reporting import Quiet
 from harness.storage.hashing import array_hash

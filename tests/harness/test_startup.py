@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.judgement.lineage import zeroed
+from harness.lineage.lineage import zeroed
 from reference.badnet import save_weights
 
 ROOT = Path(__file__).resolve().parents[2]

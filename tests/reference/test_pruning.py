@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.judgement.lineage import zeroed
+from harness.lineage.lineage import zeroed
 from harness.networks import deepid
 from harness.networks.numpy_head import Caller
 from reference import pruning

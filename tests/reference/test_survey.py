@@ -7,7 +7,7 @@ import pytest
 
 from harness.evaluation import known_network_answers
 from harness.features import FeatureStore
-from harness.judgement.lineage import zeroed
+from harness.lineage.lineage import zeroed
 from harness.networks import deepid
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store

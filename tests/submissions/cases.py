@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 from models import known_config, write_full, write_set, write_weights
 
-from harness.judgement.lineage import narrowed, zeroed
+from harness.lineage.lineage import narrowed, zeroed
 
 CHANNELS = tuple(range(20))
 BUILDERS = {}

@@ -6,8 +6,8 @@ from dataclasses import replace
 from hostile import NAMES, hostile_record
 from records_by_hand import both, checkpoint, counts, good_checkpoints, record
 
-from harness.judgement.rubric import StudentView, default_rubric
-from harness.judgement.verdict import judged
+from harness.assessment.rubric import StudentView, default_rubric
+from harness.assessment.verdict import judged
 from harness.records.errors import Status
 from harness.records.findings import Comparison
 from harness.records.record import ReferenceNet, Speed, Timing

@@ -1,6 +1,6 @@
 """Records written down by hand, for tests of what is drawn from them."""
 
-from harness.judgement.checks import presence_checks
+from harness.assessment.checks import presence_checks
 from harness.records.errors import Status
 from harness.records.findings import Lineage, Step, Steps
 from harness.records.record import (

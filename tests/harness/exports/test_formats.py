@@ -14,10 +14,10 @@ import xmlschema
 import yaml
 from records_by_hand import checkpoint, good_checkpoints, record
 
+from harness.assessment.rubric import StudentView, default_rubric
+from harness.assessment.verdict import judged
 from harness.exports import FORMATS, export, renderer
 from harness.exports.course import Course, Wishes, course_of
-from harness.judgement.rubric import StudentView, default_rubric
-from harness.judgement.verdict import judged
 from harness.records.errors import HarnessError, Status
 from harness.records.findings import Diagnosis, Override
 from harness.roster import Person

@@ -96,7 +96,7 @@ def test_the_archive_holds_what_is_needed_and_the_same_each_time(
         readme = file.read("README.md").decode()
         requirements = file.read("requirements.txt").decode()
     assert modes["run_autograder"] == modes["setup.sh"] == 0o100755
-    assert {"harness/__main__.py", "harness/networks/deepid.py", "harness/judgement/rubric.toml",
+    assert {"harness/__main__.py", "harness/networks/deepid.py", "harness/assessment/rubric.toml",
             "data/cl/valid.h5", "bd_weights.h5", "constraints.txt"} <= set(modes)  # fmt: skip
     assert not [name for name in modes if "__pycache__" in name or name.startswith("tests")]
     assert "2 GB or more" in readme

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from records_by_hand import both, checkpoint, counts, record
 
-from harness.datasets import load_benchmark
-from harness.judgement.claims import agree, claim_comparisons, published_comparisons
+from harness.assessment.claims import agree, claim_comparisons, published_comparisons
+from harness.datasets.descriptions import load_benchmark
 from harness.records.record import Claim, DatasetIdentity
 
 N = 12830

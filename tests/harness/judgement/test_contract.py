@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judgement.contract import contract
+from harness.lineage.goodnet_rule import contract
 from harness.records.findings import Breach
 from harness.records.predictions import compose_goodnet
 

@@ -3,8 +3,8 @@
 import pytest
 from records_by_hand import counts
 
-from harness.judgement.checks import drop_check, first_crossing_check
-from harness.judgement.crossing import (
+from harness.assessment.checks import drop_check, first_crossing_check
+from harness.lineage.crossing import (
     crossing,
     first_crossing,
     follows_relative_rule,

@@ -12,15 +12,15 @@ from records_by_hand import checkpoint as made
 from records_by_hand import counts, good_checkpoints
 from records_by_hand import record as record_of
 
-from harness.assignment import Found, assign
+from harness.assessment.diagnoses import explanations
+from harness.assessment.rubric import default_rubric
+from harness.assessment.verdict import judged
 from harness.bench import SETS, Bench, Model, Options, split_counts
-from harness.discovery import drop_points_in_name
 from harness.evidence import checkpoint, opened
-from harness.judgement import lineage as lin
-from harness.judgement.diagnoses import explanations
-from harness.judgement.rankings import measured_rankings
-from harness.judgement.rubric import default_rubric
-from harness.judgement.verdict import judged
+from harness.intake.discovery import drop_points_in_name
+from harness.intake.matching import Found, assign
+from harness.lineage import lineage as lin
+from harness.lineage.rankings import measured_rankings
 from harness.opening import network_answers
 from harness.records.findings import Step, Steps
 from harness.records.predictions import compose_goodnet

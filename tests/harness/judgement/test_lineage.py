@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.judgement import lineage as lin
-from harness.judgement.rankings import measured_rankings
+from harness.lineage import lineage as lin
+from harness.lineage.rankings import measured_rankings
 from harness.networks.deepid import weight_shapes
 
 CHANNELS = 60

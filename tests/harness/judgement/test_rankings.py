@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.datasets import load_benchmark
-from harness.judgement.rankings import known_rankings, measured_rankings, shared_order
+from harness.datasets.descriptions import load_benchmark
+from harness.lineage.rankings import known_rankings, measured_rankings, shared_order
 
 CHANNELS = 60
 DORMANT = 31

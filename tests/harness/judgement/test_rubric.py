@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records_by_hand import artifact, both, checkpoint, counts, good_checkpoints, lineage, record
 
-from harness.judgement.rubric import default_rubric, read_rubric
-from harness.judgement.scoring import scored, total
-from harness.judgement.verdict import judged
-from harness.judgement.views import instructor_view, student_view
+from harness.assessment.rubric import default_rubric, read_rubric
+from harness.assessment.scoring import scored, total
+from harness.assessment.verdict import judged
+from harness.assessment.views import instructor_view, student_view
 from harness.records.errors import HarnessError, Status
 from harness.records.findings import Contract, Override
 from harness.records.record import Claim, ReferenceNet
@@ -168,7 +168,7 @@ def test_an_override_is_for_one_submission():
 def default_text():
     from importlib.resources import files
 
-    return files("harness.judgement").joinpath("rubric.toml").read_text(encoding="utf-8")
+    return files("harness.assessment").joinpath("rubric.toml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from harness.judgement.statistics import (
+from harness.assessment.statistics import (
     exact_mcnemar,
     false_positive_rate,
     original_counts,

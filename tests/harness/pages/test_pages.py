@@ -10,10 +10,10 @@ from courses import crowd, graded, names_on_disk, put, rubric, set_rubric, telli
 from hostile import NAMES, hostile_record
 from records_by_hand import artifact, checkpoint
 
+from harness.assessment.ranking import board
+from harness.assessment.views import student_view
 from harness.attempts import standings
-from harness.curves import reference_curve
-from harness.judgement.views import student_view
-from harness.leaderboard import board
+from harness.lineage.pruning_curve import reference_curve
 from harness.pages import assets, folders, leaderboard, submission
 from harness.pages.folders import write_pages
 from harness.roster import Person

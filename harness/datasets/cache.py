@@ -28,7 +28,7 @@ _SETTLED_SECONDS = 2.0
 
 
 class KeptSets:
-    """A :class:`harness.image_sets.Keeper` in a local folder; a full disk costs speed only."""
+    """A :class:`harness.datasets.hdf5.Keeper` in a local folder; a full disk costs speed only."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

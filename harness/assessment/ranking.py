@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.judgement.checks import checkpoint_passes
-from harness.judgement.scoring import total
-from harness.metrics import defense_effectiveness
+from harness.assessment.checks import checkpoint_passes
+from harness.assessment.metrics import defense_effectiveness
+from harness.assessment.scoring import total
 from harness.records.record import Board, Row
 
 if TYPE_CHECKING:

@@ -14,10 +14,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from harness import sandbox
-from harness.records.errors import HarnessError, Status, SubmissionError
-from harness.storage.hashing import file_hash
-from harness.storage.results import safe_name
-from harness.unpacking import (
+from harness.intake.unpacking import (
     MAX_TOTAL_BYTES,
     Caps,
     Unpacked,
@@ -27,6 +24,9 @@ from harness.unpacking import (
     safe_parts,
     without_suffix,
 )
+from harness.records.errors import HarnessError, Status, SubmissionError
+from harness.storage.hashing import file_hash
+from harness.storage.results import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,6 +1,6 @@
 """Archives unpacked on the harness's terms: read in a child, written name by name here.
 
-The child (``archives.py``, in the sandbox where there is one) inflates and answers bytes. Which
+The child (``archive_reader.py``, in the sandbox where there is one) inflates and answers bytes. Which
 of them are written where, how many and how often is decided on this side: no name leads out, no
 link or device is made, no two names meet in one file on any file system, real bytes are counted.
 """
@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import archives, sandbox
-from harness.discovery import MAX_DEPTH, MAX_ENTRIES, MAX_MODEL_BYTES
+from harness import sandbox
+from harness.intake.discovery import MAX_DEPTH, MAX_ENTRIES, MAX_MODEL_BYTES
+from harness.intake import archive_reader
 from harness.records.errors import HarnessError, Status, SubmissionError
 
 if TYPE_CHECKING:
@@ -26,16 +27,16 @@ if TYPE_CHECKING:
 SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar")
 MAX_TOTAL_BYTES = 2 << 30
 
-_READER = Path(archives.__file__)
+_READER = Path(archive_reader.__file__)
 _SUBMISSION_LIMITS = sandbox.Limits(
     start_seconds=60, wall_seconds=300, cpu_seconds=300, memory_bytes=512 << 20
 )
 _MAX_NAME_BYTES = 255
 _DRIVE = re.compile(r"[A-Za-z]:")
 _REFUSED = {
-    archives.LINK: "a link; hand in the file itself",
-    archives.SPECIAL: "not a regular file",
-    archives.ENCRYPTED: "encrypted; pack it without a password",
+    archive_reader.LINK: "a link; hand in the file itself",
+    archive_reader.SPECIAL: "not a regular file",
+    archive_reader.ENCRYPTED: "encrypted; pack it without a password",
 }
 
 
@@ -62,13 +63,13 @@ class Member:
 
         Only until the next member is asked for.
         """
-        if self._kind != archives.FILE:
+        if self._kind != archive_reader.FILE:
             raise rejected(self.name, _REFUSED.get(self._kind, "not a regular file"))
         while True:
-            kind, content = _told(self._child, archives.DATA, archives.CHUNK_BYTES)
-            if kind == archives.END:
+            kind, content = _told(self._child, archive_reader.DATA, archive_reader.CHUNK_BYTES)
+            if kind == archive_reader.END:
                 return
-            if kind != archives.FILE:
+            if kind != archive_reader.FILE:
                 raise rejected(self.name, f"damaged ({printable(content)}); pack it again")
             yield content
 
@@ -97,20 +98,20 @@ def members(archive: Path, limits: sandbox.Limits = _SUBMISSION_LIMITS) -> Gener
 
 
 def _next(child: sandbox.Child) -> Member | None:
-    kind, text = _told(child, archives.NEXT, archives.MAX_TEXT_BYTES)
-    if kind == archives.END:
+    kind, text = _told(child, archive_reader.NEXT, archive_reader.MAX_TEXT_BYTES)
+    if kind == archive_reader.END:
         return None
-    if kind == archives.BROKEN:
+    if kind == archive_reader.BROKEN:
         raise _unreadable(printable(text))
     return Member(text.decode("utf-8", "surrogateescape"), kind, child)
 
 
 def _told(child: sandbox.Child, request: bytes, limit: int) -> tuple[int, bytes]:
     try:
-        kind, size = archives.HEADER.unpack(child.ask(request, archives.HEADER.size))
+        kind, size = archive_reader.HEADER.unpack(child.ask(request, archive_reader.HEADER.size))
         if size > limit:
             raise _unreadable("a name in it is too long")
-        return kind, child.ask(archives.TEXT, size) if size else b""
+        return kind, child.ask(archive_reader.TEXT, size) if size else b""
     except sandbox.ChildFailure as failure:
         raise _unreadable(f"reading it failed: {failure.reason}") from None
 

@@ -13,10 +13,10 @@ from importlib.resources import files
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
-from harness.judgement.checks import PRESENT
-from harness.judgement.crossing import follows_relative_rule
-from harness.judgement.lineage import THIS_BADNET
-from harness.judgement.rankings import DECREASING, INDEX, OTHER
+from harness.assessment.checks import PRESENT
+from harness.lineage.crossing import follows_relative_rule
+from harness.lineage.lineage import THIS_BADNET
+from harness.lineage.rankings import DECREASING, INDEX, OTHER
 from harness.records.errors import Status
 from harness.records.findings import Diagnosis
 
@@ -32,7 +32,7 @@ SHOWN_CHANNELS = 10
 @cache
 def explanations() -> dict[str, dict[str, str]]:
     """``seen`` and ``do`` of every code and variant, as templates."""
-    text = files("harness.judgement").joinpath("explanations.toml").read_text(encoding="utf-8")
+    text = files("harness.assessment").joinpath("explanations.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 

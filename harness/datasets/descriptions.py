@@ -13,14 +13,14 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.image_sets import read_set
+from harness.datasets.hdf5 import read_set
 from harness.records.errors import HarnessError
 from harness.records.record import Benchmark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.image_sets import Keeper
+    from harness.datasets.hdf5 import Keeper
     from harness.records.record import LabeledSet
 
 SCHEMA_VERSION = 1
@@ -34,7 +34,7 @@ OFFICIAL_FILES = {
 
 def datasets_folder() -> Path:
     """Where the ``dataset.toml`` files are: beside the packages, in a checkout and installed."""
-    return Path(__file__).resolve().parent.parent / "datasets"
+    return Path(__file__).resolve().parents[2] / "datasets"
 
 
 def benchmark_names() -> list[str]:

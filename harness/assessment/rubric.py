@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from harness.judgement.checks import DROP, FIRST_CROSSING, ORDER
+from harness.assessment.checks import DROP, FIRST_CROSSING, ORDER
 from harness.records.errors import HarnessError, Status
 from harness.records.findings import Override, Thresholds
 
@@ -68,7 +68,7 @@ class Rubric:
 
 def default_rubric() -> Rubric:
     """The rubric for lab3 that comes with the harness."""
-    text = files("harness.judgement").joinpath("rubric.toml").read_text(encoding="utf-8")
+    text = files("harness.assessment").joinpath("rubric.toml").read_text(encoding="utf-8")
     return _parsed(text, "rubric.toml")
 
 

@@ -10,11 +10,11 @@ from itertools import count, islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from harness.discovery import MAX_ENTRIES
-from harness.downloads import bulk_folder, refusal
+from harness.intake.discovery import MAX_ENTRIES
+from harness.intake.lms_archives import bulk_folder, refusal
+from harness.intake.unpacking import SUFFIXES, is_archive, unpack, without_suffix
 from harness.records.errors import HarnessError
 from harness.storage.results import safe_name
-from harness.unpacking import SUFFIXES, is_archive, unpack, without_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.judgement.checks import CONTRACT, PRESENT
-from harness.metrics import attack_success_rate, clean_accuracy
+from harness.assessment.checks import CONTRACT, PRESENT
+from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.records.errors import Status
 from harness.records.findings import Loss, Override, Points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from harness.judgement.rubric import Item, Rubric
+    from harness.assessment.rubric import Item, Rubric
     from harness.records.record import Checkpoint, Counts, Record, ReferenceNet
 
 

@@ -12,7 +12,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.discovery import MAX_DEPTH, MAX_ENTRIES, MAX_MODEL_BYTES, check_regular
+from harness.intake.discovery import MAX_DEPTH, MAX_ENTRIES, MAX_MODEL_BYTES, check_regular
 from harness.records.errors import Status, SubmissionError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.judgement.rankings import OFFICIAL
+from harness.lineage.rankings import OFFICIAL
 from harness.records.errors import Status
 from harness.records.record import Check
 

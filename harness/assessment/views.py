@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.judgement.checks import CONTRACT
+from harness.assessment.checks import CONTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -9,22 +9,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.judgement import checks
-from harness.judgement.claims import claim_comparisons, published_comparisons
-from harness.judgement.crossing import crossing
-from harness.judgement.diagnoses import (
+from harness.assessment import checks
+from harness.assessment.claims import claim_comparisons, published_comparisons
+from harness.assessment.diagnoses import (
     checkpoint_diagnoses,
     followed_order,
     is_nested,
     submission_diagnoses,
 )
-from harness.judgement.known import known_benchmark
-from harness.judgement.scoring import scored
+from harness.assessment.scoring import scored
+from harness.lineage.crossing import crossing
+from harness.lineage.known import known_benchmark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from harness.judgement.rubric import Rubric
+    from harness.assessment.rubric import Rubric
     from harness.records.findings import Thresholds
     from harness.records.record import Benchmark, Check, Checkpoint, Record
 

@@ -7,8 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from harness.datasets import benchmark_names, datasets_folder, load_benchmark
-from harness.judgement.lineage import fingerprint
+from harness.datasets.descriptions import benchmark_names, datasets_folder, load_benchmark
+from harness.lineage.lineage import fingerprint
 from harness.networks.weight_files import ForeignModelError, RejectedFileError, read_model
 from harness.storage.hashing import array_hash
 
@@ -29,7 +29,7 @@ def known_fingerprints(own_hash: str) -> dict[str, dict[str, str]]:
 
     Those of ``known_badnets.toml``, and those of the benchmarks whose weights are shipped.
     """
-    text = files("harness.judgement").joinpath("known_badnets.toml").read_text(encoding="utf-8")
+    text = files("harness.lineage").joinpath("known_badnets.toml").read_text(encoding="utf-8")
     tables = tomllib.loads(text)
     found = {name: t["kernels"] for name, t in tables.items() if t["weights"] != own_hash}
     return found | dict(_shipped(own_hash))

@@ -18,7 +18,7 @@ from harness.storage.hashing import array_hash
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from harness.judgement.rankings import Rankings
+    from harness.lineage.rankings import Rankings
     from harness.networks.deepid import Weights
 
     Fingerprints = Mapping[str, Mapping[str, str]]
