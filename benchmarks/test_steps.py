@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.features import FeatureStore, shared_answers
+from harness.inference.feature_cache import FeatureStore, shared_answers
 from harness.lineage.lineage import zeroed
 from harness.networks.deepid import class_ids
 from reference.inputs import Inputs, load_inputs

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from harness.features import FeatureStore
+    from harness.inference.feature_cache import FeatureStore
     from harness.intake.staging import Staged
     from harness.lineage.rankings import Rankings
     from harness.networks.deepid import Weights

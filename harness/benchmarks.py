@@ -18,7 +18,7 @@ from harness.datasets.descriptions import (
     load_sets,
     make,
 )
-from harness.evaluation import known_network_answers, trusted_weights
+from harness.inference.known_network import known_network_answers, trusted_weights
 from harness.records.errors import HarnessError
 from harness.storage.results import write_text
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import evaluation
 from harness.datasets.descriptions import load_benchmark
+from harness.inference import known_network
 from harness.intake.discovery import discover
 from harness.intake.matching import Found, Place, assign
 from harness.intake.staging import stage
@@ -62,7 +62,7 @@ def _open(submission: Submission, candidate: Candidate, benchmark: Benchmark) ->
     try:
         with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
             staged = stage(Path(submission.folder), candidate, Path(scratch))
-            inspected = evaluation.inspect(
+            inspected = known_network.inspect(
                 staged, candidate.format, benchmark.classes, sandboxed=sandbox_problem() is None
             )
     except SubmissionError as error:

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import evaluation
 from harness.bench import SETS, Bench, Model
-from harness.features import shared_answers
-from harness.foreign import ForeignJob, asked_again, foreign_answers
+from harness.inference import known_network
+from harness.inference.feature_cache import shared_answers
+from harness.inference.sandboxed import ForeignJob, asked_again, foreign_answers
 from harness.intake.staging import stage
 from harness.networks.system import processors
 from harness.records.errors import Status, SubmissionError
@@ -64,7 +64,7 @@ def _predict(model: Model, submission: Submission, bench: Bench) -> None:
         model.failure = error
 
 
-def _observed(model: Model, bench: Bench) -> tuple[evaluation.NetAnswers, Probe | None]:
+def _observed(model: Model, bench: Bench) -> tuple[known_network.NetAnswers, Probe | None]:
     """Answers on all sets and, of a foreign model, a probe; beside them where there is room."""
     if model.weights is not None:
         return model_answers(model, bench, SETS), None
@@ -87,7 +87,7 @@ def read(model: Model, folder: Path, scratch: Path, bench: Bench) -> None:
     scratch.mkdir()
     model.staged = stage(folder, model.candidate, scratch)
     sandboxed = _reads_sandboxed(bench.options.isolation)
-    inspected = evaluation.inspect(
+    inspected = known_network.inspect(
         model.staged, model.candidate.format, bench.benchmark.classes, sandboxed=sandboxed
     )
     model.format, model.weights = inspected.format, inspected.weights
@@ -122,14 +122,14 @@ def _foreign_isolation(isolation: str, differs: str | None) -> str:
 
 def network_answers(
     weights: Weights, bench: Bench, names: Sequence[str] = SETS
-) -> evaluation.NetAnswers:
+) -> known_network.NetAnswers:
     """Answers of the known network with ``weights``, stored ones where there are any."""
     model = Model(Candidate(path="", format="", size_bytes=0, role=None, drop_points=None))
     model.weights, model.key = weights, array_hash(weights)
     return model_answers(model, bench, names)
 
 
-def model_answers(model: Model, bench: Bench, names: Sequence[str]) -> evaluation.NetAnswers:
+def model_answers(model: Model, bench: Bench, names: Sequence[str]) -> known_network.NetAnswers:
     """Answers of a model that was read, stored ones where there are any.
 
     Raises SubmissionError for a foreign model that fails.
@@ -139,9 +139,9 @@ def model_answers(model: Model, bench: Bench, names: Sequence[str]) -> evaluatio
     if len(stored) == len(names):
         encoded = {name: answers.encoded for name, answers in stored.items()}
         first = stored[names[0]]
-        return evaluation.NetAnswers(encoded=encoded, width=first.width, silent=first.silent)
+        return known_network.NetAnswers(encoded=encoded, width=first.width, silent=first.silent)
     result = _run(model, bench, names)
-    evaluation.keep_answers(bench.store, key, result, {name: bench.sets[name] for name in names})
+    known_network.keep_answers(bench.store, key, result, {name: bench.sets[name] for name in names})
     return result
 
 
@@ -159,7 +159,7 @@ def _stored(bench: Bench, key: str, names: Sequence[str]) -> dict[str, StoredAns
     }
 
 
-def _run(model: Model, bench: Bench, names: Sequence[str]) -> evaluation.NetAnswers:
+def _run(model: Model, bench: Bench, names: Sequence[str]) -> known_network.NetAnswers:
     sets = {name: bench.sets[name] for name in names}
     total = sum(len(labeled.labels) for labeled in sets.values())
 
@@ -170,7 +170,7 @@ def _run(model: Model, bench: Bench, names: Sequence[str]) -> evaluation.NetAnsw
         scale = bench.benchmark.pixel_scale
         if bench.features is not None and bench.features.pixel_scale == scale:
             return shared_answers(model.weights, bench.features, sets, progress)
-        return evaluation.known_network_answers(model.weights, sets, scale, progress)
+        return known_network.known_network_answers(model.weights, sets, scale, progress)
     return foreign_answers(foreign_job(model, bench), sets, model.seed, progress)
 
 

@@ -25,8 +25,8 @@ from harness.datasets.descriptions import (
     make,
     require_data,
 )
-from harness.evaluation import trusted_weights
-from harness.features import FeatureStore
+from harness.inference.feature_cache import FeatureStore
+from harness.inference.known_network import trusted_weights
 from harness.lineage.crossing import first_crossing
 from harness.lineage.known import known_benchmark, known_fingerprints
 from harness.lineage.rankings import Rankings, known_rankings, measured_rankings

@@ -12,7 +12,8 @@ import numpy as np
 
 from harness.bench import Model
 from harness.evidence import printable_path
-from harness.foreign import foreign_model
+from harness.inference.latency import THROUGHPUT_BATCH, measure
+from harness.inference.sandboxed import foreign_model
 from harness.intake.discovery import discover
 from harness.networks.deepid import packed, predictor
 from harness.networks.system import processors
@@ -20,7 +21,6 @@ from harness.opening import foreign_job, read
 from harness.records.errors import SubmissionError
 from harness.records.predictions import Stream, compose_goodnet, encode_scores
 from harness.records.record import Candidate, Checkpoint, Timing
-from harness.timing import THROUGHPUT_BATCH, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

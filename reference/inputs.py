@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import badnet_file, has_data, load_benchmark, load_sets, make
-from harness.evaluation import badnet_weights
+from harness.inference.known_network import badnet_weights
 
 if TYPE_CHECKING:
     from pathlib import Path

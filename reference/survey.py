@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.datasets.hdf5 import let_go
-from harness.evaluation import NetAnswers, keep_answers
-from harness.features import FeatureStore, shared_answers
+from harness.inference.feature_cache import FeatureStore, shared_answers
+from harness.inference.known_network import NetAnswers, keep_answers
 from harness.lineage.lineage import zeroed
 from harness.networks.deepid import forward_batches, survey_batches
 from harness.networks.numpy_head import POSITIONS

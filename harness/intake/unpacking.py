@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import sandbox
-from harness.intake.discovery import MAX_DEPTH, MAX_ENTRIES, MAX_MODEL_BYTES
 from harness.intake import archive_reader
+from harness.intake.discovery import MAX_DEPTH, MAX_ENTRIES, MAX_MODEL_BYTES
 from harness.records.errors import HarnessError, Status, SubmissionError
 
 if TYPE_CHECKING:

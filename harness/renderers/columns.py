@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.assessment.checks import CONTRACT, DROP, FIRST_CROSSING, ORDER, checkpoint_passes
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
-from harness.timing import is_noisy
+from harness.inference.latency import is_noisy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

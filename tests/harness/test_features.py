@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import features
-from harness.evaluation import known_network_answers
-from harness.features import FeatureStore, origin, shared_answers
+from harness.inference import feature_cache
+from harness.inference.feature_cache import FeatureStore, origin, shared_answers
+from harness.inference.known_network import known_network_answers
 from harness.lineage.lineage import narrowed, zeroed
 from harness.networks import deepid, numpy_head
 from harness.networks.weight_files import read_model
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def kept(badnet, small, tmp_path):
-    """A store that holds the small benchmark's features."""
+    """A store that holds the small benchmark's feature_cache."""
     store = FeatureStore(tmp_path, badnet, 1.0)
     shared_answers(badnet, store, small)
     return store
@@ -105,7 +105,7 @@ def test_a_tie_is_decided_by_the_full_network(badnet, small, kept):
 
 
 def test_stored_features_need_no_full_network(badnet, small, kept, monkeypatch):
-    monkeypatch.setattr(features, "known_network_answers", None)
+    monkeypatch.setattr(feature_cache, "known_network_answers", None)
     full = known_network_answers(zeroed(badnet, [9]), small, 1.0)
     assert same(shared_answers(zeroed(badnet, [9]), kept, small), full)
 
@@ -156,7 +156,7 @@ def a_set(number):
 def test_the_folder_stays_below_its_cap_and_drops_the_oldest(badnet, tmp_path, monkeypatch):
     maps = np.ones((9, 5, 4, 60), np.float32)
     size = maps.nbytes + 4096
-    monkeypatch.setattr(features, "MAX_FOLDER_BYTES", 2 * size)
+    monkeypatch.setattr(feature_cache, "MAX_FOLDER_BYTES", 2 * size)
     store = FeatureStore(tmp_path, badnet, 1.0)
     for number in (1, 2):
         store.put(a_set(number), maps)
@@ -166,7 +166,7 @@ def test_the_folder_stays_below_its_cap_and_drops_the_oldest(badnet, tmp_path, m
     held = [store.get(a_set(number)) is not None for number in (1, 2, 3)]
     assert held == [True, False, True]
     assert not list(store.folder.glob(".*"))
-    monkeypatch.setattr(features, "MAX_FOLDER_BYTES", size // 2)
+    monkeypatch.setattr(feature_cache, "MAX_FOLDER_BYTES", size // 2)
     store.put(a_set(4), maps)
     assert store.get(a_set(4)) is None
 

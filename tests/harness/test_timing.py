@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.timing import (
+from harness.inference.latency import (
     LATENCY_SAMPLES_PER_ROUND,
     MAXIMUM_SECONDS,
     MINIMUM_ROUNDS,

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from harness.evaluation import known_network_answers
-from harness.features import FeatureStore
+from harness.inference.feature_cache import FeatureStore
+from harness.inference.known_network import known_network_answers
 from harness.lineage.lineage import zeroed
 from harness.networks import deepid
 from harness.storage.hashing import array_hash

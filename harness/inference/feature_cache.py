@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.evaluation import NetAnswers, known_network_answers
+from harness.inference.known_network import NetAnswers, known_network_answers
 from harness.networks.deepid import PREDICTION_BATCH, Weights, forward_batches
 from harness.networks.numpy_head import SAMPLE, Caller, in_blocks
 from harness.records.predictions import encode_scores

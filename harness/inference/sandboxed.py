@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness import sandbox, worker
+from harness import sandbox
 from harness.datasets.hdf5 import let_go
-from harness.evaluation import FAILURE_STATUS, WORKER, NetAnswers, printable
+from harness.inference import worker
+from harness.inference.known_network import FAILURE_STATUS, WORKER, NetAnswers, printable
 from harness.networks.system import processors
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Stream, deal_streams, gather

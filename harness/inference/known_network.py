@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness import sandbox, worker
+from harness import sandbox
+from harness.inference import worker
 from harness.intake.staging import Staged
 from harness.networks.deepid import Weights, forward_batches, weight_shapes
 from harness.networks.weight_files import FORMATS

@@ -76,7 +76,7 @@ def _reason_bytes(error: Exception) -> bytes:
 def _serve_predictions(
     request_fd: int, reply_fd: int, images_fd: int, arguments: list[str]
 ) -> int:  # fmt: skip
-    from harness.loading import Submitted, UnusableModelError, load_model
+    from harness.inference.loading import Submitted, UnusableModelError, load_model
 
     path, source, format_name, classes, count, dtype, scale = arguments
     try:
