@@ -16,17 +16,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.console import show_warnings
 from harness.datasets.descriptions import from_anywhere
-from harness.executors import InThisProcess, Processes, UnusableError, WorkerLostError
+from harness.execution.console import show_warnings
+from harness.execution.local import InThisProcess, Processes, UnusableError, WorkerLostError
+from harness.execution.progress import Relay
+from harness.execution.scratch import scratch_folder
 from harness.fingerprints import circumstances, fingerprint
 from harness.grade import grade_folder, rejected
 from harness.intake.entries import entries, folder_of
 from harness.preparation import prepare
 from harness.pseudonyms import pseudonyms
 from harness.records.errors import HarnessError, Status, SubmissionError
-from harness.reporting import Relay
-from harness.scratch import scratch_folder
 from harness.speed import timed
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from harness.bench import Bench, Options
-    from harness.cluster import Cluster
+    from harness.execution.dask import Cluster
+    from harness.execution.progress import Display
     from harness.intake.entries import Entry
     from harness.records.record import Record
-    from harness.reporting import Display
 
 _OURS = (Status.NOT_GRADED, Status.HARNESS_ERROR)
 _SECONDS_BETWEEN_LOOKS = 5.0
@@ -91,8 +91,8 @@ def cluster_at(
     if scheduler is None:
         yield None
         return
-    from harness.cluster import connected
-    from harness.terms import terms
+    from harness.execution.compatibility import terms
+    from harness.execution.dask import connected
 
     paths = [entry.path for entry in entries]
     sandboxed = setup.options.isolation != "none"
@@ -214,7 +214,7 @@ class Batch:
             with display.relayed() as wire:
                 yield Processes(jobs, prepare_worker, (self.setup, wire))
             return
-        from harness.cluster import Workers
+        from harness.execution.dask import Workers
 
         expected = circumstances(self.bench)
         with self.cluster.relayed(display.event) as topic:

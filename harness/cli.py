@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import __version__
-from harness.console import one_line_errors
+from harness.execution.console import one_line_errors
 from harness.exports.commands import export, package
 from harness.pages.commands import plot
 from harness.records.errors import HarnessError, Status
@@ -83,8 +83,8 @@ def grade(
     from harness.batch import Batch, Setup, cluster_at, submissions
     from harness.bench import Options
     from harness.boards import as_text, counting, write_boards
+    from harness.execution.progress import shown_progress
     from harness.preparation import prepare
-    from harness.reporting import shown_progress
     from harness.storage.remote import results_at
 
     if switches["scheduler"] and switches["jobs"]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from harness.batch import Batch, Setup
 from harness.bench import Options
+from harness.execution.progress import shown_progress
 from harness.intake.entries import Entry
 from harness.preparation import prepare
 from harness.records.errors import HarnessError
 from harness.renderers.columns import one_line
-from harness.reporting import shown_progress
 from harness.storage.results import Store
 
 if TYPE_CHECKING:

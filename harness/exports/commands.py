@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.console import one_line_errors
+from harness.execution.console import one_line_errors
 from harness.exports import FORMATS
 
 if TYPE_CHECKING:

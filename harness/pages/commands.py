@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from harness.console import one_line_errors
+from harness.execution.console import one_line_errors
 from harness.records.errors import HarnessError
 
 _PATH = click.Path(path_type=Path)

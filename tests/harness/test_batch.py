@@ -20,10 +20,10 @@ import pytest
 from models import known_config, write_full
 
 from harness.bench import Options
+from harness.execution.progress import Quiet
 from harness.grade import grade_folder
 from harness.preparation import prepare
 from harness.records.errors import Status
-from harness.reporting import Quiet
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "0" * 64

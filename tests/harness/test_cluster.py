@@ -19,10 +19,10 @@ from distributed import Client
 from models import known_config, write_full
 from worker_calls import overlapping, preparation
 
-from harness.cluster import Workers, connected
-from harness.executors import UnusableError
+from harness.execution.compatibility import terms
+from harness.execution.dask import Workers, connected
+from harness.execution.local import UnusableError
 from harness.records.errors import HarnessError
-from harness.terms import terms
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPPORT = ROOT / "tests" / "support"

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness.executors import InThisProcess, Processes, WorkerLostError
+from harness.execution.local import InThisProcess, Processes, WorkerLostError
 
 
 def nothing():

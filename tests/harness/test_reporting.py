@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from worker_calls import telling
 
-from harness.reporting import LineProgress, LiveProgress, Quiet, live_bar
+from harness.execution.progress import LineProgress, LiveProgress, Quiet, live_bar
 
 
 @pytest.fixture

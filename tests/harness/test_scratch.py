@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.scratch import scratch_folder
+from harness.execution.scratch import scratch_folder
 
 HOLDING = """
 import sys, tempfile, time
-from harness.scratch import scratch_folder
+from harness.execution.scratch import scratch_folder
 with scratch_folder():
     with tempfile.TemporaryDirectory(prefix="harness-") as inner:
         print(inner, flush=True)

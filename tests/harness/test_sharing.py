@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from harness.bench import Options
+from harness.execution.progress import Quiet
 from harness.grade import grade_folder
 from harness.lineage.lineage import narrowed, restored, zeroed
 from harness.preparation import prepare
-from harness.reporting import Quiet
 from harness.storage.hashing import array_hash
 from reference.badnet import save_weights
 

@@ -1,4 +1,4 @@
-"""The workers of a Dask cluster as an executor: the calls of :mod:`harness.executors`, elsewhere.
+"""The workers of a Dask cluster as an executor: the calls of :mod:`harness.execution.local`, elsewhere.
 
 A worker prepares once for each batch, and then grades one submission at a time, whatever the
 number of its threads. Before that it must agree to the terms: the same versions, the same files
@@ -22,10 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from harness.executors import UnusableError, WorkerLostError
+from harness.execution.compatibility import Terms, objection
+from harness.execution.local import UnusableError, WorkerLostError
 from harness.records.errors import HarnessError
 from harness.renderers.columns import one_line
-from harness.terms import Terms, objection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
