@@ -24,8 +24,8 @@ from harness.execution.scratch import scratch_folder
 from harness.fingerprints import circumstances, fingerprint
 from harness.grade import grade_folder, rejected
 from harness.intake.entries import entries, folder_of
+from harness.people.pseudonyms import pseudonyms
 from harness.preparation import prepare
-from harness.pseudonyms import pseudonyms
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.speed import timed
 

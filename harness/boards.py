@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from harness.assessment.ranking import board
 from harness.assessment.rubric import rubric_of
-from harness.attempts import Standings, chosen, standings, with_standings
 from harness.pages.folders import write_pages
+from harness.people.attempts import Standings, chosen, standings, with_standings
 from harness.records.errors import HarnessError
 from harness.renderers import csv, json, markdown, text
 from harness.storage.results import Store, write_text
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from harness.attempts import Which
+    from harness.people.attempts import Which
+    from harness.people.roster import Person
     from harness.records.record import Board, Record
-    from harness.roster import Person
 
 _FILES = {"md": markdown, "csv": csv, "json": json}
 

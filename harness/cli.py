@@ -21,8 +21,8 @@ from harness.records.errors import HarnessError, Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.attempts import Which
     from harness.boards import Shown
+    from harness.people.attempts import Which
     from harness.records.record import Record
 
 _FOLDER = click.Path(path_type=Path)
@@ -79,11 +79,11 @@ def grade(
     Run it again to go on after an interruption: what is finished is not repeated. Ctrl-C
     stops within seconds (exit code 130), with a leaderboard of what is graded.
     """
-    from harness.attempts import people_of
     from harness.batch import Batch, Setup, cluster_at, submissions
     from harness.bench import Options
     from harness.boards import as_text, counting, write_boards
     from harness.execution.progress import shown_progress
+    from harness.people.attempts import people_of
     from harness.preparation import prepare
     from harness.storage.remote import results_at
 
@@ -162,8 +162,8 @@ def leaderboard(
     results: str, roster: Path | None, attempts: Which, anonymous: Path | None
 ) -> None:  # fmt: skip
     """Render the leaderboard of RESULTS again from its records."""
-    from harness.attempts import people_of
     from harness.boards import as_text, write_boards
+    from harness.people.attempts import people_of
     from harness.storage.remote import results_at
 
     with one_line_errors(), results_at(results) as there:
@@ -178,8 +178,8 @@ def leaderboard(
 @click.option("--out", metavar="DIR|ADDRESS", help="Leave RESULTS alone; write there.")
 def regrade(results: str, rubric: Path | None, out: str | None) -> None:
     """Judge RESULTS again by another rubric, limits or ranking; no model is run."""
-    from harness.attempts import people_of
     from harness.boards import as_text, write_boards
+    from harness.people.attempts import people_of
     from harness.regrade import regraded
     from harness.storage.remote import results_at
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.exports.course import Course, Rendered, Wishes
-    from harness.roster import Person
+    from harness.people.roster import Person
 
 FORMATS: dict[str, str] = {
     "gradescope": "harness.exports.gradescope",

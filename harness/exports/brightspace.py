@@ -15,7 +15,7 @@ from harness.renderers.csv import cell
 
 if TYPE_CHECKING:
     from harness.exports.course import Course
-    from harness.roster import Person
+    from harness.people.roster import Person
 
 _MARK = "#"
 

@@ -14,7 +14,7 @@ from harness.renderers.csv import cell
 
 if TYPE_CHECKING:
     from harness.exports.course import Course
-    from harness.roster import Person
+    from harness.people.roster import Person
 
 HEADINGS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 POINTS_POSSIBLE = "    Points Possible"

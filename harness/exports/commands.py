@@ -32,9 +32,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--instructor", is_flag=True, help="Show what the rubric hides from students.")
 def export(results: str, name: str, out: Path | None, roster: Path | None, **wishes: Any) -> None:
     """Write RESULTS in the format of another platform."""
-    from harness.attempts import people_of
     from harness.exports import export as written
     from harness.exports.course import Wishes
+    from harness.people.attempts import people_of
     from harness.storage.remote import results_at
 
     with one_line_errors(), results_at(results) as there:

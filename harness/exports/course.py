@@ -9,7 +9,7 @@ from harness.assessment.ranking import board
 from harness.assessment.rubric import rubric_of
 from harness.assessment.verdict import judged_again
 from harness.assessment.views import student_view
-from harness.attempts import standings, with_standings
+from harness.people.attempts import standings, with_standings
 from harness.records.errors import HarnessError, Status
 from harness.renderers.columns import one_line
 from harness.storage.results import Store
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.assessment.rubric import Rubric
-    from harness.attempts import Standings
+    from harness.people.attempts import Standings
+    from harness.people.roster import Person
     from harness.records.findings import Diagnosis
     from harness.records.record import Board, Check, Checkpoint, Record
-    from harness.roster import Person
 
 OURS = (Status.NOT_GRADED, Status.HARNESS_ERROR)
 """What is no fault of a submission, and so no grade of it either."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.assessment.scoring import total
-from harness.attempts import chosen, standings
 from harness.exports.course import undecided
+from harness.people.attempts import chosen, standings
 from harness.records.errors import HarnessError
 from harness.renderers.columns import one_line
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from harness.exports.course import Course
+    from harness.people.roster import Person
     from harness.records.record import Record
-    from harness.roster import Person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

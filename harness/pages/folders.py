@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from harness.assessment.ranking import board
 from harness.assessment.views import instructor_view, student_view
-from harness.attempts import with_standings
 from harness.pages import assets
 from harness.pages.assets import SUBMISSIONS
+from harness.people.attempts import with_standings
 from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.assessment.rubric import Rubric
-    from harness.attempts import Standings
+    from harness.people.attempts import Standings
     from harness.records.record import Board, Record
 
 AUDIENCES = ("student", "instructor")

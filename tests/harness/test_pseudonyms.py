@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.batch import submissions
-from harness.pseudonyms import pseudonyms
+from harness.people.pseudonyms import pseudonyms
 from harness.records.errors import HarnessError
 
 HOSTILE = ["=cmd|' /C calc'!A0", "'quoted", "a,b", 'say "x"', "two\nlines", "<script>", "\u202egnp",

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from records_by_hand import good_checkpoints
 from records_by_hand import record as record_by_hand
 
-from harness.attempts import Standing, chosen, in_pseudonyms, standings
+from harness.people.attempts import Standing, chosen, in_pseudonyms, standings
+from harness.people.roster import Person, read_roster
 from harness.records.errors import HarnessError, Status
 from harness.records.findings import Points
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
-from harness.roster import Person, read_roster
 
 
 @pytest.fixture

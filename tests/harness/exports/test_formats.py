@@ -18,9 +18,9 @@ from harness.assessment.rubric import StudentView, default_rubric
 from harness.assessment.verdict import judged
 from harness.exports import FORMATS, export, renderer
 from harness.exports.course import Course, Wishes, course_of
+from harness.people.roster import Person
 from harness.records.errors import HarnessError, Status
 from harness.records.findings import Diagnosis, Override
-from harness.roster import Person
 from harness.storage.results import Store
 
 PUBLISHED = Path(__file__).with_name("published")

@@ -12,11 +12,11 @@ from records_by_hand import artifact, checkpoint
 
 from harness.assessment.ranking import board
 from harness.assessment.views import student_view
-from harness.attempts import standings
 from harness.lineage.pruning_curve import reference_curve
 from harness.pages import assets, folders, leaderboard, submission
 from harness.pages.folders import write_pages
-from harness.roster import Person
+from harness.people.attempts import standings
+from harness.people.roster import Person
 from harness.storage.results import Store
 
 CHANGES = {"test": 7, "reference": 7, "timing": 0.5, "points": 3.0}

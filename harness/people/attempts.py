@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.assessment.ranking import board
 from harness.intake.unpacking import without_suffix
-from harness.pseudonyms import known_pseudonyms
-from harness.roster import Person, moment, read_roster
+from harness.people.pseudonyms import known_pseudonyms
+from harness.people.roster import Person, moment, read_roster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
