@@ -79,12 +79,12 @@ def grade(
     Run it again to go on after an interruption: what is finished is not repeated. Ctrl-C
     stops within seconds (exit code 130), with a leaderboard of what is graded.
     """
-    from harness.batch import Batch, Setup, cluster_at, submissions
-    from harness.bench import Options
     from harness.boards import as_text, counting, write_boards
     from harness.execution.progress import shown_progress
+    from harness.grading.batch import Batch, Setup, cluster_at, submissions
+    from harness.grading.context import Options
+    from harness.grading.setup import prepare
     from harness.people.attempts import people_of
-    from harness.preparation import prepare
     from harness.storage.remote import results_at
 
     if switches["scheduler"] and switches["jobs"]:
@@ -128,7 +128,7 @@ def grade(
 @click.option("--dataset", default="faces", show_default=True, metavar="NAME|DIR")
 def check(path: Path, dataset: str) -> None:
     """Say what would be graded in PATH, in a second and without TensorFlow."""
-    from harness.dry_run import dry_run
+    from harness.grading.dry_run import dry_run
 
     with one_line_errors():
         lines, faultless = dry_run(path, dataset)
@@ -179,8 +179,8 @@ def leaderboard(
 def regrade(results: str, rubric: Path | None, out: str | None) -> None:
     """Judge RESULTS again by another rubric, limits or ranking; no model is run."""
     from harness.boards import as_text, write_boards
+    from harness.grading.regrade import regraded
     from harness.people.attempts import people_of
-    from harness.regrade import regraded
     from harness.storage.remote import results_at
 
     with (
@@ -202,8 +202,8 @@ def regrade(results: str, rubric: Path | None, out: str | None) -> None:
 @click.option("--badnet", type=_FOLDER, metavar="FILE", help="Weights of the BadNet.")
 def verify(results: str, submission: str, path: Path, dataset: str, badnet: Path | None) -> None:
     """Predict SUBMISSION's files at PATH again and compare with the record in RESULTS."""
+    from harness.grading.verify import verification
     from harness.storage.remote import results_at
-    from harness.verification import verification
 
     with one_line_errors(), results_at(results) as there:
         lines, proven = verification(there.folder, submission, path, (dataset, badnet))
@@ -216,7 +216,7 @@ def verify(results: str, submission: str, path: Path, dataset: str, badnet: Path
 @click.argument("after")
 def diff(before: str, after: str) -> None:
     """Who moved between two results folders, and why."""
-    from harness.comparison import differences
+    from harness.grading.diff import differences
     from harness.storage.remote import results_at
 
     with one_line_errors(), results_at(before) as old, results_at(after) as new:

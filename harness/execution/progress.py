@@ -28,7 +28,7 @@ _PATIENCE_MILLISECONDS = 500
 
 
 class Display(Protocol):
-    """What a batch tells its user; also a :class:`harness.bench.Progress`."""
+    """What a batch tells its user; also a :class:`harness.grading.context.Progress`."""
 
     def starts(self, submissions: int, done: int) -> None:
         """So many submissions are to be graded, and so many of them are done already."""

@@ -303,7 +303,7 @@ class Record:
 
     ``pruning_order`` is the order that all masks share, ``nested`` whether each mask holds
     the one before. ``hidden`` names what a view has left out. ``fingerprint`` is the hash of
-    all that the record depends on (:mod:`harness.fingerprints`), ``timed`` whether inference
+    all that the record depends on (:mod:`harness.grading.fingerprint`), ``timed`` whether inference
     was timed, ``out_of_memory`` whether a model was ended for want of memory.
     """
 

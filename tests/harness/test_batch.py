@@ -19,10 +19,10 @@ import psutil
 import pytest
 from models import known_config, write_full
 
-from harness.bench import Options
 from harness.execution.progress import Quiet
-from harness.grade import grade_folder
-from harness.preparation import prepare
+from harness.grading.context import Options
+from harness.grading.setup import prepare
+from harness.grading.submission import grade_folder
 from harness.records.errors import Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -302,7 +302,7 @@ def test_the_log_of_our_own_failure_tells_no_name(
     folder = tmp_path / "lovelace-ada"
     folder.mkdir()
     error = OSError(5, "Input/output error", str(folder / "model_2.h5"))
-    monkeypatch.setattr("harness.grade.discover", Mock(side_effect=error))
+    monkeypatch.setattr("harness.grading.submission.discover", Mock(side_effect=error))
     record = grade_folder(folder, bench, "s-0123456789")
     assert record.status is Status.HARNESS_ERROR
     (log,) = (results / "errors").iterdir()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.batch import submissions
+from harness.grading.batch import submissions
 from harness.people.pseudonyms import pseudonyms
 from harness.records.errors import HarnessError
 

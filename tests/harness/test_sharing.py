@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from harness.bench import Options
 from harness.execution.progress import Quiet
-from harness.grade import grade_folder
+from harness.grading.context import Options
+from harness.grading.setup import prepare
+from harness.grading.submission import grade_folder
 from harness.lineage.lineage import narrowed, restored, zeroed
-from harness.preparation import prepare
 from harness.storage.hashing import array_hash
 from reference.badnet import save_weights
 
@@ -58,7 +58,7 @@ def test_the_sweep_spares_the_steps_around_its_own_masks(benches, folders, monke
     def refuse(*arguments):
         raise AssertionError("a net was run whose counts the sweep has")
 
-    monkeypatch.setattr("harness.evidence.network_answers", refuse)
+    monkeypatch.setattr("harness.grading.evidence.network_answers", refuse)
     bench = replace(benches[True], reference_masks={})
     steps = [c.steps for c in grade_folder(folders[0], bench).checkpoints]
     assert all(step.before and step.after for step in steps)

@@ -9,9 +9,9 @@ import signal
 import time
 from pathlib import Path
 
-import harness.batch
+import harness.grading.batch
 
-_grade_folder = harness.batch.grade_folder
+_grade_folder = harness.grading.batch.grade_folder
 
 
 def _waiting(folder, bench, name=None):
@@ -27,4 +27,4 @@ def _waiting(folder, bench, name=None):
     return _grade_folder(folder, bench, name)
 
 
-harness.batch.grade_folder = _waiting
+harness.grading.batch.grade_folder = _waiting

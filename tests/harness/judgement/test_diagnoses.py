@@ -15,13 +15,13 @@ from records_by_hand import record as record_of
 from harness.assessment.diagnoses import explanations
 from harness.assessment.rubric import default_rubric
 from harness.assessment.verdict import judged
-from harness.bench import SETS, Bench, Model, Options, split_counts
-from harness.evidence import checkpoint, opened
+from harness.grading.context import SETS, Bench, Model, Options, split_counts
+from harness.grading.evidence import checkpoint, opened
+from harness.grading.models import network_answers
 from harness.intake.discovery import drop_points_in_name
 from harness.intake.matching import Found, assign
 from harness.lineage import lineage as lin
 from harness.lineage.rankings import measured_rankings
-from harness.opening import network_answers
 from harness.records.findings import Step, Steps
 from harness.records.predictions import compose_goodnet
 from harness.records.record import (

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.bench import Model
-from harness.evidence import printable_path
+from harness.grading.context import Model
+from harness.grading.evidence import printable_path
+from harness.grading.models import foreign_job, read
 from harness.inference.latency import THROUGHPUT_BATCH, measure
 from harness.inference.sandboxed import foreign_model
 from harness.intake.discovery import discover
 from harness.networks.deepid import packed, predictor
 from harness.networks.system import processors
-from harness.opening import foreign_job, read
 from harness.records.errors import SubmissionError
 from harness.records.predictions import Stream, compose_goodnet, encode_scores
 from harness.records.record import Candidate, Checkpoint, Timing
@@ -25,7 +25,7 @@ from harness.records.record import Candidate, Checkpoint, Timing
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.bench import Bench
+    from harness.grading.context import Bench
     from harness.records.record import Record, Speed
 
 _NO_CANDIDATE = Candidate(path="", format="h5", size_bytes=0, role=None, drop_points=None)

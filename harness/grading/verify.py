@@ -6,11 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.batch import Batch, Setup
-from harness.bench import Options
 from harness.execution.progress import shown_progress
+from harness.grading.batch import Batch, Setup
+from harness.grading.context import Options
+from harness.grading.setup import prepare
 from harness.intake.entries import Entry
-from harness.preparation import prepare
 from harness.records.errors import HarnessError
 from harness.renderers.columns import one_line
 from harness.storage.results import Store

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.assessment.verdict import judged
-from harness.bench import Bench, Model, split_counts
-from harness.evidence import checkpoint, opened, originals, printable_path, reference_nets
+from harness.grading.context import Bench, Model, split_counts
+from harness.grading.evidence import checkpoint, opened, originals, printable_path, reference_nets
+from harness.grading.models import opened_models
 from harness.intake.discovery import discover
 from harness.intake.matching import Found, Place, assign
 from harness.networks.system import environment
-from harness.opening import opened_models
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
 from harness.storage.hashing import array_hash

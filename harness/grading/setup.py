@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.assessment.rubric import rubric_of
-from harness.bench import Bench, Options, Progress
 from harness.datasets.cache import KeptSets
 from harness.datasets.descriptions import (
     badnet_file,
@@ -25,12 +24,13 @@ from harness.datasets.descriptions import (
     make,
     require_data,
 )
+from harness.grading.context import Bench, Options, Progress
+from harness.grading.models import network_answers
 from harness.inference.feature_cache import FeatureStore
 from harness.inference.known_network import trusted_weights
 from harness.lineage.crossing import first_crossing
 from harness.lineage.known import known_benchmark, known_fingerprints
 from harness.lineage.rankings import Rankings, known_rankings, measured_rankings
-from harness.opening import network_answers
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store, require_known

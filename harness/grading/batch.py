@@ -21,21 +21,21 @@ from harness.execution.console import show_warnings
 from harness.execution.local import InThisProcess, Processes, UnusableError, WorkerLostError
 from harness.execution.progress import Relay
 from harness.execution.scratch import scratch_folder
-from harness.fingerprints import circumstances, fingerprint
-from harness.grade import grade_folder, rejected
+from harness.grading.fingerprint import circumstances, fingerprint
+from harness.grading.setup import prepare
+from harness.grading.submission import grade_folder, rejected
+from harness.grading.timing import timed
 from harness.intake.entries import entries, folder_of
 from harness.people.pseudonyms import pseudonyms
-from harness.preparation import prepare
 from harness.records.errors import HarnessError, Status, SubmissionError
-from harness.speed import timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor, Future
 
-    from harness.bench import Bench, Options
     from harness.execution.dask import Cluster
     from harness.execution.progress import Display
+    from harness.grading.context import Bench, Options
     from harness.intake.entries import Entry
     from harness.records.record import Record
 

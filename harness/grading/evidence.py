@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.assessment.statistics import original_counts, paired_test
-from harness.bench import SETS, Bench, Model, split_counts
+from harness.grading.context import SETS, Bench, Model, split_counts
+from harness.grading.models import model_answers, network_answers
 from harness.lineage import lineage
 from harness.lineage.goodnet_rule import contract
 from harness.lineage.rankings import OTHER, shared_order
-from harness.opening import model_answers, network_answers
 from harness.records.errors import Status, SubmissionError
 from harness.records.findings import Lineage, SplitOriginals, Step, Steps
 from harness.records.predictions import compose_goodnet, decode

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.bench import SETS, Bench, Model
+from harness.grading.context import SETS, Bench, Model
 from harness.inference import known_network
 from harness.inference.feature_cache import shared_answers
 from harness.inference.sandboxed import ForeignJob, asked_again, foreign_answers

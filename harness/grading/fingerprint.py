@@ -18,7 +18,7 @@ from harness.storage.hashing import array_hash, file_hash
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.bench import Bench
+    from harness.grading.context import Bench
 
 GRADER_VERSION = 1
 """Raised when a change of the grader changes evidence; finished work is then done again."""
