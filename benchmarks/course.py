@@ -171,7 +171,7 @@ def measure(course: Path, jobs: int, options: list[str]) -> None:
 _TELLS_TENSORFLOW = """
 import sys
 sys.argv[0] = "harness"
-from harness.cli import main
+from harness.cli.main import main
 try:
     main()
 finally:

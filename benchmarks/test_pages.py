@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from courses import graded, rubric
 from records_by_hand import both, checkpoint, counts
 
-from harness.pages.folders import write_pages
+from harness.output.html.folders import write_pages
 
 if TYPE_CHECKING:
     from pathlib import Path

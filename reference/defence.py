@@ -129,7 +129,7 @@ def write_submission(
     folder: Path, inputs: Inputs, curve: Curve, saved: list[Repair]
 ) -> list[str]:  # fmt: skip
     """Write an ordinary submission folder; returns the lines of its result table."""
-    from harness.renderers.plots import drawn
+    from harness.output.leaderboard.plots import drawn
     from reference.badnet import save_weights
     from reference.figures import bar_chart, curve_chart
 

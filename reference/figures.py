@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
-from harness.renderers import plots
+from harness.output.leaderboard import plots
 
 if TYPE_CHECKING:
     from harness.lineage.pruning_curve import Curve

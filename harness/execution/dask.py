@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from harness.execution.compatibility import Terms, objection
 from harness.execution.local import UnusableError, WorkerLostError
+from harness.output.leaderboard.columns import one_line
 from harness.records.errors import HarnessError
-from harness.renderers.columns import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.renderers.columns import one_line
+from harness.output.leaderboard.columns import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator

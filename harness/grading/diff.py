@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from harness.assessment.ranking import board
 from harness.assessment.rubric import rubric_of
 from harness.assessment.scoring import total
+from harness.output.leaderboard.columns import one_line
 from harness.records.errors import HarnessError
-from harness.renderers.columns import one_line
 from harness.storage.results import Store
 
 if TYPE_CHECKING:

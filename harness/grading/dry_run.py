@@ -13,8 +13,8 @@ from harness.inference import known_network
 from harness.intake.discovery import discover
 from harness.intake.matching import Found, Place, assign
 from harness.intake.staging import stage
+from harness.output.leaderboard.columns import one_line
 from harness.records.errors import SubmissionError
-from harness.renderers.columns import one_line
 from harness.sandbox import sandbox_problem
 from harness.storage.hashing import array_hash
 

@@ -11,8 +11,8 @@ from harness.grading.batch import Batch, Setup
 from harness.grading.context import Options
 from harness.grading.setup import prepare
 from harness.intake.entries import Entry
+from harness.output.leaderboard.columns import one_line
 from harness.records.errors import HarnessError
-from harness.renderers.columns import one_line
 from harness.storage.results import Store
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from harness.cli import main as harness
+from harness.cli.main import main as harness
 from reference.__main__ import main as reference
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -52,7 +52,7 @@ def counted(*arguments):
 Path.open = opening
 setattr(owner, where, counted)
 sys.argv = ["harness", *sys.argv[5:], "--output", str(results)]
-from harness.cli import main
+from harness.cli.main import main
 main()
 """
 
@@ -214,7 +214,7 @@ def test_regrading_takes_another_rubric_and_no_tensorflow(uninterrupted, tmp_pat
     text = RUBRIC.read_text().replace("points = 20", "points = 30")
     rubric.write_text(text.replace('["checkpoints_passed", ', '["points", '))
     code = ("import sys; sys.argv[0] = 'harness'\n"
-            "from harness.cli import main\n"
+            "from harness.cli.main import main\n"
             "try: main()\n"
             "finally: print('tensorflow' in sys.modules, file=sys.stderr)")  # fmt: skip
     finished = subprocess.run(

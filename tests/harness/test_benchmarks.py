@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from models import write_set
 
-from harness import benchmarks
+from harness.cli import data as benchmarks
 from harness.datasets import descriptions
 from harness.records.errors import HarnessError
 from harness.records.record import Benchmark

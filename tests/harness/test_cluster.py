@@ -341,7 +341,9 @@ def test_errors_of_the_cluster_end_the_command_with_2(course, arguments, run_har
     finished = run_harness(*arguments, "--scheduler", "127.0.0.1:1", "--output", tmp_path / "new")
     assert (finished.returncode, finished.stdout) == (2, "")
     assert len(finished.stderr.splitlines()) == 1
-    without = "import sys; sys.modules['distributed'] = None; from harness.cli import main; main()"
+    without = (
+        "import sys; sys.modules['distributed'] = None; from harness.cli.main import main; main()"
+    )
     finished = subprocess.run(
         [sys.executable, "-c", without, *map(str, arguments), "--scheduler", "127.0.0.1:1"],
         cwd=ROOT, capture_output=True, text=True, check=False,

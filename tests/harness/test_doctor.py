@@ -7,7 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from harness import doctor, sandbox
+from harness import sandbox
+from harness.cli import doctor
 from harness.datasets.descriptions import OFFICIAL_FILES
 from harness.sandbox import drills
 

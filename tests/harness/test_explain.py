@@ -10,7 +10,7 @@ from records_by_hand import checkpoint, good_checkpoints, record
 
 from harness.assessment.rubric import default_rubric
 from harness.assessment.verdict import judged
-from harness.explain import explanation
+from harness.output.explain import explanation
 from harness.records.errors import HarnessError
 from harness.storage.results import Store
 

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from fsspec.implementations.memory import MemoryFileSystem
 
-from harness.cli import main
+from harness.cli.main import main
 from harness.records.errors import HarnessError
 from harness.storage import remote as mirrors
 from harness.storage.remote import Mirror, results_at
@@ -263,7 +263,7 @@ def test_an_empty_address_is_named_as_it_was_given(address, another_machine):
 
 
 def test_local_folders_need_no_fsspec(tmp_path):
-    code = ("import sys; from harness.cli import main\n"
+    code = ("import sys; from harness.cli.main import main\n"
             "heavy = {'fsspec', 'tensorflow', 'distributed'}\n"
             "try: main()\n"
             "finally: print(*heavy & set(sys.modules))")  # fmt: skip
@@ -272,7 +272,7 @@ def test_local_folders_need_no_fsspec(tmp_path):
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert finished.stdout == "\n"
-    without = "import sys; sys.modules['fsspec'] = None; from harness.cli import main; main()"
+    without = "import sys; sys.modules['fsspec'] = None; from harness.cli.main import main; main()"
     finished = subprocess.run(
         [sys.executable, "-c", without, "leaderboard", "s3://bucket/results"],
         cwd=ROOT, capture_output=True, text=True, check=False,

@@ -8,9 +8,9 @@ import pytest
 from courses import graded, put, telling
 
 from harness.lineage.pruning_curve import Curve
-from harness.pages import charts, shapes
-from harness.pages.inline import inlined
-from harness.renderers import plots
+from harness.output.html import charts, shapes
+from harness.output.html.inline import inlined
+from harness.output.leaderboard import plots
 
 CURVE = Curve(order=tuple(range(60)), clean_total=1000,
               clean_correct=tuple(990 - 16 * k for k in range(61)), backdoored_total=500,

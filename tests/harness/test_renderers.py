@@ -9,14 +9,14 @@ import pytest
 from records_by_hand import checkpoint, good_checkpoints, record
 
 from harness.assessment.ranking import board
+from harness.output.leaderboard import csv, markdown, text
+from harness.output.leaderboard import json as json_renderer
+from harness.output.leaderboard.columns import HEADINGS, family, table
 from harness.people.attempts import standings, with_standings
 from harness.people.roster import Person
 from harness.records.errors import Status
 from harness.records.findings import LayerChange
 from harness.records.record import Speed, Timing
-from harness.renderers import csv, markdown, text
-from harness.renderers import json as json_renderer
-from harness.renderers.columns import HEADINGS, family, table
 
 HOSTILE = "=cmd|<script>\n\u202e*x* @all"
 

@@ -12,7 +12,7 @@ from reference.badnet import save_weights
 ROOT = Path(__file__).resolve().parents[2]
 _TELLS = """
 import sys
-from harness.cli import main
+from harness.cli.main import main
 try:
     main(sys.argv[1:])
 finally:

@@ -16,8 +16,8 @@ from records_by_hand import checkpoint, good_checkpoints, record
 
 from harness.assessment.rubric import StudentView, default_rubric
 from harness.assessment.verdict import judged
-from harness.exports import FORMATS, export, renderer
-from harness.exports.course import Course, Wishes, course_of
+from harness.output.exports.course import Course, Wishes, course_of
+from harness.output.exports.formats import FORMATS, export, renderer
 from harness.people.roster import Person
 from harness.records.errors import HarnessError, Status
 from harness.records.findings import Diagnosis, Override
@@ -269,7 +269,7 @@ def test_codabench_gets_flat_numbers_and_a_harmless_page():
 
 
 def test_codabench_keys_are_the_columns_of_the_leaderboard():
-    from harness.exports.scores import columns
+    from harness.output.exports.scores import columns
 
     scores = json.loads(renderer("codabench")(course(graded())).files["scores.json"])
     assert list(scores) == [column.key for column in columns(REQUIRED)]

@@ -17,7 +17,7 @@ from containers import NOBODY, handed_in, owned_by, run_in_container
 from models import random_weights, write_full
 
 from harness import sandbox
-from harness.exports.commands import export, package
+from harness.cli.export import export, package
 
 PUBLISHED = Path(__file__).with_name("published")
 PROBLEM = sandbox.sandbox_problem()

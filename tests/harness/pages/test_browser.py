@@ -4,8 +4,8 @@ import pytest
 from courses import crowd, put, rubric, telling
 from hostile import NAMES
 
-from harness.pages.folders import write_pages
-from harness.pages.leaderboard import file_name
+from harness.output.html.folders import write_pages
+from harness.output.html.leaderboard import file_name
 from harness.storage.results import Store
 
 pytestmark = pytest.mark.browser

@@ -13,8 +13,8 @@ from records_by_hand import artifact, checkpoint
 from harness.assessment.ranking import board
 from harness.assessment.views import student_view
 from harness.lineage.pruning_curve import reference_curve
-from harness.pages import assets, folders, leaderboard, submission
-from harness.pages.folders import write_pages
+from harness.output.html import assets, folders, leaderboard, submission
+from harness.output.html.folders import write_pages
 from harness.people.attempts import standings
 from harness.people.roster import Person
 from harness.storage.results import Store
@@ -347,13 +347,13 @@ def test_examples_are_found_where_a_folder_was_graded_on(graded_results, small, 
 
 
 def uris(labeled):
-    from harness.pages.examples import _data_uri
+    from harness.output.html.examples import _data_uri
 
     return [_data_uri(image) for image in labeled.images]
 
 
 def test_what_g_said_beside_an_image_is_what_is_stored(course, small):
-    from harness.pages.examples import shown_examples
+    from harness.output.html.examples import shown_examples
     from harness.records.predictions import compose_goodnet
 
     (own,) = Store(course).records()

@@ -1,0 +1,272 @@
+"""The story of one submission: its table, checks, diagnoses, and what would raise the grade.
+
+From the stored record alone. It is judged again by the rubric that lies beside it, which takes
+no inference and no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.assessment.metrics import attack_success_rate, clean_accuracy, defense_effectiveness
+from harness.assessment.rubric import read_rubric, rubric_of
+from harness.assessment.scoring import total
+from harness.assessment.statistics import (
+    false_positive_rate,
+    other_attack_success_rate,
+    robust_accuracy,
+    true_positive_rate,
+    wilson_interval,
+)
+from harness.assessment.verdict import judged_again
+from harness.assessment.views import instructor_view, student_view
+from harness.output.leaderboard.columns import ABSENT, one_line, percent
+from harness.records.errors import HarnessError
+from harness.storage.results import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from harness.records.findings import Comparison, Diagnosis, OriginalCounts, SplitOriginals
+    from harness.records.record import Checkpoint, Counts, Record, SplitCounts
+
+_ANSWERS = {True: "yes", False: "NO", None: "?"}
+NET_HEADINGS = ("X", "net", "split", "clean accuracy (95 %)", "ASR (95 %)", "TPR (95 %)",
+                 "FPR (95 %)", "RA", "ASR other", "DER")  # fmt: skip
+
+
+def explanation(
+    results: Path, submission: str, rubric_file: Path | None = None, *, instructor: bool = False
+) -> str:
+    """What ``explain`` prints. Raises HarnessError for an unknown submission or a bad rubric."""
+    records = {record.submission: record for record in Store(results).records()}
+    if submission not in records:
+        names = ", ".join(one_line(name) for name in records) or "no records at all"
+        raise HarnessError(f"{results}: no submission {one_line(submission)!r} in it; {names}")
+    rubric = read_rubric(rubric_file) if rubric_file else rubric_of(results)
+    record = judged_again(records[submission], rubric)
+    view = instructor_view(record) if instructor else student_view(record, rubric.student_view.hide)
+    return story(view)
+
+
+def story(record: Record) -> str:
+    """All sections as text; nothing from a submission can break out of its line."""
+    sections = [
+        ("", _summary(record)),
+        ("Figures", _figures(record)),
+        ("Checks", _checks(record)),
+        ("Diagnoses (a diagnosis is no accusation)", _diagnoses(record)),
+        ("Against the reference on the same images (McNemar, exact)", _pairs(record)),
+        ("Claims of the report", _comparisons(record.claims)),
+        ("Published results on this data", _comparisons(record.published)),
+        ("Points", _points(record)),
+        ("What would raise the grade", (f"  {line}" for line in advice(record))),
+    ]
+    parts = []
+    for title, lines in sections:
+        text = [one_line(line) for line in lines]
+        if text:
+            parts.append("\n".join([title, *text] if title else text))
+    return "\n\n".join(parts) + "\n"
+
+
+def _summary(record: Record) -> Iterator[str]:
+    points = total(record.points) if record.points else None
+    given = f", {points[0]:g} of {points[1]:g} points" if points else ""
+    yield f"{record.submission}: {record.status.value} on {record.dataset.name}{given}"
+    if record.reason:
+        yield f"  {record.reason}"
+    if record.pruning_order:
+        nested = {True: ", nested masks", False: ", masks not nested", None: ""}[record.nested]
+        yield f"  pruning order: {record.pruning_order}{nested}"
+    if record.hidden:
+        yield f"  hidden in this view: {', '.join(record.hidden)}"
+    for note in record.notes:
+        yield f"  note: {note}"
+    for override in record.overrides:
+        what = f"status {override.status}" if override.status else f"{override.item}"
+        yield f"  decided by the instructor: {what}: {override.reason}"
+
+
+# --- figures ----------------------------------------------------------------------------------
+
+
+def _figures(record: Record) -> list[str]:
+    from tabulate import tabulate
+
+    rows = net_rows(record)
+    if not rows:
+        return []
+    table = tabulate(rows, NET_HEADINGS, "simple", disable_numparse=True)
+    return [*table.splitlines(), *_legend(record)]
+
+
+def net_rows(record: Record) -> list[list[str]]:
+    """Cells under ``NET_HEADINGS``: every net on every split that was measured."""
+    return [row for line in _nets(record) for row in line]
+
+
+def _nets(record: Record) -> Iterator[Iterator[list[str]]]:
+    yield _rows("", "B", (record.badnet, record.badnet_originals), record)
+    for c in record.checkpoints:
+        points = "?" if c.drop_points is None else f"{c.drop_points:g}"
+        yield _rows(points, "B'", (c.repaired, c.repaired_originals), record)
+        yield _rows(points, "G", (c.goodnet, c.goodnet_originals), record)
+
+
+def _rows(
+    points: str,
+    net: str,
+    measured: tuple[SplitCounts | None, SplitOriginals | None],
+    record: Record,
+) -> Iterator[list[str]]:
+    counts, originals = measured
+    for split in ("valid", "test"):
+        found: Counts | None = getattr(counts, split) if counts else None
+        if found is None:
+            continue
+        yield [
+            points,
+            net,
+            split,
+            _rate(found.clean_correct, found.clean_total),
+            _rate(found.backdoored_attacked, found.backdoored_total),
+            *_detection(net, found),
+            *_original_cells(getattr(originals, split) if originals else None),
+            _effectiveness(record, found) if net == "G" and split == "test" else ABSENT,
+        ]
+
+
+def _rate(hits: int, images: int) -> str:
+    interval = wilson_interval(hits, images)
+    if interval is None:
+        return ABSENT
+    return f"{100 * hits / images:.2f} ({100 * interval[0]:.2f}-{100 * interval[1]:.2f})"
+
+
+def _detection(net: str, counts: Counts) -> list[str]:
+    """TPR and FPR of G; a net without class N+1 detects nothing."""
+    if net != "G" or true_positive_rate(counts) is None or false_positive_rate(counts) is None:
+        return [ABSENT, ABSENT]
+    return [
+        _rate(counts.backdoored_abstained, counts.backdoored_total),
+        _rate(counts.clean_abstained, counts.clean_total),
+    ]
+
+
+def _original_cells(counts: OriginalCounts | None) -> list[str]:
+    rates = [robust_accuracy(counts), other_attack_success_rate(counts)] if counts else [None] * 2
+    return [ABSENT if rate is None else f"{100 * rate:.2f}" for rate in rates]
+
+
+def _effectiveness(record: Record, counts: Counts) -> str:
+    badnet = record.badnet.test if record.badnet else None
+    value = defense_effectiveness(badnet, counts) if badnet else None
+    return ABSENT if value is None else f"{value:.4f}"
+
+
+def _legend(record: Record) -> Iterator[str]:
+    yield "in percent; TPR and FPR: how often G calls a backdoored or a clean image backdoored"
+    if record.badnet_originals:
+        yield "RA: backdoored images that get their true class; ASR other: target class left out"
+    for net in record.reference:
+        figures = [percent(net.goodnet, "test", m) for m in (clean_accuracy, attack_success_rate)]
+        shown = "" if ABSENT in figures else f", G on test {figures[0]} / {figures[1]}"
+        yield f"reference for X = {net.drop_points:g}: {net.channels_pruned} channels{shown}"
+
+
+# --- what was asked and found -----------------------------------------------------------------
+
+
+def _checks(record: Record) -> Iterator[str]:
+    for check in record.checks:
+        yield f"  {_ANSWERS[check.passed]:>3}  {check.reason}"
+    for checkpoint in record.checkpoints:
+        if checkpoint.reason:
+            yield f"   NO  {_x(checkpoint)}: {checkpoint.status.value}: {checkpoint.reason}"
+        for check in checkpoint.checks:
+            yield f"  {_ANSWERS[check.passed]:>3}  {_x(checkpoint)}, {check.name}: {check.reason}"
+
+
+def _diagnoses(record: Record) -> Iterator[str]:
+    for checkpoint in record.checkpoints:
+        for found in checkpoint.diagnoses:
+            yield _diagnosed(_x(checkpoint), found)
+    for found in record.diagnoses:
+        yield _diagnosed("submission", found)
+
+
+def _diagnosed(where: str, found: Diagnosis) -> str:
+    return f"  {where}: {found.code}: {found.explanation}"
+
+
+def _x(checkpoint: Checkpoint) -> str:
+    return "X unknown" if checkpoint.drop_points is None else f"X = {checkpoint.drop_points:g}"
+
+
+def _pairs(record: Record) -> Iterator[str]:
+    for checkpoint in record.checkpoints:
+        for pair in checkpoint.paired:
+            net = "B'" if pair.net == "repaired" else "G"
+            yield (
+                f"  {_x(checkpoint)}, {net} on {pair.set}: {pair.only_submission} images only "
+                f"this one gets right, {pair.only_reference} only the reference, of "
+                f"{pair.images}; p = {pair.p_value:.3g}"
+            )
+
+
+def _comparisons(compared: tuple[Comparison, ...]) -> Iterator[str]:
+    for each in compared:
+        points = "" if each.drop_points is None else f" X = {each.drop_points:g}"
+        yield (
+            f"  {_ANSWERS[each.agrees]:>3}  {each.net}{points}, {each.split}, "
+            f"{each.figure.replace('_', ' ')} {100 * each.stated:.2f} %: {each.reason}"
+        )
+
+
+# --- points -----------------------------------------------------------------------------------
+
+
+def _points(record: Record) -> Iterator[str]:
+    for each in record.points:
+        given = "hidden" if each.points is None else f"{each.points:g}"
+        yield f"  {given:>6} of {each.maximum:g}  {each.title}"
+        if each.override:
+            yield f"          set by the instructor: {each.override.reason}"
+        for loss in each.losses:
+            yield f"          -{loss.points:g}: {loss.reason}"
+
+
+def advice(record: Record) -> Iterator[str]:
+    """What would raise the grade, most points first."""
+    losses = [
+        (loss.points, each.title, loss.reason)
+        for each in record.points
+        if not each.override
+        for loss in each.losses
+    ]
+    for points, title, reason in sorted(losses, key=lambda loss: -loss[0]):
+        yield f"+{points:g} points ({title}): {reason}"
+    for checkpoint in record.checkpoints:
+        if checkpoint.required and (line := _next_step(checkpoint)):
+            yield f"{_x(checkpoint)}: {line}"
+
+
+def _next_step(checkpoint: Checkpoint) -> str | None:
+    """Which channel to prune next or to put back, where the step that is missing is known."""
+    found, steps = checkpoint.crossing, checkpoint.steps
+    if found is None or steps is None:
+        return None
+    if found.margin < 0 and steps.after and found.lost_after is not None:
+        verdict = "crosses" if found.lost_after >= found.needed else "does not cross yet"
+        return (
+            f"prune on: channel {steps.after.channel} comes next, then {found.lost_after} images "
+            f"are lost, {found.needed} are needed, which {verdict}"
+        )
+    if found.lost_before is not None and steps.before and found.lost_before >= found.needed:
+        return (
+            f"prune less: without channel {steps.before.channel} {found.lost_before} images are "
+            f"lost, and {found.needed} are enough"
+        )
+    return None

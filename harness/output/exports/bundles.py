@@ -1,0 +1,241 @@
+"""Archives to upload: the harness's own source, a dataset and a platform's scripts."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import zipfile
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from harness.assessment.rubric import default_rubric, read_rubric
+from harness.datasets.descriptions import (
+    badnet_file,
+    benchmark_names,
+    datasets_folder,
+    has_data,
+    load_benchmark,
+)
+from harness.output.exports.autograder import BADNET, DATA, DATASET, MEMORY, RUBRIC
+from harness.output.exports.scores import columns
+from harness.records.errors import HarnessError
+from harness.storage.results import replaced_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from harness.records.record import Benchmark
+
+Contents = dict[str, "Path | str"]
+"""What goes into an archive, by the name it gets there: a file, or a text."""
+
+DISTRIBUTION = "backdoor-defence-harness"
+_PACKAGES = ("harness", "reference")
+_DATASETS = ("faces/dataset.toml", "faces/bd_weights.h5", "lab3/dataset.toml")
+_SCRIPTS = ("setup.sh", "run_autograder")
+_DATE = (1980, 1, 1, 0, 0, 0)  # the same files give the same archive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What a package grades: a dataset by name or folder, perhaps another BadNet or rubric."""
+
+    dataset: str = "faces"
+    badnet: Path | None = None
+    rubric: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Competition:
+    """What CodaBench asks of an organiser; ``start`` is a date."""
+
+    image: str
+    start: str
+    title: str = "Backdoor defences"
+
+
+def gradescope(assignment: Assignment, out: Path) -> Path:
+    """Write the autograder's archive. Raises HarnessError for what cannot be packed."""
+    benchmark, folder = load_benchmark(assignment.dataset)
+    contents = _source() | _rubric(assignment)
+    named = assignment.dataset in benchmark_names()
+    if named:
+        contents |= {DATASET: f"{benchmark.name}\n"}
+        data = f"The data of {benchmark.name} is made or downloaded by `setup.sh`."
+    else:
+        contents |= _data(assignment, benchmark, folder)
+        data = "The data is in the archive."
+    if assignment.badnet or not named:
+        contents[BADNET] = _badnet(assignment, benchmark, folder)
+    readme = _template("gradescope/README.md").format(
+        title=benchmark.title, points=f"{_points(assignment):g}", memory=MEMORY["gradescope"],
+        data=data,
+    )  # fmt: skip
+    downloads = () if benchmark.make or not named else ("download",)
+    contents |= {name: _template(f"gradescope/{name}") for name in _SCRIPTS}
+    contents |= _requirements(*downloads) | {"README.md": readme}
+    return _zipped(contents, out)
+
+
+def codabench(assignment: Assignment, competition: Competition, out: Path) -> Path:
+    """Write the competition's bundle. Raises HarnessError for what cannot be packed."""
+    benchmark, folder = load_benchmark(assignment.dataset)
+    reference = _data(assignment, benchmark, folder) | _rubric(assignment)
+    reference[BADNET] = _badnet(assignment, benchmark, folder)
+    program = _source() | {"metadata.yaml": _template("codabench/metadata.yaml")}
+    overview = _template("codabench/overview.md").format(
+        title=competition.title, required=_listed(benchmark), memory=MEMORY["codabench"]
+    )
+    contents: Contents = {
+        "competition.yaml": _competition(benchmark, competition),
+        "overview.md": overview,
+        "terms.md": _template("codabench/terms.md"),
+        "logo.png": _template_path("codabench/logo.png"),
+        **_below("image", {"Dockerfile": _template("codabench/Dockerfile")} | _requirements()),
+        **_below("scoring_program", program),
+        **_below("reference_data", reference),
+    }
+    return _zipped(contents, out)
+
+
+# --- contents ---------------------------------------------------------------------------------
+
+
+def _source() -> Contents:
+    """The packages as they run here, with the files that came with them."""
+    root = datasets_folder().parent
+    found: Contents = {}
+    for package in _PACKAGES:
+        for path in sorted((root / package).rglob("*")):
+            parts = path.relative_to(root).parts
+            if path.is_file() and not any(p == "__pycache__" or p.startswith(".") for p in parts):
+                found["/".join(parts)] = path
+    return found | {f"datasets/{name}": datasets_folder() / name for name in _DATASETS}
+
+
+def _data(assignment: Assignment, benchmark: Benchmark, folder: Path) -> Contents:
+    """The four files and their description, as a dataset folder."""
+    if not has_data(benchmark, folder):
+        how = "make" if benchmark.make else "fetch"
+        raise HarnessError(
+            f"{folder}: its data is not there; run `python -m harness data {how} {benchmark.name}`"
+        )
+    found: Contents = {f"{DATA}/{name}": folder / name for name in benchmark.files.values()}
+    named = assignment.dataset in benchmark_names()
+    description = (datasets_folder() / benchmark.name if named else folder) / "dataset.toml"
+    return found | ({f"{DATA}/dataset.toml": description} if description.is_file() else {})
+
+
+def _badnet(assignment: Assignment, benchmark: Benchmark, folder: Path) -> Path:
+    path = assignment.badnet or badnet_file(benchmark, folder)
+    if not path.is_file():
+        raise HarnessError(f"{path}: no such file; --badnet takes the BadNet's weights")
+    return path
+
+
+def _rubric(assignment: Assignment) -> Contents:
+    if assignment.rubric is None:
+        return {}
+    read_rubric(assignment.rubric)
+    return {RUBRIC: assignment.rubric}
+
+
+def _points(assignment: Assignment) -> float:
+    rubric = read_rubric(assignment.rubric) if assignment.rubric else default_rubric()
+    return sum(item.points for item in rubric.items)
+
+
+def _requirements(*extras: str) -> Contents:
+    """What the harness needs, and the versions it was tested with."""
+    return {
+        "requirements.txt": "".join(f"{line}\n" for line in _needed(extras)),
+        "constraints.txt": _constraints(),
+    }
+
+
+def _needed(extras: tuple[str, ...]) -> Iterator[str]:
+    try:
+        lines = requires(DISTRIBUTION) or []
+    except PackageNotFoundError:
+        raise HarnessError(f"{DISTRIBUTION} is not installed; run `pip install .`") from None
+    for line in lines:
+        requirement, _, marker = line.partition(";")
+        extra = re.search(r"extra\s*==\s*['\"](\w+)['\"]", marker)
+        if extra is None:
+            yield line
+        elif extra[1] in extras:
+            yield requirement.strip()
+
+
+def _constraints() -> Path:
+    """``constraints.txt``: at the top of a checkout, or beside this module in a wheel."""
+    for folder in (datasets_folder().parent, datasets_folder().parent / "harness" / "exports"):
+        if (folder / "constraints.txt").is_file():
+            return folder / "constraints.txt"
+    raise HarnessError("constraints.txt is missing; install the harness again")
+
+
+def _competition(benchmark: Benchmark, competition: Competition) -> str:
+    lines = []
+    for index, column in enumerate(columns(benchmark.checkpoints)):
+        lines += [
+            f"      - title: {json.dumps(column.title)}",
+            f"        key: {column.key}",
+            f"        index: {index}",
+            f"        sorting: {'asc' if column.ascending else 'desc'}",
+            "        precision: 4",
+        ]
+    return _template("codabench/competition.yaml").format(
+        # JSON's texts are YAML's.
+        title=json.dumps(competition.title),
+        description=json.dumps(f"Defences against the BadNet of {benchmark.title}"),
+        image=json.dumps(competition.image),
+        start=competition.start,
+        columns="\n".join(lines),
+    )
+
+
+def _listed(benchmark: Benchmark) -> str:
+    return ", ".join(f"{points:g}" for points in benchmark.checkpoints)
+
+
+def _below(folder: str, contents: Mapping[str, Path | str]) -> Contents:
+    return {f"{folder}/{name}": content for name, content in contents.items()}
+
+
+def _template_path(name: str) -> Path:
+    return datasets_folder().parent / "harness" / "exports" / "templates" / name
+
+
+def _template(name: str) -> str:
+    return files("harness.output.exports").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+# --- archives ---------------------------------------------------------------------------------
+
+
+def _zipped(contents: Contents, out: Path) -> Path:
+    with (
+        replaced_file(out) as file,
+        zipfile.ZipFile(file, "w", compression=zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name, content in sorted(contents.items()):
+            _add(archive, name, content)
+    return out
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: Path | str) -> None:
+    entry = zipfile.ZipInfo(name, _DATE)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    mode = 0o755 if name in _SCRIPTS else 0o644
+    entry.external_attr = (0o100000 | mode) << 16
+    with archive.open(entry, "w", force_zip64=True) as target:
+        if isinstance(content, str):
+            target.write(content.encode())
+        else:
+            with content.open("rb") as source:
+                shutil.copyfileobj(source, target)

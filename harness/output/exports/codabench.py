@@ -1,0 +1,50 @@
+"""What a CodaBench scoring program writes for one submission.
+
+Format: docs.codabench.org, Competition Bundle Structure and Detailed Results. Everybody sees the
+scores, so they hold no points; a participant sees the details, which hold what the rubric shows.
+"""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import TYPE_CHECKING
+
+from harness.output.explain import story
+from harness.output.exports.course import Rendered
+from harness.output.exports.scores import scores
+from harness.output.leaderboard.columns import one_line
+
+if TYPE_CHECKING:
+    from harness.output.exports.course import Course
+
+SCORES, DETAILS = "scores.json", "detailed_results.html"
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<style>pre {{ overflow-x: auto; }}</style>
+</head>
+<body>
+<h1>{title}</h1>
+{notes}
+<pre>
+{story}</pre>
+</body>
+</html>
+"""
+
+
+def render(course: Course) -> Rendered:
+    """``scores.json`` and ``detailed_results.html``."""
+    view = course.view(course.only())
+    notes = "\n".join(f"<p>{escape(one_line(note))}</p>" for note in course.wishes.notes)
+    page = _PAGE.format(
+        title=escape(f"Submission graded on {one_line(view.dataset.name)}"),
+        notes=notes,
+        story=escape(story(view)),
+    )
+    figures = json.dumps(scores(view), indent=2, allow_nan=False) + "\n"
+    return Rendered(files={SCORES: figures, DETAILS: page})

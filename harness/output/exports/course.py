@@ -1,0 +1,146 @@
+"""What is exported: judged records, the rubric that judged them, and whose they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from harness.assessment.ranking import board
+from harness.assessment.rubric import rubric_of
+from harness.assessment.verdict import judged_again
+from harness.assessment.views import student_view
+from harness.output.leaderboard.columns import one_line
+from harness.people.attempts import standings, with_standings
+from harness.records.errors import HarnessError, Status
+from harness.storage.results import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from harness.assessment.rubric import Rubric
+    from harness.people.attempts import Standings
+    from harness.people.roster import Person
+    from harness.records.findings import Diagnosis
+    from harness.records.record import Board, Check, Checkpoint, Record
+
+OURS = (Status.NOT_GRADED, Status.HARNESS_ERROR)
+"""What is no fault of a submission, and so no grade of it either."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What is asked of an export.
+
+    ``submission``: this one only. ``item``: the name of the grade item (default: the dataset).
+    ``capped``: no grade above the maximum. ``instructor``: show what the rubric hides from
+    students. ``attempt``: which of a person's attempts counts. ``notes``: lines about where
+    it was graded.
+    """
+
+    submission: str | None = None
+    item: str | None = None
+    capped: bool = False
+    instructor: bool = False
+    attempt: Literal["latest", "best"] = "latest"
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """Texts by file name, and remarks on what they do not show."""
+
+    files: dict[str, str]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Whole records, judged by ``rubric``, and what else an export needs."""
+
+    records: tuple[Record, ...]
+    rubric: Rubric
+    roster: tuple[Person, ...] = ()
+    standings: Standings = field(default_factory=dict)
+    wishes: Wishes = field(default_factory=Wishes)
+
+    def view(self, record: Record) -> Record:
+        """What may be shown of a record: to students, or to the instructor where asked."""
+        if self.wishes.instructor:
+            return record
+        return student_view(record, self.rubric.student_view.hide)
+
+    def board(self) -> Board:
+        """The leaderboard of what may be shown; what a roster tells is the instructor's."""
+        ranked = board([self.view(record) for record in self.records])
+        return with_standings(ranked, self.standings if self.wishes.instructor else {})
+
+    def only(self) -> Record:
+        """The one record. Raises HarnessError where there are several to choose from."""
+        if len(self.records) != 1:
+            names = ", ".join(one_line(record.submission) for record in self.records)
+            raise HarnessError(
+                f"this format is for one submission; name it (--submission): {names}"
+            )
+        return self.records[0]
+
+
+def course_of(
+    results: Path, roster: tuple[Person, ...] = (), wishes: Wishes | None = None
+) -> Course:
+    """The course in a results folder, judged again by the rubric that lies there.
+
+    Raises HarnessError where there are no records, or not the one that was asked for.
+    """
+    wishes = wishes or Wishes()
+    rubric = rubric_of(results)
+    records = [judged_again(record, rubric) for record in Store(results).records()]
+    if not records:
+        raise HarnessError(f"{results}: no records in it; grade something first")
+    names = [record.submission for record in records]
+    found = standings(names, roster) if roster else {}
+    if wishes.submission is not None:
+        chosen = [record for record in records if record.submission == wishes.submission]
+        if not chosen:
+            known = ", ".join(map(one_line, names))
+            raise HarnessError(
+                f"{results}: no submission {one_line(wishes.submission)!r} in it; {known}"
+            )
+        records = chosen
+    return Course(
+        records=tuple(records), rubric=rubric, roster=roster, standings=found, wishes=wishes
+    )
+
+
+# --- parts of a record that several formats show -----------------------------------------------
+
+
+def where(checkpoint: Checkpoint) -> str:
+    """A checkpoint by its X."""
+    x = checkpoint.drop_points
+    return "X unknown" if x is None else f"X = {x:g}"
+
+
+def checks(record: Record) -> Iterator[tuple[str, Check]]:
+    """All checks, each with what it is about."""
+    for check in record.checks:
+        limit = check.limit
+        yield f"X = {limit:g}" if isinstance(limit, int | float) else "submission", check
+    for checkpoint in record.checkpoints:
+        for check in checkpoint.checks:
+            yield where(checkpoint), check
+
+
+def diagnoses(record: Record) -> Iterator[tuple[str, Diagnosis]]:
+    """All diagnoses, each with what it is about."""
+    for checkpoint in record.checkpoints:
+        for diagnosis in checkpoint.diagnoses:
+            yield where(checkpoint), diagnosis
+    for diagnosis in record.diagnoses:
+        yield "submission", diagnosis
+
+
+def undecided(record: Record) -> bool:
+    """Whether a part was not graded for want of us, and no instructor has decided since."""
+    required = [c.status for c in record.checkpoints if c.required]
+    return not record.overrides and any(s in OURS for s in [record.status, *required])

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Run once, as root, when the autograder's image is built: installs, makes the data, and grades an
+# empty submission, so that what all submissions share is computed here.
+# AUTOGRADER_ROOT: where the folders source, submission and results are (default /autograder).
+# HARNESS_PYTHON: a Python 3.11 or 3.12 that has the dependencies; nothing is then installed.
+set -euo pipefail
+root="${AUTOGRADER_ROOT:-/autograder}"
+source="$root/source"
+export DEBIAN_FRONTEND=noninteractive
+
+if [ -z "${HARNESS_PYTHON:-}" ]; then
+    apt-get update
+    # Without bubblewrap, or where the container forbids it, foreign models are not graded.
+    apt-get install -y bubblewrap || true
+    apt-get install -y python3.12 python3.12-venv || apt-get install -y python3.11 python3.11-venv
+    "$(command -v python3.12 || command -v python3.11)" -m venv "$root/venv"
+    "$root/venv/bin/pip" install --no-cache-dir \
+        -r "$source/requirements.txt" -c "$source/constraints.txt"
+    HARNESS_PYTHON="$root/venv/bin/python"
+fi
+
+PYTHONPATH="$source" PYTHONSAFEPATH=1 "$HARNESS_PYTHON" -m harness.output.exports.autograder prepare "$source"
+# The autograder may run as another user.
+chmod -R a+rX "$source"

@@ -1,0 +1,121 @@
+"""What every page is made of: the template environment, the style sheet, the table library.
+
+A page loads nothing. Its policy allows exactly the style and the script that lie in it, by
+their hashes, so that nothing else could run even if a name were to slip through the escaping.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import __version__
+from harness.output.leaderboard.columns import one_line
+from harness.records.errors import HarnessError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+SUBMISSIONS = "submissions"
+"""Where the pages of submissions lie, beside the leaderboard's."""
+_NEEDED = ("jinja2", "itables", "matplotlib", "PIL")
+_EXPORTS = re.compile(r"export ?\{([^}]*)\};?")
+GENERATOR = '<meta name="generator" content="backdoor-defence-harness pages">'
+"""What tells a page of ours from any other file."""
+HIDDEN = re.compile('<meta name="hidden" content="([a-z ]*)">')
+"""Where a page says what it leaves out."""
+
+
+def missing() -> list[str]:
+    """Packages that pages need and that are not installed."""
+    return [name for name in _NEEDED if find_spec(name) is None]
+
+
+@cache
+def environment() -> Environment:
+    """Templates that escape all they are given and keep every text in its line."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def tamed(value: Any) -> Any:
+        is_text = isinstance(value, str) and not isinstance(value, Markup)
+        return one_line(value) if is_text else value
+
+    return Environment(
+        loader=PackageLoader("harness.output.html"),
+        autoescape=True,
+        finalize=tamed,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def rendered(template: str, context: dict[str, Any], script: str | None = None) -> str:
+    """A page of ``template`` with the style, the policy and, where there is one, the script."""
+    style = text("style.css")
+    own = {"generator": GENERATOR, "style": style, "script": script or ""}
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            context | {name: trusted(value) for name, value in own.items()},
+            policy=policy(style, script),
+            version=__version__,
+        )
+    )
+
+
+def trusted(ours: str) -> Markup:
+    """Text that this project itself wrote, or has escaped, as part of a page."""
+    from markupsafe import Markup
+
+    return Markup(ours)  # noqa: S704 - the one place; what is shown of a record never comes here
+
+
+@cache
+def text(name: str) -> str:
+    """A file that lies beside the templates."""
+    return files("harness.output.html").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def policy(style: str, script: str | None = None) -> str:
+    """A Content-Security-Policy under which only these two texts are style and script."""
+    allowed = f"'{_digest(script)}'" if script else "'none'"
+    return (
+        f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; "
+        f"script-src {allowed}; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@cache
+def table_script() -> str:
+    """DataTables as it comes bundled with itables, and what this project adds to it.
+
+    The bundle is an ES module; browsers load none from a file, so that its last statement,
+    the exports, becomes a plain variable. Raises HarnessError for a bundle of another shape.
+    """
+    spec = find_spec("itables")
+    folder = Path((spec.submodule_search_locations or ["."])[0]) if spec else Path()
+    bundle = (folder / "html" / "dt_bundle.js").read_text(encoding="utf-8")
+    exports = list(_EXPORTS.finditer(bundle))
+    name = re.search(r"([\w$]+) as default", exports[-1][1]) if exports else None
+    if name is None:
+        raise HarnessError("this itables holds no DataTables that fits; install itables>=2.7")
+    last = exports[-1]
+    plain = f"{bundle[: last.start()]}window.DataTable = {name[1]};{bundle[last.end() :]}"
+    # Within a page these would begin a comment or end the script; in strings and patterns,
+    # where alone they occur, the escape means the same.
+    harmless = re.sub(r"<(?=!--|/?script)", r"\\x3c", plain, flags=re.IGNORECASE)
+    return f"(() => {{\n{harmless}\n}})();\n{text('leaderboard.js')}"

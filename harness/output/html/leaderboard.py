@@ -1,0 +1,125 @@
+"""The page of a whole course: from views of records to HTML, pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from harness.assessment.checks import PRESENT
+from harness.output.html import assets
+from harness.output.html.assets import SUBMISSIONS
+from harness.output.html.charts import SPLIT_NAMES, rates, scatter_figure, shown_split
+from harness.output.html.inline import inlined
+from harness.output.leaderboard import plots
+from harness.output.leaderboard.columns import (
+    attempt,
+    family,
+    known_ratio,
+    one_line,
+    tells_attempts,
+)
+from harness.records.errors import Status
+from harness.storage.results import safe_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from markupsafe import Markup
+
+    from harness.records.record import Board, Record, Row
+
+
+def render(board: Board, records: Sequence[Record], audience: str) -> str:
+    """The page; ``records`` are the views whose ``board`` it is, ``audience`` who may see it."""
+    split, required = shown_split(records), _required(records)
+    rows = [row_of(row, split, required) for row in board.rows]
+    badnet = rates(board.badnet, split)
+    context = {
+        "title": f"Leaderboard, {board.dataset}",
+        "audience": audience,
+        "hidden": sorted({name for record in records for name in record.hidden}),
+        "dataset": board.dataset,
+        "badnet": [f"{100 * rate:.2f}" for rate in badnet] if badnet else None,
+        "split": SPLIT_NAMES[split],
+        "required": [f"{x:g}" for x in required],
+        "rows": rows,
+        "passed": sum(row["tone"] == "good" for row in rows),
+        # Others' points are nobody's business but the instructor's.
+        "points": audience == "instructor" and any(row["points"] is not None for row in rows),
+        "attempts": tells_attempts(board),
+        "timed": any(row["time"] is not None for row in rows),
+        "filters": _filters(rows),
+        "scatter": _scatter(records),
+    }
+    return assets.rendered("leaderboard.html", context, assets.table_script())
+
+
+def file_name(record: Record) -> str:
+    """The file name of a submission's page; different names never share one."""
+    return f"{safe_name(record.submission)}.html"
+
+
+def address(name: str) -> str:
+    """The address of a submission's page as the leaderboard links to it."""
+    return f"{SUBMISSIONS}/{quote(safe_name(name))}.html"
+
+
+def standing(row: Row) -> tuple[str, str]:
+    """How a submission stands, in words and by tone."""
+    if row.status is not Status.GRADED:
+        return row.status.value.replace("_", " "), "bad"
+    if row.checkpoints_required and row.checkpoints_passed == row.checkpoints_required:
+        return "passed", "good"
+    return "not passed", "bad"
+
+
+def row_of(row: Row, split: str, required: Sequence[float]) -> dict[str, Any]:
+    """What the table shows of one submission; figures as fractions, None where there are none."""
+    standing_words, tone = standing(row)
+    by_points = {c.drop_points: c for c in row.checkpoints}
+    figures = [
+        rates(by_points[x].goodnet, split) if x in by_points else None for x in required
+    ]  # fmt: skip
+    speeds = [c.timing.goodnet for c in row.checkpoints if c.timing and c.timing.goodnet]
+    ratios = [known_ratio(s.throughput_ratio, s.throughput_ratio_interval) for s in speeds]
+    times = [ratio for ratio in ratios if ratio is not None]
+    found = [*(d for c in row.checkpoints for d in c.diagnoses), *row.diagnoses]
+    return {
+        "rank": row.rank,
+        "name": row.submission,
+        "href": address(row.submission),
+        "attempt": attempt(row),
+        "standing": standing_words,
+        "tone": tone,
+        "passed": row.checkpoints_passed,
+        "required": row.checkpoints_required,
+        "points": row.points,
+        "effectiveness": row.defense_effectiveness,
+        "figures": [rate or (None, None) for rate in figures],
+        "time": max(times, default=None),
+        "noisy": bool(speeds and not times),
+        # Of a model that could not be opened nobody knows what it is.
+        "families": sorted({family(c) for c in row.checkpoints if c.repaired or c.goodnet}),
+        "codes": sorted({diagnosis.code for diagnosis in found}),
+        "reason": row.reason,
+    }
+
+
+def _required(records: Sequence[Record]) -> list[float]:
+    limits = {c.limit for record in records for c in record.checks if c.name == PRESENT}
+    return sorted(float(x) for x in limits if isinstance(x, int | float))
+
+
+def _filters(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, list[str]]]:
+    return [
+        ("status", "Status", sorted({row["standing"] for row in rows})),
+        ("family", "Family", sorted({name for row in rows for name in row["families"]})),
+        ("diagnosis", "Diagnosis", sorted({code for row in rows for code in row["codes"]})),
+    ]
+
+
+def _scatter(records: Sequence[Record]) -> Markup:
+    figure = scatter_figure(records, lambda record: address(record.submission))
+    svg = plots.drawn(figure, "svg", transparent=True).decode()
+    titles = {address(r.submission): one_line(r.submission) for r in records}
+    return inlined(svg, "scatter", "Clean accuracy against attack success rate", titles)

@@ -1,0 +1,70 @@
+"""The page of one submission: from a view of its record to HTML, pure."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from harness.assessment.scoring import total
+from harness.output.explain import NET_HEADINGS, advice, net_rows
+from harness.output.html import assets, shapes, tables
+from harness.output.html.charts import SPLIT_NAMES, bar_groups, marks, shown_split
+from harness.output.html.leaderboard import standing
+from harness.output.leaderboard.columns import attempt, tells_attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.lineage.pruning_curve import Curve
+    from harness.output.html.examples import Example
+    from harness.records.record import Record, Row
+
+_TONES = {"passed": "good", "failed": "bad", "open": "open"}
+
+
+def render(
+    record: Record, row: Row, curve: Curve | None, examples: Sequence[Example], audience: str
+) -> str:
+    """The page of a view; ``row`` is its line of the leaderboard, ``curve`` the reference's."""
+    words, tone = standing(row)
+    context = {
+        "title": f"{record.submission}, {record.dataset.name}",
+        "audience": audience,
+        "hidden": record.hidden,
+        "record": record,
+        "row": row,
+        "standing": words,
+        "tone": tone,
+        "tones": _TONES,
+        "attempt": attempt(row) if tells_attempt(row) else None,
+        "examples": [(x, list(g)) for x, g in groupby(examples, key=lambda each: each.where)],
+    }
+    return assets.rendered("submission.html", context | _plots(record, curve) | _tables(record))
+
+
+def _tables(record: Record) -> dict[str, Any]:
+    return {
+        "points": total(record.points) if record.points else None,
+        "advice": list(advice(record)),
+        "diagnoses": list(tables.found(record)),
+        "checks": list(tables.asked(record)),
+        "net_headings": NET_HEADINGS,
+        "nets": net_rows(record),
+        "paired": list(tables.paired(record)),
+        "claims": list(tables.stated(record.claims)),
+        "published": list(tables.stated(record.published)),
+        "speeds": list(tables.speeds(record)),
+        "models": list(tables.models(record)),
+    }
+
+
+def _plots(record: Record, curve: Curve | None) -> dict[str, Any]:
+    split = shown_split([record])
+    shown = curve if record.reference else None
+    points = tuple(marks(record))
+    groups = tuple((label, tuple(bars)) for label, bars in bar_groups(record, split))
+    return {
+        "has_reference": bool(record.reference),
+        "curve": shapes.curve(shown, points) if points else None,
+        "bars": shapes.bars(groups, SPLIT_NAMES[split]) if groups else None,
+    }

@@ -1,0 +1,27 @@
+"""The leaderboard as GitHub-flavoured Markdown."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from harness.output.leaderboard.columns import headings, table
+
+if TYPE_CHECKING:
+    from harness.records.record import Board
+
+_SPECIAL = re.compile(r"([\\`*_\[\]|~#!@])")
+
+
+def render(board: Board) -> str:
+    """A Markdown table; names cannot break out of their cell, become HTML or mention anybody."""
+    from tabulate import tabulate
+
+    cells = [[_escaped(cell) for cell in line] for line in table(board)]
+    rendered = tabulate(cells, headings(board), "github", disable_numparse=True)
+    return f"{rendered}\n"
+
+
+def _escaped(cell: str) -> str:
+    text = cell.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _SPECIAL.sub(r"\\\1", text)

@@ -1,0 +1,20 @@
+"""The leaderboard for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.output.leaderboard.columns import headings, table
+
+if TYPE_CHECKING:
+    from harness.records.record import Board
+
+
+def render(board: Board) -> str:
+    """A plain table; every cell is one line without control characters."""
+    from tabulate import tabulate
+
+    titles = headings(board)
+    widths = [None] * (len(titles) - 1) + [60]
+    lines = tabulate(table(board), titles, "simple", disable_numparse=True, maxcolwidths=widths)
+    return f"{lines}\n"

@@ -1,1 +1,0 @@
-"""One pure function from a board to text for each format; hostile names come out harmless."""
