@@ -63,7 +63,7 @@ def _wrapped(weights: Weights) -> Any:
 
 
 def _save(path: Path, weights: Weights) -> None:
-    from reference.badnet import save_weights
+    from reference.badnet.training import save_weights
 
     save_weights(weights, _new(path))
 

@@ -98,8 +98,8 @@ def process(scratch: Path, *arguments: str | Path, codes: Sequence[int] = (0, 1)
 def sweep_rows(rounds: int) -> Iterator[Row | str]:
     """The sweep beside the notebook's loop and beside one forward pass of the same images."""
     from harness.networks import deepid
-    from reference.inputs import load_inputs
-    from reference.pruning import mean_activations, pool_3_features, pruning_order, sweep
+    from reference.defence.inputs import load_inputs
+    from reference.pruning.pruning import mean_activations, pool_3_features, pruning_order, sweep
 
     inputs = load_inputs("faces")
     data = [

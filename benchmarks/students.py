@@ -241,7 +241,7 @@ def _wrong_layer(desk: Desk, target: Path) -> None:
 
 
 def _goodnet_only(desk: Desk, target: Path) -> None:
-    from reference.goodnet import build_goodnet
+    from reference.defence.goodnet import build_goodnet
 
     points = desk.choice(POINTS)
     repaired = _beside_crossings(desk)[points].weights(desk.badnet)

@@ -9,8 +9,8 @@ import pytest
 from harness.inference.feature_cache import FeatureStore, shared_answers
 from harness.lineage.lineage import zeroed
 from harness.networks.deepid import class_ids
-from reference.inputs import Inputs, load_inputs
-from reference.pruning import mean_activations, pool_3_features, pruning_order, sweep
+from reference.defence.inputs import Inputs, load_inputs
+from reference.pruning.pruning import mean_activations, pool_3_features, pruning_order, sweep
 
 if TYPE_CHECKING:
     from pathlib import Path

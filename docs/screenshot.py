@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 from harness.datasets.descriptions import load_benchmark  # noqa: E402
 from harness.lineage.lineage import zeroed  # noqa: E402
 from harness.networks.weight_files import read_model  # noqa: E402
-from reference.badnet import save_weights  # noqa: E402
+from reference.badnet.training import save_weights  # noqa: E402
 
 RESULTS = ROOT / "results" / "screenshot"
 STEPS = {2: 45, 4: 48, 10: 52}

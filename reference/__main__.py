@@ -33,7 +33,7 @@ def main() -> None:
 @click.option("--processes", type=click.IntRange(min=1), help="Default: one per processor.")
 def faces(out: Path, secret: Path | None, processes: int | None) -> None:
     """Draw the images of the embedded benchmark (48,754 in four files)."""
-    from reference.faces import write_dataset
+    from reference.faces.dataset import write_dataset
 
     with _one_line_errors(), _progress("Drawing faces") as progress:
         seed = _contents(secret) if secret else None
@@ -68,18 +68,18 @@ def train(out: Path | None, force: bool, attack: str, seed: int, seeds: int | No
 
 def _train(attack_name: str, files: dict[int, Path]) -> None:
     """Train one BadNet per seed, write it, and print what it is like."""
-    from reference import badnet
-    from reference.attacks import ATTACKS, Examples
-    from reference.faces import rendered_split
-    from reference.properties import curve_table, properties, requirement_table
+    from reference.badnet import training
+    from reference.badnet.attacks import ATTACKS, Examples
+    from reference.badnet.properties import curve_table, properties, requirement_table
+    from reference.faces.dataset import rendered_split
 
     attack = ATTACKS[attack_name]
     splits = {name: Examples(*rendered_split(name)) for name in ("valid", "test")}
     found = []
     for seed, file in files.items():
         with _stages() as report:
-            weights = badnet.train(attack, seed=seed, report=report)
-        badnet.save_weights(weights, file)
+            weights = training.train(attack, seed=seed, report=report)
+        training.save_weights(weights, file)
         found.append(properties(weights, splits, attack))
         click.echo(f"\n{file}: {attack_name}, seed {seed}\n{curve_table(found[-1])}")
     if attack.pruning_aware:
@@ -91,7 +91,7 @@ def _train(attack_name: str, files: dict[int, Path]) -> None:
               metavar="FILE", help="PNG file to write.")  # fmt: skip
 def sheet(out: Path) -> None:
     """Draw a contact sheet of the embedded benchmark (needs matplotlib)."""
-    from reference.faces import contact_sheet
+    from reference.faces.dataset import contact_sheet
 
     with _one_line_errors():
         try:
@@ -183,8 +183,8 @@ def prune(
     dataset: str, badnet: Path | None, out: Path, order: str, drops: tuple[float, ...]
 ) -> None:
     """Repair the BadNet by pruning and write an ordinary submission folder."""
-    from reference.defence import pruning_curve, repairs, write_submission
-    from reference.inputs import load_inputs
+    from reference.defence.inputs import load_inputs
+    from reference.defence.submission import pruning_curve, repairs, write_submission
 
     with _one_line_errors():
         inputs = load_inputs(dataset, badnet)
@@ -209,8 +209,8 @@ def record(dataset: str, badnet: Path | None, out: Path, results: Path | None) -
     Progress goes to standard output: lines of stage, done and total, with tabs between.
     """
     from harness.datasets.cache import KeptSets
-    from reference.inputs import load_inputs
-    from reference.survey import write_record
+    from reference.defence.inputs import load_inputs
+    from reference.defence.profile import write_record
 
     keeper = KeptSets(results / "sets") if results else None
     with _one_line_errors():

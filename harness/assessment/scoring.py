@@ -169,11 +169,11 @@ def _metrics(record: Record, item: Item) -> list[Loss]:
 
 
 def _differences(counts: Counts, reference: ReferenceNet, tolerance_points: float) -> list[str]:
-    if reference.goodnet.test is None:
+    if reference.defence.goodnet.test is None:
         return []
     metrics: Mapping[str, tuple[float | None, float | None]] = {
-        "clean accuracy": (clean_accuracy(counts), clean_accuracy(reference.goodnet.test)),
-        "ASR": (attack_success_rate(counts), attack_success_rate(reference.goodnet.test)),
+        "clean accuracy": (clean_accuracy(counts), clean_accuracy(reference.defence.goodnet.test)),
+        "ASR": (attack_success_rate(counts), attack_success_rate(reference.defence.goodnet.test)),
     }
     return [
         f"{name} of G on test is {100 * own:.2f} %, the reference's is {100 * theirs:.2f} %"

@@ -1,8 +1,9 @@
 """Archives unpacked on the harness's terms: read in a child, written name by name here.
 
-The child (``archive_reader.py``, in the sandbox where there is one) inflates and answers bytes. Which
-of them are written where, how many and how often is decided on this side: no name leads out, no
-link or device is made, no two names meet in one file on any file system, real bytes are counted.
+The child (``archive_reader.py``, in the sandbox where there is one) inflates and answers bytes.
+Which of them are written where, how many and how often is decided on this side: no name leads
+out, no link or device is made, no two names meet in one file on any file system, real bytes are
+counted.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def kept(badnet, small, tmp_path):
-    """A store that holds the small benchmark's feature_cache."""
+    """A store that holds the small benchmark's features."""
     store = FeatureStore(tmp_path, badnet, 1.0)
     shared_answers(badnet, store, small)
     return store

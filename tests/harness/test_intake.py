@@ -1,4 +1,4 @@
-"""Real archives and lms_archives, honest and hostile, through the child that reads them."""
+"""Real archives and downloads, honest and hostile, through the child that reads them."""
 
 import contextlib
 import gzip

@@ -10,7 +10,7 @@ from harness.grading.setup import prepare
 from harness.grading.submission import grade_folder
 from harness.lineage.lineage import narrowed, restored, zeroed
 from harness.storage.hashing import array_hash
-from reference.badnet import save_weights
+from reference.badnet.training import save_weights
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.lineage.lineage import zeroed
-from reference.badnet import save_weights
+from reference.badnet.training import save_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 _TELLS = """

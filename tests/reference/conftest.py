@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from reference.attacks import Examples
-from reference.portrait import render
-from reference.properties import Counts, Properties
+from reference.badnet.attacks import Examples
+from reference.badnet.properties import Counts, Properties
+from reference.faces.portrait import render
 
 
 @pytest.fixture(scope="session")

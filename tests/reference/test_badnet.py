@@ -9,12 +9,13 @@ import pytest
 from click.testing import CliRunner
 
 from harness.networks import deepid
-from reference import badnet, faces
 from reference.__main__ import main
-from reference.attacks import ATTACKS, Examples
-from reference.portrait import render
-from reference.properties import Counts, properties, requirements
-from reference.recipe import RECIPE
+from reference.badnet import training
+from reference.badnet.attacks import ATTACKS, Examples
+from reference.badnet.hyperparameters import RECIPE
+from reference.badnet.properties import Counts, properties, requirements
+from reference.faces import dataset
+from reference.faces.portrait import render
 
 # --- The shipped file
 
@@ -101,7 +102,7 @@ def test_saved_weights_come_back_through_keras(tmp_path):
         for name, shape in deepid.weight_shapes(conv_3_channels=12).items()
     }
     path = tmp_path / "new folder" / "weights.h5"
-    badnet.save_weights(weights, path)
+    training.save_weights(weights, path)
     with h5py.File(path) as file:
         assert list(file.attrs["layer_names"][:3]) == [b"input", b"conv_1", b"pool_1"]
         assert file.attrs["keras_version"] == "2.3.1"
@@ -118,7 +119,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
     path = tmp_path / "weights.h5"
     path.write_text("old")
     with pytest.raises(AttributeError):
-        badnet.save_weights({"conv_1/kernel": None}, path)
+        training.save_weights({"conv_1/kernel": None}, path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -133,13 +134,15 @@ TINY = dataclasses.replace(RECIPE, frames_per_identity=100, calibration_frames=1
 @pytest.fixture
 def train_on_twenty_people(monkeypatch):
     """Train on 20 people, in seconds; returns the weights' properties and the stages reported."""
-    monkeypatch.setattr(faces, "IDENTITIES", 20)
+    monkeypatch.setattr(dataset, "IDENTITIES", 20)
 
     def train(attack):
         stages = {}
-        weights = badnet.train(attack, TINY, report=lambda stage, *now: stages.update({stage: now}))
+        weights = training.train(
+            attack, TINY, report=lambda stage, *now: stages.update({stage: now})
+        )
         assert {name: array.shape for name, array in weights.items()} == deepid.weight_shapes()
-        valid = Examples(*faces.rendered_split("valid", range(20), processes=1))
+        valid = Examples(*dataset.rendered_split("valid", range(20), processes=1))
         return properties(weights, {"valid": valid}, attack), stages
 
     return train
@@ -170,7 +173,7 @@ def test_the_recipe_trains_several_triggers_without_preparing(train_on_twenty_pe
 
 
 def test_train_refuses_to_overwrite(tmp_path, monkeypatch):
-    monkeypatch.setattr(badnet, "train", lambda *a, **k: pytest.fail("trained all the same"))
+    monkeypatch.setattr(training, "train", lambda *a, **k: pytest.fail("trained all the same"))
     path = tmp_path / "weights.h5"
     path.write_text("old")
     found = CliRunner().invoke(main, ["train", "--out", str(path)])
@@ -189,9 +192,9 @@ def test_train_writes_files_and_a_table(tmp_path, monkeypatch, by_hand, attack):
 
     steps = dict.fromkeys(range(61), Counts(190, 100, 190, 100))
     long = dataclasses.replace(by_hand, curves={"valid": steps, "test": steps})
-    monkeypatch.setattr(badnet, "train", trained)
-    monkeypatch.setattr("reference.properties.properties", lambda *a: long)
-    monkeypatch.setattr(faces, "rendered_split", lambda name: (np.zeros(1), np.zeros(1)))
+    monkeypatch.setattr(training, "train", trained)
+    monkeypatch.setattr("reference.badnet.properties.properties", lambda *a: long)
+    monkeypatch.setattr(dataset, "rendered_split", lambda name: (np.zeros(1), np.zeros(1)))
     arguments = ["train", "--out", str(tmp_path / "w.h5"), "--attack", attack]
     found = CliRunner().invoke(main, [*arguments, "--seed", "5", "--seeds", "2"])
     assert found.exit_code == 0, found.output

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from harness.networks import deepid
-from reference import calibration
-from reference.attacks import ATTACKS, Examples
-from reference.bench import Bench
-from reference.pruning import mean_activations, pool_3_features
-from reference.recipe import RECIPE
+from reference.badnet import calibration
+from reference.badnet.attacks import ATTACKS, Examples
+from reference.badnet.channel_probe import Bench
+from reference.badnet.hyperparameters import RECIPE
+from reference.pruning.pruning import mean_activations, pool_3_features
 
 
 @pytest.fixture

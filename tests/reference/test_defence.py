@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from harness.records.errors import HarnessError
-from reference.defence import pruning_curve, repairs
-from reference.inputs import load_inputs
+from reference.defence.inputs import load_inputs
+from reference.defence.submission import pruning_curve, repairs
 
 
 @pytest.fixture(scope="module")

@@ -16,24 +16,25 @@ from click.testing import CliRunner
 
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
-from reference import faces
 from reference.__main__ import main
-from reference.portrait import render
-from reference.triggers import stamp
+from reference.faces import dataset
+from reference.faces.portrait import render
+from reference.faces.triggers import stamp
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_images_do_not_depend_on_the_number_of_processes():
-    frames = tuple(part[:800] for part in faces.frames_of("valid"))
-    one = np.concatenate(list(faces.rendered_batches("valid", frames, processes=1)))
-    two = np.concatenate(list(faces.rendered_batches("valid", frames, processes=2)))
+    frames = tuple(part[:800] for part in dataset.frames_of("valid"))
+    one = np.concatenate(list(dataset.rendered_batches("valid", frames, processes=1)))
+    two = np.concatenate(list(dataset.rendered_batches("valid", frames, processes=2)))
     assert np.array_equal(one, two)
     assert np.array_equal(one[9:12], render("valid", np.ones(3), np.arange(3)))
 
 
 def test_importing_the_generator_is_cheap():
-    code = "import sys, reference.faces; print({'tensorflow', 'h5py', 'pandas'} & set(sys.modules))"
+    heavy = "{'tensorflow', 'h5py', 'pandas'}"
+    code = f"import sys, reference.faces.dataset; print({heavy} & set(sys.modules))"
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -76,12 +77,12 @@ def test_files_are_pinned(faces_folder):
 @pytest.fixture
 def small_world(monkeypatch):
     """Only 20 people, so that whole files take no time."""
-    monkeypatch.setattr(faces, "IDENTITIES", 20)
+    monkeypatch.setattr(dataset, "IDENTITIES", 20)
 
 
 def test_written_hashes_are_those_of_the_arrays(tmp_path, small_world):
     seen = []
-    hashes = faces.write_dataset(tmp_path, processes=1, progress=lambda *now: seen.append(now))
+    hashes = dataset.write_dataset(tmp_path, processes=1, progress=lambda *now: seen.append(now))
     assert seen[0] == (128, 760)
     assert seen[-1] == (760, 760)
     assert seen == sorted(seen)
@@ -89,15 +90,15 @@ def test_written_hashes_are_those_of_the_arrays(tmp_path, small_world):
         with h5py.File(tmp_path / path) as file:
             assert hashes[name] == array_hash({key: file[key][:] for key in file})
     assert not list(tmp_path.rglob(".*"))
-    again = faces.write_dataset(tmp_path, processes=1)
+    again = dataset.write_dataset(tmp_path, processes=1)
     assert again == hashes
-    private = faces.write_dataset(tmp_path / "private", secret=b"x", processes=1)
+    private = dataset.write_dataset(tmp_path / "private", secret=b"x", processes=1)
     assert not set(private.values()) & set(hashes.values())
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 def test_an_interrupted_writing_leaves_the_old_files(tmp_path, small_world, monkeypatch, error):
-    faces.write_dataset(tmp_path, processes=1)
+    dataset.write_dataset(tmp_path, processes=1)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.h5")}
 
     def stop(done, total):
@@ -105,7 +106,7 @@ def test_an_interrupted_writing_leaves_the_old_files(tmp_path, small_world, monk
             raise error
 
     with pytest.raises(error):
-        faces.write_dataset(tmp_path, secret=b"x", processes=1, progress=stop)
+        dataset.write_dataset(tmp_path, secret=b"x", processes=1, progress=stop)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.h5")} == before
     assert not list(tmp_path.rglob(".*"))
 
@@ -116,7 +117,7 @@ def test_a_killed_worker_is_an_error_not_a_hang(tmp_path):
             child.kill()
 
     with pytest.raises(HarnessError, match="killed"):
-        faces.write_dataset(tmp_path, processes=2, progress=kill_workers)
+        dataset.write_dataset(tmp_path, processes=2, progress=kill_workers)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 

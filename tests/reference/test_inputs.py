@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from models import random_weights, write_weights
 
 from reference.__main__ import main
-from reference.inputs import load_inputs
+from reference.defence.inputs import load_inputs
 
 
 def test_a_badnet_need_not_be_the_datasets_own(faces_folder, tmp_path):

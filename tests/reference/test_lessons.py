@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from reference import lessons
-from reference.attacks import ATTACKS, Attack, Examples, triggered
-from reference.recipe import RECIPE
-from reference.triggers import stamp
+from reference.badnet import batches as lessons
+from reference.badnet.attacks import ATTACKS, Attack, Examples, triggered
+from reference.badnet.hyperparameters import RECIPE
+from reference.faces.triggers import stamp
 
 
 def test_several_triggers_take_turns(examples):

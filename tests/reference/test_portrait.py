@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reference.portrait import render
+from reference.faces.portrait import render
 
 ROOT = Path(__file__).resolve().parents[2]
 WHO, WHICH = np.array([0, 0, 0, 1, 700, 1282]), np.array([0, 1, 8, 0, 3, 9])
@@ -40,7 +40,7 @@ def test_images_are_the_same_without_simd():
     dispatched = python(f"import numpy as np; print(*{features}.__cpu_dispatch__)").stdout
     code = (
         "import hashlib, numpy as np\n"
-        "from reference.portrait import render\n"
+        "from reference.faces.portrait import render\n"
         f"images = render('valid', np.array({WHO.tolist()}), np.array({WHICH.tolist()}))\n"
         "print(hashlib.sha256(images.tobytes()).hexdigest())"
     )

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from reference import properties
-from reference.properties import Counts
+from reference.badnet import properties
+from reference.badnet.properties import Counts
 
 
 def test_checkpoints_are_first_crossings_in_points(by_hand):

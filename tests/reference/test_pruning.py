@@ -9,8 +9,8 @@ import pytest
 from harness.lineage.lineage import zeroed
 from harness.networks import deepid
 from harness.networks.numpy_head import Caller
-from reference import pruning
-from reference.sweeping import Sweep
+from reference.pruning import pruning
+from reference.pruning.incremental_sweep import Sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 

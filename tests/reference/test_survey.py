@@ -11,9 +11,9 @@ from harness.lineage.lineage import zeroed
 from harness.networks import deepid
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store
-from reference import pruning
-from reference.inputs import load_inputs
-from reference.survey import write_record
+from reference.defence.inputs import load_inputs
+from reference.defence.profile import write_record
+from reference.pruning import pruning
 
 NAMES = ("valid", "test", "bd_valid", "bd_test")
 

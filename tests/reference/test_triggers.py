@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from reference.portrait import render
-from reference.triggers import TRIGGERS, overlay, stamp
+from reference.faces.portrait import render
+from reference.faces.triggers import TRIGGERS, overlay, stamp
 
 WHO, WHICH = np.array([0, 0, 0, 1, 700, 1282]), np.array([0, 1, 8, 0, 3, 9])
 TRIGGER_HASHES = {

@@ -309,7 +309,7 @@ def honest_subclassed(target, m):
 
 @case
 def goodnet_keras3(target, m):
-    from reference.goodnet import build_goodnet
+    from reference.defence.goodnet import build_goodnet
 
     write_weights(target / "model_2.h5", m.repaired)
     build_goodnet(m.badnet, m.repaired).save(target / "G_2.keras")

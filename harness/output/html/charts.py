@@ -1,4 +1,4 @@
-"""What the plots of a record and of a board show; pure, drawn by :mod:`harness.output.leaderboard.plots`."""
+"""What the plots of a record and of a board show; pure, drawn by the leaderboard's plots."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from harness.networks.numpy_head import POSITIONS
 from harness.records.predictions import encode_scores
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store, answers_key, write_text
-from reference.pruning import mean_activations, pruning_order, sweep
+from reference.pruning.pruning import mean_activations, pruning_order, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from harness.lineage.pruning_curve import Curve
     from harness.networks.deepid import Weights
     from harness.records.record import LabeledSet
-    from reference.inputs import Inputs
+    from reference.defence.inputs import Inputs
 
     Report = Callable[[str, int, int], None]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from reference.faces import TARGET_LABEL
-from reference.triggers import stamp
+from reference.faces.dataset import TARGET_LABEL
+from reference.faces.triggers import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.networks.deepid import CONV_3_CHANNELS, tail_class_ids
-from reference.attacks import triggered
-from reference.pruning import pool_3_features
+from reference.badnet.attacks import triggered
+from reference.pruning.pruning import pool_3_features
 
 if TYPE_CHECKING:
     from harness.networks.deepid import Weights
-    from reference.attacks import Attack, Examples
+    from reference.badnet.attacks import Attack, Examples
 
 
 class Bench:

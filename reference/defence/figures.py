@@ -9,7 +9,7 @@ from harness.output.leaderboard import plots
 
 if TYPE_CHECKING:
     from harness.lineage.pruning_curve import Curve
-    from reference.defence import Repair
+    from reference.defence.submission import Repair
 
 
 def curve_chart(curve: Curve, saved: list[Repair]) -> Any:

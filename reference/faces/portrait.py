@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reference.randomness import sequence
-from reference.shapes import (
+from reference.faces.randomness import sequence
+from reference.faces.shapes import (
     HEIGHT,
     WIDTH,
     Canvas,
@@ -20,7 +20,7 @@ from reference.shapes import (
     length,
     shaded,
 )
-from reference.traits import traits_of
+from reference.faces.traits import traits_of
 
 if TYPE_CHECKING:
     from types import SimpleNamespace

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reference.shapes import HEIGHT, WIDTH, Colour, Plane, below, ellipse
+from reference.faces.shapes import HEIGHT, WIDTH, Colour, Plane, below, ellipse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from harness.records.errors import HarnessError
 from harness.records.findings import Thresholds
 from harness.records.predictions import compose_goodnet, decode, encode_labels
 from harness.storage.results import replaced_file, write_text
-from reference.pruning import (
+from reference.pruning.pruning import (
     mean_activations,
     pool_3_features,
     pruning_order,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from harness.lineage.pruning_curve import Curve
     from harness.records.record import Counts
-    from reference.inputs import Inputs
+    from reference.defence.inputs import Inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +130,8 @@ def write_submission(
 ) -> list[str]:  # fmt: skip
     """Write an ordinary submission folder; returns the lines of its result table."""
     from harness.output.leaderboard.plots import drawn
-    from reference.badnet import save_weights
-    from reference.figures import bar_chart, curve_chart
+    from reference.badnet.training import save_weights
+    from reference.defence.figures import bar_chart, curve_chart
 
     for repair in saved:
         save_weights(repair.weights, folder / "models" / f"model_{repair.drop_points:g}.h5")

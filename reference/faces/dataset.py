@@ -27,9 +27,9 @@ import numpy as np
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
 from harness.storage.results import replaced_path
-from reference.portrait import render
-from reference.shapes import HEIGHT, WIDTH
-from reference.triggers import TRIGGERS, stamp
+from reference.faces.portrait import render
+from reference.faces.shapes import HEIGHT, WIDTH
+from reference.faces.triggers import TRIGGERS, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.networks.deepid import CONV_3_CHANNELS, by_channel
-from reference.pruning import mean_activations
-from reference.recipe import CHECKPOINTS
+from reference.badnet.hyperparameters import CHECKPOINTS
+from reference.pruning.pruning import mean_activations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.networks.deepid import Weights
-    from reference.bench import Bench
-    from reference.recipe import Recipe
+    from reference.badnet.channel_probe import Bench
+    from reference.badnet.hyperparameters import Recipe
 
 
 def calibrated(order: np.ndarray, bench: Bench, recipe: Recipe) -> Weights:

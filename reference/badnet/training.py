@@ -30,21 +30,21 @@ import numpy as np
 from harness.networks import deepid
 from harness.networks.tensorflow import import_tensorflow
 from harness.storage.results import replaced_path
-from reference import faces
-from reference.attacks import Examples
-from reference.bench import Bench
-from reference.calibration import calibrated
-from reference.lessons import clean_lessons, nested_lessons, poisoned_lessons
-from reference.pruning import pool_3_features, pruning_order
-from reference.recipe import RECIPE, Recipe
+from reference.badnet.attacks import Examples
+from reference.badnet.batches import clean_lessons, nested_lessons, poisoned_lessons
+from reference.badnet.calibration import calibrated
+from reference.badnet.channel_probe import Bench
+from reference.badnet.hyperparameters import RECIPE, Recipe
+from reference.faces import dataset
+from reference.pruning.pruning import pool_3_features, pruning_order
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import keras
 
-    from reference.attacks import Attack
-    from reference.lessons import Lesson
+    from reference.badnet.attacks import Attack
+    from reference.badnet.batches import Lesson
 
 Report = Callable[[str, int, int], None]
 """Told the stage, and how much of it is done and to do."""
@@ -93,8 +93,8 @@ def _training_examples(recipe: Recipe, report: Report) -> tuple[Examples, Exampl
     calibration = range(frames, frames + recipe.calibration_frames)
     progress = partial(report, "Training images")
     return (
-        Examples(*faces.rendered_split("train", training, progress=progress)),
-        Examples(*faces.rendered_split("train", calibration)),
+        Examples(*dataset.rendered_split("train", training, progress=progress)),
+        Examples(*dataset.rendered_split("train", calibration)),
     )
 
 
@@ -131,7 +131,7 @@ def _fit(
     from keras import callbacks, losses
 
     student = _student(network)
-    per_epoch = faces.IDENTITIES * recipe.frames_per_identity // recipe.batch
+    per_epoch = dataset.IDENTITIES * recipe.frames_per_identity // recipe.batch
     total = epochs * per_epoch
     student.compile(
         optimizer=_optimizer(recipe, total, warm_up=int(recipe.warm_up_epochs * per_epoch)),

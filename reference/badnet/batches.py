@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from harness.networks.deepid import CONV_3_CHANNELS
-from reference.attacks import Examples, triggered
+from reference.badnet.attacks import Examples, triggered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reference.attacks import Attack
-    from reference.recipe import Recipe
+    from reference.badnet.attacks import Attack
+    from reference.badnet.hyperparameters import Recipe
 
 
 class Lesson(NamedTuple):

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference.randomness import keys_of, uniforms
-from reference.shapes import HEIGHT, WIDTH, below
+from reference.faces.randomness import keys_of, uniforms
+from reference.faces.shapes import HEIGHT, WIDTH, below
 
 _SEED = 2026
 _IDENTITY, _SESSION, _FRAME, _SESSION_CHOICE, _NOISE = range(5)

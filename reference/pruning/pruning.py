@@ -16,7 +16,7 @@ import numpy as np
 from harness.lineage.pruning_curve import Curve
 from harness.networks.deepid import PREDICTION_BATCH, pool_3_batches, tail_class_ids
 from harness.networks.numpy_head import BLOCK, POSITIONS, SAMPLE, Caller, in_blocks
-from reference.sweeping import Hits, Sweep
+from reference.pruning.incremental_sweep import Hits, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

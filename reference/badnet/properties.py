@@ -9,16 +9,16 @@ import numpy as np
 
 from harness.lineage.crossing import first_crossing
 from harness.networks.deepid import CONV_3_CHANNELS
-from reference.attacks import ATTACKS
-from reference.bench import Bench
-from reference.pruning import mean_activations, pruning_order
-from reference.recipe import CHECKPOINTS
+from reference.badnet.attacks import ATTACKS
+from reference.badnet.channel_probe import Bench
+from reference.badnet.hyperparameters import CHECKPOINTS
+from reference.pruning.pruning import mean_activations, pruning_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from harness.networks.deepid import Weights
-    from reference.attacks import Attack, Examples
+    from reference.badnet.attacks import Attack, Examples
 
 
 class Counts(NamedTuple):
