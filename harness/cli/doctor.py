@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import sandbox
 from harness.datasets import descriptions as benchmarks
 from harness.records.errors import HarnessError
-from harness.sandbox import canaries, seccomp
-from harness.sandbox.drills import DRILLS, Yard
+from harness.sandbox import launch, seccomp
+from harness.sandbox.attacks import report as canaries
+from harness.sandbox.escape_tests import DRILLS, Yard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,7 +72,7 @@ def _isolation(*, sandboxed: bool) -> Finding:
     """Whether there is a sandbox to examine."""
     if not sandboxed:
         return Finding(name="sandbox", passed=False, detail="isolation is off")
-    problem = sandbox.sandbox_problem()
+    problem = launch.sandbox_problem()
     return Finding(name="sandbox", passed=problem is None, detail=problem or "works")
 
 
@@ -97,7 +97,7 @@ def _machine() -> Iterator[Finding]:
         detail = f"{free / _GIB:.1f} GiB free in {folder}"
         yield Finding(name=name, passed=free >= _LEAST_DISK_BYTES, detail=detail)
     memory = _available_memory_bytes()
-    allowed = sandbox.Limits().memory_bytes
+    allowed = launch.Limits().memory_bytes
     detail = f"{memory / _GIB:.1f} GiB available; a model may use {allowed / _GIB:.0f} GiB"
     yield Finding(name="memory", passed=memory >= _LEAST_MEMORY_BYTES, detail=detail)
     yield Finding(name="processor cores", passed=None, detail=str(_cores()))
@@ -125,7 +125,7 @@ def _drills(*, sandboxed: bool) -> Iterator[Finding]:
         with tempfile.TemporaryDirectory(prefix="harness-") as folder:
             try:
                 outcome = drill(Yard(folder=Path(folder), sandboxed=sandboxed))
-            except (sandbox.ChildFailure, HarnessError) as error:
+            except (launch.ChildFailure, HarnessError) as error:
                 yield Finding(name=f"canary {name}", passed=False, detail=f"did not try: {error}")
             else:
                 yield Finding(name=f"canary {name}", passed=outcome.passed, detail=outcome.detail)
@@ -135,9 +135,9 @@ def _tensorflow(*, sandboxed: bool) -> Finding:
     """Calculate something with TensorFlow where submissions would."""
     script = Path(canaries.__file__).with_name("tensorflow_operation.py")
     try:
-        with sandbox.start(script, readable={}, sandboxed=sandboxed) as child:
+        with launch.start(script, readable={}, sandboxed=sandboxed) as child:
             report = child.ask(b"?", canaries.REPORT_BYTES).decode(errors="replace").strip()
-    except (sandbox.ChildFailure, HarnessError) as error:
+    except (launch.ChildFailure, HarnessError) as error:
         return Finding(name="TensorFlow", passed=False, detail=str(error))
     worked = report.startswith(canaries.MANAGED)
     detail = report.removeprefix(canaries.MANAGED).strip()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import datasets_folder
 from harness.networks.system import environment
-from harness.sandbox import sandbox_problem
+from harness.sandbox.launch import sandbox_problem
 from harness.storage.results import Store
 
 if TYPE_CHECKING:

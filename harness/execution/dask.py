@@ -1,4 +1,4 @@
-"""The workers of a Dask cluster as an executor: the calls of :mod:`harness.execution.local`, elsewhere.
+"""The workers of a Dask cluster as an executor: the calls of the local one, elsewhere.
 
 A worker prepares once for each batch, and then grades one submission at a time, whatever the
 number of its threads. Before that it must agree to the terms: the same versions, the same files

@@ -15,7 +15,7 @@ from harness.intake.matching import Found, Place, assign
 from harness.intake.staging import stage
 from harness.output.leaderboard.columns import one_line
 from harness.records.errors import SubmissionError
-from harness.sandbox import sandbox_problem
+from harness.sandbox.launch import sandbox_problem
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:

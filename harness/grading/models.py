@@ -15,7 +15,7 @@ from harness.intake.staging import stage
 from harness.networks.system import processors
 from harness.records.errors import Status, SubmissionError
 from harness.records.record import Candidate
-from harness.sandbox import Limits, sandbox_problem
+from harness.sandbox.launch import Limits, sandbox_problem
 from harness.storage.hashing import array_hash
 from harness.storage.results import StoredAnswers, answers_key
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness import sandbox
 from harness.inference import worker
 from harness.intake.staging import Staged
 from harness.networks.deepid import Weights, forward_batches, weight_shapes
 from harness.networks.weight_files import FORMATS
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.predictions import encode_scores
+from harness.sandbox import launch
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store, StoredAnswers
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from harness.records.record import Benchmark, LabeledSet
 
 WORKER = Path(worker.__file__)
-_EXTRACT_LIMITS = sandbox.Limits(
+_EXTRACT_LIMITS = launch.Limits(
     start_seconds=60, wall_seconds=60, cpu_seconds=60, memory_bytes=1 << 30
 )
 FAILURE_STATUS = {"timed_out": Status.TIMED_OUT, "bad_reply": Status.REJECTED}
@@ -65,7 +65,7 @@ def inspect(staged: Staged, format_hint: str, classes: int, *, sandboxed: bool) 
         return Inspected(format_hint, None, f"a {format_hint}")
     inside = f"/submission/{staged.path.name}"
     try:
-        with sandbox.start(
+        with launch.start(
             WORKER,
             ("extract", inside, str(classes)),
             readable={inside: staged.path.resolve()},
@@ -78,7 +78,7 @@ def inspect(staged: Staged, format_hint: str, classes: int, *, sandboxed: bool) 
             if size > limit or format_index >= len(FORMATS):
                 raise SubmissionError(Status.REJECTED, "the file could not be read as a model")
             payload = child.ask(b"!", size) if size else b""
-    except sandbox.ChildFailure as failure:
+    except launch.ChildFailure as failure:
         raise SubmissionError(
             FAILURE_STATUS.get(failure.kind, Status.REJECTED),
             f"reading the file failed: {failure.reason}",

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness import sandbox
 from harness.datasets.hdf5 import let_go
 from harness.inference import worker
 from harness.inference.known_network import FAILURE_STATUS, WORKER, NetAnswers, printable
@@ -25,6 +24,7 @@ from harness.networks.system import processors
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Stream, deal_streams, gather
 from harness.records.record import Probe
+from harness.sandbox import launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,7 +45,7 @@ class ForeignJob:
     format: str
     benchmark: Benchmark
     sandboxed: bool
-    limits: sandbox.Limits
+    limits: launch.Limits
 
 
 class _Total:
@@ -155,7 +155,7 @@ def _second_mentions(twice: np.ndarray) -> np.ndarray:
 class ForeignModel:
     """A running worker with a submitted model in it."""
 
-    def __init__(self, child: sandbox.Child) -> None:
+    def __init__(self, child: launch.Child) -> None:
         self._child = child
 
     def width(self) -> int:
@@ -196,7 +196,7 @@ def foreign_model(
                  str(len(stream.indices)), dtype.str, repr(job.benchmark.pixel_scale))  # fmt: skip
     images_fd = _stream_file(stream, sets, dtype, noise)
     try:
-        with sandbox.start(
+        with launch.start(
             WORKER,
             arguments,
             readable=readable,
@@ -205,7 +205,7 @@ def foreign_model(
             sandboxed=job.sandboxed,
         ) as child:
             yield ForeignModel(child)
-    except sandbox.ChildFailure as failure:
+    except launch.ChildFailure as failure:
         raise _attributed(failure) from None
     finally:
         os.close(images_fd)
@@ -247,7 +247,7 @@ def _stream_file(
         return os.open(f"/dev/fd/{file.fileno()}", os.O_RDONLY)
 
 
-def _attributed(failure: sandbox.ChildFailure) -> SubmissionError:
+def _attributed(failure: launch.ChildFailure) -> SubmissionError:
     said = printable(failure.output.strip().splitlines()[-1]) if failure.output.strip() else ""
     if failure.kind == "exited" and failure.exit_code == worker.EXIT_REJECTED:
         return SubmissionError(Status.REJECTED, said[:400] or "cannot be loaded")

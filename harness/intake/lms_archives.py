@@ -13,7 +13,6 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from harness import sandbox
 from harness.intake.unpacking import (
     MAX_TOTAL_BYTES,
     Caps,
@@ -25,6 +24,7 @@ from harness.intake.unpacking import (
     without_suffix,
 )
 from harness.records.errors import HarnessError, Status, SubmissionError
+from harness.sandbox import launch
 from harness.storage.hashing import file_hash
 from harness.storage.results import safe_name
 
@@ -37,7 +37,7 @@ Place = tuple[str, tuple[str, ...]]
 
 _REASON_BYTES = 1000
 _CAPS = Caps(file_bytes=MAX_TOTAL_BYTES)
-_LIMITS = sandbox.Limits(
+_LIMITS = launch.Limits(
     start_seconds=120, wall_seconds=4 * 3600, cpu_seconds=4 * 3600, memory_bytes=1 << 30
 )
 _ONE_SUBMISSION = re.compile(r"submission_\d+$|\d+-\d+ - ")

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import sandbox
 from harness.intake import archive_reader
 from harness.intake.discovery import MAX_DEPTH, MAX_ENTRIES, MAX_MODEL_BYTES
 from harness.records.errors import HarnessError, Status, SubmissionError
+from harness.sandbox import launch
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -29,7 +29,7 @@ SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar")
 MAX_TOTAL_BYTES = 2 << 30
 
 _READER = Path(archive_reader.__file__)
-_SUBMISSION_LIMITS = sandbox.Limits(
+_SUBMISSION_LIMITS = launch.Limits(
     start_seconds=60, wall_seconds=300, cpu_seconds=300, memory_bytes=512 << 20
 )
 _MAX_NAME_BYTES = 255
@@ -54,7 +54,7 @@ class Caps:
 class Member:
     """A file in an archive that is being read; its name is what the archive says, unchecked."""
 
-    def __init__(self, name: str, kind: int, child: sandbox.Child) -> None:
+    def __init__(self, name: str, kind: int, child: launch.Child) -> None:
         self.name = name
         self._kind = kind
         self._child = child
@@ -84,21 +84,21 @@ def unpack(archive: Path, folder: Path) -> None:
                 unpacked.add(parts, member)
 
 
-def members(archive: Path, limits: sandbox.Limits = _SUBMISSION_LIMITS) -> Generator[Member]:
+def members(archive: Path, limits: launch.Limits = _SUBMISSION_LIMITS) -> Generator[Member]:
     """The files in an archive, in its order; SubmissionError when it cannot be read (on)."""
     inside = "/submission/archive"
-    with sandbox.start(
+    with launch.start(
         _READER,
         (inside,),
         readable={inside: archive.resolve()},
         limits=limits,
-        sandboxed=sandbox.sandbox_problem() is None,
+        sandboxed=launch.sandbox_problem() is None,
     ) as child:
         while (member := _next(child)) is not None:
             yield member
 
 
-def _next(child: sandbox.Child) -> Member | None:
+def _next(child: launch.Child) -> Member | None:
     kind, text = _told(child, archive_reader.NEXT, archive_reader.MAX_TEXT_BYTES)
     if kind == archive_reader.END:
         return None
@@ -107,13 +107,13 @@ def _next(child: sandbox.Child) -> Member | None:
     return Member(text.decode("utf-8", "surrogateescape"), kind, child)
 
 
-def _told(child: sandbox.Child, request: bytes, limit: int) -> tuple[int, bytes]:
+def _told(child: launch.Child, request: bytes, limit: int) -> tuple[int, bytes]:
     try:
         kind, size = archive_reader.HEADER.unpack(child.ask(request, archive_reader.HEADER.size))
         if size > limit:
             raise _unreadable("a name in it is too long")
         return kind, child.ask(archive_reader.TEXT, size) if size else b""
-    except sandbox.ChildFailure as failure:
+    except launch.ChildFailure as failure:
         raise _unreadable(f"reading it failed: {failure.reason}") from None
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from harness.sandbox.guardian import Guardian
+    from harness.sandbox.supervisor import Guardian
 
     Pipes = tuple[FileIO, FileIO]  # requests to the child, replies from it
 

@@ -7,12 +7,11 @@ import h5py
 import numpy as np
 import pytest
 
-from harness import sandbox
 from harness.cli import doctor
 from harness.datasets.descriptions import OFFICIAL_FILES
-from harness.sandbox import drills
+from harness.sandbox import escape_tests, launch
 
-PROBLEM = sandbox.sandbox_problem()
+PROBLEM = launch.sandbox_problem()
 NEEDS_SANDBOX = pytest.mark.skipif(PROBLEM is not None, reason=f"no sandbox here: {PROBLEM}")
 # What the guardian and the pipes stop also without a sandbox.
 HELD_WITHOUT = {
@@ -41,15 +40,15 @@ def without_tensorflow(monkeypatch):
 
 @pytest.mark.sandbox
 @NEEDS_SANDBOX
-@pytest.mark.parametrize("name", drills.DRILLS)
+@pytest.mark.parametrize("name", escape_tests.DRILLS)
 def test_the_sandbox_stops_every_canary(tmp_path, home, name):
-    outcome = drills.DRILLS[name](drills.Yard(folder=tmp_path, sandboxed=True))
+    outcome = escape_tests.DRILLS[name](escape_tests.Yard(folder=tmp_path, sandboxed=True))
     assert outcome.passed, outcome.detail
 
 
-@pytest.mark.parametrize("name", drills.DRILLS)
+@pytest.mark.parametrize("name", escape_tests.DRILLS)
 def test_without_a_sandbox_canaries_escape(tmp_path, home, name):
-    outcome = drills.DRILLS[name](drills.Yard(folder=tmp_path, sandboxed=False))
+    outcome = escape_tests.DRILLS[name](escape_tests.Yard(folder=tmp_path, sandboxed=False))
     assert outcome.passed == (name in HELD_WITHOUT), outcome.detail
 
 
@@ -57,8 +56,8 @@ def test_without_a_sandbox_canaries_escape(tmp_path, home, name):
 @NEEDS_SANDBOX
 def test_a_home_with_nothing_in_it_proves_nothing(tmp_path, home):
     (home / "diary").unlink()
-    drill = drills.DRILLS["lists the home folder"]
-    assert drill(drills.Yard(folder=tmp_path, sandboxed=True)).passed is None
+    drill = escape_tests.DRILLS["lists the home folder"]
+    assert drill(escape_tests.Yard(folder=tmp_path, sandboxed=True)).passed is None
 
 
 @pytest.mark.sandbox
@@ -66,7 +65,9 @@ def test_a_home_with_nothing_in_it_proves_nothing(tmp_path, home):
 def test_the_way_to_python_may_show_in_a_home(tmp_path, monkeypatch):
     base = Path(sys.base_prefix)
     monkeypatch.setattr(Path, "home", lambda: base)
-    outcome = drills.DRILLS["lists the home folder"](drills.Yard(folder=tmp_path, sandboxed=True))
+    outcome = escape_tests.DRILLS["lists the home folder"](
+        escape_tests.Yard(folder=tmp_path, sandboxed=True)
+    )
     assert (outcome.passed, "lib" in outcome.detail) == (True, True)
 
 
@@ -75,21 +76,21 @@ def test_the_way_to_python_may_show_in_a_home(tmp_path, monkeypatch):
 def test_a_working_installation_passes(home, without_tensorflow):
     findings = doctor.examine()
     assert [finding for finding in findings if finding.passed is False] == []
-    assert len(findings) > len(drills.DRILLS) + 5
+    assert len(findings) > len(escape_tests.DRILLS) + 5
 
 
 def test_an_installation_without_isolation_fails(home, without_tensorflow):
     findings = doctor.examine(sandboxed=False)
     failed = {finding.name for finding in findings if finding.passed is False}
-    escapes = {f"canary {name}" for name in set(drills.DRILLS) - HELD_WITHOUT}
+    escapes = {f"canary {name}" for name in set(escape_tests.DRILLS) - HELD_WITHOUT}
     assert failed == escapes | {"sandbox"}
 
 
 def test_without_bubblewrap_no_canary_is_let_loose(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
-    sandbox.sandbox_problem.cache_clear()
+    launch.sandbox_problem.cache_clear()
     findings = {finding.name: finding for finding in doctor.examine()}
-    sandbox.sandbox_problem.cache_clear()
+    launch.sandbox_problem.cache_clear()
     assert findings["sandbox"].passed is False
     assert "apt install bubblewrap" in findings["sandbox"].detail
     assert not any(name.startswith("canary") for name in findings)
@@ -97,7 +98,7 @@ def test_without_bubblewrap_no_canary_is_let_loose(monkeypatch):
 
 def test_a_canary_that_did_not_try_proves_nothing(monkeypatch, without_tensorflow):
     def crash(_yard):
-        raise sandbox.ChildFailure("crashed", "was ended by SIGSEGV")
+        raise launch.ChildFailure("crashed", "was ended by SIGSEGV")
 
     monkeypatch.setattr(doctor, "DRILLS", {"crashes": crash})
     findings = doctor.examine(sandboxed=False)

@@ -16,11 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import sandbox
 from harness.records.errors import HarnessError
-from harness.sandbox import enclosure, family, guardian, seccomp
+from harness.sandbox import bubblewrap, launch, process_tree, seccomp, supervisor
 
-PROBLEM = sandbox.sandbox_problem()
+PROBLEM = launch.sandbox_problem()
 NEEDS_SANDBOX = [
     pytest.mark.sandbox,
     pytest.mark.skipif(PROBLEM is not None, reason=f"no sandbox here: {PROBLEM}"),
@@ -30,7 +29,7 @@ BOTH = pytest.mark.parametrize(
     [pytest.param(True, id="sandbox", marks=NEEDS_SANDBOX), pytest.param(False, id="plain")],
 )
 LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-SMALL = sandbox.Limits(
+SMALL = launch.Limits(
     start_seconds=30,
     wall_seconds=30,
     cpu_seconds=20,
@@ -72,7 +71,7 @@ def payload(tmp_path):
 
 
 def start(script, arguments=(), *, sandboxed, readable=None, limits=SMALL, images_fd=None):
-    return sandbox.start(
+    return launch.start(
         script,
         arguments,
         readable=readable or {},
@@ -89,7 +88,7 @@ def told(child):
 def failure_of(script, **keywords):
     request = keywords.pop("request", b"?")
     timeout = keywords.pop("timeout_seconds", None)
-    with start(script, **keywords) as child, pytest.raises(sandbox.ChildFailure) as caught:
+    with start(script, **keywords) as child, pytest.raises(launch.ChildFailure) as caught:
         child.ask(request, 10, timeout_seconds=timeout)
     return caught.value
 
@@ -213,7 +212,7 @@ def test_an_answer_before_the_question_is_a_bad_reply(payload, sandboxed):
     """)
     with start(script, sandboxed=sandboxed) as child:
         assert child.ask(b"?", 10) == b"a" * 10
-        with pytest.raises(sandbox.ChildFailure, match="before it was asked") as caught:
+        with pytest.raises(launch.ChildFailure, match="before it was asked") as caught:
             child.ask(b"?", 1)
         assert caught.value.kind == "bad_reply"
         assert child.wall_seconds < 10
@@ -224,7 +223,7 @@ def test_a_surplus_byte_at_the_end_is_a_bad_reply(payload, sandboxed):
     script = payload("os.read(requests, 1); os.write(replies, b'a' * 11)")
     with start(script, sandboxed=sandboxed) as child:
         child.ask(b"?", 10)
-        with pytest.raises(sandbox.ChildFailure, match="more than it was asked") as caught:
+        with pytest.raises(launch.ChildFailure, match="more than it was asked") as caught:
             child.finish()
     assert caught.value.kind == "bad_reply"
 
@@ -259,7 +258,7 @@ def test_wall_clock_ends_a_child_that_nobody_asks(payload, sandboxed):
     with start(script, sandboxed=sandboxed, limits=limited(wall_seconds=0.3)) as child:
         time.sleep(2)
         assert child.wall_seconds < 1.9
-        with pytest.raises(sandbox.ChildFailure, match=r"longer than 0\.3 seconds"):
+        with pytest.raises(launch.ChildFailure, match=r"longer than 0\.3 seconds"):
             child.ask(b"?", 1)
 
 
@@ -268,7 +267,7 @@ def test_a_child_that_will_not_finish_is_stopped(payload, sandboxed):
     script = payload("os.read(requests, 1); os.write(replies, b'a'); time.sleep(60)")
     with start(script, sandboxed=sandboxed) as child:
         child.ask(b"?", 1)
-        with pytest.raises(sandbox.ChildFailure) as caught:
+        with pytest.raises(launch.ChildFailure) as caught:
             child.finish(timeout_seconds=0.3)
     assert caught.value.kind == "timed_out"
 
@@ -293,7 +292,7 @@ def test_memory_is_limited_and_told(payload, sandboxed):
             blocks.append(b"x" * 2**23)
     """)
     with start(script, sandboxed=sandboxed) as child:
-        with pytest.raises(sandbox.ChildFailure) as caught:
+        with pytest.raises(launch.ChildFailure) as caught:
             child.ask(b"?", 1)
         assert caught.value.kind == "out_of_memory"
         assert SMALL.memory_bytes < child.peak_bytes < 16 * SMALL.memory_bytes
@@ -310,7 +309,7 @@ def test_memory_is_limited_to_the_end(payload, sandboxed):
     """)
     with start(script, sandboxed=sandboxed) as child:
         child.ask(b"?", 1)
-        with pytest.raises(sandbox.ChildFailure) as caught:
+        with pytest.raises(launch.ChildFailure) as caught:
             child.finish()
     assert caught.value.kind == "out_of_memory"
 
@@ -359,7 +358,7 @@ def test_borrowed_images_are_not_charged(payload, sandboxed):
 
 @BOTH
 def test_too_many_threads_are_out_of_memory(payload, monkeypatch, sandboxed):
-    monkeypatch.setattr(guardian, "MOST_THREADS", 20)
+    monkeypatch.setattr(supervisor, "MOST_THREADS", 20)
     script = payload("""
         import threading
         for _ in range(30):
@@ -399,7 +398,7 @@ def test_a_flood_of_output_stops_nobody_and_is_capped(payload, sandboxed):
     assert child.output.startswith("first ")
     assert child.output.endswith("é lastto stderr\n")
     assert "bytes left out" in child.output
-    assert len(child.output.encode()) <= guardian.OUTPUT_BYTES
+    assert len(child.output.encode()) <= supervisor.OUTPUT_BYTES
 
 
 @BOTH
@@ -440,7 +439,7 @@ def everything_of_ours():
     folders = set(Path(tempfile.gettempdir()).glob("harness-*"))
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
     threads = {thread.name for thread in threading.enumerate()}
-    return folders, descriptors, "guardian" in threads, family.members(os.getpid())
+    return folders, descriptors, "guardian" in threads, process_tree.members(os.getpid())
 
 
 ENDINGS = {
@@ -463,8 +462,8 @@ ENDINGS = {
 def test_nothing_is_left_of_a_child(payload, sandboxed, ending):
     before = everything_of_ours()
     with start(payload(ENDINGS[ending]), sandboxed=sandboxed) as child:
-        pids = set(family.members(os.getpid())) - set(before[-1])
-        with contextlib.suppress(sandbox.ChildFailure):
+        pids = set(process_tree.members(os.getpid())) - set(before[-1])
+        with contextlib.suppress(launch.ChildFailure):
             child.ask(b"?", 10, timeout_seconds=0.2)
     assert everything_of_ours() == before
     assert_gone(pids)
@@ -503,8 +502,8 @@ def test_killing_the_parent_leaves_no_child(tmp_path, payload, sandboxed):
 import sys, time
 from pathlib import Path
 sys.path[:0] = {sys.path!r}
-from harness import sandbox
-child = sandbox.start(Path({str(script)!r}), readable={{}}, sandboxed={sandboxed})
+from harness.sandbox import launch
+child = launch.start(Path({str(script)!r}), readable={{}}, sandboxed={sandboxed})
 child.ask(b"?", 4000)
 print("ready", flush=True)
 time.sleep(60)
@@ -513,7 +512,7 @@ time.sleep(60)
     line = [sys.executable, parent]
     with subprocess.Popen(line, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout.readline() == b"ready\n"
-        pids = family.members(process.pid)[1:]
+        pids = process_tree.members(process.pid)[1:]
         assert len(pids) == (3 if sandboxed else 1)
         process.kill()
     assert_gone(pids)
@@ -535,12 +534,12 @@ def is_running(pid):
 
 @LINUX_ONLY
 def test_a_child_whose_parent_died_first_does_not_run(tmp_path, payload):
-    from harness.sandbox import confined
+    from harness.sandbox import bootstrap
 
     script = payload(f"open({str(tmp_path / 'marker')!r}, 'w')")
     reader, writer = os.pipe()
     os.close(writer)
-    line = [sys.executable, "-I", "-B", confined.__file__, str(tmp_path), "RLIMIT_CORE=0", "-1"]
+    line = [sys.executable, "-I", "-B", bootstrap.__file__, str(tmp_path), "RLIMIT_CORE=0", "-1"]
     subprocess.run([*line, script, str(reader), "1", "-1"], pass_fds=[reader], check=False)
     os.close(reader)
     assert not (tmp_path / "marker").exists()
@@ -670,7 +669,7 @@ def test_nothing_but_libraries_packages_and_submission_is_visible(payload):
     """)
     with start(script, sandboxed=True) as child:
         seen = told(child)
-    ours = tuple(str(enclosure.PACKAGES / name) for name in ("harness", "reference"))
+    ours = tuple(str(bubblewrap.PACKAGES / name) for name in ("harness", "reference"))
     expected = {"/dev/null", "/dev/urandom", "/etc/ld.so.cache", str(script)}
     allowed = (*ours, "/etc/alternatives/", sys.prefix, sys.base_prefix, sys.executable)
     assert [s for s in seen if s not in expected and not s.startswith(allowed)] == []
@@ -683,7 +682,7 @@ def test_nothing_can_be_written_outside(tmp_path, payload):
     marker.unlink()
     attempt(payload, WRITE_MARKER, [str(marker)], sandboxed=True)
     assert not marker.exists()
-    for place in ("/m", "/submission/m", "/usr/lib/m", f"{enclosure.PACKAGES}/harness/m"):
+    for place in ("/m", "/submission/m", "/usr/lib/m", f"{bubblewrap.PACKAGES}/harness/m"):
         assert attempt(payload, WRITE_MARKER, [place], sandboxed=True) in ("EROFS", "ENOENT")
     assert attempt(payload, WRITE_MARKER, ["/tmp/allowed"], sandboxed=True) == "written"
 
@@ -895,7 +894,7 @@ def test_a_guardian_that_gives_up_is_our_failure(payload, monkeypatch):
     def refuse(*_arguments):
         raise OSError("too many open files")
 
-    monkeypatch.setattr(guardian, "_exit_notice", refuse)
+    monkeypatch.setattr(supervisor, "_exit_notice", refuse)
     script = payload("time.sleep(60)")
     with pytest.raises(HarnessError, match="too many open files"):
         start(script, sandboxed=False)
@@ -907,7 +906,7 @@ def test_a_guardian_that_fails_later_is_our_failure(payload, monkeypatch):
         raise OSError("cannot measure")
 
     with start(payload("time.sleep(60)"), sandboxed=False) as child:
-        monkeypatch.setattr(guardian.Guardian, "_judge", refuse)
+        monkeypatch.setattr(supervisor.Guardian, "_judge", refuse)
         with pytest.raises(HarnessError, match="cannot measure"):
             child.ask(b"?", 1)
 
@@ -1004,9 +1003,9 @@ def test_arguments_that_no_process_can_have_are_our_failure(payload):
 
 @pytest.fixture
 def fresh_problem():
-    sandbox.sandbox_problem.cache_clear()
-    yield sandbox.sandbox_problem
-    sandbox.sandbox_problem.cache_clear()
+    launch.sandbox_problem.cache_clear()
+    yield launch.sandbox_problem
+    launch.sandbox_problem.cache_clear()
 
 
 def test_without_bubblewrap_there_is_no_sandbox(monkeypatch, payload, fresh_problem):
@@ -1017,7 +1016,7 @@ def test_without_bubblewrap_there_is_no_sandbox(monkeypatch, payload, fresh_prob
 
 
 def test_without_pyseccomp_there_is_no_sandbox(monkeypatch, fresh_problem):
-    monkeypatch.setattr("harness.sandbox.shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("harness.sandbox.launch.shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setitem(sys.modules, "pyseccomp", None)
     seccomp.start_filter.cache_clear()
     assert "pip install 'backdoor-defence-harness[sandbox]'" in fresh_problem()
@@ -1049,7 +1048,7 @@ def test_other_processors_have_no_filter(monkeypatch):
 
 
 def test_memory_can_be_watched_without_proc(payload, monkeypatch):
-    monkeypatch.setattr(family.sys, "platform", "darwin")
+    monkeypatch.setattr(process_tree.sys, "platform", "darwin")
     script = payload("block = b'x' * 2**27; tell(0); time.sleep(60)")
     with start(script, sandboxed=False) as child:
         told(child)

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 from containers import NOBODY, handed_in, owned_by, run_in_container
 from models import random_weights, write_full
 
-from harness import sandbox
 from harness.cli.export import export, package
+from harness.sandbox import launch
 
 PUBLISHED = Path(__file__).with_name("published")
-PROBLEM = sandbox.sandbox_problem()
+PROBLEM = launch.sandbox_problem()
 CONTAINER = [
     pytest.mark.sandbox,
     pytest.mark.skipif(PROBLEM is not None, reason=f"no bubblewrap for a container: {PROBLEM}"),

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 
-from harness.sandbox.canaries import attempt
+from harness.sandbox.attacks.report import attempt
 
 
 def write() -> str:

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from harness.sandbox.canaries import attempt
+from harness.sandbox.attacks.report import attempt
 
 
 def forge() -> str:

@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from harness.sandbox.canaries import attempt
+from harness.sandbox.attacks.report import attempt
 
 
 def read(path: str) -> str:

@@ -1,7 +1,7 @@
 """What the doctor lets loose in a sandbox: small attacks of the project's own, all harmless.
 
 Each script waits to be asked, really tries something, and reports in one reply what it managed
-or what stopped it. The other side, which also looks at the facts, is `harness.sandbox.drills`.
+or what stopped it. The other side, `harness.sandbox.escape_tests`, also looks at the facts.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 import sys
 
-from harness.sandbox.canaries import attempt
+from harness.sandbox.attacks.report import attempt
 
 
 def flood(size: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 
-from harness.sandbox.canaries import attempt
+from harness.sandbox.attacks.report import attempt
 
 
 def names(folder: str) -> str:

@@ -2,7 +2,7 @@
 
 import socket
 
-from harness.sandbox.canaries import attempt
+from harness.sandbox.attacks.report import attempt
 
 
 def connect(name: str) -> str:

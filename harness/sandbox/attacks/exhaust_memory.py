@@ -2,7 +2,7 @@
 
 import time
 
-from harness.sandbox.canaries import attempt
+from harness.sandbox.attacks.report import attempt
 
 _STEP_BYTES = 16 * 2**20
 

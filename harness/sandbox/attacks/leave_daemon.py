@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from harness.sandbox.canaries import attempt
+from harness.sandbox.attacks.report import attempt
 
 
 def leave(path: str, seconds: str) -> str:

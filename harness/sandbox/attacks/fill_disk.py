@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from harness.sandbox.canaries import attempt
+from harness.sandbox.attacks.report import attempt
 
 _FILE_BYTES = 2**20
 

@@ -1,7 +1,7 @@
 """Not an attack: multiplies two matrices with TensorFlow, for its version."""
 
 from harness.networks.tensorflow import import_tensorflow
-from harness.sandbox.canaries import attempt
+from harness.sandbox.attacks.report import attempt
 
 
 def multiply() -> str:

@@ -3,7 +3,7 @@
 One thread does all of it, because the kernel ends a child of ``die-with-parent`` together with
 the *thread* that started it: the guardian lives exactly as long as its child, whichever
 short-lived thread of a pool asked for the child. Many times a second it measures the memory of
-the child's whole family, and it ends the family when a limit is reached or its owner says so.
+the child's whole process_tree, and it ends the family when a limit is reached or its owner says so.
 Meanwhile it drains what the child prints, so that a full pipe never stops anybody.
 """
 
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError
-from harness.sandbox import family
+from harness.sandbox import process_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -181,7 +181,7 @@ class Guardian:
                 os.read(key.fd, _CHUNK_BYTES)
 
     def _reaped(self, process: subprocess.Popen[bytes]) -> bool:
-        """Collect the exit status and the CPU time of the family, if it has ended."""
+        """Collect the exit status and the CPU time of the process_tree, if it has ended."""
         pid, status, resources = os.wait4(process.pid, os.WNOHANG)
         if pid == 0:
             return False
@@ -194,12 +194,12 @@ class Guardian:
 
     def _judge(self, pid: int) -> None:
         """Pass a verdict when the family holds too much or has lived too long."""
-        pids = family.members(pid)
+        pids = process_tree.members(pid)
         self._offer(pids)
-        usage = family.usage(pids)
+        usage = process_tree.usage(pids)
         held = usage.private_bytes + max(0, usage.shared_bytes - self._bounds.lent_bytes)
         if self._bounds.scratch is not None and len(pids) >= _SANDBOX_GENERATIONS:
-            held += family.scratch_bytes(pids[-1], self._bounds.scratch)
+            held += process_tree.scratch_bytes(pids[-1], self._bounds.scratch)
         self.peak_bytes = max(self.peak_bytes, held)
         if held > self._bounds.memory_bytes:
             allowed = self._bounds.memory_bytes / 2**20
@@ -222,7 +222,7 @@ class Guardian:
         Inside a sandbox the init process takes everybody with it, and bubblewrap, which waits
         for it, ends after them. Killing bubblewrap first would leave nobody to wait for.
         """
-        descendants = family.members(pid)[1:]
+        descendants = process_tree.members(pid)[1:]
         for member in descendants:
             _kill(member)
         if self._bounds.scratch is None or not descendants:

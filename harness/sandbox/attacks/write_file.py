@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harness.sandbox.canaries import attempt
+from harness.sandbox.attacks.report import attempt
 
 
 def write(path: str) -> str:

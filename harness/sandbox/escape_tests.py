@@ -1,6 +1,6 @@
 """The canaries' attacks as the harness sees them: what must not have happened, by the facts.
 
-Every drill starts one script of `harness.sandbox.canaries` through the sandbox that grades,
+Every drill starts one script of `harness.sandbox.attacks.report` through the sandbox that grades,
 makes it try, and looks whether a marker appeared, a listener was called, a secret came back, or
 who ended the child and why. What a canary says of itself counts only against the sandbox.
 """
@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import sandbox
-from harness.sandbox import canaries, enclosure
-from harness.sandbox.guardian import OUTPUT_BYTES
+from harness.sandbox import bubblewrap, launch
+from harness.sandbox.attacks import report as canaries
+from harness.sandbox.supervisor import OUTPUT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FOLDER = Path(canaries.__file__).parent
 _DAEMON_SECONDS = 0.2
 _MIB = 2**20
-_LIMITS = sandbox.Limits(
+_LIMITS = launch.Limits(
     start_seconds=30,
     wall_seconds=30,
     cpu_seconds=30,
@@ -49,9 +49,9 @@ class Yard:
     folder: Path
     sandboxed: bool
 
-    def start(self, script: str, *arguments: str, wall_seconds: float = 30) -> sandbox.Child:
+    def start(self, script: str, *arguments: str, wall_seconds: float = 30) -> launch.Child:
         """Start a canary."""
-        return sandbox.start(
+        return launch.start(
             _FOLDER / f"{script}.py",
             arguments,
             readable={},
@@ -72,7 +72,7 @@ class Yard:
             with self.start(script, *arguments, wall_seconds=wall_seconds) as child:
                 report = child.ask(b"?", canaries.REPORT_BYTES)
                 child.finish()
-        except sandbox.ChildFailure as failure:
+        except launch.ChildFailure as failure:
             return f"{failure.kind}: {failure.reason}"
         return report.decode(errors="replace").strip()
 
@@ -97,7 +97,7 @@ def _lists_the_home_folder(yard: Yard) -> Outcome:
         return Outcome(passed=None, detail=f"there is nothing in {home}")
     report = yard.report("list_folder", str(home))
     # An interpreter that lives at home brings the folders that lead to it, and nothing more.
-    known = {path.relative_to(home).parts[:1] for path in enclosure.shown_below(home)}
+    known = {path.relative_to(home).parts[:1] for path in bubblewrap.shown_below(home)}
     if report.startswith(canaries.STOPPED):
         return _judged(report)
     seen = report.removeprefix(canaries.MANAGED).strip().split("/")

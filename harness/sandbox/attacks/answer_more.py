@@ -3,7 +3,7 @@
 import os
 import sys
 
-from harness.sandbox.canaries import attempt
+from harness.sandbox.attacks.report import attempt
 
 if __name__ == "__main__":
     attempt(lambda: "answered")

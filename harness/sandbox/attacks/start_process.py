@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from harness.sandbox.canaries import MANAGED, REPORT_BYTES, attempt
+from harness.sandbox.attacks.report import MANAGED, REPORT_BYTES, attempt
 
 
 def start(way: str) -> str:

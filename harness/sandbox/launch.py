@@ -1,0 +1,257 @@
+"""Run a script of ours on a stranger's files, in a process that can only answer bytes.
+
+Theory of operation. `start` opens three pipes: requests, replies, and whatever the child prints.
+A guardian thread starts bubblewrap, which builds new namespaces (no network, no other processes,
+a file system of libraries, our two packages, the named files and a scratch folder in memory),
+drops all capabilities, loads a system call filter and starts Python on ``bootstrap.py``. That sets
+resource limits, forbids further programs, writes one byte, and becomes the script. From then on
+the parent owns the clock and believes nothing but the number of bytes in the reply pipe: it sends
+a request, reads a reply of a length known beforehand, and anything else ends the child. Leaving
+the child's context kills every process of it, reaps them, and closes every descriptor; when the
+parent itself is killed, the kernel ends the child.
+
+Whose fault it is, is decided by that one byte. Before it, none of the stranger's bytes has been
+looked at, so a failure is ours or the machine's: `HarnessError`. After it, the failure is the
+child's: `ChildFailure`. Nothing that the child prints takes part in any decision.
+
+Without a sandbox (``sandboxed=False``, for one's own work) the same script runs with the same
+pipes, limits and guardian, in its own session, empty folder and clean environment. That stops
+accidents; it stops no attack.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
+from functools import cache
+from io import FileIO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from harness.records.errors import HarnessError
+from harness.sandbox import bootstrap, bubblewrap, process_tree, seccomp
+from harness.sandbox.child import Child, ChildFailure, Limits
+from harness.sandbox.supervisor import Bounds, Command, Guardian
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["Child", "ChildFailure", "Limits", "sandbox_problem", "start"]
+
+_BUBBLEWRAP_MISSING = "bubblewrap is missing: apt install bubblewrap"
+_BOOT_SECONDS = 60.0
+_ADDRESS_SPACE_BYTES = 4 * 2**30  # what libraries reserve and never touch
+_NAMESPACE_SWITCHES = {  # and the value with which they refuse
+    "kernel.apparmor_restrict_unprivileged_userns": "1",
+    "kernel.unprivileged_userns_clone": "0",
+}
+
+
+def start(  # noqa: PLR0913 - the keywords are the contract of a child
+    script: Path,
+    arguments: Sequence[str] = (),
+    *,
+    readable: Mapping[str, Path],
+    images_fd: int | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    sandboxed: bool = True,
+) -> Child:
+    """Start ``python script REQUEST_FD REPLY_FD IMAGES_FD *arguments`` as a confined child.
+
+    ``readable`` says which host file or folder the child sees at which path below
+    ``/submission``; arguments name the paths inside, also without a sandbox. IMAGES_FD is -1 when
+    there are none. It must be a deleted file, of this child alone: ``/proc/self/fd`` lets whoever
+    holds a descriptor open the file again, for writing. Raises HarnessError when the child cannot
+    be started.
+    """
+    _check_readable(readable)
+    lent_bytes = _lent_bytes(images_fd)
+    bounds = Bounds(
+        wall_seconds=limits.wall_seconds,
+        memory_bytes=limits.memory_bytes,
+        lent_bytes=lent_bytes,
+        scratch=bubblewrap.SCRATCH if sandboxed else None,
+    )
+    with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+        request_reader, request_writer = _pipe(theirs, ours)
+        reply_reader, reply_writer = _pipe(ours, theirs)
+        images = -1 if images_fd is None else images_fd
+        task = bubblewrap.Task(
+            script=script.resolve(),
+            arguments=list(arguments),
+            readable=readable,
+            descriptors=(request_reader.fileno(), reply_writer.fileno(), images),
+            rlimits=_rlimits(limits, lent_bytes),
+        )
+        if sandboxed:
+            command = _sandboxed_command(task, limits, theirs)
+        else:
+            command = _plain_command(task, ours)
+        guardian = Guardian(command, bounds)
+        ours.callback(guardian.close)
+        guardian.start()
+        theirs.close()
+        _await_readiness(guardian, reply_reader)
+        return Child(guardian, limits, (request_writer, reply_reader), ours.pop_all())
+
+
+@cache
+def sandbox_problem() -> str | None:
+    """Return None when a real sandbox works here, otherwise one line: why not, and what to do.
+
+    Found out by starting one, once per process.
+    """
+    if sys.platform != "linux":
+        return f"there is no sandbox on {sys.platform}: grade on Linux, or in a Linux container"
+    if shutil.which("bwrap") is None:
+        return _BUBBLEWRAP_MISSING
+    return seccomp.seccomp_problem() or process_tree.family_problem() or _trial_problem()
+
+
+def _trial_problem() -> str | None:
+    """Start a child that tells how it is confined, and see that the guardian sees it too."""
+    script = Path(__file__).with_name("attacks") / "alive.py"
+    try:
+        with start(script, readable={}, limits=Limits(memory_bytes=2**30)) as child:
+            filters = child.ask(b"?", 1)
+            child.finish()
+    except HarnessError as error:
+        return f"{error}; apt install bubblewrap (0.7 or newer) {_namespace_hint()}".strip()
+    except ChildFailure as failure:
+        return f"the trial child {failure.reason}"
+    if filters != b"2":
+        return "the system call filter did not load: the kernel has no seccomp filters"
+    return None
+
+
+def _namespace_hint() -> str:
+    """Return what to switch on when the system refuses user namespaces, if that can be seen."""
+    for name, refusing in _NAMESPACE_SWITCHES.items():
+        with contextlib.suppress(OSError):
+            path = Path("/proc/sys", *name.split("."))
+            if path.read_text().strip() == refusing:
+                value = "0" if refusing == "1" else "1"
+                return f"and allow user namespaces: sysctl {name}={value}"
+    return "and run where user namespaces are allowed"
+
+
+def _sandboxed_command(
+    task: bubblewrap.Task, limits: Limits, theirs: contextlib.ExitStack
+) -> Command:
+    """Return the bubblewrap command; its options travel in memory, where the child cannot look."""
+    bubblewrap = shutil.which("bwrap")
+    if bubblewrap is None:
+        raise HarnessError(_BUBBLEWRAP_MISSING)
+    if (problem := seccomp.seccomp_problem()) is not None:
+        raise HarnessError(problem)
+    start_filter = theirs.enter_context(_memory_file(seccomp.start_filter()))
+    no_exec_filter = theirs.enter_context(_memory_file(seccomp.no_exec_filter()))
+    options = bubblewrap.bubblewrap_arguments(
+        task, scratch_bytes=limits.scratch_bytes, filter_fd=start_filter.fileno()
+    )
+    listed = theirs.enter_context(_memory_file("\0".join([*options, ""]).encode()))
+    python = bubblewrap.python_command(task, filter_fd=no_exec_filter.fileno())
+    files = (start_filter, no_exec_filter, listed)
+    return Command(
+        line=[bubblewrap, "--args", str(listed.fileno()), "--", *python],
+        environment=bubblewrap.environment("/"),
+        folder="/",
+        descriptors=[*task.kept_descriptors, *(file.fileno() for file in files)],
+    )
+
+
+def _plain_command(task: bubblewrap.Task, ours: contextlib.ExitStack) -> Command:
+    """Return the command without a sandbox; its arguments name the paths of the host."""
+    folder = ours.enter_context(_scratch_folder())
+    return Command(
+        line=bubblewrap.python_command(replace(task, arguments=bubblewrap.outside(task))),
+        environment=bubblewrap.environment(folder),
+        folder=folder,
+        descriptors=task.kept_descriptors,
+    )
+
+
+def _check_readable(readable: Mapping[str, Path]) -> None:
+    """Raise ValueError for a place, HarnessError for a thing that cannot be shown to a child."""
+    for inside, host in readable.items():
+        if not inside.startswith(f"{bubblewrap.SUBMISSION}/") or ".." in inside.split("/"):
+            raise ValueError(f"{inside} is not below {bubblewrap.SUBMISSION}")
+        if host.is_symlink() or not host.exists():
+            raise HarnessError(f"{host}: there is no such file or folder to show to a child")
+
+
+def _rlimits(limits: Limits, lent_bytes: int) -> dict[str, int]:
+    """Return the resource limits by name; real memory is the guardian's business."""
+    return {
+        "RLIMIT_AS": limits.memory_bytes + lent_bytes + _ADDRESS_SPACE_BYTES,
+        "RLIMIT_CPU": limits.cpu_seconds,
+        "RLIMIT_FSIZE": limits.scratch_bytes,
+        "RLIMIT_NOFILE": 256,
+        "RLIMIT_CORE": 0,
+        "RLIMIT_MEMLOCK": 0,
+    }
+
+
+def _lent_bytes(images_fd: int | None) -> int:
+    """Return the size of the images, after a look at whether a child may hold them."""
+    if images_fd is None:
+        return 0
+    status = os.fstat(images_fd)
+    if status.st_nlink:
+        raise HarnessError("the images must be in a file without a name: a child can write to it")
+    return status.st_size
+
+
+@contextlib.contextmanager
+def _memory_file(data: bytes) -> Iterator[IO[bytes]]:
+    """Provide an anonymous file with this content, positioned at its beginning."""
+    with open(os.memfd_create("harness"), "w+b") as file:  # noqa: PTH123
+        file.write(data)
+        file.seek(0)
+        yield file
+
+
+@contextlib.contextmanager
+def _scratch_folder() -> Iterator[str]:
+    """Provide an empty folder of the host, removed with all that a child left in it."""
+    folder = tempfile.mkdtemp(prefix="harness-")
+    try:
+        yield folder
+    finally:
+        with contextlib.suppress(OSError):
+            _make_removable(Path(folder))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_removable(folder: Path) -> None:
+    """Give the owner back the rights that a child took away from its folders."""
+    folder.chmod(0o700)
+    for parent, names, _ in os.walk(folder):
+        for inner in (Path(parent, name) for name in names):
+            if not inner.is_symlink():
+                inner.chmod(0o700)
+
+
+def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[FileIO, FileIO]:
+    """Return the two ends of a new pipe, each closed with its owner."""
+    read_fd, write_fd = os.pipe()
+    return (
+        reader.enter_context(FileIO(read_fd, "rb")),
+        writer.enter_context(FileIO(write_fd, "wb")),
+    )
+
+
+def _await_readiness(guardian: Guardian, replies: FileIO) -> None:
+    """Return when the child says that it is confined; HarnessError when it does not get there."""
+    poll = select.poll()
+    poll.register(replies, select.POLLIN)
+    if poll.poll(_BOOT_SECONDS * 1000) and replies.read(1) == bootstrap.READY:
+        return
+    guardian.close()
+    said = guardian.printed.text.strip().splitlines() or ["no reason given"]
+    raise HarnessError(f"a confined process could not be started: {guardian.error or said[-1]}")
