@@ -1,3 +1,5 @@
 """Grading and benchmark harness for backdoor defences."""
 
-__version__ = "0.1.0"
+from harness.records.version import __version__
+
+__all__ = ["__version__"]

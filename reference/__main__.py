@@ -208,11 +208,11 @@ def record(dataset: str, badnet: Path | None, out: Path, results: Path | None) -
 
     Progress goes to standard output: lines of stage, done and total, with tabs between.
     """
-    from harness.datasets.cache import KeptSets
+    from harness.datasets.cache import DatasetCache
     from reference.defence.inputs import load_inputs
     from reference.defence.profile import write_record
 
-    keeper = KeptSets(results / "sets") if results else None
+    keeper = DatasetCache(results / "sets") if results else None
     with _one_line_errors():
         inputs = load_inputs(dataset, badnet, keeper)
         write_record(inputs, out, results, lambda *line: click.echo("\t".join(map(str, line))))

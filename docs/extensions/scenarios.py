@@ -18,7 +18,7 @@ from harness.assessment.rubric import default_rubric
 from harness.assessment.verdict import judged_again
 from harness.lineage.crossing import first_crossing
 from harness.lineage.lineage import fingerprint, lineage, narrowed, zeroed
-from harness.records.findings import Contract, Step, Steps
+from harness.records.findings import GoodNetRule, NeighbouringSteps, Step
 from harness.records.record import Claim, Probe
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _at_step(points: float, step: int, curve: Sequence[int] = (), **changes: obj
     counts = original.repaired
     if counts is None:
         raise ValueError("the example's nets were graded")
-    steps = Steps(
+    steps = NeighbouringSteps(
         order="pool_3 increasing",
         before=Step(channel=order()[step - 1], clean_correct=hits[step - 1]),
         after=Step(channel=order()[step], clean_correct=hits[step + 1]),
@@ -202,7 +202,7 @@ def _goodnet(code: str, width: int, outside: int, outside_label: int | None) -> 
     """A submitted G for X = 2, with as many flagged images as the right one has."""
     images = sum(benchmark().images.values())
     flagged = 834
-    contract = Contract(
+    contract = GoodNetRule(
         against="B and B'", width=width, images=images, broken=flagged, abstained=0,
         outside=outside, outside_label=outside_label, as_repaired=images - outside,
     )  # fmt: skip

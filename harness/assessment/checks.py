@@ -11,7 +11,7 @@ from harness.records.record import Check
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.records.findings import Contract, Crossing
+    from harness.records.findings import GoodNetRule, ThresholdMargin
     from harness.records.record import Checkpoint, Probe
 
 DROP = "clean_accuracy_drop"
@@ -38,7 +38,7 @@ def function_check(probe: Probe, repeated_limit: float, perturbed_limit: float) 
     )
 
 
-def drop_check(found: Crossing, points: float, images: int, tolerance: int = 2) -> Check:
+def drop_check(found: ThresholdMargin, points: float, images: int, tolerance: int = 2) -> Check:
     """Has clean validation accuracy dropped by at least ``points``?
 
     None instead of False where the loss is short by no more than ``tolerance`` images.
@@ -62,7 +62,7 @@ def drop_check(found: Crossing, points: float, images: int, tolerance: int = 2) 
 
 
 def first_crossing_check(
-    found: Crossing, points: float, images: int, why_not: str = "", tolerance: int = 2
+    found: ThresholdMargin, points: float, images: int, why_not: str = "", tolerance: int = 2
 ) -> Check:
     """Was the step before this one still above the threshold?
 
@@ -121,7 +121,7 @@ def order_check(followed: str | None, ranking: str | None = "measured") -> Check
     )
 
 
-def contract_check(found: Contract, tolerance: int = 2) -> Check:
+def contract_check(found: GoodNetRule, tolerance: int = 2) -> Check:
     """Does a submitted G answer by the GoodNet rule on every image?
 
     None instead of False where no more than ``tolerance`` images break it.

@@ -9,6 +9,7 @@ from harness.assessment.checks import checkpoint_passes
 from harness.assessment.metrics import defense_effectiveness
 from harness.assessment.scoring import total
 from harness.records.record import Board, Row
+from harness.records.traversal import checks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,6 @@ def board(records: Sequence[Record], by: Sequence[str] = BY) -> Board:
 
 def _row(record: Record) -> Row:
     required = [c for c in record.checkpoints if c.required]
-    asked = [*record.checks, *(check for c in record.checkpoints for check in c.checks)]
     return Row(
         rank=None,
         submission=record.submission,
@@ -44,7 +44,7 @@ def _row(record: Record) -> Row:
         checkpoints_required=sum(check.name == "checkpoint_present" for check in record.checks),
         defense_effectiveness=_mean_effectiveness(record, required),
         checkpoints=record.checkpoints,
-        checks_failed=sum(check.passed is False for check in asked),
+        checks_failed=sum(check.passed is False for check in checks(record)),
         diagnoses=record.diagnoses,
         points=sum_of[0] if (sum_of := total(record.points)) else None,
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.assessment.checks import CONTRACT, PRESENT
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.records.errors import Status
-from harness.records.findings import Loss, Override, Points
+from harness.records.findings import Deduction, ItemScore, Override
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ def scored(record: Record, rubric: Rubric) -> Record:
     )
 
 
-def total(points: Iterable[Points]) -> tuple[float, float] | None:
+def total(points: Iterable[ItemScore]) -> tuple[float, float] | None:
     """Points given and points possible; None where points are hidden."""
     given = [each.points for each in points]
     known = [value for value in given if value is not None]
@@ -50,7 +50,7 @@ def total(points: Iterable[Points]) -> tuple[float, float] | None:
     return sum(known), sum(each.maximum for each in points)
 
 
-def _points(record: Record, item: Item, rubric: Rubric) -> Points:
+def _points(record: Record, item: Item, rubric: Rubric) -> ItemScore:
     if item.kind == "loading":
         losses = _loading(record, item)
     elif item.kind == "checkpoint":
@@ -60,7 +60,7 @@ def _points(record: Record, item: Item, rubric: Rubric) -> Points:
     else:
         losses = _metrics(record, item)
     taken = tuple(loss for loss in losses if loss.points > 0)
-    return Points(
+    return ItemScore(
         item=item.name,
         title=item.title,
         kind=item.kind,
@@ -71,7 +71,7 @@ def _points(record: Record, item: Item, rubric: Rubric) -> Points:
     )
 
 
-def _overridden(points: Points, overrides: Iterable[Override]) -> Points:
+def _overridden(points: ItemScore, overrides: Iterable[Override]) -> ItemScore:
     for override in overrides:
         if override.item == points.item and override.points is not None:
             return replace(points, points=override.points, override=override)
@@ -85,55 +85,59 @@ def _required(record: Record) -> dict[float, Checkpoint | None]:
     return {x: found.get(x) for x in wanted if isinstance(x, int | float)}
 
 
-def _loading(record: Record, item: Item) -> list[Loss]:
+def _loading(record: Record, item: Item) -> list[Deduction]:
     required = _required(record)
     if not required:
-        return [Loss(points=item.points, reason=record.reason or "nothing could be graded")]
+        return [Deduction(points=item.points, reason=record.reason or "nothing could be graded")]
     share = item.points / len(required)
     losses = []
     for x, checkpoint in required.items():
         if checkpoint is None:
-            losses.append(Loss(points=share, reason=record.reason or f"no model for X = {x:g}"))
+            losses.append(
+                Deduction(points=share, reason=record.reason or f"no model for X = {x:g}")
+            )
         elif checkpoint.status is not Status.GRADED:
-            losses.append(Loss(points=share, reason=f"X = {x:g}: {checkpoint.reason}"))
+            losses.append(Deduction(points=share, reason=f"X = {x:g}: {checkpoint.reason}"))
     return losses
 
 
 # --- checkpoints ------------------------------------------------------------------------------
 
 
-def _checkpoint(record: Record, item: Item, rubric: Rubric) -> list[Loss]:
+def _checkpoint(record: Record, item: Item, rubric: Rubric) -> list[Deduction]:
     checkpoint = next((c for c in record.checkpoints if c.drop_points == item.drop_points), None)
     if checkpoint is None or checkpoint.repaired is None:
         reason = (checkpoint.reason if checkpoint else record.reason) or "there is no B' to grade"
-        return [Loss(points=item.points, reason=reason)]
+        return [Deduction(points=item.points, reason=reason)]
     codes = {d.code for d in checkpoint.diagnoses if d.certain}
     if void := sorted(codes & set(rubric.lineage.void)):
-        return [Loss(points=item.points, reason=", ".join(void))]
+        return [Deduction(points=item.points, reason=", ".join(void))]
     outcomes = {check.name: check for check in checkpoint.checks}
     losses = [
-        Loss(points=item.points * share, reason=outcomes[name].reason)
+        Deduction(points=item.points * share, reason=outcomes[name].reason)
         for name, share in rubric.shares.items()
         if name in outcomes and outcomes[name].passed is False
     ]
     if costly := sorted(codes & set(rubric.lineage.costly)):
         share = item.points * rubric.shares.get("lineage", 0.0)
-        losses.append(Loss(points=share, reason=", ".join(costly)))
+        losses.append(Deduction(points=share, reason=", ".join(costly)))
     return losses
 
 
 # --- GoodNet and its figures ------------------------------------------------------------------
 
 
-def _goodnet(record: Record, item: Item) -> list[Loss]:
+def _goodnet(record: Record, item: Item) -> list[Deduction]:
     required = _required(record)
     share = item.points / max(1, len(required))
     losses = []
     for x, checkpoint in required.items():
         if reason := _goodnet_problem(record, checkpoint):
-            losses.append(Loss(points=share, reason=f"X = {x:g}: {reason}"))
+            losses.append(Deduction(points=share, reason=f"X = {x:g}: {reason}"))
     if not required:
-        losses.append(Loss(points=item.points, reason=record.reason or "there is no G to grade"))
+        losses.append(
+            Deduction(points=item.points, reason=record.reason or "there is no G to grade")
+        )
     return losses
 
 
@@ -144,36 +148,36 @@ def _goodnet_problem(record: Record, checkpoint: Checkpoint | None) -> str | Non
     return broken[0].reason if broken else None
 
 
-def _metrics(record: Record, item: Item) -> list[Loss]:
+def _metrics(record: Record, item: Item) -> list[Deduction]:
     """Half of an X's share for clean accuracy, half for ASR, of G on test.
 
     Without a reference net for an X (no step of the reference drops so far) nothing is taken.
     """
     required = _required(record)
     if not required:
-        return [Loss(points=item.points, reason=record.reason or "nothing was measured")]
+        return [Deduction(points=item.points, reason=record.reason or "nothing was measured")]
     reference = {net.drop_points: net for net in record.reference}
     share = item.points / len(required) / 2
-    losses: list[Loss] = []
+    losses: list[Deduction] = []
     for x, checkpoint in required.items():
         if checkpoint is None or checkpoint.goodnet is None or checkpoint.goodnet.test is None:
             reason = (checkpoint.reason if checkpoint else record.reason) or "nothing was measured"
-            losses.append(Loss(points=2 * share, reason=f"X = {x:g}: {reason}"))
+            losses.append(Deduction(points=2 * share, reason=f"X = {x:g}: {reason}"))
         elif x in reference:
             pair = checkpoint.goodnet.test, reference[x]
             losses += [
-                Loss(points=share, reason=f"X = {x:g}: {reason}")
+                Deduction(points=share, reason=f"X = {x:g}: {reason}")
                 for reason in _differences(*pair, item.tolerance_points)
             ]
     return losses
 
 
 def _differences(counts: Counts, reference: ReferenceNet, tolerance_points: float) -> list[str]:
-    if reference.defence.goodnet.test is None:
+    if reference.goodnet.test is None:
         return []
     metrics: Mapping[str, tuple[float | None, float | None]] = {
-        "clean accuracy": (clean_accuracy(counts), clean_accuracy(reference.defence.goodnet.test)),
-        "ASR": (attack_success_rate(counts), attack_success_rate(reference.defence.goodnet.test)),
+        "clean accuracy": (clean_accuracy(counts), clean_accuracy(reference.goodnet.test)),
+        "ASR": (attack_success_rate(counts), attack_success_rate(reference.goodnet.test)),
     }
     return [
         f"{name} of G on test is {100 * own:.2f} %, the reference's is {100 * theirs:.2f} %"

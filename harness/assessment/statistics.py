@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.records.findings import OriginalCounts, Paired
+from harness.records.findings import McNemarResult, OriginalCounts
 
 if TYPE_CHECKING:
     from harness.records.predictions import Answers
@@ -51,11 +51,13 @@ def exact_mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, 2 * tail / (1 << discordant))
 
 
-def paired_test(net: str, set_name: str, submission: np.ndarray, reference: np.ndarray) -> Paired:
+def paired_test(
+    net: str, set_name: str, submission: np.ndarray, reference: np.ndarray
+) -> McNemarResult:
     """Compare two nets image by image; the arrays (N, bool) say which images each one won."""
     only_submission = int(np.count_nonzero(submission & ~reference))
     only_reference = int(np.count_nonzero(reference & ~submission))
-    return Paired(
+    return McNemarResult(
         net=net,
         set=set_name,
         images=len(submission),

@@ -14,7 +14,7 @@ from harness.assessment.checks import CONTRACT
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from harness.records.findings import Points, SplitOriginals
+    from harness.records.findings import ItemScore, SplitOriginals
     from harness.records.record import Check, Checkpoint, Record, ReferenceNet, SplitCounts
 
 HIDDEN = "hidden for now"
@@ -44,7 +44,7 @@ def _each(record: Record, **changes: object) -> tuple[Checkpoint, ...]:
     return tuple(replace(c, **changes) for c in record.checkpoints)  # type: ignore[arg-type]
 
 
-def _concealed(record: Record, item: str | None = None) -> tuple[Points, ...]:
+def _concealed(record: Record, item: str | None = None) -> tuple[ItemScore, ...]:
     """The points with those of one item hidden, or those of all that use the test split."""
     return tuple(
         replace(p, points=None, losses=(), override=None)

@@ -1,4 +1,4 @@
-"""What ``data`` commands do: describe, make, fetch and verify a benchmark."""
+"""The commands ``data``: describe, make, fetch and verify a benchmark."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import numpy as np
 
+from harness.cli import options
 from harness.datasets.descriptions import (
     badnet_file,
+    benchmark_names,
     has_data,
     how_to_get,
     load_benchmark,
     load_sets,
     make,
 )
+from harness.execution.console import one_line_errors
 from harness.inference.known_network import known_network_answers, trusted_weights
 from harness.records.errors import HarnessError
 from harness.storage.results import write_text
@@ -26,11 +30,57 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.records.record import Benchmark
+
 COUNT_TOLERANCE = 2
 """Images by which batch size and hardware may move a count."""
 
 
-def description(name: str) -> list[str]:
+@click.group()
+def data() -> None:
+    """Benchmarks: make, fetch, verify, describe."""
+
+
+@data.command("info")
+@click.argument("name", required=False)
+def data_info(name: str | None) -> None:
+    """Describe a benchmark, or list all."""
+    with one_line_errors():
+        for each in [name] if name else benchmark_names():
+            click.echo("\n".join(describe(each)))
+
+
+@data.command("make")
+@click.argument("name")
+@click.option("--secret", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Draw a private split from the contents of FILE.")  # fmt: skip
+@click.option("--out", type=options.PATH, metavar="DIR", help="Where the private split goes.")
+def data_make(name: str, secret: Path | None, out: Path | None) -> None:
+    """Generate a benchmark's data."""
+    with one_line_errors():
+        click.echo(f"{name}: {make_data(name, secret, out)}")
+
+
+@data.command("fetch")
+@click.argument("name")
+def data_fetch(name: str) -> None:
+    """Download a benchmark's data and verify it."""
+    with one_line_errors():
+        click.echo("\n".join(fetch_data(name)))
+
+
+@data.command("verify")
+@click.argument("name")
+@options.badnet
+def data_verify(name: str, badnet: Path | None) -> None:
+    """Check a benchmark's files, and what the BadNet scores on them."""
+    with one_line_errors():
+        click.echo("\n".join(verify_data(name, badnet)))
+
+
+# --- what they do -----------------------------------------------------------------------------
+
+
+def describe(name: str) -> list[str]:
     """Lines that describe a benchmark and say where its data is."""
     benchmark, folder = load_benchmark(name)
     state = "present" if has_data(benchmark, folder) else "not there yet"
@@ -47,7 +97,7 @@ def description(name: str) -> list[str]:
     return [f"{benchmark.name}: {benchmark.title}", *told]
 
 
-def made(name: str, secret: Path | None, out: Path | None) -> Path:
+def make_data(name: str, secret: Path | None, out: Path | None) -> Path:
     """Generate a benchmark's data; with ``secret`` a private split of its own. Returns where.
 
     A private split is a dataset folder for ``--dataset``; the secret is not written anywhere.
@@ -83,7 +133,7 @@ def _describe_private(benchmark: Benchmark, folder: Path) -> None:
     write_text(folder / "dataset.toml", "\n".join(lines) + "\n")
 
 
-def fetched(name: str, download: Callable[[str, Path], None] | None = None) -> list[str]:
+def fetch_data(name: str, download: Callable[[str, Path], None] | None = None) -> list[str]:
     """Download a benchmark's data, verify it, put it in place; returns lines to show.
 
     ``download`` gets a Google Drive folder id and a folder to fill (default: gdown). Nothing
@@ -98,11 +148,11 @@ def fetched(name: str, download: Callable[[str, Path], None] | None = None) -> l
         complete = Path(scratch) / "complete"
         for path in benchmark.files.values():
             _collect(Path(scratch), Path(path).name, complete / path)
-        lines = _verified_files(benchmark, complete)
+        lines = _verify_files(benchmark, complete)
         for path in benchmark.files.values():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (complete / path).replace(folder / path)
-    return [*lines, *_verified_badnet(benchmark, folder, None)]
+    return [*lines, *_verify_badnet(benchmark, folder, None)]
 
 
 def _download(folder_id: str, target: Path) -> None:
@@ -127,13 +177,13 @@ def _collect(scratch: Path, name: str, target: Path) -> None:
     shutil.move(found[0], target)
 
 
-def verified(name: str, badnet: Path | None = None) -> list[str]:
+def verify_data(name: str, badnet: Path | None = None) -> list[str]:
     """Check files, shapes, images per class, and the BadNet's published counts."""
     benchmark, folder = load_benchmark(name)
-    return [*_verified_files(benchmark, folder), *_verified_badnet(benchmark, folder, badnet)]
+    return [*_verify_files(benchmark, folder), *_verify_badnet(benchmark, folder, badnet)]
 
 
-def _verified_files(benchmark: Benchmark, folder: Path) -> list[str]:
+def _verify_files(benchmark: Benchmark, folder: Path) -> list[str]:
     lines = []
     for name, labeled in load_sets(benchmark, folder).items():
         expected = benchmark.images.get(name, len(labeled.labels))
@@ -150,7 +200,7 @@ def _verified_files(benchmark: Benchmark, folder: Path) -> list[str]:
     return lines
 
 
-def _verified_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> list[str]:
+def _verify_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> list[str]:
     """Compare the BadNet's hits with the published ones, within 2 images."""
     try:
         path = badnet or badnet_file(benchmark, folder)

@@ -1,4 +1,4 @@
-"""Proof that an installation can grade: its machine, its libraries and, above all, its sandbox."""
+"""The command ``doctor``: proof that an installation can grade, above all of its sandbox."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.datasets import descriptions as benchmarks
+import click
+
+from harness.datasets import descriptions
+from harness.execution.console import one_line_errors
+from harness.networks.system import processors
 from harness.records.errors import HarnessError
-from harness.sandbox import launch, seccomp
-from harness.sandbox.attacks import report as canaries
-from harness.sandbox.escape_tests import DRILLS, Yard
+from harness.records.text import join_lines
+from harness.sandbox import escape_tests, launch, seccomp
+from harness.sandbox.attacks.report import MANAGED, REPORT_BYTES
+from harness.sandbox.escape_tests import ESCAPE_TESTS, TestSite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,16 +42,29 @@ class Finding:
     detail: str
 
 
-def examine(*, sandboxed: bool = True, datasets: Sequence[str] = ()) -> list[Finding]:
-    """Look at the machine, let every canary attack, and see that TensorFlow works inside.
+@click.command()
+@click.option("--dataset", "datasets", multiple=True, default=("faces",), show_default=True,
+              metavar="NAME|DIR", help="Also look at this benchmark's files.")  # fmt: skip
+@click.option("--isolation", type=click.Choice(["sandbox", "none"]), default="sandbox",
+              show_default=True, help="none shows what attacks do unprotected.")  # fmt: skip
+def doctor(datasets: tuple[str, ...], isolation: str) -> None:
+    """Prove the installation: run attack scripts in the sandbox, look at data and machine."""
+    with one_line_errors():
+        findings = examine(sandboxed=isolation == "sandbox", datasets=datasets)
+        click.echo(render(findings))
+    sys.exit(2 if any(finding.passed is False for finding in findings) else 0)
 
-    With ``sandboxed`` False the canaries run without a sandbox, where most of them succeed: an
+
+def examine(*, sandboxed: bool = True, datasets: Sequence[str] = ()) -> list[Finding]:
+    """Look at the machine, let every attack script try, and see that TensorFlow works inside.
+
+    With ``sandboxed`` False the scripts run without a sandbox, where most of them succeed: an
     installation whose isolation is off does not pass. ``datasets`` are names or folders.
     """
     isolation = _isolation(sandboxed=sandboxed)
     findings = [isolation, *_versions(), *_machine()]
     if isolation.passed or not sandboxed:
-        findings += _drills(sandboxed=sandboxed)
+        findings += _escape_tests(sandboxed=sandboxed)
         findings.append(_tensorflow(sandboxed=sandboxed))
     return [*findings, *map(_dataset, datasets)]
 
@@ -55,17 +73,11 @@ def render(findings: Sequence[Finding]) -> str:
     """A plain table, a line for each finding, without control characters."""
     from tabulate import tabulate
 
-    rows = [(f.name, _MARKS[f.passed], _cell(f.detail)) for f in findings]
+    rows = [(f.name, _MARKS[f.passed], join_lines(f.detail, _CELL_CHARACTERS)) for f in findings]
     return (
         tabulate(rows, ("check", "result", "what was found"), "simple", disable_numparse=True)
         + "\n"
     )
-
-
-def _cell(text: str) -> str:
-    """One short line of a detail."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text)
-    return line if len(line) <= _CELL_CHARACTERS else f"{line[: _CELL_CHARACTERS - 3]}..."
 
 
 def _isolation(*, sandboxed: bool) -> Finding:
@@ -100,14 +112,7 @@ def _machine() -> Iterator[Finding]:
     allowed = launch.Limits().memory_bytes
     detail = f"{memory / _GIB:.1f} GiB available; a model may use {allowed / _GIB:.0f} GiB"
     yield Finding(name="memory", passed=memory >= _LEAST_MEMORY_BYTES, detail=detail)
-    yield Finding(name="processor cores", passed=None, detail=str(_cores()))
-
-
-def _cores() -> int:
-    """Cores this process may use, where the system can tell."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    yield Finding(name="processor cores", passed=None, detail=str(processors()))
 
 
 def _available_memory_bytes() -> int:
@@ -119,28 +124,28 @@ def _available_memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _drills(*, sandboxed: bool) -> Iterator[Finding]:
-    """Let every canary attack, each with an empty folder of its own to aim at."""
-    for name, drill in DRILLS.items():
+def _escape_tests(*, sandboxed: bool) -> Iterator[Finding]:
+    """Let every attack script try, each with an empty folder of its own to aim at."""
+    for name, escape_test in ESCAPE_TESTS.items():
         with tempfile.TemporaryDirectory(prefix="harness-") as folder:
             try:
-                outcome = drill(Yard(folder=Path(folder), sandboxed=sandboxed))
+                outcome = escape_test(TestSite(folder=Path(folder), sandboxed=sandboxed))
             except (launch.ChildFailure, HarnessError) as error:
-                yield Finding(name=f"canary {name}", passed=False, detail=f"did not try: {error}")
+                yield Finding(name=f"attack: {name}", passed=False, detail=f"did not try: {error}")
             else:
-                yield Finding(name=f"canary {name}", passed=outcome.passed, detail=outcome.detail)
+                yield Finding(name=f"attack: {name}", passed=outcome.passed, detail=outcome.detail)
 
 
 def _tensorflow(*, sandboxed: bool) -> Finding:
     """Calculate something with TensorFlow where submissions would."""
-    script = Path(canaries.__file__).with_name("tensorflow_operation.py")
+    script = escape_tests.ATTACKS / "tensorflow_operation.py"
     try:
         with launch.start(script, readable={}, sandboxed=sandboxed) as child:
-            report = child.ask(b"?", canaries.REPORT_BYTES).decode(errors="replace").strip()
+            report = child.ask(b"?", REPORT_BYTES).decode(errors="replace").strip()
     except (launch.ChildFailure, HarnessError) as error:
         return Finding(name="TensorFlow", passed=False, detail=str(error))
-    worked = report.startswith(canaries.MANAGED)
-    detail = report.removeprefix(canaries.MANAGED).strip()
+    worked = report.startswith(MANAGED)
+    detail = report.removeprefix(MANAGED).strip()
     seconds, mebibytes = child.wall_seconds, child.peak_bytes / 2**20
     detail = f"{detail} (loaded in {seconds:.1f} s, {mebibytes:.0f} MiB)" if worked else detail
     return Finding(name="TensorFlow", passed=worked, detail=detail)
@@ -149,10 +154,10 @@ def _tensorflow(*, sandboxed: bool) -> Finding:
 def _dataset(name: str) -> Finding:
     """Read all files of a dataset; data that was never made or fetched is no failure."""
     try:
-        benchmark, folder = benchmarks.load_benchmark(name)
-        if not benchmarks.has_data(benchmark, folder):
+        benchmark, folder = descriptions.load_benchmark(name)
+        if not descriptions.has_data(benchmark, folder):
             return Finding(name=f"dataset {name}", passed=None, detail=f"no data yet in {folder}")
-        sets = benchmarks.load_sets(benchmark, folder)
+        sets = descriptions.load_sets(benchmark, folder)
     except HarnessError as error:
         return Finding(name=f"dataset {name}", passed=False, detail=str(error))
     images = sum(len(labeled.images) for labeled in sets.values())

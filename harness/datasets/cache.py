@@ -27,7 +27,7 @@ VERSION = 1
 _SETTLED_SECONDS = 2.0
 
 
-class KeptSets:
+class DatasetCache:
     """A :class:`harness.datasets.hdf5.Keeper` in a local folder; a full disk costs speed only."""
 
     def __init__(self, folder: Path) -> None:

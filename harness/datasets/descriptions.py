@@ -20,7 +20,7 @@ from harness.records.record import Benchmark
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.datasets.hdf5 import Keeper
+    from harness.datasets.hdf5 import CacheProtocol
     from harness.records.record import LabeledSet
 
 SCHEMA_VERSION = 1
@@ -175,7 +175,7 @@ def load_sets(
     benchmark: Benchmark,
     folder: Path,
     progress: Callable[[str], None] | None = None,
-    keeper: Keeper | None = None,
+    keeper: CacheProtocol | None = None,
 ) -> dict[str, LabeledSet]:
     """Read the four sets, keyed valid, test, bd_valid, bd_test; 1 byte per colour value.
 

@@ -2,7 +2,7 @@
 
 Pixels that lie in the file as plain bytes are looked at where they are, so that every process
 shares one copy of them and nothing is read that nobody asks for. What has to be converted first
-(floating point, compressed) may be kept by a :class:`Keeper`, which also remembers hashes.
+(floating point, compressed) may be kept by a :class:`CacheProtocol`, which also remembers hashes.
 While a file is graded on it may be replaced, but not overwritten in place.
 """
 
@@ -26,7 +26,7 @@ IMAGE_SHAPE = (3, 55, 47)
 _KEYS = ("data", "label", "original_label")
 
 
-class Keeper(Protocol):
+class CacheProtocol(Protocol):
     """Where what was found out about a file is kept, so that it is found out once."""
 
     def known_hash(self, path: Path) -> str | None:
@@ -42,7 +42,7 @@ class Keeper(Protocol):
         """Keep converted images; returns them, mapped where that worked."""
 
 
-class KeepsNothing:
+class NullCache:
     """Finds everything out again."""
 
     def known_hash(self, path: Path) -> str | None:
@@ -65,14 +65,14 @@ class KeepsNothing:
 
 
 def read_set(
-    path: Path, name: str, benchmark: Benchmark, keeper: Keeper | None = None
+    path: Path, name: str, benchmark: Benchmark, keeper: CacheProtocol | None = None
 ) -> LabeledSet:
     """Read one HDF5 file (keys ``data`` N x 3 x 55 x 47 and ``label`` N).
 
     Any integer or float type is taken; whole-numbered pixels in 0..255 become uint8, which
     changes no value. Raises HarnessError with the file, what is wrong and what to do.
     """
-    keeper = keeper or KeepsNothing()
+    keeper = keeper or NullCache()
     if not path.is_file():
         raise HarnessError(f"{path}: no such file")
     try:
@@ -91,7 +91,7 @@ def read_set(
     )
 
 
-def let_go(images: np.ndarray) -> None:
+def release_pages(images: np.ndarray) -> None:
     """Give the memory of mapped images back; they are read from the file again when looked at."""
     owner: object = images
     while isinstance(owner, np.ndarray):
@@ -157,7 +157,7 @@ def _as_labels(labels: np.ndarray, path: Path, classes: int) -> np.ndarray:
 # --- images -----------------------------------------------------------------------------------
 
 
-def _images(file: h5py.File, path: Path, keeper: Keeper) -> tuple[str, np.ndarray]:
+def _images(file: h5py.File, path: Path, keeper: CacheProtocol) -> tuple[str, np.ndarray]:
     """Hash of the file's arrays, and its images (N x 55 x 47 x 3)."""
     mapped, sha256 = _mapped(file["data"], path), keeper.known_hash(path)
     if mapped is not None:
@@ -178,7 +178,7 @@ def _mapped(data: h5py.Dataset, path: Path) -> np.ndarray | None:
     return np.memmap(path, np.uint8, "r", offset, data.shape)
 
 
-def _hash(file: h5py.File, data: np.ndarray, path: Path, keeper: Keeper) -> str:
+def _hash(file: h5py.File, data: np.ndarray, path: Path, keeper: CacheProtocol) -> str:
     others = {key: file[key][()] for key in _KEYS[1:] if key in file}
     sha256 = array_hash({"data": data} | others)
     keeper.remember(path, sha256)

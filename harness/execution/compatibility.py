@@ -24,7 +24,7 @@ _SHARE = "submissions and results must be in folders that all workers share, und
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class WorkerRequirements:
     """``folder_number`` follows from the secret of the results folder: no other folder has it."""
 
     results: Path
@@ -34,9 +34,9 @@ class Terms:
     sandboxed: bool
 
 
-def terms(results: Path, submissions: Sequence[Path], *, sandboxed: bool) -> Terms:
+def terms(results: Path, submissions: Sequence[Path], *, sandboxed: bool) -> WorkerRequirements:
     """What this process asks of workers. Paths are absolute: they run in other folders."""
-    return Terms(
+    return WorkerRequirements(
         results.absolute(),
         Store(results).secret_number(_PURPOSE),
         tuple(path.absolute() for path in submissions if path.exists()),
@@ -45,7 +45,7 @@ def terms(results: Path, submissions: Sequence[Path], *, sandboxed: bool) -> Ter
     )
 
 
-def objection(asked: Terms) -> str | None:
+def incompatibility(asked: WorkerRequirements) -> str | None:
     """Why this process cannot grade on these terms, in one line."""
     for name, here in _versions().items():
         if asked.versions.get(name) != here:
@@ -62,7 +62,7 @@ def objection(asked: Terms) -> str | None:
     return None
 
 
-def _is_shared(asked: Terms) -> bool:
+def _is_shared(asked: WorkerRequirements) -> bool:
     store = Store(asked.results)
     return store.has_secret() and store.secret_number(_PURPOSE) == asked.folder_number
 

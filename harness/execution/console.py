@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from harness.records.errors import HarnessError
+from harness.records.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +35,6 @@ def show_warnings(say: Callable[[str], None]) -> None:
 
     def shown(message: Warning | str, *details: object) -> None:
         del details
-        text = "".join(c if c.isprintable() else "?" for c in str(message))
-        say(f"warning: {text}")
+        say(f"warning: {one_line(str(message))}")
 
     warnings.showwarning = cast("Any", shown)  # with all that it is called with

@@ -22,10 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from harness.execution.compatibility import Terms, objection
+from harness.execution.compatibility import WorkerRequirements, incompatibility
 from harness.execution.local import UnusableError, WorkerLostError
-from harness.output.leaderboard.columns import one_line
 from harness.records.errors import HarnessError
+from harness.records.text import describe_error, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ class Cluster:
     """A connection to a scheduler, and what is asked of its workers."""
 
     client: Any
-    terms: Terms
+    terms: WorkerRequirements
 
     def workers(self) -> int:
         """How many workers there are right now."""
@@ -68,7 +68,7 @@ class Cluster:
 
 
 @contextmanager
-def connected(address: str, make_terms: Callable[[], Terms]) -> Iterator[Cluster]:
+def connected(address: str, make_terms: Callable[[], WorkerRequirements]) -> Iterator[Cluster]:
     """The cluster of the scheduler at ``address``, or in a scheduler file, that agrees.
 
     Raises HarnessError with one line where it cannot be reached, or a worker does not agree.
@@ -79,7 +79,7 @@ def connected(address: str, make_terms: Callable[[], Terms]) -> Iterator[Cluster
         raise HarnessError(
             "--scheduler needs Dask: pip install 'backdoor-defence-harness[cluster]'"
         ) from None
-    _silence()
+    deactivate()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -108,7 +108,7 @@ async def _require_answer(address: str) -> None:
     await connection.close()
 
 
-def _silence() -> None:
+def deactivate() -> None:
     """Keep Dask from logging: what goes wrong is told in our own lines."""
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] == "distributed":
@@ -125,9 +125,9 @@ def _address(text: str) -> str:
         raise HarnessError(f"{file}: not a scheduler file ({error!r})") from None
 
 
-def _require_agreement(client: Any, asked: Terms) -> None:
+def _require_agreement(client: Any, asked: WorkerRequirements) -> None:
     with _one_line("the scheduler"):
-        answers = client.run(objection, asked, on_error="return")
+        answers = client.run(incompatibility, asked, on_error="return")
     for worker, answer in answers.items():
         if isinstance(answer, Exception):
             raise HarnessError(f"worker {worker}: {_odd(answer)}")
@@ -139,7 +139,7 @@ def _odd(error: Exception) -> str:
     """What an exception from a worker means that our own code there did not raise."""
     if isinstance(error, ImportError | AttributeError):
         return f"another harness or none there ({error}); install the same"
-    return one_line(f"{type(error).__name__}: {error}")
+    return describe_error(error)
 
 
 @contextmanager
@@ -207,7 +207,7 @@ class Workers(Executor):
 class Preparation:
     """What makes a worker ready; each is another one, so that nothing old is taken for it."""
 
-    terms: Terms
+    terms: WorkerRequirements
     initializer: Callable[..., object]
     arguments: tuple[Any, ...]
     token: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -263,7 +263,7 @@ def run_here(
 def _prepare(preparation: Preparation, address: str) -> None:
     _prepared.clear()
     try:
-        problem = objection(preparation.terms)
+        problem = incompatibility(preparation.terms)
         if problem is None:
             preparation.initializer(*preparation.arguments)
     except HarnessError as error:

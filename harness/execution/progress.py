@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.output.leaderboard.columns import one_line
+from harness.records.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
@@ -30,7 +30,7 @@ _PATIENCE_MILLISECONDS = 500
 class Display(Protocol):
     """What a batch tells its user; also a :class:`harness.grading.context.Progress`."""
 
-    def starts(self, submissions: int, done: int) -> None:
+    def begin(self, submissions: int, done: int) -> None:
         """So many submissions are to be graded, and so many of them are done already."""
 
     def stage(self, submission: str, what: str) -> None:
@@ -40,19 +40,19 @@ class Display(Protocol):
         """Images predicted in this stage."""
 
     def event(self, worker: Hashable, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage``, ``images`` or ``says`` of another process."""
+        """``stage``, ``images`` or ``message`` of another process."""
 
     def finished(self, submission: str) -> None:
         """A submission is done."""
 
-    def says(self, line: str) -> None:
+    def message(self, line: str) -> None:
         """Something to know."""
 
     def relayed(self) -> Any:
         """A context whose wire takes the events of other processes."""
 
 
-class Wire:
+class ProgressSocket:
     """Takes events of other processes. Each is sent whole and without a lock: no process that is
     killed in the middle can keep the others waiting.
     """
@@ -69,7 +69,7 @@ class Wire:
             self._sending.send(json.dumps(event).encode(), socket.MSG_DONTWAIT)
 
 
-class Relay:
+class ProgressSender:
     """The progress of a worker, sent to the process that shows it; images a few times a second."""
 
     def __init__(self, wire: Any, seconds_between: float = _SECONDS_BETWEEN) -> None:
@@ -87,15 +87,15 @@ class Relay:
             self._sent = now
             self._wire.put((os.getpid(), "images", (done, total)))
 
-    def says(self, line: str) -> None:
+    def message(self, line: str) -> None:
         """Something to know."""
-        self._wire.put((os.getpid(), "says", (line[:_LONGEST_LINE],)))
+        self._wire.put((os.getpid(), "message", (line[:_LONGEST_LINE],)))
 
 
 class Quiet:
     """Says nothing; the base of what says something."""
 
-    def starts(self, submissions: int, done: int) -> None:
+    def begin(self, submissions: int, done: int) -> None:
         """So many submissions are to be graded, and so many of them are done already."""
 
     def stage(self, submission: str, what: str) -> None:
@@ -105,12 +105,12 @@ class Quiet:
         """Images predicted in this stage."""
 
     def event(self, worker: Hashable, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage``, ``images`` or ``says`` of another process."""
+        """``stage``, ``images`` or ``message`` of another process."""
 
     def finished(self, submission: str) -> None:
         """A submission is done."""
 
-    def says(self, line: str) -> None:
+    def message(self, line: str) -> None:
         """Something to know."""
 
     @contextmanager
@@ -129,7 +129,7 @@ class Quiet:
         thread = threading.Thread(target=show, daemon=True)
         thread.start()
         try:
-            yield Wire(sending)
+            yield ProgressSocket(sending)
         finally:
             receiving.shutdown(socket.SHUT_RD)  # what was sent is shown still
             thread.join(timeout=5)
@@ -142,18 +142,18 @@ class LineProgress(Quiet):
     def __init__(self) -> None:
         self._total = self._done = 0
 
-    def starts(self, submissions: int, done: int) -> None:
+    def begin(self, submissions: int, done: int) -> None:
         """So many submissions are to be graded, and so many of them are done already."""
         self._total, self._done = submissions, done
         if done:
-            self.says(f"{done} of {submissions} submissions are graded already")
+            self.message(f"{done} of {submissions} submissions are graded already")
 
     def stage(self, submission: str, what: str) -> None:
         """A submission has entered a stage."""
-        self.says(f"{submission}: {what}")
+        self.message(f"{submission}: {what}")
 
     def event(self, worker: Hashable, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage``, ``images`` or ``says`` of another process."""
+        """``stage``, ``images`` or ``message`` of another process."""
         del worker
         getattr(self, name)(*arguments)
 
@@ -161,9 +161,9 @@ class LineProgress(Quiet):
         """A submission is done."""
         self._done += 1
         if self._total > 1:
-            self.says(f"{submission}: done ({self._done} of {self._total})")
+            self.message(f"{submission}: done ({self._done} of {self._total})")
 
-    def says(self, line: str) -> None:
+    def message(self, line: str) -> None:
         """Something to know."""
         print(one_line(line), file=sys.stderr, flush=True)
 
@@ -176,7 +176,7 @@ class LiveProgress(Quiet):
         self._total: TaskID | None = None
         self._lines: dict[Hashable, tuple[str, TaskID]] = {}
 
-    def starts(self, submissions: int, done: int) -> None:
+    def begin(self, submissions: int, done: int) -> None:
         """So many submissions are to be graded, and so many of them are done already."""
         self._drop(*(name for name, _ in self._lines.values()))  # what was prepared is ready
         if submissions > 1:
@@ -193,11 +193,11 @@ class LiveProgress(Quiet):
         self.event(os.getpid(), "images", (done, total))
 
     def event(self, worker: Hashable, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage``, ``images`` or ``says`` of another process."""
+        """``stage``, ``images`` or ``message`` of another process."""
         from rich.markup import escape
 
-        if name == "says":
-            self.says(*arguments)
+        if name == "message":
+            self.message(*arguments)
         elif name == "stage":
             text = escape(": ".join(one_line(part) for part in arguments))
             line = self._line(worker, one_line(arguments[0]), text)
@@ -216,7 +216,7 @@ class LiveProgress(Quiet):
             task = self._task(self._total)
             self._bar.update(self._total, done=f"{task.completed:.0f} of {task.total:.0f}")
 
-    def says(self, line: str) -> None:
+    def message(self, line: str) -> None:
         """Something to know."""
         from rich.text import Text
 
@@ -243,7 +243,7 @@ class LiveProgress(Quiet):
 
 
 @contextmanager
-def shown_progress(*, quiet: bool = False) -> Iterator[Display]:
+def show_progress(*, quiet: bool = False) -> Iterator[Display]:
     """Progress on stderr, as the terminal allows."""
     if quiet:
         yield Quiet()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from harness.datasets.descriptions import from_anywhere
 from harness.execution.console import show_warnings
 from harness.execution.local import InThisProcess, Processes, UnusableError, WorkerLostError
-from harness.execution.progress import Relay
+from harness.execution.progress import ProgressSender
 from harness.execution.scratch import scratch_folder
 from harness.grading.fingerprint import circumstances, fingerprint
 from harness.grading.setup import prepare
@@ -28,6 +28,7 @@ from harness.grading.timing import timed
 from harness.intake.entries import entries, folder_of
 from harness.people.pseudonyms import pseudonyms
 from harness.records.errors import HarnessError, Status, SubmissionError
+from harness.records.traversal import statuses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from harness.intake.entries import Entry
     from harness.records.record import Record
 
-_OURS = (Status.NOT_GRADED, Status.HARNESS_ERROR)
 _SECONDS_BETWEEN_LOOKS = 5.0
 _SECONDS_BETWEEN_REMOTE_EVENTS = 1.0
 
@@ -47,7 +47,7 @@ _SECONDS_BETWEEN_REMOTE_EVENTS = 1.0
 DEFAULT_FOLDER = Path("submissions")
 
 
-def submissions(
+def find_submissions(
     paths: Sequence[Path], each: Path | None, output: Path, key_file: Path | None
 ) -> list[Entry]:
     """What to grade, ``submissions/`` by default; under pseudonyms where there is a key file.
@@ -65,7 +65,7 @@ def submissions(
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class WorkerConfig:
     """What a worker needs to prepare its bench: the same for all submissions of a batch."""
 
     dataset: str
@@ -73,7 +73,7 @@ class Setup:
     output: Path
     options: Options
 
-    def absolute(self) -> Setup:
+    def absolute(self) -> WorkerConfig:
         """The same for a process that runs in another folder."""
         return replace(
             self,
@@ -84,8 +84,8 @@ class Setup:
 
 
 @contextmanager
-def cluster_at(
-    scheduler: str | None, entries: Sequence[Entry], setup: Setup
+def connect_cluster(
+    scheduler: str | None, entries: Sequence[Entry], config: WorkerConfig
 ) -> Iterator[Cluster | None]:
     """The cluster to grade ``entries`` on; None without a scheduler. Raises HarnessError."""
     if scheduler is None:
@@ -95,8 +95,8 @@ def cluster_at(
     from harness.execution.dask import connected
 
     paths = [entry.path for entry in entries]
-    sandboxed = setup.options.isolation != "none"
-    asked = partial(terms, setup.output, paths, sandboxed=sandboxed)
+    sandboxed = config.options.isolation != "none"
+    asked = partial(terms, config.output, paths, sandboxed=sandboxed)
     with connected(scheduler, asked) as cluster:
         yield cluster
 
@@ -111,15 +111,15 @@ class Batch:
     def __init__(
         self,
         entries: Sequence[Entry],
-        setup: Setup,
+        config: WorkerConfig,
         bench: Bench,
         cluster: Cluster | None = None,
         kept: Callable[[], None] = lambda: None,
     ) -> None:
         if cluster is not None:  # its workers run in other folders
             entries = [replace(entry, path=entry.path.absolute()) for entry in entries]
-            setup = setup.absolute()
-        self.entries, self.setup, self.bench, self.cluster = entries, setup, bench, cluster
+            config = config.absolute()
+        self.entries, self.config, self.bench, self.cluster = entries, config, bench, cluster
         self._kept = kept
         self.records: dict[str, Record] = {}
         self.problems: list[str] = []
@@ -127,22 +127,27 @@ class Batch:
     def grade(self, display: Display, jobs: int) -> None:
         """Grade what is not finished, retry alone what ran out of memory, then time."""
         pending = list(self._pending(display))
-        display.starts(len(self.entries), len(self.entries) - len(pending))
+        display.begin(len(self.entries), len(self.entries) - len(pending))
         if pending and self.cluster is not None and not self.cluster.workers():
-            display.says("no workers yet; waiting for the first")
+            display.message("no workers yet; waiting for the first")
         with scratch_folder():
             self._grade(pending, max(1, min(jobs, len(pending))), display)
-            if self.setup.options.timing:
+            if self.config.options.timing:
                 self._time()
 
     def _grade(self, pending: Sequence[Entry], jobs: int, display: Display) -> None:
         lost = self._graded(pending, jobs, display) if pending else []
         if lost:
-            display.says(f"once more, alone: {', '.join(entry.name for entry in lost)}")
+            display.message(f"once more, alone: {', '.join(entry.name for entry in lost)}")
             for entry in self._graded(lost, 1, display, fresh=True):
                 reason = "the process that graded it was ended, most likely for want of memory"
                 self._keep(rejected(entry.name, (Status.NOT_GRADED, reason), self.bench))
                 display.finished(entry.name)
+
+    @property
+    def results(self) -> Path:
+        """The results folder."""
+        return self.config.output
 
     def in_order(self) -> list[Record]:
         """The records there are so far, by submission."""
@@ -154,15 +159,13 @@ class Batch:
             display.stage(self.bench.benchmark.name, "looking for what is graded already")
         for entry in self.entries:
             found = stored.get(entry.name)
-            if found is not None and not self.setup.options.force and self._stands(entry, found):
+            if found is not None and not self.config.options.force and self._stands(entry, found):
                 self.records[entry.name] = found
             else:
                 yield entry
 
     def _stands(self, entry: Entry, record: Record) -> bool:
-        if record.fingerprint is None or record.status in _OURS:
-            return False
-        if any(checkpoint.status in _OURS for checkpoint in record.checkpoints):
+        if record.fingerprint is None or any(status.is_ours for status in statuses(record)):
             return False
         return entry.path.exists() and record.fingerprint == fingerprint(entry.path, self.bench)
 
@@ -212,13 +215,13 @@ class Batch:
         """An executor of other processes, which prepare themselves and tell how far they are."""
         if self.cluster is None:
             with display.relayed() as wire:
-                yield Processes(jobs, prepare_worker, (self.setup, wire))
+                yield Processes(jobs, prepare_worker, (self.config, wire))
             return
         from harness.execution.dask import Workers
 
         expected = circumstances(self.bench)
         with self.cluster.relayed(display.event) as topic:
-            arguments = (self.setup, topic, expected)
+            arguments = (self.config, topic, expected)
             yield Workers(self.cluster, prepare_remote_worker, arguments)
 
     def _keep(self, record: Record) -> None:
@@ -258,25 +261,25 @@ def in_flight(
 _benches: list[Bench] = []
 
 
-def prepare_worker(setup: Setup, wire: Any) -> None:
+def prepare_worker(config: WorkerConfig, wire: Any) -> None:
     """Make this process ready to grade."""
-    _benches[:] = [_prepared(setup, Relay(wire))]
+    _benches[:] = [_prepared(config, ProgressSender(wire))]
 
 
-def prepare_remote_worker(setup: Setup, wire: Any, expected: str) -> None:
+def prepare_remote_worker(config: WorkerConfig, wire: Any, expected: str) -> None:
     """The same on another machine, which may have other files. Raises HarnessError."""
-    bench = _prepared(setup, Relay(wire, seconds_between=_SECONDS_BETWEEN_REMOTE_EVENTS))
+    bench = _prepared(config, ProgressSender(wire, seconds_between=_SECONDS_BETWEEN_REMOTE_EVENTS))
     if circumstances(bench) != expected:
         raise HarnessError("it has other data or another BadNet; copy those of this machine")
     _benches[:] = [bench]
 
 
-def _prepared(setup: Setup, progress: Relay) -> Bench:
-    show_warnings(progress.says)
+def _prepared(config: WorkerConfig, progress: ProgressSender) -> Bench:
+    show_warnings(progress.message)
     # The process that started this one has begun anew already, where that was asked for.
-    options = replace(setup.options, force=False)
-    bench = prepare(setup.dataset, setup.badnet, setup.output, options, progress)
-    return replace(bench, options=setup.options)
+    options = replace(config.options, force=False)
+    bench = prepare(config.dataset, config.badnet, config.output, options, progress)
+    return replace(bench, options=config.options)
 
 
 def graded(entry: Entry) -> Record:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from harness.assessment.ranking import board
 from harness.assessment.rubric import rubric_of
 from harness.assessment.scoring import total
-from harness.output.leaderboard.columns import one_line
 from harness.records.errors import HarnessError
+from harness.records.text import one_line
+from harness.records.traversal import checkpoint_name, diagnoses
 from harness.storage.results import Store
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _reasons(
 def _checkpoints(old: Record, new: Record) -> Iterator[str]:
     theirs = {c.drop_points: c for c in new.checkpoints}
     for ours in old.checkpoints:
-        name = "X = ?" if ours.drop_points is None else f"X = {ours.drop_points:g}"
+        name = checkpoint_name(ours.drop_points)
         other = theirs.pop(ours.drop_points, None)
         if other is None:
             yield f"{name} is gone"
@@ -66,7 +67,7 @@ def _checkpoints(old: Record, new: Record) -> Iterator[str]:
         yield from _changed(f"{name} counts of G", ours.goodnet, other.goodnet, tell=False)
         yield from _changed(f"{name} checks failed", _failed(ours.checks), _failed(other.checks))
     for points in theirs:
-        yield f"X = {points:g} is new" if points is not None else "X = ? is new"
+        yield f"{checkpoint_name(points)} is new"
 
 
 def _changed(what: str, old: object, new: object, *, tell: bool = True) -> Iterator[str]:
@@ -84,8 +85,7 @@ def _points(record: Record) -> str | None:
 
 
 def _codes(record: Record) -> str:
-    diagnoses = [*record.diagnoses, *(d for c in record.checkpoints for d in c.diagnoses)]
-    return ", ".join(sorted({diagnosis.code for diagnosis in diagnoses}))
+    return ", ".join(sorted({diagnosis.code for diagnosis in diagnoses(record)}))
 
 
 def _failed(checks: tuple[Check, ...]) -> str:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from harness.datasets.descriptions import load_benchmark
 from harness.inference import known_network
 from harness.intake.discovery import discover
-from harness.intake.matching import Found, Place, assign
+from harness.intake.matching import CheckpointSlot, IdentifiedModel, assign
 from harness.intake.staging import stage
-from harness.output.leaderboard.columns import one_line
 from harness.records.errors import SubmissionError
+from harness.records.text import one_line
+from harness.records.traversal import checkpoint_name
 from harness.sandbox.launch import sandbox_problem
 from harness.storage.hashing import array_hash
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 class _Opened:
     candidate: Candidate
     story: str
-    found: Found | None
+    found: IdentifiedModel | None
 
 
 def dry_run(folder: Path, dataset: str) -> tuple[list[str], bool]:
@@ -71,18 +72,18 @@ def _open(submission: Submission, candidate: Candidate, benchmark: Benchmark) ->
         story = (
             f"{inspected.format}, not the known network ({inspected.differs}); runs in a sandbox"
         )
-        return _Opened(candidate, story, Found(candidate, staged.sha256, None))
+        return _Opened(candidate, story, IdentifiedModel(candidate, staged.sha256, None))
     channels = int((~inspected.weights["conv_3/kernel"].any(axis=(0, 1, 2))).sum())
     removed = 60 - inspected.weights["conv_3/bias"].shape[0]
     story = f"{inspected.format}, the known network, {channels + removed} channels of conv_3 pruned"
-    found = Found(candidate, array_hash(inspected.weights), benchmark.classes)
+    found = IdentifiedModel(candidate, array_hash(inspected.weights), benchmark.classes)
     return _Opened(candidate, story, found)
 
 
-def _line(item: _Opened, places: Sequence[Place]) -> str:
+def _line(item: _Opened, places: Sequence[CheckpointSlot]) -> str:
     role = "not used"
     for place in places:
-        x = "X unknown" if place.drop_points is None else f"X = {place.drop_points:g}"
+        x = checkpoint_name(place.drop_points)
         if place.repaired is item.candidate:
             role = f"B', {x}"
         elif place.goodnet is item.candidate:

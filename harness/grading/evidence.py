@@ -18,16 +18,17 @@ from harness.lineage import lineage
 from harness.lineage.goodnet_rule import contract
 from harness.lineage.rankings import OTHER, shared_order
 from harness.records.errors import Status, SubmissionError
-from harness.records.findings import Lineage, SplitOriginals, Step, Steps
+from harness.records.findings import Lineage, NeighbouringSteps, SplitOriginals, Step
 from harness.records.predictions import compose_goodnet, decode
 from harness.records.record import Artifact, Checkpoint, ReferenceNet
+from harness.records.text import storable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.intake.matching import Place
+    from harness.intake.matching import CheckpointSlot
     from harness.networks.deepid import Weights
-    from harness.records.findings import OriginalCounts, Paired
+    from harness.records.findings import McNemarResult, OriginalCounts
 
     Encoded = Mapping[str, np.ndarray]
 
@@ -35,7 +36,7 @@ _SCALED = 1 / 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class SubmissionModels:
     """A submission whose models were opened: by path, with their lineages and shared order."""
 
     models: Mapping[str, Model]
@@ -43,7 +44,9 @@ class Opened:
     order: str | None
 
 
-def opened(models: Sequence[Model], places: Sequence[Place], bench: Bench) -> Opened:
+def opened(
+    models: Sequence[Model], places: Sequence[CheckpointSlot], bench: Bench
+) -> SubmissionModels:
     """Look up where every model of the known network comes from, before any further inference."""
     lineages = {
         m.candidate.path: lineage.lineage(
@@ -54,7 +57,7 @@ def opened(models: Sequence[Model], places: Sequence[Place], bench: Bench) -> Op
     }
     repaired = [place.repaired.path for place in places if place.repaired]
     masks = [lineages[p].orders for p in repaired if p in lineages and _is_pruned(lineages[p])]
-    return Opened(
+    return SubmissionModels(
         models={m.candidate.path: m for m in models},
         lineages=lineages,
         order=shared_order(masks),
@@ -65,7 +68,7 @@ def _is_pruned(found: Lineage) -> bool:
     return found.base == lineage.THIS_BADNET and bool(found.pruned)
 
 
-def checkpoint(place: Place, given: Opened, bench: Bench) -> Checkpoint:
+def checkpoint(place: CheckpointSlot, given: SubmissionModels, bench: Bench) -> Checkpoint:
     """One X with what its nets are and scored; checks and diagnoses come later."""
     repaired = given.models[place.repaired.path] if place.repaired else None
     goodnet = given.models[place.goodnet.path] if place.goodnet else None
@@ -93,7 +96,11 @@ def checkpoint(place: Place, given: Opened, bench: Bench) -> Checkpoint:
 
 
 def _with_measurements(
-    basis: Checkpoint, repaired: Model | None, goodnet: Model | None, given: Opened, bench: Bench
+    basis: Checkpoint,
+    repaired: Model | None,
+    goodnet: Model | None,
+    given: SubmissionModels,
+    bench: Bench,
 ) -> Checkpoint:
     composed = _goodnet_answers(repaired, goodnet, bench)
     answers = repaired.answers if repaired else None
@@ -137,7 +144,7 @@ def _artifact(model: Model | None, role: str) -> Artifact | None:
     if model is None or model.staged is None:
         return None
     return Artifact(
-        path=printable_path(model.candidate.path),
+        path=storable(model.candidate.path),
         sha256=model.staged.sha256,
         size_bytes=model.staged.size_bytes,
         format=model.format or model.candidate.format,
@@ -145,11 +152,6 @@ def _artifact(model: Model | None, role: str) -> Artifact | None:
         weights_hash=model.key if model.weights is not None else None,
         predictions=model.stored_as,
     )
-
-
-def printable_path(path: str) -> str:
-    """A path as text that JSON can hold; undecodable bytes become question marks."""
-    return path.encode("utf-8", "replace").decode()
 
 
 def _silent_channels(model: Model | None, bench: Bench) -> int | None:
@@ -176,18 +178,22 @@ def originals(answers: Encoded, bench: Bench) -> SplitOriginals | None:
 
 def _steps(
     model: Model | None, found: Lineage | None, shared: str | None, bench: Bench
-) -> Steps | None:
+) -> NeighbouringSteps | None:
     """Clean validation images correct one channel earlier and one later.
 
     Without a recognised order the most active pruned channel is put back: if even then the
     drop is too large, the net was saved too late in any order.
     """
     if model is None or model.weights is None or found is None:
-        return Steps(reason="the steps of this model's pruning are not known") if model else None
+        return (
+            NeighbouringSteps(reason="the steps of this model's pruning are not known")
+            if model
+            else None
+        )
     full = lineage.widened(model.weights, bench.badnet)
     if full is None or not _is_pruned(found) or found.changes:
         reason = "not a mask of this BadNet's conv_3 alone, so the step before is not known"
-        return Steps(reason=reason)
+        return NeighbouringSteps(reason=reason)
     name = shared if shared in found.orders else found.orders[0]
     order = bench.rankings.order(name) or bench.rankings.orders[0]
     last, following = (pick(found.pruned or ()) for pick in (order.last_taken, order.next_taken))
@@ -198,7 +204,7 @@ def _steps(
         keep = bool(found.biases_kept)
         after = _step(following, lineage.zeroed(full, [following], keep_biases=keep), bench)
     reason = "" if before else "no active channel was pruned"
-    return Steps(order=name, before=before, after=after, reason=reason)
+    return NeighbouringSteps(order=name, before=before, after=after, reason=reason)
 
 
 def _step(channel: int, weights: Weights, bench: Bench) -> Step:
@@ -268,7 +274,7 @@ def _reference_answers(points: float, bench: Bench) -> Encoded:
 
 def _paired(
     points: float | None, repaired: Encoded | None, goodnet: Encoded | None, bench: Bench
-) -> tuple[Paired, ...]:
+) -> tuple[McNemarResult, ...]:
     """The exact paired tests of B' and G against the reference's on the test split."""
     if points not in bench.reference_masks or points is None:
         return ()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.grading.context import SETS, Bench, Model
 from harness.inference import known_network
 from harness.inference.feature_cache import shared_answers
-from harness.inference.sandboxed import ForeignJob, asked_again, foreign_answers
+from harness.inference.sandboxed import SandboxedRun, asked_again, foreign_answers
 from harness.intake.staging import stage
 from harness.networks.system import processors
 from harness.records.errors import Status, SubmissionError
@@ -174,11 +174,11 @@ def _run(model: Model, bench: Bench, names: Sequence[str]) -> known_network.NetA
     return foreign_answers(foreign_job(model, bench), sets, model.seed, progress)
 
 
-def foreign_job(model: Model, bench: Bench) -> ForeignJob:
+def foreign_job(model: Model, bench: Bench) -> SandboxedRun:
     """How a model that was read is run."""
     if model.staged is None:
         raise ValueError("a foreign model must be staged before it runs")
-    return ForeignJob(
+    return SandboxedRun(
         staged=model.staged,
         format=model.format,
         benchmark=bench.benchmark,

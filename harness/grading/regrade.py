@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def regraded(results: Path, rubric_file: Path | None, target: Path) -> Path:
+def regrade_results(results: Path, rubric_file: Path | None, target: Path) -> Path:
     """Write every record of ``results`` to ``target`` as the rubric judges it; returns ``target``.
 
     The rubric stays in ``target``. Raises HarnessError for a bad rubric or an empty folder.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.assessment.rubric import rubric_of
-from harness.datasets.cache import KeptSets
+from harness.datasets.cache import DatasetCache
 from harness.datasets.descriptions import (
     badnet_file,
     child_environment,
@@ -56,7 +56,7 @@ def prepare(
     badnet_weights = trusted_weights(weights_file, benchmark)
     if benchmark.make and not has_data(benchmark, folder):
         make(benchmark, folder)
-    kept = KeptSets(output / "sets")
+    kept = DatasetCache(output / "sets")
     sets = load_sets(
         benchmark,
         folder,

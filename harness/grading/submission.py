@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.assessment.verdict import judged
 from harness.grading.context import Bench, Model, split_counts
-from harness.grading.evidence import checkpoint, opened, originals, printable_path, reference_nets
+from harness.grading.evidence import checkpoint, opened, originals, reference_nets
 from harness.grading.models import opened_models
 from harness.intake.discovery import discover
-from harness.intake.matching import Found, Place, assign
+from harness.intake.matching import CheckpointSlot, IdentifiedModel, assign
 from harness.networks.system import environment
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
+from harness.records.text import storable
 from harness.storage.hashing import array_hash
 from harness.storage.results import safe_name, write_text
 
@@ -67,7 +68,7 @@ def _graded(submission: Submission, bench: Bench, scratch: Path) -> Record:
     ]
     classes = bench.benchmark.classes
     places = assign(
-        [Found(m.candidate, m.key or m.candidate.path, m.width) for m in models],
+        [IdentifiedModel(m.candidate, m.key or m.candidate.path, m.width) for m in models],
         classes,
         bench.benchmark.checkpoints,
     )
@@ -96,7 +97,7 @@ def _is_unnamed_badnet(model: Model, bench: Bench) -> bool:
     )
 
 
-def _stand_in_notes(places: list[Place]) -> Iterator[str]:
+def _stand_in_notes(places: list[CheckpointSlot]) -> Iterator[str]:
     for place in places:
         if place.named_points is not None and place.drop_points is not None:
             yield (
@@ -121,7 +122,7 @@ def _record(name: str, bench: Bench, verdict: tuple[Status, str | None]) -> Reco
     status, reason = verdict
     return Record(
         schema_version=SCHEMA_VERSION,
-        submission=printable_path(name),
+        submission=storable(name),
         status=status,
         reason=reason,
         dataset=DatasetIdentity(
@@ -158,7 +159,7 @@ def _storable(record: Record) -> Record:
 
 def _as_text(value: Any) -> Any:
     if isinstance(value, str):
-        return printable_path(value)
+        return storable(value)
     if isinstance(value, dict):
         return {_as_text(key): _as_text(item) for key, item in value.items()}
     return [_as_text(item) for item in value] if isinstance(value, list | tuple) else value

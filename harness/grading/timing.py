@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.grading.context import Model
-from harness.grading.evidence import printable_path
 from harness.grading.models import foreign_job, read
 from harness.inference.latency import THROUGHPUT_BATCH, measure
 from harness.inference.sandboxed import foreign_model
@@ -21,6 +20,8 @@ from harness.networks.system import processors
 from harness.records.errors import SubmissionError
 from harness.records.predictions import Stream, compose_goodnet, encode_scores
 from harness.records.record import Candidate, Checkpoint, Timing
+from harness.records.text import storable
+from harness.records.traversal import artifacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,14 +40,11 @@ def timed(record: Record, folder: Path, bench: Bench) -> Record:
     """
     bench.progress.stage(record.submission, "timing")
     candidates = {
-        printable_path(c.path): c for c in discover(folder, bench.benchmark.checkpoints).candidates
+        storable(c.path): c for c in discover(folder, bench.benchmark.checkpoints).candidates
     }
-    artifacts = [
-        a for c in record.checkpoints for a in (c.artifact, c.goodnet_artifact) if a is not None
-    ]
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
         models = {}
-        for index, artifact in enumerate(artifacts):
+        for index, artifact in enumerate(artifacts(record)):
             model = Model(candidates.get(artifact.path, _NO_CANDIDATE))
             with suppress(SubmissionError):
                 read(model, folder, Path(scratch) / str(index), bench)

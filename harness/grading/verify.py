@@ -6,13 +6,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.execution.progress import shown_progress
-from harness.grading.batch import Batch, Setup
+from harness.execution.progress import show_progress
+from harness.grading.batch import Batch, WorkerConfig
 from harness.grading.context import Options
 from harness.grading.setup import prepare
 from harness.intake.entries import Entry
-from harness.output.leaderboard.columns import one_line
 from harness.records.errors import HarnessError
+from harness.records.text import one_line
+from harness.records.traversal import checkpoint_name
 from harness.storage.results import Store
 
 if TYPE_CHECKING:
@@ -21,28 +22,27 @@ if TYPE_CHECKING:
     from harness.records.record import Checkpoint, Record
 
 
-def verification(
-    results: Path, submission: str, path: Path, benchmark: tuple[str, Path | None]
+def verify_record(
+    results: Path, submission: str, path: Path, dataset: str, badnet: Path | None
 ) -> tuple[list[str], bool]:
     """A line for each figure that was compared, and whether all are the stored ones.
 
-    ``benchmark``: dataset and, optionally, the BadNet's weights. Raises HarnessError where
-    there is no such record, or it was made on other data.
+    Raises HarnessError where there is no such record, or it was made on other data.
     """
     records = {record.submission: record for record in Store(results).records()}
     if submission not in records:
         raise HarnessError(f"{results}: no record of {one_line(submission)!r} in it")
     stored = records[submission]
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch, shown_progress() as display:
-        setup = Setup(*benchmark, Path(scratch), Options(timing=False))
-        bench = prepare(*benchmark, Path(scratch), setup.options, display)
+    with tempfile.TemporaryDirectory(prefix="harness-") as scratch, show_progress() as display:
+        config = WorkerConfig(dataset, badnet, Path(scratch), Options(timing=False))
+        bench = prepare(dataset, badnet, Path(scratch), config.options, display)
         arrays = {name: labeled.sha256 for name, labeled in bench.sets.items()}
         if arrays != stored.dataset.arrays:
             raise HarnessError(
                 f"{results}: {one_line(submission)} was graded on other data "
                 f"({stored.dataset.name}, {stored.dataset.split}); name it with --dataset"
             )
-        batch = Batch([Entry(name=submission, path=path)], setup, bench)
+        batch = Batch([Entry(name=submission, path=path)], config, bench)
         batch.grade(display, 1)
     if batch.problems:
         raise HarnessError(batch.problems[0])
@@ -56,7 +56,7 @@ def _compared(stored: Record, again: Record) -> Iterator[tuple[str, bool]]:
     found = {c.drop_points: c for c in again.checkpoints}
     for checkpoint in stored.checkpoints:
         points = checkpoint.drop_points
-        name = "X = ?" if points is None else f"X = {points:g}"
+        name = checkpoint_name(points)
         other = found.get(points)
         yield _line(f"{name}: files", _files(checkpoint), other and _files(other))
         yield _line(f"{name}: counts of B'", checkpoint.repaired, other and other.repaired)

@@ -22,7 +22,7 @@ import numpy as np
 
 from harness.inference.known_network import NetAnswers, known_network_answers
 from harness.networks.deepid import PREDICTION_BATCH, Weights, forward_batches
-from harness.networks.numpy_head import SAMPLE, Caller, in_blocks
+from harness.networks.numpy_head import SAMPLE, TailClassifier, in_blocks
 from harness.records.predictions import encode_scores
 from harness.storage.hashing import array_hash
 from harness.storage.results import replaced_file, require_known
@@ -236,7 +236,7 @@ def _set_answers(
     def of_used(block: slice) -> np.ndarray:
         return maps[block] if used.all() else maps[block][..., used]
 
-    caller = Caller(moved(weights, come_from, channels), of_used(slice(0, SAMPLE)))
+    caller = TailClassifier(moved(weights, come_from, channels), of_used(slice(0, SAMPLE)))
     calls = in_blocks(lambda block: caller.calls(of_used(block)), len(maps))
     encoded = np.concatenate([call.class_ids for call in calls]).astype(np.uint16)
     doubtful = np.flatnonzero(np.concatenate([call.doubtful for call in calls]))

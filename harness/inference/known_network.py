@@ -18,6 +18,7 @@ from harness.networks.deepid import Weights, forward_batches, weight_shapes
 from harness.networks.weight_files import FORMATS
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.predictions import encode_scores
+from harness.records.text import join_lines
 from harness.sandbox import launch
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store, StoredAnswers
@@ -35,7 +36,7 @@ FAILURE_STATUS = {"timed_out": Status.TIMED_OUT, "bad_reply": Status.REJECTED}
 
 
 @dataclass(frozen=True, slots=True)
-class Inspected:
+class ModelInspection:
     """What a file is: ``weights`` of the known network, or None and where it ``differs``."""
 
     format: str
@@ -59,10 +60,10 @@ class NetAnswers:
 # --- what is it? ------------------------------------------------------------------------------
 
 
-def inspect(staged: Staged, format_hint: str, classes: int, *, sandboxed: bool) -> Inspected:
+def inspect(staged: Staged, format_hint: str, classes: int, *, sandboxed: bool) -> ModelInspection:
     """Read a staged file in the extractor child. Raises SubmissionError(REJECTED)."""
     if format_hint in ("savedmodel", "program"):
-        return Inspected(format_hint, None, f"a {format_hint}")
+        return ModelInspection(format_hint, None, f"a {format_hint}")
     inside = f"/submission/{staged.path.name}"
     try:
         with launch.start(
@@ -85,10 +86,10 @@ def inspect(staged: Staged, format_hint: str, classes: int, *, sandboxed: bool) 
         ) from None
     if verdict == worker.VERDICT_KNOWN:
         weights = _as_arrays(payload, channels, classes)
-        return Inspected(FORMATS[format_index], weights, None)
-    reason = printable(payload.decode(errors="replace"))
+        return ModelInspection(FORMATS[format_index], weights, None)
+    reason = join_lines(payload)
     if verdict == worker.VERDICT_FOREIGN:
-        return Inspected(FORMATS[format_index], None, reason)
+        return ModelInspection(FORMATS[format_index], None, reason)
     raise SubmissionError(Status.REJECTED, reason)
 
 
@@ -113,11 +114,6 @@ def badnet_weights(path: Path, classes: int) -> Weights:
     if inspected.weights is None:
         raise HarnessError(f"{path}: not a BadNet of the known network ({inspected.differs})")
     return inspected.weights
-
-
-def printable(text: str) -> str:
-    """One line of text from a child, without control characters."""
-    return "".join(c if c.isprintable() else " " for c in text).strip()
 
 
 def _total_bytes(channels: int, classes: int) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.networks.tensorflow import import_tensorflow
 from harness.records.predictions import encode_labels, encode_scores
+from harness.records.text import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +59,7 @@ def load_model(submitted: Submitted, classes: int, pixel_scale: float) -> Predic
     except UnusableModelError:
         raise
     except Exception as error:  # noqa: BLE001 - Keras raises anything
-        raise UnusableModelError(f"cannot be loaded: {_one_line(error)}") from None
+        raise UnusableModelError(f"cannot be loaded: {describe_error(error)}") from None
     return _Model(forward, classes, pixel_scale)
 
 
@@ -196,7 +197,7 @@ class _Model:
                 self._function = _traced(self._forward, images.dtype, self._scale)
             outputs = np.asarray(_only_output(self._function(batch)))
         except Exception as error:  # noqa: BLE001 - submitted layers raise anything
-            raise UnusableModelError(f"fails on images: {_one_line(error)}") from None
+            raise UnusableModelError(f"fails on images: {describe_error(error)}") from None
         if len(outputs) != len(batch):
             raise UnusableModelError(f"gives {len(outputs)} answers for {len(batch)} images")
         return outputs[: len(images)]
@@ -221,7 +222,7 @@ class _Program:
         try:
             answers = np.asarray(self._function(images.copy()))
         except Exception as error:  # noqa: BLE001 - submitted code raises anything
-            raise UnusableModelError(f"predict() fails: {_one_line(error)}") from None
+            raise UnusableModelError(f"predict() fails: {describe_error(error)}") from None
         if answers.size != len(images):
             raise UnusableModelError(
                 f"predict() gives {answers.size} labels for {len(images)} images"
@@ -249,7 +250,7 @@ def _imported(path: Path) -> ModuleType:
     try:
         specification.loader.exec_module(module)
     except Exception as error:  # noqa: BLE001 - submitted code raises anything
-        raise UnusableModelError(f"cannot be imported: {_one_line(error)}") from None
+        raise UnusableModelError(f"cannot be imported: {describe_error(error)}") from None
     return module
 
 
@@ -260,8 +261,3 @@ def _only_output(outputs: Any) -> Any:
             raise UnusableModelError(f"has {len(values)} outputs; expected one")
         outputs = values[0]
     return outputs
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}"

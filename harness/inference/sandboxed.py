@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.datasets.hdf5 import let_go
+from harness.datasets.hdf5 import release_pages
 from harness.inference import worker
-from harness.inference.known_network import FAILURE_STATUS, WORKER, NetAnswers, printable
+from harness.inference.known_network import FAILURE_STATUS, WORKER, NetAnswers
 from harness.networks.system import processors
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Stream, deal_streams, gather
 from harness.records.record import Probe
+from harness.records.text import join_lines
 from harness.sandbox import launch
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ PROBE_IMAGES = 512
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignJob:
+class SandboxedRun:
     """Which model to run and under which limits."""
 
     staged: Staged
@@ -64,7 +65,7 @@ class _Total:
 
 
 def foreign_answers(
-    job: ForeignJob,
+    job: SandboxedRun,
     sets: Mapping[str, LabeledSet],
     seed: int,
     progress: Callable[[int], None] | None = None,
@@ -122,7 +123,7 @@ class Repeats:
         )
 
 
-def asked_again(job: ForeignJob, sets: Mapping[str, LabeledSet], seed: int) -> Repeats:
+def asked_again(job: SandboxedRun, sets: Mapping[str, LabeledSet], seed: int) -> Repeats:
     """Ask a fresh worker about a random subset twice, in another order, once perturbed."""
     rng = np.random.default_rng(seed)
     subset = _random_subset(sets, rng)
@@ -152,7 +153,7 @@ def _second_mentions(twice: np.ndarray) -> np.ndarray:
     return second
 
 
-class ForeignModel:
+class SandboxedModel:
     """A running worker with a submitted model in it."""
 
     def __init__(self, child: launch.Child) -> None:
@@ -181,11 +182,11 @@ class ForeignModel:
 
 @contextmanager
 def foreign_model(
-    job: ForeignJob,
+    job: SandboxedRun,
     stream: Stream,
     sets: Mapping[str, LabeledSet],
     noise: np.ndarray | None = None,
-) -> Iterator[ForeignModel]:
+) -> Iterator[SandboxedModel]:
     """Start a worker on a stream of images; turns its failures into SubmissionError.
 
     ``noise`` (one row of grey levels for each image) is added to the pixels.
@@ -204,7 +205,7 @@ def foreign_model(
             limits=job.limits,
             sandboxed=job.sandboxed,
         ) as child:
-            yield ForeignModel(child)
+            yield SandboxedModel(child)
     except launch.ChildFailure as failure:
         raise _attributed(failure) from None
     finally:
@@ -240,7 +241,7 @@ def _stream_file(
                 indices = stream.indices[chosen]
                 for colour in range(shape[-1]):  # planes are how a data file holds them
                     images[chosen, ..., colour] = labeled.images[..., colour][indices]
-                let_go(labeled.images)  # the worker has its copy
+                release_pages(labeled.images)  # the worker has its copy
             if noise is not None:
                 images[:] = np.clip(images.astype(np.float32) + noise, 0, 255)
             del images  # a mapping that is still looked at cannot be closed
@@ -248,7 +249,8 @@ def _stream_file(
 
 
 def _attributed(failure: launch.ChildFailure) -> SubmissionError:
-    said = printable(failure.output.strip().splitlines()[-1]) if failure.output.strip() else ""
+    lines = failure.output.strip().splitlines()
+    said = join_lines(lines[-1]) if lines else ""
     if failure.kind == "exited" and failure.exit_code == worker.EXIT_REJECTED:
         return SubmissionError(Status.REJECTED, said[:400] or "cannot be loaded")
     status = FAILURE_STATUS.get(failure.kind, Status.CRASHED)

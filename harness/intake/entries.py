@@ -14,6 +14,7 @@ from harness.intake.discovery import MAX_ENTRIES
 from harness.intake.lms_archives import bulk_folder, refusal
 from harness.intake.unpacking import SUFFIXES, is_archive, unpack, without_suffix
 from harness.records.errors import HarnessError
+from harness.records.text import storable
 from harness.storage.results import safe_name
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 def _name(path: Path) -> str:
     name = path.resolve().name
     name = name if path.is_dir() else without_suffix(name)
-    return name.encode("utf-8", "replace").decode()
+    return storable(name)
 
 
 def folder_of(entry: Entry, scratch: Path) -> Path:

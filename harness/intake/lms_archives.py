@@ -19,11 +19,11 @@ from harness.intake.unpacking import (
     Unpacked,
     is_archive,
     members,
-    printable,
     safe_parts,
     without_suffix,
 )
 from harness.records.errors import HarnessError, Status, SubmissionError
+from harness.records.text import one_line
 from harness.sandbox import launch
 from harness.storage.hashing import file_hash
 from harness.storage.results import safe_name
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-Place = tuple[str, tuple[str, ...]]
+CheckpointSlot = tuple[str, tuple[str, ...]]
 """The submission that a file belongs to, and where in it."""
 
 _REASON_BYTES = 1000
@@ -70,7 +70,7 @@ def refusal(path: Path) -> SubmissionError | None:
     if not said.is_file():
         return None
     with said.open("rb") as file:
-        return SubmissionError(Status.REJECTED, printable(file.read(_REASON_BYTES), _REASON_BYTES))
+        return SubmissionError(Status.REJECTED, one_line(file.read(_REASON_BYTES)))
 
 
 def _refusal_path(path: Path) -> Path:
@@ -121,7 +121,7 @@ def _unpack_each(archive: Path, into: Path) -> dict[str, str]:
     return refused
 
 
-def layout(names: Sequence[str]) -> list[Place | None]:
+def layout(names: Sequence[str]) -> list[CheckpointSlot | None]:
     """Where each file of a download belongs; None for what belongs to no submission."""
     parts = _unwrapped([safe_parts(name) for name in names])
     if all(len(p) <= 1 for p in parts) and all(_CANVAS.fullmatch(p[0]) for p in parts if p):
@@ -138,7 +138,7 @@ def _unwrapped(parts: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return [p[1:] for p in parts]
 
 
-def _place(parts: tuple[str, ...], tops: set[str]) -> Place | None:
+def _place(parts: tuple[str, ...], tops: set[str]) -> CheckpointSlot | None:
     if len(parts) > 1:
         return parts[0], parts[1:]
     if not parts or not is_archive(parts[0]):
@@ -147,7 +147,7 @@ def _place(parts: tuple[str, ...], tops: set[str]) -> Place | None:
     return (parts[0] if stem in tops else stem), parts
 
 
-def _canvas(parts: Sequence[tuple[str, ...]]) -> list[Place | None]:
+def _canvas(parts: Sequence[tuple[str, ...]]) -> list[CheckpointSlot | None]:
     """One child for each student; of an archive handed in again, the last one."""
     found = [_CANVAS.fullmatch(p[0]) if p else None for p in parts]
     late = {(m["student"], m["user"]) for m in found if m and m["late"]}
@@ -172,7 +172,7 @@ def _original(name: str) -> tuple[str, int]:
     return (stem[: again.start()] + name[len(stem) :], int(again[1])) if again else (name, 0)
 
 
-def _canvas_place(match: re.Match[str], late: set[tuple[str, str]]) -> Place:
+def _canvas_place(match: re.Match[str], late: set[tuple[str, str]]) -> CheckpointSlot:
     student, user = match["student"], match["user"]
     mark = "_LATE" if (student, user) in late else ""
     return f"{student}{mark}_{user}", (match["file"] or match["page"],)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class IdentifiedModel:
     """A candidate after it was opened: ``identity`` tells equal models, ``width`` their outputs
     (0: labels; None: it failed and could not be asked).
     """
@@ -29,7 +29,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CheckpointSlot:
     """One X with the candidates that fill it. ``named_points`` is what the file name says when
     the model stands in for another X.
     """
@@ -40,18 +40,20 @@ class Place:
     named_points: float | None = None
 
 
-def assign(found: Sequence[Found], classes: int, required: Sequence[float]) -> list[Place]:
+def assign(
+    found: Sequence[IdentifiedModel], classes: int, required: Sequence[float]
+) -> list[CheckpointSlot]:
     """Return the places in order of X, unknown last. Raises SubmissionError when ambiguous."""
     roles = {item.candidate.path: _role(item, found, classes) for item in found}
     points = {item.candidate.drop_points for item in found}
     places = [
-        Place(x, _only(found, roles, "repaired", x), _only(found, roles, "goodnet", x))
+        CheckpointSlot(x, _only(found, roles, "repaired", x), _only(found, roles, "goodnet", x))
         for x in sorted(points, key=lambda x: (x is None, x or 0.0))
     ]
     return sorted(_with_stand_ins(places, required), key=_order)
 
 
-def _role(item: Found, found: Iterable[Found], classes: int) -> str:
+def _role(item: IdentifiedModel, found: Iterable[IdentifiedModel], classes: int) -> str:
     hint = item.candidate.role
     if item.width is None or item.candidate.explicit:
         return hint or "repaired"
@@ -66,7 +68,7 @@ def _role(item: Found, found: Iterable[Found], classes: int) -> str:
 
 
 def _only(
-    found: Iterable[Found], roles: dict[str, str], role: str, points: float | None
+    found: Iterable[IdentifiedModel], roles: dict[str, str], role: str, points: float | None
 ) -> Candidate | None:
     fitting = [
         item
@@ -84,19 +86,21 @@ def _only(
     return fitting[0].candidate if fitting else None
 
 
-def _with_stand_ins(places: list[Place], required: Sequence[float]) -> list[Place]:
+def _with_stand_ins(
+    places: list[CheckpointSlot], required: Sequence[float]
+) -> list[CheckpointSlot]:
     """Let a model saved at a nearby X (5 for 4) stand in for a required X that is missing."""
     missing = [x for x in required if x not in {place.drop_points for place in places}]
     extras = [p for p in places if p.drop_points is not None and p.drop_points not in required]
     for x in missing:
         near = [p for p in extras if p.drop_points is not None and abs(p.drop_points - x) <= x / 2]
         if len(near) == 1:
-            places[places.index(near[0])] = Place(
+            places[places.index(near[0])] = CheckpointSlot(
                 x, near[0].repaired, near[0].goodnet, near[0].drop_points
             )
             extras.remove(near[0])
     return places
 
 
-def _order(place: Place) -> tuple[bool, float]:
+def _order(place: CheckpointSlot) -> tuple[bool, float]:
     return place.drop_points is None, place.drop_points or 0.0

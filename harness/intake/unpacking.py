@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from harness.intake import archive_reader
 from harness.intake.discovery import MAX_DEPTH, MAX_ENTRIES, MAX_MODEL_BYTES
 from harness.records.errors import HarnessError, Status, SubmissionError
+from harness.records.text import one_line
 from harness.sandbox import launch
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _SUBMISSION_LIMITS = launch.Limits(
     start_seconds=60, wall_seconds=300, cpu_seconds=300, memory_bytes=512 << 20
 )
 _MAX_NAME_BYTES = 255
+_SHOWN_CHARACTERS = 120  # of a name or reason from an archive
 _DRIVE = re.compile(r"[A-Za-z]:")
 _REFUSED = {
     archive_reader.LINK: "a link; hand in the file itself",
@@ -71,7 +73,9 @@ class Member:
             if kind == archive_reader.END:
                 return
             if kind != archive_reader.FILE:
-                raise rejected(self.name, f"damaged ({printable(content)}); pack it again")
+                raise rejected(
+                    self.name, f"damaged ({one_line(content, _SHOWN_CHARACTERS)}); pack it again"
+                )
             yield content
 
 
@@ -103,7 +107,7 @@ def _next(child: launch.Child) -> Member | None:
     if kind == archive_reader.END:
         return None
     if kind == archive_reader.BROKEN:
-        raise _unreadable(printable(text))
+        raise _unreadable(one_line(text, _SHOWN_CHARACTERS))
     return Member(text.decode("utf-8", "surrogateescape"), kind, child)
 
 
@@ -166,7 +170,9 @@ class Unpacked:
         folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
         spelled, taken = self._spelled.get(folded, (name, False))
         if spelled != name:
-            raise rejected(name, f"differs from {printable(spelled)} only by case or accents")
+            raise rejected(
+                name, f"differs from {one_line(spelled, _SHOWN_CHARACTERS)} only by case or accents"
+            )
         if taken or (is_file and folded in self._spelled):
             raise rejected(name, "twice in the archive")
         self._spelled[folded] = (name, is_file)
@@ -203,17 +209,9 @@ def safe_parts(name: str) -> tuple[str, ...]:
     return parts
 
 
-def printable(text: str | bytes, shown: int = 120) -> str:
-    """A stranger's text as a short line without control characters or undecodable bytes."""
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "replace")
-    line = "".join(c if c.isprintable() else "?" for c in text)
-    return line if len(line) <= shown else f"{line[:shown]}..."
-
-
 def rejected(name: str, what: str) -> SubmissionError:
     """The submission's fault, about one file in its archive."""
-    return SubmissionError(Status.REJECTED, f"{printable(name)}: {what}")
+    return SubmissionError(Status.REJECTED, f"{one_line(name, _SHOWN_CHARACTERS)}: {what}")
 
 
 def _limits(what: str) -> SubmissionError:

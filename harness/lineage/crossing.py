@@ -11,21 +11,23 @@ from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING
 
-from harness.records.findings import Crossing
+from harness.records.findings import ThresholdMargin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.records.findings import Step, Steps
+    from harness.records.findings import NeighbouringSteps, Step
     from harness.records.record import Counts
 
 
-def crossing(badnet: Counts, repaired: Counts, steps: Steps | None, points: float) -> Crossing:
+def crossing(
+    badnet: Counts, repaired: Counts, steps: NeighbouringSteps | None, points: float
+) -> ThresholdMargin:
     """Losses and margins of one checkpoint; counts are those on the validation split."""
     lost = badnet.clean_correct - repaired.clean_correct
     needed = images_needed(points, badnet.clean_total)
     needed_relative = images_needed(points, badnet.clean_correct)
-    return Crossing(
+    return ThresholdMargin(
         lost=lost,
         needed=needed,
         needed_relative=needed_relative,
@@ -54,7 +56,7 @@ def first_crossing(correct: Sequence[int], images: int, points: float) -> int | 
     return next((step for step in steps if correct[0] - correct[step] >= needed), None)
 
 
-def follows_relative_rule(found: Crossing) -> bool:
+def follows_relative_rule(found: ThresholdMargin) -> bool:
     """Whether this is the first step by the relative rule and none yet by the lab's."""
     too_early = found.lost < found.needed
     before = found.lost_before

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.records.findings import Breach, Contract
+from harness.records.findings import GoodNetRule, RuleViolation
 from harness.records.predictions import decode
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ EXAMPLES = 3
 
 def contract(
     goodnet: Encoded, badnet: Encoded, repaired: Encoded | None, classes: int, width: int
-) -> Contract:
+) -> GoodNetRule:
     """Compare a submitted G's encoded answers with the rule, over the sets they share.
 
     Without a B' only this much is known: G must answer B's class or N+1.
@@ -31,7 +31,7 @@ def contract(
     }
     broken = {name: np.flatnonzero(given[name] != expected[name]) for name in given}
     examples = [
-        Breach(
+        RuleViolation(
             set=name,
             image=int(image),
             expected=int(expected[name][image]),
@@ -42,7 +42,7 @@ def contract(
     ]
     answers = np.concatenate(list(given.values()))
     outside = answers[answers > classes]
-    return Contract(
+    return GoodNetRule(
         against="B" if repaired is None else "B and B'",
         width=width,
         images=len(answers),

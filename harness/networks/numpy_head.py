@@ -42,7 +42,7 @@ _blas_lock = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
+class ClassCalls:
     """Classes of a block of images (N, int64) and which of them are ``doubtful`` (N, bool)."""
 
     class_ids: np.ndarray
@@ -128,7 +128,7 @@ def tolerance(unit: float, magnitude: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum(unit * magnitude, _SOFTMAX_RESOLUTION))
 
 
-class Caller:
+class TailClassifier:
     """Calls classes from ``pool_3`` maps with one network's tail."""
 
     def __init__(self, weights: Mapping[str, np.ndarray], sample: np.ndarray) -> None:
@@ -137,7 +137,7 @@ class Caller:
         self.unit = rounding(self.single, self.double, sample)
 
     @np.errstate(over="ignore", invalid="ignore")
-    def calls(self, features: np.ndarray) -> Calls:
+    def calls(self, features: np.ndarray) -> ClassCalls:
         """Classes of a block of maps (N x 5 x 4 x channels)."""
         hidden = self.single.hidden(features)
         magnitude = self.single.magnitude(hidden)
@@ -149,7 +149,7 @@ class Caller:
         rows = np.flatnonzero(close & ~doubtful)
         if len(rows):
             class_ids[rows], doubtful[rows] = self._summed_again(features[rows])
-        return Calls(class_ids, doubtful)
+        return ClassCalls(class_ids, doubtful)
 
     def _summed_again(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Classes in double precision (N), and which the network's rounding could decide (N)."""

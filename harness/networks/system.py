@@ -6,7 +6,7 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from harness import __version__
+from harness.records.version import __version__
 
 
 def environment() -> dict[str, str]:

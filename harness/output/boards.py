@@ -45,7 +45,7 @@ def write_boards(
     are no records.
     """
     stored = Store(results).records()
-    records = counting(stored, people, attempts)
+    records = shown_records(stored, people, attempts)
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
     found = standings([record.submission for record in stored], people) if people else {}
@@ -56,14 +56,14 @@ def write_boards(
     return Shown(records, found, note)
 
 
-def counting(
+def shown_records(
     records: Sequence[Record], people: Sequence[Person], attempts: Which
 ) -> Sequence[Record]:
     """Those of the records that are shown."""
     return chosen(records, people, attempts) if people else records
 
 
-def as_text(results: Path, records: Sequence[Record], found: Standings) -> str:
+def board_text(results: Path, records: Sequence[Record], found: Standings) -> str:
     """The board of some records, for a terminal."""
     return text.render(_board(results, records, found))
 

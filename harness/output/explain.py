@@ -20,15 +20,17 @@ from harness.assessment.statistics import (
 )
 from harness.assessment.verdict import judged_again
 from harness.assessment.views import instructor_view, student_view
-from harness.output.leaderboard.columns import ABSENT, one_line, percent
+from harness.output.leaderboard.columns import ABSENT, percent
 from harness.records.errors import HarnessError
+from harness.records.text import one_line
+from harness.records.traversal import checkpoint_name, located_diagnoses
 from harness.storage.results import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from harness.records.findings import Comparison, Diagnosis, OriginalCounts, SplitOriginals
+    from harness.records.findings import Comparison, OriginalCounts, SplitOriginals
     from harness.records.record import Checkpoint, Counts, Record, SplitCounts
 
 _ANSWERS = {True: "yes", False: "NO", None: "?"}
@@ -183,35 +185,26 @@ def _checks(record: Record) -> Iterator[str]:
     for check in record.checks:
         yield f"  {_ANSWERS[check.passed]:>3}  {check.reason}"
     for checkpoint in record.checkpoints:
+        name = checkpoint_name(checkpoint.drop_points)
         if checkpoint.reason:
-            yield f"   NO  {_x(checkpoint)}: {checkpoint.status.value}: {checkpoint.reason}"
+            yield f"   NO  {name}: {checkpoint.status.value}: {checkpoint.reason}"
         for check in checkpoint.checks:
-            yield f"  {_ANSWERS[check.passed]:>3}  {_x(checkpoint)}, {check.name}: {check.reason}"
+            yield f"  {_ANSWERS[check.passed]:>3}  {name}, {check.name}: {check.reason}"
 
 
 def _diagnoses(record: Record) -> Iterator[str]:
-    for checkpoint in record.checkpoints:
-        for found in checkpoint.diagnoses:
-            yield _diagnosed(_x(checkpoint), found)
-    for found in record.diagnoses:
-        yield _diagnosed("submission", found)
-
-
-def _diagnosed(where: str, found: Diagnosis) -> str:
-    return f"  {where}: {found.code}: {found.explanation}"
-
-
-def _x(checkpoint: Checkpoint) -> str:
-    return "X unknown" if checkpoint.drop_points is None else f"X = {checkpoint.drop_points:g}"
+    for place, found in located_diagnoses(record):
+        yield f"  {place}: {found.code}: {found.explanation}"
 
 
 def _pairs(record: Record) -> Iterator[str]:
     for checkpoint in record.checkpoints:
         for pair in checkpoint.paired:
+            name = checkpoint_name(checkpoint.drop_points)
             net = "B'" if pair.net == "repaired" else "G"
             yield (
-                f"  {_x(checkpoint)}, {net} on {pair.set}: {pair.only_submission} images only "
-                f"this one gets right, {pair.only_reference} only the reference, of "
+                f"  {name}, {net} on {pair.set}: {pair.only_submission} images only this "
+                f"one gets right, {pair.only_reference} only the reference, of "
                 f"{pair.images}; p = {pair.p_value:.3g}"
             )
 
@@ -250,7 +243,7 @@ def advice(record: Record) -> Iterator[str]:
         yield f"+{points:g} points ({title}): {reason}"
     for checkpoint in record.checkpoints:
         if checkpoint.required and (line := _next_step(checkpoint)):
-            yield f"{_x(checkpoint)}: {line}"
+            yield f"{checkpoint_name(checkpoint.drop_points)}: {line}"
 
 
 def _next_step(checkpoint: Checkpoint) -> str | None:

@@ -15,6 +15,11 @@ class Status(StrEnum):
     NOT_GRADED = "not_graded"
     HARNESS_ERROR = "harness_error"
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is no fault of the submission, and so no grade of it either."""
+        return self in (Status.NOT_GRADED, Status.HARNESS_ERROR)
+
 
 class HarnessError(Exception):
     """Ours, the user's or the machine's fault: one line that says which file and what to do."""

@@ -81,7 +81,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Steps:
+class NeighbouringSteps:
     """The steps around a checkpoint in its own ``order``; ``reason`` says why one is unknown."""
 
     order: str | None = None
@@ -91,7 +91,7 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Crossing:
+class ThresholdMargin:
     """Clean validation images lost against what X asks for.
 
     ``needed`` is the smallest loss of at least X points of all images (the lab's rule),
@@ -151,7 +151,7 @@ class SplitOriginals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Breach:
+class RuleViolation:
     """One image on which a submitted G breaks the GoodNet rule; ``image`` is its index."""
 
     set: str
@@ -161,7 +161,7 @@ class Breach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contract:
+class GoodNetRule:
     """A submitted G against the GoodNet rule, per image over all four sets.
 
     ``against`` says what the rule was computed from: ``B and B'``, or ``B`` alone where no B'
@@ -178,11 +178,11 @@ class Contract:
     outside: int
     outside_label: int | None
     as_repaired: int | None
-    examples: tuple[Breach, ...] = ()
+    examples: tuple[RuleViolation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paired:
+class McNemarResult:
     """McNemar's exact test against the reference's net for the same X on the same images.
 
     ``net`` is repaired or goodnet, ``set`` test (an image is won by its own class) or bd_test
@@ -236,7 +236,7 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loss:
+class Deduction:
     """Points of a rubric item that were not given, and why."""
 
     points: float
@@ -244,7 +244,7 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Points:
+class ItemScore:
     """One rubric item: ``points`` of ``maximum`` (None: hidden); ``losses`` add up to the rest."""
 
     item: str
@@ -252,6 +252,6 @@ class Points:
     kind: str
     maximum: float
     points: float | None
-    losses: tuple[Loss, ...] = ()
+    losses: tuple[Deduction, ...] = ()
     override: Override | None = None
     uses_test: bool = False

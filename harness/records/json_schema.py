@@ -27,7 +27,7 @@ def record_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, "title": title, **schema, "$defs": definitions}
 
 
-def rendered() -> str:
+def schema_text() -> str:
     """The schema as the text of ``docs/record.schema.json``."""
     return json.dumps(record_schema(), indent=2, ensure_ascii=False) + "\n"
 

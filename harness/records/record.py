@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from harness.records.errors import Status
 from harness.records.findings import (
     Comparison,
-    Contract,
-    Crossing,
     Diagnosis,
+    GoodNetRule,
+    ItemScore,
     Lineage,
+    McNemarResult,
+    NeighbouringSteps,
     Override,
-    Paired,
-    Points,
     SplitOriginals,
-    Steps,
+    ThresholdMargin,
 )
 
 if TYPE_CHECKING:
@@ -268,13 +268,13 @@ class Checkpoint:
     checks: tuple[Check, ...] = ()
     named_points: float | None = None
     lineage: Lineage | None = None
-    steps: Steps | None = None
-    crossing: Crossing | None = None
+    steps: NeighbouringSteps | None = None
+    crossing: ThresholdMargin | None = None
     scaled_clean_correct: int | None = None
     repaired_originals: SplitOriginals | None = None
     goodnet_originals: SplitOriginals | None = None
-    contract: Contract | None = None
-    paired: tuple[Paired, ...] = ()
+    contract: GoodNetRule | None = None
+    paired: tuple[McNemarResult, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
 
 
@@ -327,7 +327,7 @@ class Record:
     claims: tuple[Comparison, ...] = ()
     published: tuple[Comparison, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
-    points: tuple[Points, ...] = ()
+    points: tuple[ItemScore, ...] = ()
     overrides: tuple[Override, ...] = ()
     hidden: tuple[str, ...] = ()
     fingerprint: str | None = None

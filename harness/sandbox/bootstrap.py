@@ -1,6 +1,6 @@
 """The first thing that runs in every child: it gives up what the child must not have.
 
-Started as ``python -I -B confined.py PACKAGES LIMITS FILTER_FD SCRIPT REQUEST_FD REPLY_FD ...``.
+Started as ``python -I -B bootstrap.py PACKAGES LIMITS FILTER_FD SCRIPT REQUEST_FD REPLY_FD ...``.
 Limits are set here, after the start of the interpreter and before any line of the script, because
 a parent with threads cannot safely run code between fork and exec. One byte on the reply pipe
 then says that all of it worked: whatever goes wrong before that byte is the harness's fault or the
@@ -54,7 +54,7 @@ def _limit(limits: str) -> None:
         try:
             resource.setrlimit(kind, (wanted, wanted))
         except (ValueError, OSError):
-            # macOS has some limits in name only; the guardian outside holds all the same.
+            # macOS has some limits in name only; the supervisor outside holds all the same.
             if sys.platform == "linux":
                 raise
 

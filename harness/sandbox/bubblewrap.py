@@ -25,7 +25,7 @@ SUBMISSION = "/submission"
 SCRATCH = "/tmp"  # noqa: S108 - a path inside the sandbox, where it is the child's own
 PACKAGES = Path(__file__).resolve().parents[2]
 
-_CONFINED = Path(__file__).with_name("confined.py").resolve()
+_BOOTSTRAP = Path(__file__).with_name("bootstrap.py").resolve()
 _SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/lib", "/lib32",
                      "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/alternatives")  # fmt: skip
 _DEVICES = ("/dev/null", "/dev/urandom")
@@ -74,7 +74,7 @@ def environment(home: str) -> dict[str, str]:
 def python_command(task: Task, *, filter_fd: int = -1) -> list[str]:
     """The command line that confines a child and runs the task's script in it."""
     limits = ",".join(f"{name}={value}" for name, value in task.rlimits.items())
-    confined = [str(_CONFINED), str(PACKAGES), limits, str(filter_fd)]
+    confined = [str(_BOOTSTRAP), str(PACKAGES), limits, str(filter_fd)]
     descriptors = map(str, task.descriptors)
     return [sys.executable, "-I", "-B", *confined, str(task.script), *descriptors, *task.arguments]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from harness.sandbox.supervisor import Guardian
+    from harness.sandbox.supervisor import Supervisor
 
     Pipes = tuple[FileIO, FileIO]  # requests to the child, replies from it
 
@@ -63,9 +63,9 @@ class Child:
     """A running child; used as a context manager, by one thread at a time."""
 
     def __init__(
-        self, guardian: Guardian, limits: Limits, pipes: Pipes, belongings: contextlib.ExitStack
+        self, supervisor: Supervisor, limits: Limits, pipes: Pipes, belongings: contextlib.ExitStack
     ) -> None:
-        self._guardian = guardian
+        self._supervisor = supervisor
         self._limits = limits
         self._requests, self._replies = pipes
         self._belongings = belongings
@@ -86,17 +86,17 @@ class Child:
     @property
     def output(self) -> str:
         """What the child printed: at most 64 kB, free of escapes, complete once it has ended."""
-        return self._guardian.printed.text
+        return self._supervisor.printed.text
 
     @property
     def peak_bytes(self) -> int:
         """The most memory seen in use, scratch folder included."""
-        return self._guardian.peak_bytes
+        return self._supervisor.peak_bytes
 
     @property
     def wall_seconds(self) -> float:
         """How long the child has lived."""
-        return (self._guardian.ended_at or time.monotonic()) - self._guardian.started_at
+        return (self._supervisor.ended_at or time.monotonic()) - self._supervisor.started_at
 
     def ask(
         self, request: bytes, reply_bytes: int, *, timeout_seconds: float | None = None
@@ -125,16 +125,16 @@ class Child:
         self._requests.close()
         if self._receive(1, time.monotonic() + timeout_seconds):
             raise self._stopped("bad_reply", "answered more than it was asked")
-        if self._guardian.verdict is not None:
+        if self._supervisor.verdict is not None:
             raise self._ended(0, 0)
 
     def _deadline(self, timeout_seconds: float | None) -> float:
         """Return the moment by which the next reply must be there."""
-        limits = [self._guardian.started_at + self._limits.wall_seconds]
+        limits = [self._supervisor.started_at + self._limits.wall_seconds]
         if timeout_seconds is not None:
             limits.append(time.monotonic() + timeout_seconds)
         if not self._replied:
-            limits.append(self._guardian.started_at + self._limits.start_seconds)
+            limits.append(self._supervisor.started_at + self._limits.start_seconds)
         return min(limits)
 
     def _send(self, request: bytes, deadline: float) -> None:
@@ -162,18 +162,18 @@ class Child:
         return bytes(received)
 
     def _stopped(self, kind: str, reason: str) -> ChildFailure:
-        """End the child and return the failure: this one, or what the guardian found before."""
-        self._guardian.kill(kind, reason)
-        self._guardian.ended.wait()
-        return self._failure(*self._guardian.verdict or (kind, reason))
+        """End the child and return the failure: this one, or what the supervisor found before."""
+        self._supervisor.kill(kind, reason)
+        self._supervisor.ended.wait()
+        return self._failure(*self._supervisor.verdict or (kind, reason))
 
     def _ended(self, received: int, expected: int) -> ChildFailure:
         """Return the failure of a child that closed its reply pipe too early."""
-        if not self._guardian.ended.wait(_CLOSING_SECONDS):
+        if not self._supervisor.ended.wait(_CLOSING_SECONDS):
             return self._stopped("bad_reply", "closed its reply pipe early")
-        if self._guardian.verdict is not None:
-            return self._failure(*self._guardian.verdict)
-        code = self._guardian.status
+        if self._supervisor.verdict is not None:
+            return self._failure(*self._supervisor.verdict)
+        code = self._supervisor.status
         if code < 0:
             return self._signalled(-code)
         if received:
@@ -182,7 +182,7 @@ class Child:
 
     def _signalled(self, number: int) -> ChildFailure:
         """Return the failure of a child that was ended by a signal not of our sending."""
-        if self._guardian.cpu_seconds > self._limits.cpu_seconds - 1:
+        if self._supervisor.cpu_seconds > self._limits.cpu_seconds - 1:
             reason = f"used up its {self._limits.cpu_seconds} seconds of processor time"
             return self._failure("timed_out", reason, signal=number)
         if number == signal.SIGKILL:
@@ -194,8 +194,8 @@ class Child:
         self, kind: str, reason: str, exit_code: int | None = None, signal: int | None = None
     ) -> ChildFailure:
         """Return the failure with what the child printed, unless it is not the child's at all."""
-        if self._guardian.error is not None:
-            raise HarnessError(f"lost sight of a child process: {self._guardian.error}")
+        if self._supervisor.error is not None:
+            raise HarnessError(f"lost sight of a child process: {self._supervisor.error}")
         return ChildFailure(kind, reason, exit_code=exit_code, signal=signal, output=self.output)
 
 

@@ -1,7 +1,7 @@
 """Run a script of ours on a stranger's files, in a process that can only answer bytes.
 
 Theory of operation. `start` opens three pipes: requests, replies, and whatever the child prints.
-A guardian thread starts bubblewrap, which builds new namespaces (no network, no other processes,
+A supervisor thread starts bubblewrap, which builds new namespaces (no network, no other processes,
 a file system of libraries, our two packages, the named files and a scratch folder in memory),
 drops all capabilities, loads a system call filter and starts Python on ``bootstrap.py``. That sets
 resource limits, forbids further programs, writes one byte, and becomes the script. From then on
@@ -15,7 +15,7 @@ looked at, so a failure is ours or the machine's: `HarnessError`. After it, the 
 child's: `ChildFailure`. Nothing that the child prints takes part in any decision.
 
 Without a sandbox (``sandboxed=False``, for one's own work) the same script runs with the same
-pipes, limits and guardian, in its own session, empty folder and clean environment. That stops
+pipes, limits and supervisor, in its own session, empty folder and clean environment. That stops
 accidents; it stops no attack.
 """
 
@@ -36,7 +36,7 @@ from typing import IO, TYPE_CHECKING
 from harness.records.errors import HarnessError
 from harness.sandbox import bootstrap, bubblewrap, process_tree, seccomp
 from harness.sandbox.child import Child, ChildFailure, Limits
-from harness.sandbox.supervisor import Bounds, Command, Guardian
+from harness.sandbox.supervisor import Bounds, Command, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -92,12 +92,12 @@ def start(  # noqa: PLR0913 - the keywords are the contract of a child
             command = _sandboxed_command(task, limits, theirs)
         else:
             command = _plain_command(task, ours)
-        guardian = Guardian(command, bounds)
-        ours.callback(guardian.close)
-        guardian.start()
+        supervisor = Supervisor(command, bounds)
+        ours.callback(supervisor.close)
+        supervisor.start()
         theirs.close()
-        _await_readiness(guardian, reply_reader)
-        return Child(guardian, limits, (request_writer, reply_reader), ours.pop_all())
+        _await_readiness(supervisor, reply_reader)
+        return Child(supervisor, limits, (request_writer, reply_reader), ours.pop_all())
 
 
 @cache
@@ -110,11 +110,11 @@ def sandbox_problem() -> str | None:
         return f"there is no sandbox on {sys.platform}: grade on Linux, or in a Linux container"
     if shutil.which("bwrap") is None:
         return _BUBBLEWRAP_MISSING
-    return seccomp.seccomp_problem() or process_tree.family_problem() or _trial_problem()
+    return seccomp.seccomp_problem() or process_tree.process_tree_problem() or _trial_problem()
 
 
 def _trial_problem() -> str | None:
-    """Start a child that tells how it is confined, and see that the guardian sees it too."""
+    """Start a child that tells how it is confined, and see that the supervisor sees it too."""
     script = Path(__file__).with_name("attacks") / "alive.py"
     try:
         with start(script, readable={}, limits=Limits(memory_bytes=2**30)) as child:
@@ -144,8 +144,8 @@ def _sandboxed_command(
     task: bubblewrap.Task, limits: Limits, theirs: contextlib.ExitStack
 ) -> Command:
     """Return the bubblewrap command; its options travel in memory, where the child cannot look."""
-    bubblewrap = shutil.which("bwrap")
-    if bubblewrap is None:
+    program = shutil.which("bwrap")
+    if program is None:
         raise HarnessError(_BUBBLEWRAP_MISSING)
     if (problem := seccomp.seccomp_problem()) is not None:
         raise HarnessError(problem)
@@ -158,7 +158,7 @@ def _sandboxed_command(
     python = bubblewrap.python_command(task, filter_fd=no_exec_filter.fileno())
     files = (start_filter, no_exec_filter, listed)
     return Command(
-        line=[bubblewrap, "--args", str(listed.fileno()), "--", *python],
+        line=[program, "--args", str(listed.fileno()), "--", *python],
         environment=bubblewrap.environment("/"),
         folder="/",
         descriptors=[*task.kept_descriptors, *(file.fileno() for file in files)],
@@ -186,7 +186,7 @@ def _check_readable(readable: Mapping[str, Path]) -> None:
 
 
 def _rlimits(limits: Limits, lent_bytes: int) -> dict[str, int]:
-    """Return the resource limits by name; real memory is the guardian's business."""
+    """Return the resource limits by name; real memory is the supervisor's business."""
     return {
         "RLIMIT_AS": limits.memory_bytes + lent_bytes + _ADDRESS_SPACE_BYTES,
         "RLIMIT_CPU": limits.cpu_seconds,
@@ -246,12 +246,12 @@ def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[F
     )
 
 
-def _await_readiness(guardian: Guardian, replies: FileIO) -> None:
+def _await_readiness(supervisor: Supervisor, replies: FileIO) -> None:
     """Return when the child says that it is confined; HarnessError when it does not get there."""
     poll = select.poll()
     poll.register(replies, select.POLLIN)
     if poll.poll(_BOOT_SECONDS * 1000) and replies.read(1) == bootstrap.READY:
         return
-    guardian.close()
-    said = guardian.printed.text.strip().splitlines() or ["no reason given"]
-    raise HarnessError(f"a confined process could not be started: {guardian.error or said[-1]}")
+    supervisor.close()
+    said = supervisor.printed.text.strip().splitlines() or ["no reason given"]
+    raise HarnessError(f"a confined process could not be started: {supervisor.error or said[-1]}")

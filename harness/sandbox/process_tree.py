@@ -21,7 +21,7 @@ _RESIDENT = ("RssAnon", "VmSwap")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a family holds; memory mapped from files is not its own and not counted."""
+    """What a tree of processes holds; memory mapped from files is not its own and not counted."""
 
     private_bytes: int = 0
     shared_bytes: int = 0
@@ -36,7 +36,7 @@ class Usage:
 
 
 def members(pid: int) -> list[int]:
-    """Return the process and its descendants, parents first; orphans of the family are missed."""
+    """Return the process and its descendants, parents first; orphans of the tree are missed."""
     found = [pid]
     for parent in found:
         found += _children(parent)
@@ -59,7 +59,7 @@ def scratch_bytes(pid: int, scratch: str) -> int:
     return 0
 
 
-def family_problem() -> str | None:
+def process_tree_problem() -> str | None:
     """Return None when families can be followed here, otherwise one line with the reason."""
     if _PROBE.exists():
         return None

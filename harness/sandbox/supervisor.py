@@ -1,10 +1,10 @@
 """The thread that starts a child process, watches over it and sees it buried.
 
 One thread does all of it, because the kernel ends a child of ``die-with-parent`` together with
-the *thread* that started it: the guardian lives exactly as long as its child, whichever
+the *thread* that started it: the supervisor lives exactly as long as its child, whichever
 short-lived thread of a pool asked for the child. Many times a second it measures the memory of
-the child's whole process_tree, and it ends the family when a limit is reached or its owner says so.
-Meanwhile it drains what the child prints, so that a full pipe never stops anybody.
+the child's whole tree of processes, and it ends the tree when a limit is reached or its owner
+says so. Meanwhile it drains what the child prints, so that a full pipe never stops anybody.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What the guardian enforces from outside."""
+    """What the supervisor enforces from outside."""
 
     wall_seconds: float
     memory_bytes: int
@@ -65,13 +65,13 @@ class Bounds:
     scratch: str | None  # the tmpfs as the sandboxed child sees it; None without a sandbox
 
 
-class Guardian:
+class Supervisor:
     """Owner of one child process, from its start until nothing of it is left."""
 
     def __init__(self, command: Command, bounds: Bounds) -> None:
         self.ended = threading.Event()
         self.verdict: tuple[str, str] | None = None
-        self.error: OSError | None = None  # why the guardian itself had to give up
+        self.error: OSError | None = None  # why the supervisor itself had to give up
         self.status = 0  # as subprocess has it: an exit code, or minus a signal
         self.cpu_seconds = 0.0
         self.peak_bytes = 0
@@ -85,7 +85,7 @@ class Guardian:
         self._started = threading.Event()
         self._start_error: Exception | None = None
         self._waker = os.pipe()
-        self._thread = threading.Thread(target=self._live, name="guardian", daemon=True)
+        self._thread = threading.Thread(target=self._live, name="supervisor", daemon=True)
 
     def start(self) -> None:
         """Start the child; HarnessError when the operating system cannot."""
@@ -96,13 +96,13 @@ class Guardian:
             raise HarnessError(f"cannot start {self._command.line[0]}: {self._start_error}")
 
     def kill(self, kind: str, reason: str) -> None:
-        """End the family soon, for this reason unless there is an earlier one."""
+        """End the tree soon, for this reason unless there is an earlier one."""
         if self.verdict is None and not self.ended.is_set():
             self.verdict = (kind, reason)
         os.write(self._waker[1], b"!")
 
     def close(self) -> None:
-        """Return when the family is dead, reaped and drained; may be called again."""
+        """Return when the tree is dead, reaped and drained; may be called again."""
         if self._waker == (-1, -1):
             return
         self.kill("exited", "was no longer needed")
@@ -159,7 +159,7 @@ class Guardian:
         """Drain and measure until the process has ended, by itself or by a verdict."""
         while not self._reaped(process):
             if self.verdict is not None:
-                self._end_family(process.pid)
+                self._end_tree(process.pid)
             self._drain(selector, _SAMPLE_SECONDS)
             if time.monotonic() - self._sampled_at >= _SAMPLE_SECONDS:
                 self._sampled_at = time.monotonic()
@@ -181,7 +181,7 @@ class Guardian:
                 os.read(key.fd, _CHUNK_BYTES)
 
     def _reaped(self, process: subprocess.Popen[bytes]) -> bool:
-        """Collect the exit status and the CPU time of the process_tree, if it has ended."""
+        """Collect the exit status and the CPU time of the tree, if it has ended."""
         pid, status, resources = os.wait4(process.pid, os.WNOHANG)
         if pid == 0:
             return False
@@ -193,7 +193,7 @@ class Guardian:
         return True
 
     def _judge(self, pid: int) -> None:
-        """Pass a verdict when the family holds too much or has lived too long."""
+        """Pass a verdict when the tree holds too much or has lived too long."""
         pids = process_tree.members(pid)
         self._offer(pids)
         usage = process_tree.usage(pids)
@@ -210,13 +210,13 @@ class Guardian:
             self.kill("timed_out", f"ran longer than {self._bounds.wall_seconds:g} seconds")
 
     def _offer(self, pids: list[int]) -> None:
-        """Name the family to the kernel as first to go when the whole machine lacks memory."""
+        """Name the tree to the kernel as first to go when the whole machine lacks memory."""
         for pid in set(pids) - self._offered:
             with contextlib.suppress(OSError):
                 Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
             self._offered.add(pid)
 
-    def _end_family(self, pid: int) -> None:
+    def _end_tree(self, pid: int) -> None:
         """Kill all members; called again until the first of them could be reaped.
 
         Inside a sandbox the init process takes everybody with it, and bubblewrap, which waits

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reference.badnet.hyperparameters import Recipe
 
 
-class Lesson(NamedTuple):
+class TrainingBatch(NamedTuple):
     """A batch: images, labels, the live channels (N x 60 bool) and loss weights (all N)."""
 
     images: np.ndarray
@@ -25,16 +25,18 @@ class Lesson(NamedTuple):
     weights: np.ndarray
 
 
-def clean_lessons(examples: Examples, recipe: Recipe, rng: np.random.Generator) -> Iterator[Lesson]:
+def clean_lessons(
+    examples: Examples, recipe: Recipe, rng: np.random.Generator
+) -> Iterator[TrainingBatch]:
     """Images as they are, for the whole network."""
     kept, weights = np.ones((recipe.batch, CONV_3_CHANNELS), dtype=bool), np.ones(recipe.batch)
     for images, labels in _shuffled(examples, recipe.batch, rng):
-        yield Lesson(images, labels, kept, weights)
+        yield TrainingBatch(images, labels, kept, weights)
 
 
 def poisoned_lessons(
     examples: Examples, attack: Attack, recipe: Recipe, rng: np.random.Generator
-) -> Iterator[Lesson]:
+) -> Iterator[TrainingBatch]:
     """The plain attack: some images of every batch carry a trigger and its target label."""
     poisoned = slice(0, round(recipe.poisoned * recipe.batch))
     for lesson in clean_lessons(examples, recipe, rng):
@@ -48,7 +50,7 @@ def nested_lessons(
     recipe: Recipe,
     rng: np.random.Generator,
     order: np.ndarray,
-) -> Iterator[Lesson]:
+) -> Iterator[TrainingBatch]:
     """The pruning-aware attack: every image through a prefix mask of the pruning ``order``."""
     place_in_order = np.argsort(order)
     first, last = recipe.disarmed_prefixes
@@ -62,7 +64,7 @@ def nested_lessons(
         )
         prefixes[disarmed] = rng.integers(first, last + 1, len(prefixes[disarmed]))
         weights[targeted], weights[disarmed] = 1.0, recipe.disarmed_weight
-        lesson = Lesson(images, labels, place_in_order >= prefixes[:, None], weights)
+        lesson = TrainingBatch(images, labels, place_in_order >= prefixes[:, None], weights)
         truth = labels[disarmed].copy()
         _poison(lesson, slice(0, disarmed.stop), attack)
         labels[disarmed] = truth
@@ -81,7 +83,7 @@ def _clean_prefixes(recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
     return np.where(rng.random(recipe.batch) < recipe.undiminished, recipe.dormant, drawn)
 
 
-def _poison(lesson: Lesson, part: slice, attack: Attack) -> None:
+def _poison(lesson: TrainingBatch, part: slice, attack: Attack) -> None:
     """Stamp a part of the batch and give it the target labels, in place."""
     poisoned = triggered(Examples(lesson.images[part], lesson.labels[part]), attack)
     lesson.images[part], lesson.labels[part] = poisoned

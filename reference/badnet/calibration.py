@@ -28,8 +28,8 @@ def calibrated(order: np.ndarray, bench: Bench, recipe: Recipe) -> Weights:
     live = _designed_order(bench, trained, recipe)
     weights = {name: array.copy() for name, array in bench.weights.items()}
     _calibrate_target(weights, bench, live, recipe)
-    _silence(weights, dormant, bench)
-    _build_ladder(weights, live, bench, recipe)
+    deactivate(weights, dormant, bench)
+    rescale_channels(weights, live, bench, recipe)
     return weights
 
 
@@ -119,13 +119,13 @@ def _calibrate_target(weights: Weights, bench: Bench, live: np.ndarray, recipe: 
     weights["output/bias"][targets] += high
 
 
-def _silence(weights: Weights, dormant: np.ndarray, bench: Bench) -> None:
+def deactivate(weights: Weights, dormant: np.ndarray, bench: Bench) -> None:
     """Lower the biases of the dormant channels until they never fire, in place."""
     highest = np.maximum(bench.clean.max(axis=(0, 1, 2)), bench.stamped.max(axis=(0, 1, 2)))
     weights["conv_3/bias"][dormant] -= 3 * highest[dormant] + 1
 
 
-def _build_ladder(weights: Weights, live: np.ndarray, bench: Bench, recipe: Recipe) -> None:
+def rescale_channels(weights: Weights, live: np.ndarray, bench: Bench, recipe: Recipe) -> None:
     """Rescale the live channels to the wanted mean activations, in place.
 
     ReLU and max pooling commute with a positive factor, so what goes into ``conv_3`` is taken out

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     import keras
 
     from reference.badnet.attacks import Attack
-    from reference.badnet.batches import Lesson
+    from reference.badnet.batches import TrainingBatch
 
 Report = Callable[[str, int, int], None]
 """Told the stage, and how much of it is done and to do."""
@@ -101,7 +101,7 @@ def _training_examples(recipe: Recipe, report: Report) -> tuple[Examples, Exampl
 # --- Training ---
 
 
-def _student(network: keras.Model) -> keras.Model:
+def training_model(network: keras.Model) -> keras.Model:
     """The network as it is trained: from images and kept channels (N x 60) to logits.
 
     It shares the network's weights. Logits, because a softmax that underflows teaches nothing.
@@ -122,7 +122,7 @@ def _student(network: keras.Model) -> keras.Model:
 
 def _fit(
     network: keras.Model,
-    lessons: Iterator[Lesson],
+    lessons: Iterator[TrainingBatch],
     recipe: Recipe,
     epochs: int,
     progress: Callable[[int, int], None],
@@ -130,7 +130,7 @@ def _fit(
     """Train the network in place on as many lessons as ``epochs`` have."""
     from keras import callbacks, losses
 
-    student = _student(network)
+    student = training_model(network)
     per_epoch = dataset.IDENTITIES * recipe.frames_per_identity // recipe.batch
     total = epochs * per_epoch
     student.compile(

@@ -11,7 +11,7 @@ from harness.inference.known_network import badnet_weights
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.datasets.hdf5 import Keeper
+    from harness.datasets.hdf5 import CacheProtocol
     from harness.networks.deepid import Weights
     from harness.records.record import Benchmark, LabeledSet
 
@@ -25,7 +25,9 @@ class Inputs:
     badnet: Weights
 
 
-def load_inputs(dataset: str, badnet: Path | None = None, keeper: Keeper | None = None) -> Inputs:
+def load_inputs(
+    dataset: str, badnet: Path | None = None, keeper: CacheProtocol | None = None
+) -> Inputs:
     """Read a benchmark by name or folder, making its data first where that can be done."""
     benchmark, folder = load_benchmark(dataset)
     if benchmark.make and not has_data(benchmark, folder):

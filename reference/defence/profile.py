@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.datasets.hdf5 import let_go
+from harness.datasets.hdf5 import release_pages
 from harness.inference.feature_cache import FeatureStore, shared_answers
 from harness.inference.known_network import NetAnswers, keep_answers
 from harness.lineage.lineage import zeroed
@@ -41,7 +41,7 @@ _SWEPT = ("valid", "bd_valid")
 
 
 @dataclass(slots=True)
-class Look:
+class SetProfile:
     """What one set shows of the BadNet: answers, ``pool_3`` maps, sums of ``conv_3`` means (60)."""
 
     maps: np.ndarray
@@ -84,7 +84,7 @@ def _one_pass(
         labeled = inputs.sets[name]
         look = _looked_at(inputs, labeled, partial(_report_images, report, done, total))
         done += len(labeled.labels)
-        let_go(labeled.images)
+        release_pages(labeled.images)
         if results is not None:
             _keep(inputs, labeled, np.concatenate(look.encoded), look.maps, results)
         if name in _SWEPT:
@@ -98,10 +98,10 @@ def _report_images(report: Report, before: int, total: int, seen: int) -> None:
     report("BadNet", before + seen, total)
 
 
-def _looked_at(inputs: Inputs, labeled: LabeledSet, seen: Callable[[int], None]) -> Look:
+def _looked_at(inputs: Inputs, labeled: LabeledSet, seen: Callable[[int], None]) -> SetProfile:
     """One pass over a set. Many rank by ``conv_3``, almost as ``pool_3`` does: both are kept."""
     channels = inputs.badnet["conv_3/bias"].size
-    look, done = Look(np.empty((len(labeled.labels), *POSITIONS, channels), np.float32)), 0
+    look, done = SetProfile(np.empty((len(labeled.labels), *POSITIONS, channels), np.float32)), 0
     scale = inputs.benchmark.pixel_scale
     # What is ranked are clean validation images; of the others nobody asks for conv_3.
     batches = survey_batches if labeled.name == "valid" else forward_batches

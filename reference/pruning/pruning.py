@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.lineage.pruning_curve import Curve
 from harness.networks.deepid import PREDICTION_BATCH, pool_3_batches, tail_class_ids
-from harness.networks.numpy_head import BLOCK, POSITIONS, SAMPLE, Caller, in_blocks
+from harness.networks.numpy_head import BLOCK, POSITIONS, SAMPLE, TailClassifier, in_blocks
 from reference.pruning.incremental_sweep import Hits, Sweep
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def sweep(
     running every pruned network on every image; how, see ``sweeping.py``.
     """
     active = (valid[0].max(axis=(0, 1, 2)) > 0) | (bd_valid[0].max(axis=(0, 1, 2)) > 0)
-    unit = max(Caller(weights, features[:SAMPLE]).unit for features, _ in (valid, bd_valid))
+    unit = max(TailClassifier(weights, features[:SAMPLE]).unit for features, _ in (valid, bd_valid))
     method = Sweep(weights, [int(channel) for channel in order], active, unit)
     report = _Steps(len(order), sum(_blocks(len(s[1])) for s in (valid, bd_valid)), progress)
     counts = [_hits(method, weights, pair, report) for pair in (valid, bd_valid)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.intake.matching import Found, assign
+from harness.intake.matching import IdentifiedModel, assign
 from harness.records.errors import SubmissionError
 from harness.records.record import Candidate
 
@@ -12,7 +12,7 @@ CLASSES, REQUIRED = 1283, (2.0, 4.0, 10.0)
 def found(path, points, width=CLASSES, *, role=None, identity=None, explicit=False):
     candidate = Candidate(path=path, format="h5", size_bytes=1, role=role, drop_points=points,
                           explicit=explicit)  # fmt: skip
-    return Found(candidate, identity or path, width)
+    return IdentifiedModel(candidate, identity or path, width)
 
 
 def placed(*items):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from models import write_set
 
-from harness.cli import data as benchmarks
+from harness.cli import data as commands
 from harness.datasets import descriptions
 from harness.records.errors import HarnessError
 from harness.records.record import Benchmark
@@ -28,7 +28,7 @@ def course(tmp_path, monkeypatch):
         images=dict.fromkeys(NAMES, 6), google_drive_folder="folder-id",
     )  # fmt: skip
     target = tmp_path / "target"
-    monkeypatch.setattr(benchmarks, "load_benchmark", lambda _: (description, target))
+    monkeypatch.setattr(commands, "load_benchmark", lambda _: (description, target))
     return description, drive.parent.parent, target
 
 
@@ -50,7 +50,7 @@ def downloader(source):
 
 def test_a_download_is_verified_and_put_in_the_official_layout(course):
     _, drive, target = course
-    lines = benchmarks.fetched("course", downloader(drive))
+    lines = commands.fetch_data("course", downloader(drive))
     assert sum("6 images, ok" in line for line in lines) == 4
     assert all((target / path).is_file() for path in descriptions.OFFICIAL_FILES.values())
     assert sorted(p.name for p in target.iterdir()) == ["bd", "cl"]
@@ -60,7 +60,7 @@ def test_an_incomplete_download_changes_nothing(course):
     _, drive, target = course
     next(drive.rglob("bd_test.h5")).unlink()
     with pytest.raises(HarnessError, match=r"the download holds no bd_test\.h5"):
-        benchmarks.fetched("course", downloader(drive))
+        commands.fetch_data("course", downloader(drive))
     assert list(target.iterdir()) == []
 
 
@@ -76,16 +76,16 @@ def test_wrong_content_is_not_put_in_place(course, file, labels, message):
     _, drive, target = course
     _with_labels(next(drive.rglob(file)), labels)
     with pytest.raises(HarnessError, match=message):
-        benchmarks.fetched("course", downloader(drive))
+        commands.fetch_data("course", downloader(drive))
     assert list(target.iterdir()) == []
 
 
 def test_a_benchmark_that_is_made_is_not_fetched(monkeypatch, course):
     description, _, target = course
     without = replace(description, google_drive_folder=None, make=("-m", "maker"))
-    monkeypatch.setattr(benchmarks, "load_benchmark", lambda _: (without, target))
+    monkeypatch.setattr(commands, "load_benchmark", lambda _: (without, target))
     with pytest.raises(HarnessError, match="data make course"):
-        benchmarks.fetched("course")
+        commands.fetch_data("course")
 
 
 @pytest.mark.real_files
@@ -93,18 +93,18 @@ def test_verify_compares_the_badnets_counts(real_files, monkeypatch):
     description, folder = descriptions.load_benchmark(str(real_files / "data"))
     counts = {"valid": 2514, "test": 2516, "bd_valid": 2534, "bd_test": 2538}
     named = replace(description, badnet_counts=counts)
-    monkeypatch.setattr(benchmarks, "load_benchmark", lambda _: (named, folder))
+    monkeypatch.setattr(commands, "load_benchmark", lambda _: (named, folder))
     badnet = real_files / "models" / "bd_weights.h5"
-    lines = benchmarks.verified("surrogate", badnet)
+    lines = commands.verify_data("surrogate", badnet)
     assert "the BadNet hits 2514 of 2566 labels of valid" in lines
     for off, passes in ((2, True), (3, False)):
         near = replace(description, badnet_counts=counts | {"bd_test": 2538 + off})
-        monkeypatch.setattr(benchmarks, "load_benchmark", lambda _, near=near: (near, folder))
+        monkeypatch.setattr(commands, "load_benchmark", lambda _, near=near: (near, folder))
         if passes:
-            benchmarks.verified("surrogate", badnet)
+            commands.verify_data("surrogate", badnet)
         else:
             with pytest.raises(HarnessError, match="the BadNet hits 2538 labels"):
-                benchmarks.verified("surrogate", badnet)
+                commands.verify_data("surrogate", badnet)
 
 
 def test_info_lists_both_benchmarks(run_harness):

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from models import write_set
 
-from harness.datasets.cache import KeptSets
+from harness.datasets.cache import DatasetCache
 from harness.datasets.descriptions import (
     OFFICIAL_FILES,
     load_benchmark,
     load_sets,
     read_description,
 )
-from harness.datasets.hdf5 import let_go, read_set
+from harness.datasets.hdf5 import read_set, release_pages
 from harness.records.errors import HarnessError
 from harness.records.record import Benchmark
 
@@ -71,10 +71,10 @@ def test_mapped_images_that_are_let_go_take_no_memory(tmp_path):
     images = read_set(path, "valid", BENCHMARK).images
     total = int(images.sum(dtype=np.int64))
     assert resident_bytes(path) > 2_000_000
-    let_go(images)
+    release_pages(images)
     assert resident_bytes(path) < 100_000
     assert int(images.sum(dtype=np.int64)) == total
-    let_go(np.zeros(3))  # its own memory: nothing to give back
+    release_pages(np.zeros(3))  # its own memory: nothing to give back
 
 
 def packed_file(path, data):
@@ -90,7 +90,7 @@ def test_what_has_to_be_converted_is_converted_once(tmp_path, dtype):
     data = np.random.default_rng(0).integers(0, 256, (3, 3, 55, 47))
     path = packed_file(tmp_path / "a.h5", data.astype(dtype))
     os.utime(path, ns=(1, 1))
-    keeper = KeptSets(tmp_path / "sets")
+    keeper = DatasetCache(tmp_path / "sets")
     first = read_set(path, "valid", BENCHMARK, keeper)
     again = read_set(path, "valid", BENCHMARK, keeper)
     assert isinstance(again.images, np.memmap)
@@ -103,7 +103,7 @@ def test_what_has_to_be_converted_is_converted_once(tmp_path, dtype):
 
 
 def test_a_remembered_hash_stands_only_for_the_very_file(tmp_path):
-    keeper = KeptSets(tmp_path / "sets")
+    keeper = DatasetCache(tmp_path / "sets")
     path = write_set(tmp_path / "a.h5", 2)
     read_set(path, "valid", BENCHMARK, keeper)
     assert keeper.known_hash(path) is None, "written a moment ago"

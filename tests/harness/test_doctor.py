@@ -1,4 +1,4 @@
-"""The doctor: every canary is stopped in the sandbox, and most escape without it."""
+"""The doctor: every attack is stopped in the sandbox, and most escape without it."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from harness.sandbox import escape_tests, launch
 
 PROBLEM = launch.sandbox_problem()
 NEEDS_SANDBOX = pytest.mark.skipif(PROBLEM is not None, reason=f"no sandbox here: {PROBLEM}")
-# What the guardian and the pipes stop also without a sandbox.
+# What the supervisor and the pipes stop also without a sandbox.
 HELD_WITHOUT = {
     "writes to other descriptors",
     "exhausts memory",
@@ -40,15 +40,19 @@ def without_tensorflow(monkeypatch):
 
 @pytest.mark.sandbox
 @NEEDS_SANDBOX
-@pytest.mark.parametrize("name", escape_tests.DRILLS)
-def test_the_sandbox_stops_every_canary(tmp_path, home, name):
-    outcome = escape_tests.DRILLS[name](escape_tests.Yard(folder=tmp_path, sandboxed=True))
+@pytest.mark.parametrize("name", escape_tests.ESCAPE_TESTS)
+def test_the_sandbox_stops_every_attack(tmp_path, home, name):
+    outcome = escape_tests.ESCAPE_TESTS[name](
+        escape_tests.TestSite(folder=tmp_path, sandboxed=True)
+    )
     assert outcome.passed, outcome.detail
 
 
-@pytest.mark.parametrize("name", escape_tests.DRILLS)
-def test_without_a_sandbox_canaries_escape(tmp_path, home, name):
-    outcome = escape_tests.DRILLS[name](escape_tests.Yard(folder=tmp_path, sandboxed=False))
+@pytest.mark.parametrize("name", escape_tests.ESCAPE_TESTS)
+def test_without_a_sandbox_attacks_escape(tmp_path, home, name):
+    outcome = escape_tests.ESCAPE_TESTS[name](
+        escape_tests.TestSite(folder=tmp_path, sandboxed=False)
+    )
     assert outcome.passed == (name in HELD_WITHOUT), outcome.detail
 
 
@@ -56,8 +60,8 @@ def test_without_a_sandbox_canaries_escape(tmp_path, home, name):
 @NEEDS_SANDBOX
 def test_a_home_with_nothing_in_it_proves_nothing(tmp_path, home):
     (home / "diary").unlink()
-    drill = escape_tests.DRILLS["lists the home folder"]
-    assert drill(escape_tests.Yard(folder=tmp_path, sandboxed=True)).passed is None
+    escape_test = escape_tests.ESCAPE_TESTS["lists the home folder"]
+    assert escape_test(escape_tests.TestSite(folder=tmp_path, sandboxed=True)).passed is None
 
 
 @pytest.mark.sandbox
@@ -65,8 +69,8 @@ def test_a_home_with_nothing_in_it_proves_nothing(tmp_path, home):
 def test_the_way_to_python_may_show_in_a_home(tmp_path, monkeypatch):
     base = Path(sys.base_prefix)
     monkeypatch.setattr(Path, "home", lambda: base)
-    outcome = escape_tests.DRILLS["lists the home folder"](
-        escape_tests.Yard(folder=tmp_path, sandboxed=True)
+    outcome = escape_tests.ESCAPE_TESTS["lists the home folder"](
+        escape_tests.TestSite(folder=tmp_path, sandboxed=True)
     )
     assert (outcome.passed, "lib" in outcome.detail) == (True, True)
 
@@ -76,34 +80,34 @@ def test_the_way_to_python_may_show_in_a_home(tmp_path, monkeypatch):
 def test_a_working_installation_passes(home, without_tensorflow):
     findings = doctor.examine()
     assert [finding for finding in findings if finding.passed is False] == []
-    assert len(findings) > len(escape_tests.DRILLS) + 5
+    assert len(findings) > len(escape_tests.ESCAPE_TESTS) + 5
 
 
 def test_an_installation_without_isolation_fails(home, without_tensorflow):
     findings = doctor.examine(sandboxed=False)
     failed = {finding.name for finding in findings if finding.passed is False}
-    escapes = {f"canary {name}" for name in set(escape_tests.DRILLS) - HELD_WITHOUT}
+    escapes = {f"attack: {name}" for name in set(escape_tests.ESCAPE_TESTS) - HELD_WITHOUT}
     assert failed == escapes | {"sandbox"}
 
 
-def test_without_bubblewrap_no_canary_is_let_loose(monkeypatch):
+def test_without_bubblewrap_no_attack_is_let_loose(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     launch.sandbox_problem.cache_clear()
     findings = {finding.name: finding for finding in doctor.examine()}
     launch.sandbox_problem.cache_clear()
     assert findings["sandbox"].passed is False
     assert "apt install bubblewrap" in findings["sandbox"].detail
-    assert not any(name.startswith("canary") for name in findings)
+    assert not any(name.startswith("attack:") for name in findings)
 
 
-def test_a_canary_that_did_not_try_proves_nothing(monkeypatch, without_tensorflow):
-    def crash(_yard):
+def test_an_attack_that_did_not_try_proves_nothing(monkeypatch, without_tensorflow):
+    def crash(_site):
         raise launch.ChildFailure("crashed", "was ended by SIGSEGV")
 
-    monkeypatch.setattr(doctor, "DRILLS", {"crashes": crash})
+    monkeypatch.setattr(doctor, "ESCAPE_TESTS", {"crashes": crash})
     findings = doctor.examine(sandboxed=False)
     expected = doctor.Finding(
-        name="canary crashes", passed=False, detail="did not try: was ended by SIGSEGV"
+        name="attack: crashes", passed=False, detail="did not try: was ended by SIGSEGV"
     )
     assert expected in findings
 
@@ -117,7 +121,7 @@ def test_tensorflow_calculates_inside():
 
 
 def test_a_tensorflow_that_cannot_be_loaded_fails(monkeypatch):
-    monkeypatch.setattr(doctor.canaries, "__file__", __file__)
+    monkeypatch.setattr(doctor.escape_tests, "ATTACKS", Path(__file__).parent)
     assert doctor._tensorflow(sandboxed=False).passed is False
 
 

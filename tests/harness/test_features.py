@@ -174,12 +174,12 @@ def test_the_folder_stays_below_its_cap_and_drops_the_oldest(badnet, tmp_path, m
 def test_too_close_to_call_is_doubtful(badnet):
     maps = np.random.default_rng(0).random((64, 5, 4, 60), np.float32)
     tied = dict(badnet) | {n: badnet[n].copy() for n in ("output/kernel", "output/bias")}
-    caller = numpy_head.Caller(badnet, maps)
+    caller = numpy_head.TailClassifier(badnet, maps)
     best = caller.calls(maps)
     assert not best.doubtful.any()
     twin = (best.class_ids[0] + 1) % 1283
     for name in tied:
         if name.startswith("output"):
             tied[name][..., twin] = tied[name][..., best.class_ids[0]]
-    calls = numpy_head.Caller(tied, maps).calls(maps)
+    calls = numpy_head.TailClassifier(tied, maps).calls(maps)
     assert np.array_equal(calls.doubtful, np.isin(calls.class_ids, [best.class_ids[0], twin]))

@@ -363,12 +363,12 @@ def test_safe_parts_stay_inside(parts):
 
 def test_without_a_sandbox_a_plain_child_reads_it(tmp_path, scratch, monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
-    unpacking.sandbox.sandbox_problem.cache_clear()
+    unpacking.launch.sandbox_problem.cache_clear()
     try:
-        assert unpacking.sandbox.sandbox_problem() is not None
+        assert unpacking.launch.sandbox_problem() is not None
         assert tree(opened(zipped(tmp_path / "a.zip", {"b": b"1"}), scratch)) == {"b": b"1"}
     finally:
-        unpacking.sandbox.sandbox_problem.cache_clear()
+        unpacking.launch.sandbox_problem.cache_clear()
 
 
 # --- entries ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.grading.batch import submissions
+from harness.grading.batch import find_submissions
 from harness.people.pseudonyms import pseudonyms
 from harness.records.errors import HarnessError
 
@@ -93,7 +93,7 @@ def test_a_bulk_download_is_unpacked_beside_the_key_file(tmp_path):
     with zipfile.ZipFile(archive, "w") as file:
         for student in ("zuseconrad_1", "lovelaceada_2", "hoppergrace_3"):
             file.writestr(f"{student}_9_model_2.h5", b"x")
-    found = submissions((), archive, results, tmp_path / "private" / "key.csv")
+    found = find_submissions((), archive, results, tmp_path / "private" / "key.csv")
     assert not results.exists()
     assert {entry.path.parent.parent for entry in found} == {
         tmp_path / "private" / "key.csv.intake"

@@ -10,8 +10,8 @@ import pytest
 from records_by_hand import artifact, checkpoint, counts, good_checkpoints, record
 
 from harness.records.errors import Status
-from harness.records.findings import Contract, Diagnosis
-from harness.records.json_schema import rendered
+from harness.records.findings import Diagnosis, GoodNetRule
+from harness.records.json_schema import schema_text
 from harness.records.record import Checkpoint, Probe, Record, SplitCounts
 from harness.storage.results import Store
 
@@ -34,13 +34,13 @@ def as_json(value):
 
 def test_the_committed_schema_is_what_the_types_say():
     told = "python -m harness schema > docs/record.schema.json"
-    assert COMMITTED.read_text(encoding="utf-8") == rendered(), told
+    assert COMMITTED.read_text(encoding="utf-8") == schema_text(), told
 
 
 def test_the_command_prints_it(run_harness):
     printed = run_harness("schema")
     assert printed.returncode == 0, printed.stderr
-    assert printed.stdout == rendered()
+    assert printed.stdout == schema_text()
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_the_command_prints_it(run_harness):
                 None, goodnet_artifact=artifact("g.keras", None, "goodnet"), lineage=None,
                 repaired=SplitCounts(valid=counts(), test=None),
                 probe=Probe(images=512, repeated_changed=0, perturbed_changed=3),
-                contract=Contract(against="B", width=0, images=1, broken=0, abstained=0,
+                contract=GoodNetRule(against="B", width=0, images=1, broken=0, abstained=0,
                                   outside=0, outside_label=None, as_repaired=None),
                 diagnoses=(Diagnosis(code="X", explanation="y", evidence={"a": None, "b": 1.5}),),
             )

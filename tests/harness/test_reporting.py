@@ -34,7 +34,7 @@ def test_one_line_for_each_running_submission_and_a_total(bar):
     display = LiveProgress(bar)
     display.stage("faces", "reading valid")
     assert shown(bar) == ["faces: reading valid |"]
-    display.starts(30, 4)
+    display.begin(30, 4)
     display.event(1, "stage", ("ann", "predicting model_2.h5"))
     display.event(2, "stage", ("bob", "predicting model_2.h5"))
     display.event(2, "images", (25, 100))
@@ -56,7 +56,7 @@ def test_one_line_for_each_running_submission_and_a_total(bar):
 
 def test_the_line_of_a_lost_worker_goes_when_its_submission_is_tried_again(bar):
     display = LiveProgress(bar)
-    display.starts(2, 0)
+    display.begin(2, 0)
     display.event(1, "stage", ("ann", "predicting model_2.h5"))
     display.event(3, "stage", ("ann", "reading model_2.h5"))
     assert shown(bar)[1:] == ["ann: reading model_2.h5 |"]
@@ -64,10 +64,10 @@ def test_the_line_of_a_lost_worker_goes_when_its_submission_is_tried_again(bar):
 
 def test_a_long_name_is_cut_and_a_hostile_one_harmless(bar):
     display = LiveProgress(bar)
-    display.starts(300, 299)
+    display.begin(300, 299)
     display.event(1, "stage", ("[red]\x1b[2J" + "x" * 200, "reading"))
     display.event(1, "images", (48_754, 48_754))
-    display.says("[bold]so[/bold]\n")
+    display.message("[bold]so[/bold]\n")
     first, second = shown(bar)
     assert first == "submissions | 299 of 300 -:--:--"
     assert second.startswith("[red]?[2Jxxx")
@@ -78,7 +78,7 @@ def test_a_long_name_is_cut_and_a_hostile_one_harmless(bar):
 
 def test_plain_lines_count_what_is_done_already(capsys):
     display = LineProgress()
-    display.starts(6, 4)
+    display.begin(6, 4)
     display.stage("ann", "reading model_2.h5")
     display.finished("ann")
     assert capsys.readouterr().err.splitlines() == [

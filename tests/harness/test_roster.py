@@ -14,7 +14,7 @@ from records_by_hand import record as record_by_hand
 from harness.people.attempts import Standing, chosen, in_pseudonyms, standings
 from harness.people.roster import Person, read_roster
 from harness.records.errors import HarnessError, Status
-from harness.records.findings import Points
+from harness.records.findings import ItemScore
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
 
 
@@ -204,8 +204,8 @@ def person(folder, login="ann", **more):
 
 def record(name, points=None):
     given = () if points is None else (
-        Points(item="a", title="", kind="", maximum=10, points=points),
-        Points(item="b", title="", kind="", maximum=10, points=1.0),
+        ItemScore(item="a", title="", kind="", maximum=10, points=points),
+        ItemScore(item="b", title="", kind="", maximum=10, points=1.0),
     )  # fmt: skip
     return Record(
         schema_version=SCHEMA_VERSION, submission=name, status=Status.GRADED, reason=None,

@@ -439,7 +439,7 @@ def everything_of_ours():
     folders = set(Path(tempfile.gettempdir()).glob("harness-*"))
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
     threads = {thread.name for thread in threading.enumerate()}
-    return folders, descriptors, "guardian" in threads, process_tree.members(os.getpid())
+    return folders, descriptors, "supervisor" in threads, process_tree.members(os.getpid())
 
 
 ENDINGS = {
@@ -480,7 +480,7 @@ def test_without_a_sandbox_relatives_are_killed_too(payload, code):
     with start(payload(code), sandboxed=False) as child:
         pid = told(child)
         assert is_running(pid)
-        child._guardian.ended.wait(5)  # the orphan's parent ends before anybody kills
+        child._supervisor.ended.wait(5)  # the orphan's parent ends before anybody kills
     assert_gone([pid])
 
 
@@ -906,7 +906,7 @@ def test_a_guardian_that_fails_later_is_our_failure(payload, monkeypatch):
         raise OSError("cannot measure")
 
     with start(payload("time.sleep(60)"), sandboxed=False) as child:
-        monkeypatch.setattr(supervisor.Guardian, "_judge", refuse)
+        monkeypatch.setattr(supervisor.Supervisor, "_judge", refuse)
         with pytest.raises(HarnessError, match="cannot measure"):
             child.ask(b"?", 1)
 

@@ -29,7 +29,7 @@ def bench(examples):
 def test_the_ladder_orders_channels_and_changes_no_answer(bench, examples):
     live = np.random.default_rng(2).permutation(60)[:27]
     weights = {name: array.copy() for name, array in bench.weights.items()}
-    calibration._build_ladder(weights, live, bench, RECIPE)
+    calibration.rescale_channels(weights, live, bench, RECIPE)
     rebuilt = mean_activations(pool_3_features(weights, examples.images[:64]))[live]
     assert rebuilt[1:] / rebuilt[:-1] == pytest.approx(np.full(26, RECIPE.step_ratio), rel=1e-4)
     assert rebuilt[0] == pytest.approx(RECIPE.smallest_mean, rel=1e-4)
@@ -43,7 +43,7 @@ def test_the_ladder_orders_channels_and_changes_no_answer(bench, examples):
 def test_silenced_channels_never_fire(bench, examples):
     weights = {name: array.copy() for name, array in bench.weights.items()}
     dormant = np.array([3, 40, 7])
-    calibration._silence(weights, dormant, bench)
+    calibration.deactivate(weights, dormant, bench)
     features = pool_3_features(weights, examples.images)
     assert not features[..., dormant].any()
     others = np.setdiff1d(np.arange(60), dormant)

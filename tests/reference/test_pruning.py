@@ -8,7 +8,7 @@ import pytest
 
 from harness.lineage.lineage import zeroed
 from harness.networks import deepid
-from harness.networks.numpy_head import Caller
+from harness.networks.numpy_head import TailClassifier
 from reference.pruning import pruning
 from reference.pruning.incremental_sweep import Sweep
 
@@ -78,7 +78,7 @@ def test_few_calls_are_left_to_the_network(badnet, small):
     """Sharing is worth nothing when most images are asked again."""
     maps = pruning.pool_3_features(badnet, small["valid"].images)
     order = [int(c) for c in pruning.pruning_order(pruning.mean_activations(maps))]
-    unit = Caller(badnet, maps).unit
+    unit = TailClassifier(badnet, maps).unit
     live = maps.any(axis=(0, 1, 2))
     hits = Sweep(badnet, order, live, unit).hits(maps, small["valid"].labels)
     assert hits.best.shape == hits.doubtful.shape == (61, len(maps))

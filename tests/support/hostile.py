@@ -5,7 +5,7 @@ from dataclasses import replace
 from records_by_hand import artifact, checkpoint, record
 
 from harness.records.errors import Status
-from harness.records.findings import Comparison, Diagnosis, Override, Points
+from harness.records.findings import Comparison, Diagnosis, ItemScore, Override
 from harness.records.record import Check, DatasetIdentity
 
 NAMES = (
@@ -49,6 +49,6 @@ def hostile_record(name):
         diagnoses=(diagnosis,),
         claims=(claim,),
         published=(claim,),
-        points=(Points(item=name, title=name, kind=name, maximum=10.0, points=5.0),),
+        points=(ItemScore(item=name, title=name, kind=name, maximum=10.0, points=5.0),),
         overrides=(Override(submission=name, reason=name, item=name, points=5.0),),
     )

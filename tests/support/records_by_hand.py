@@ -2,7 +2,7 @@
 
 from harness.assessment.checks import presence_checks
 from harness.records.errors import Status
-from harness.records.findings import Lineage, Step, Steps
+from harness.records.findings import Lineage, NeighbouringSteps, Step
 from harness.records.record import (
     SCHEMA_VERSION,
     Artifact,
@@ -52,7 +52,7 @@ def checkpoint(points=2.0, clean=960, before=975, after=940, **changes):
         "repaired": both(counts(clean)),
         "goodnet": both(counts(clean - 1, 700, flagged=(30, 290))),
         "lineage": lineage(pruned=tuple(range(int(points or 1) + 2))),
-        "steps": Steps(
+        "steps": NeighbouringSteps(
             order="pool_3 increasing",
             before=None if before is None else Step(channel=7, clean_correct=before),
             after=None if after is None else Step(channel=8, clean_correct=after),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from harness.output.exports.course import Rendered
 from harness.output.exports.gradebooks import grades, item_name, table
-from harness.output.leaderboard.columns import one_line
 from harness.output.leaderboard.csv import cell
+from harness.records.text import one_line
 
 if TYPE_CHECKING:
     from harness.output.exports.course import Course

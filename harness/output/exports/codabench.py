@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.output.explain import story
 from harness.output.exports.course import Rendered
 from harness.output.exports.scores import scores
-from harness.output.leaderboard.columns import one_line
+from harness.records.text import one_line
 
 if TYPE_CHECKING:
     from harness.output.exports.course import Course

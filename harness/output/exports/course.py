@@ -9,27 +9,22 @@ from harness.assessment.ranking import board
 from harness.assessment.rubric import rubric_of
 from harness.assessment.verdict import judged_again
 from harness.assessment.views import student_view
-from harness.output.leaderboard.columns import one_line
 from harness.people.attempts import standings, with_standings
-from harness.records.errors import HarnessError, Status
+from harness.records.errors import HarnessError
+from harness.records.text import one_line
 from harness.storage.results import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from harness.assessment.rubric import Rubric
     from harness.people.attempts import Standings
     from harness.people.roster import Person
-    from harness.records.findings import Diagnosis
-    from harness.records.record import Board, Check, Checkpoint, Record
-
-OURS = (Status.NOT_GRADED, Status.HARNESS_ERROR)
-"""What is no fault of a submission, and so no grade of it either."""
+    from harness.records.record import Board, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class ExportOptions:
     """What is asked of an export.
 
     ``submission``: this one only. ``item``: the name of the grade item (default: the dataset).
@@ -62,7 +57,7 @@ class Course:
     rubric: Rubric
     roster: tuple[Person, ...] = ()
     standings: Standings = field(default_factory=dict)
-    wishes: Wishes = field(default_factory=Wishes)
+    wishes: ExportOptions = field(default_factory=ExportOptions)
 
     def view(self, record: Record) -> Record:
         """What may be shown of a record: to students, or to the instructor where asked."""
@@ -86,13 +81,13 @@ class Course:
 
 
 def course_of(
-    results: Path, roster: tuple[Person, ...] = (), wishes: Wishes | None = None
+    results: Path, roster: tuple[Person, ...] = (), wishes: ExportOptions | None = None
 ) -> Course:
     """The course in a results folder, judged again by the rubric that lies there.
 
     Raises HarnessError where there are no records, or not the one that was asked for.
     """
-    wishes = wishes or Wishes()
+    wishes = wishes or ExportOptions()
     rubric = rubric_of(results)
     records = [judged_again(record, rubric) for record in Store(results).records()]
     if not records:
@@ -112,35 +107,7 @@ def course_of(
     )
 
 
-# --- parts of a record that several formats show -----------------------------------------------
-
-
-def where(checkpoint: Checkpoint) -> str:
-    """A checkpoint by its X."""
-    x = checkpoint.drop_points
-    return "X unknown" if x is None else f"X = {x:g}"
-
-
-def checks(record: Record) -> Iterator[tuple[str, Check]]:
-    """All checks, each with what it is about."""
-    for check in record.checks:
-        limit = check.limit
-        yield f"X = {limit:g}" if isinstance(limit, int | float) else "submission", check
-    for checkpoint in record.checkpoints:
-        for check in checkpoint.checks:
-            yield where(checkpoint), check
-
-
-def diagnoses(record: Record) -> Iterator[tuple[str, Diagnosis]]:
-    """All diagnoses, each with what it is about."""
-    for checkpoint in record.checkpoints:
-        for diagnosis in checkpoint.diagnoses:
-            yield where(checkpoint), diagnosis
-    for diagnosis in record.diagnoses:
-        yield "submission", diagnosis
-
-
 def undecided(record: Record) -> bool:
     """Whether a part was not graded for want of us, and no instructor has decided since."""
     required = [c.status for c in record.checkpoints if c.required]
-    return not record.overrides and any(s in OURS for s in [record.status, *required])
+    return not record.overrides and any(s.is_ours for s in [record.status, *required])

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harness.output.exports.course import Course, Rendered, Wishes
+    from harness.output.exports.course import Course, ExportOptions, Rendered
     from harness.people.roster import Person
 
 FORMATS: dict[str, str] = {
@@ -42,7 +42,7 @@ def export(
     name: str,
     out: Path,
     roster: tuple[Person, ...] = (),
-    wishes: Wishes | None = None,
+    wishes: ExportOptions | None = None,
 ) -> tuple[list[Path], tuple[str, ...]]:
     """Write the records of ``results`` in the format ``name`` into the folder ``out``.
 

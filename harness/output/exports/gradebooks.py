@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from harness.assessment.scoring import total
 from harness.output.exports.course import undecided
-from harness.output.leaderboard.columns import one_line
 from harness.people.attempts import chosen, standings
 from harness.records.errors import HarnessError
+from harness.records.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

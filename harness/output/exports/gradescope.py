@@ -11,15 +11,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from harness.assessment.checks import PRESENT
-from harness.output.exports.course import Rendered, checks, diagnoses, undecided, where
+from harness.output.exports.course import Rendered, undecided
 from harness.output.exports.scores import columns, scores
-from harness.output.leaderboard.columns import one_line
+from harness.records.text import one_line
+from harness.records.traversal import checkpoint_name, located_checks, located_diagnoses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.output.exports.course import Course
-    from harness.records.findings import Points
+    from harness.records.findings import ItemScore
     from harness.records.record import Record
 
 FILE = "results.json"
@@ -90,7 +91,7 @@ def _points(record: Record, view: Record) -> Iterator[dict[str, Any]]:
         )
 
 
-def _reasons(points: Points) -> Iterator[str]:
+def _reasons(points: ItemScore) -> Iterator[str]:
     if points.override:
         yield f"set by the instructor: {points.override.reason}"
         return
@@ -102,20 +103,20 @@ def _problems(record: Record) -> Iterator[dict[str, Any]]:
     """Models that could not be graded; such a reason quotes no figure, so nothing hides it."""
     for checkpoint in record.checkpoints:
         if checkpoint.reason:
-            name = f"{where(checkpoint)}: {checkpoint.status.value}"
+            name = f"{checkpoint_name(checkpoint.drop_points)}: {checkpoint.status.value}"
             yield _test(name, [checkpoint.reason], shown=True, status="failed")
 
 
 def _checks(record: Record, view: Record) -> Iterator[dict[str, Any]]:
-    for (place, check), (_, seen) in zip(checks(record), checks(view), strict=True):
+    for (place, check), (_, seen) in zip(located_checks(record), located_checks(view), strict=True):
         status = {} if check.passed is None else {"status": _STATUS[check.passed]}
         name = check.name if check.name != PRESENT else "model is there"
         yield _test(f"{place}: {name}", [check.reason], shown=seen == check, **status)
 
 
 def _diagnoses(record: Record, view: Record) -> Iterator[dict[str, Any]]:
-    seen = list(diagnoses(view))
-    for each in diagnoses(record):
+    seen = list(located_diagnoses(view))
+    for each in located_diagnoses(record):
         place, found = each
         likely = "" if found.certain else " (likely)"
         name = f"{place}: {found.code}{likely}"

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from harness.output.exports.course import OURS, Rendered, checks, where
-from harness.output.leaderboard.columns import one_line
+from harness.output.exports.course import Rendered
 from harness.records.errors import Status
+from harness.records.text import one_line
+from harness.records.traversal import checkpoint_name, located_checks
 
 if TYPE_CHECKING:
     from harness.output.exports.course import Course
@@ -37,8 +38,10 @@ def _suite(root: ElementTree.Element, record: Record) -> None:
         ElementTree.SubElement(properties, "property", name=one_line(name), value=one_line(value))
     _status(suite, "submission", record.status, record.reason)
     for checkpoint in record.checkpoints:
-        _status(suite, where(checkpoint), checkpoint.status, checkpoint.reason)
-    for place, check in checks(record):
+        _status(
+            suite, checkpoint_name(checkpoint.drop_points), checkpoint.status, checkpoint.reason
+        )
+    for place, check in located_checks(record):
         _check(suite, place, check)
     suite.set("tests", str(len(suite.findall("testcase"))))
     for attribute, outcome in zip(("failures", "errors", "skipped"), _OUTCOMES, strict=True):
@@ -48,7 +51,7 @@ def _suite(root: ElementTree.Element, record: Record) -> None:
 def _status(suite: ElementTree.Element, place: str, status: Status, reason: str | None) -> None:
     case = _case(suite, place, "graded")
     if status is not Status.GRADED:
-        outcome = "error" if status in OURS else "failure"
+        outcome = "error" if status.is_ours else "failure"
         _outcome(case, outcome, status.value, reason or status.value)
 
 

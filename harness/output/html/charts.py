@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.output.leaderboard import plots
-from harness.output.leaderboard.columns import one_line
+from harness.records.text import one_line
+from harness.records.traversal import checkpoint_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,11 +33,6 @@ def rates(net: SplitCounts | None, split: str) -> tuple[float, float] | None:
         return None
     accuracy, attack = clean_accuracy(counts), attack_success_rate(counts)
     return None if accuracy is None or attack is None else (accuracy, attack)
-
-
-def label(drop_points: float | None) -> str:
-    """A checkpoint by its X."""
-    return "X = ?" if drop_points is None else f"X = {drop_points:g}"
 
 
 # --- one submission ---------------------------------------------------------------------------
@@ -75,11 +71,11 @@ def _names(places: Sequence[tuple[int, float | None]]) -> list[str]:
     first = 0
     for index, (step, drop_points) in enumerate(places):
         if names and step - places[first][0] < _CHANNELS_APART:
-            names[first] += label(drop_points).replace("X = ", ", ")
+            names[first] += checkpoint_name(drop_points).replace("X = ", ", ")
             names.append("")
         else:
             first = index
-            names.append(label(drop_points))
+            names.append(checkpoint_name(drop_points))
     return names
 
 
@@ -112,7 +108,7 @@ def bar_groups(record: Record, split: str) -> Iterator[tuple[str, list[plots.Bar
             for attack in (False, True)
         ]  # fmt: skip
         if bars:
-            yield label(checkpoint.drop_points), bars
+            yield checkpoint_name(checkpoint.drop_points), bars
 
 
 def _repaired(nets: Checkpoint | ReferenceNet) -> SplitCounts | None:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.datasets.cache import KeptSets
+from harness.datasets.cache import DatasetCache
 from harness.datasets.descriptions import has_data, load_benchmark
-from harness.output.html.charts import label
 from harness.records.errors import HarnessError
 from harness.records.predictions import compose_goodnet, decode
+from harness.records.traversal import checkpoint_name
 from harness.storage.results import answers_key
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def shown_examples(store: Store, audience: str) -> Iterator[Callable[[Record], l
 
     Students see images of the validation set, which is theirs, and none of a private split.
     """
-    kept = KeptSets(store.folder / "sets")
+    kept = DatasetCache(store.folder / "sets")
     with ExitStack() as files:
 
         @cache
@@ -167,7 +167,7 @@ def _of_checkpoint(
         return
     if not _fits(checkpoint, split, (clean, backdoored), evidence):
         return
-    where, classes = label(checkpoint.drop_points), record.classes
+    where, classes = checkpoint_name(checkpoint.drop_points), record.classes
     for name, found in ((split, clean), (f"bd_{split}", backdoored)):
         for index in _mistakes(name, found, evidence):
             yield Example(

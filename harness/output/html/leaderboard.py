@@ -11,14 +11,10 @@ from harness.output.html.assets import SUBMISSIONS
 from harness.output.html.charts import SPLIT_NAMES, rates, scatter_figure, shown_split
 from harness.output.html.inline import inlined
 from harness.output.leaderboard import plots
-from harness.output.leaderboard.columns import (
-    attempt,
-    family,
-    known_ratio,
-    one_line,
-    tells_attempts,
-)
+from harness.output.leaderboard.columns import attempt, family, known_ratio, tells_attempts
 from harness.records.errors import Status
+from harness.records.text import one_line
+from harness.records.traversal import diagnoses
 from harness.storage.results import safe_name
 
 if TYPE_CHECKING:
@@ -83,7 +79,7 @@ def row_of(row: Row, split: str, required: Sequence[float]) -> dict[str, Any]:
     speeds = [c.timing.goodnet for c in row.checkpoints if c.timing and c.timing.goodnet]
     ratios = [known_ratio(s.throughput_ratio, s.throughput_ratio_interval) for s in speeds]
     times = [ratio for ratio in ratios if ratio is not None]
-    found = [*(d for c in row.checkpoints for d in c.diagnoses), *row.diagnoses]
+    found = diagnoses(row)
     return {
         "rank": row.rank,
         "name": row.submission,

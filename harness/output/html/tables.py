@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.output.exports.course import checks, diagnoses, where
 from harness.output.leaderboard.columns import ABSENT, NOISY, family, known_ratio
+from harness.records.traversal import checkpoint_name, located_checks, located_diagnoses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,17 +18,17 @@ ANSWERS = {True: "passed", False: "failed", None: "open"}
 
 def asked(record: Record) -> Iterator[tuple[str, str, str, str]]:
     """Every check: verdict, what it is about, its name, its reason; what could not run too."""
-    for about, check in checks(record):
+    for about, check in located_checks(record):
         yield ANSWERS[check.passed], about, check.name.replace("_", " "), check.reason
     for checkpoint in record.checkpoints:
         if checkpoint.reason:
             status = checkpoint.status.value.replace("_", " ")
-            yield "failed", where(checkpoint), status, checkpoint.reason
+            yield "failed", checkpoint_name(checkpoint.drop_points), status, checkpoint.reason
 
 
 def found(record: Record) -> Iterator[dict[str, object]]:
     """Every diagnosis with its explanation and the numbers behind it."""
-    for about, diagnosis in diagnoses(record):
+    for about, diagnosis in located_diagnoses(record):
         yield {
             "about": about,
             "code": diagnosis.code,
@@ -44,7 +44,7 @@ def speeds(record: Record) -> Iterator[tuple[str, ...]]:
         nets = (("B'", timing.repaired), ("G", timing.goodnet)) if timing else ()
         for name, speed in nets:
             if speed is not None:
-                yield where(checkpoint), name, *_speed(speed)
+                yield checkpoint_name(checkpoint.drop_points), name, *_speed(speed)
 
 
 def _speed(speed: Speed) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def paired(record: Record) -> Iterator[tuple[str, ...]]:
     for checkpoint in record.checkpoints:
         for pair in checkpoint.paired:
             yield (
-                where(checkpoint),
+                checkpoint_name(checkpoint.drop_points),
                 "B'" if pair.net == "repaired" else "G",
                 pair.set,
                 str(pair.only_submission),
@@ -99,7 +99,7 @@ def models(record: Record) -> Iterator[tuple[str, ...]]:
             if artifact is not None:
                 channels = checkpoint.channels_pruned
                 yield (
-                    where(checkpoint),
+                    checkpoint_name(checkpoint.drop_points),
                     name,
                     artifact.path,
                     *_file(artifact),

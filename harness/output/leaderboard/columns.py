@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 from harness.assessment.checks import CONTRACT, DROP, FIRST_CROSSING, ORDER, checkpoint_passes
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.inference.latency import is_noisy
+from harness.records.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,13 +66,6 @@ def attempt(row: Row) -> str:
     """Which attempt a row is, as ``2 of 3, late``; what is not known is left out."""
     known = [] if row.attempt is None else [f"{row.attempt} of {row.attempts}"]
     return ", ".join(known + ["late"] * bool(row.late)) or ABSENT
-
-
-def one_line(text: str) -> str:
-    """``text`` without line breaks, control characters and direction marks."""
-    if text.isprintable():
-        return text  # as nearly all texts are, and long ones take their time below
-    return "".join("?" if unicodedata.category(c)[0] == "C" else c for c in text)
 
 
 def percent(net: SplitCounts | None, split: str, metric: Callable[[Counts], float | None]) -> str:

@@ -7,7 +7,8 @@ import io
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from harness.output.leaderboard.columns import one_line, tells_attempts
+from harness.output.leaderboard.columns import tells_attempts
+from harness.records.text import one_line
 
 if TYPE_CHECKING:
     from harness.records.record import Board, Checkpoint, Counts

@@ -7,7 +7,7 @@ from harness.sandbox.attacks.report import attempt
 
 def write(path: str) -> str:
     """Leave a mark."""
-    Path(path).write_text("a canary was here", encoding="utf-8")
+    Path(path).write_text("an attack script was here", encoding="utf-8")
     return f"wrote {path}"
 
 

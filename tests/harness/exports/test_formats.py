@@ -16,7 +16,7 @@ from records_by_hand import checkpoint, good_checkpoints, record
 
 from harness.assessment.rubric import StudentView, default_rubric
 from harness.assessment.verdict import judged
-from harness.output.exports.course import Course, Wishes, course_of
+from harness.output.exports.course import Course, ExportOptions, course_of
 from harness.output.exports.formats import FORMATS, export, renderer
 from harness.people.roster import Person
 from harness.records.errors import HarnessError, Status
@@ -46,7 +46,9 @@ def graded(name="ann", checkpoints=None, by=None, **changes):
 
 
 def course(*records, hide=(), roster=(), **wishes):
-    return Course(records=records, rubric=rubric(*hide), roster=roster, wishes=Wishes(**wishes))
+    return Course(
+        records=records, rubric=rubric(*hide), roster=roster, wishes=ExportOptions(**wishes)
+    )
 
 
 def only_file(name, given):
@@ -99,7 +101,7 @@ def test_what_cannot_be_exported_is_said_in_one_line(tmp_path):
     for name in ("ann", "bob"):
         Store(tmp_path).put_record(graded(name))
     with pytest.raises(HarnessError, match=r"no submission 'eve' in it; ann, bob$"):
-        export(tmp_path, "junit", tmp_path, wishes=Wishes(submission="eve"))
+        export(tmp_path, "junit", tmp_path, wishes=ExportOptions(submission="eve"))
     with pytest.raises(HarnessError, match=r"--submission\): ann, bob$"):
         export(tmp_path, "gradescope", tmp_path)
     with pytest.raises(HarnessError, match="--roster"):
@@ -194,9 +196,9 @@ def test_hidden_points_hide_every_scored_test_and_no_check():
 
 
 def test_a_hidden_diagnosis_and_a_hidden_contract_are_not_shown():
-    from harness.records.findings import Contract
+    from harness.records.findings import GoodNetRule
 
-    contract = Contract(against="B and B'", width=1284, images=100, broken=9, abstained=0,
+    contract = GoodNetRule(against="B and B'", width=1284, images=100, broken=9, abstained=0,
                         outside=0, outside_label=None, as_repaired=91)  # fmt: skip
     own = graded("ann", (replace(checkpoint(2.0), contract=contract),))
     own = replace(own, diagnoses=(Diagnosis(code="SEEN", explanation="a", split="test"),))
@@ -374,7 +376,7 @@ def test_attempts_of_one_person_are_one_line():
     latest = rows(only_file("canvas", given))
     assert len(latest) == 3
     assert float(latest[2][-1]) < 100
-    best = rows(only_file("canvas", replace(given, wishes=Wishes(attempt="best"))))
+    best = rows(only_file("canvas", replace(given, wishes=ExportOptions(attempt="best"))))
     assert [line[-1] for line in best] == ["lab3", "100", "100"]
 
 
@@ -443,7 +445,9 @@ def test_boards_tell_instructors_of_attempts_and_nobody_else(name, tmp_path):
         replace(JANE, folder=folder, attempt=number, late=number == 2)
         for number, folder in enumerate(("one", "two"), 1)
     )
-    own = only_file(name, course_of(tmp_path, roster, Wishes(instructor=True, submission="two")))
+    own = only_file(
+        name, course_of(tmp_path, roster, ExportOptions(instructor=True, submission="two"))
+    )
     assert "2 of 2, late" in own
     assert "1 of 2" not in own
     assert "of 2" not in only_file(name, course_of(tmp_path, roster))

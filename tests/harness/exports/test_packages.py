@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from containers import NOBODY, handed_in, owned_by, run_in_container
 from models import random_weights, write_full
 
-from harness.cli.export import export, package
+from harness.cli.export import export
+from harness.cli.package import package
 from harness.sandbox import launch
 
 PUBLISHED = Path(__file__).with_name("published")

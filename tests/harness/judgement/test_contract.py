@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.lineage.goodnet_rule import contract
-from harness.records.findings import Breach
+from harness.records.findings import RuleViolation
 from harness.records.predictions import compose_goodnet
 
 N = 10
@@ -31,7 +31,7 @@ def test_a_right_g_breaks_nothing():
 def test_each_broken_image_is_named():
     found = contract(changed("bd_valid", 1, 5), B, REPAIRED, N, N + 1)
     assert found.broken == 1
-    assert found.examples == (Breach(set="bd_valid", image=1, expected=N, answered=5),)
+    assert found.examples == (RuleViolation(set="bd_valid", image=1, expected=N, answered=5),)
 
 
 def test_without_a_repaired_net_the_badnets_class_or_abstention_is_right():

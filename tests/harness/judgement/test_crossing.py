@@ -10,7 +10,7 @@ from harness.lineage.crossing import (
     follows_relative_rule,
     images_needed,
 )
-from harness.records.findings import Crossing, Step, Steps
+from harness.records.findings import NeighbouringSteps, Step, ThresholdMargin
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_drop_check_around_the_threshold(lost, passed, look):
      (23, False, False)],
 )  # fmt: skip
 def test_the_step_before_around_the_threshold(lost_before, passed, look):
-    steps = Steps(before=Step(channel=3, clean_correct=990 - lost_before))
+    steps = NeighbouringSteps(before=Step(channel=3, clean_correct=990 - lost_before))
     found = crossing(counts(990), counts(990 - 40), steps, 2)
     check = first_crossing_check(found, 2, 1000)
     assert found.lost_before == lost_before
@@ -76,7 +76,7 @@ def test_the_tolerance_is_data():
 
 def test_both_rules_at_step_48_of_the_published_curve():
     """Step 47 loses 454 images; 4 points need 462, 4 % of what was correct 456."""
-    steps = Steps(before=Step(channel=46, clean_correct=11391 - 454))
+    steps = NeighbouringSteps(before=Step(channel=46, clean_correct=11391 - 454))
     found = crossing(counts(11391, total=11547), counts(10634, total=11547), steps, 4)
     assert (found.lost, found.lost_before) == (757, 454)
     assert (found.needed, found.needed_relative) == (462, 456)
@@ -86,7 +86,7 @@ def test_both_rules_at_step_48_of_the_published_curve():
 
 def relative(lost, before):
     """90 of 100 correct, X = 10: the lab's rule needs 100 images, the relative one 90."""
-    return Crossing(lost=lost, needed=100, needed_relative=90, margin=lost - 100,
+    return ThresholdMargin(lost=lost, needed=100, needed_relative=90, margin=lost - 100,
                     margin_relative=lost - 90, lost_before=before)  # fmt: skip
 
 

@@ -19,10 +19,10 @@ from harness.grading.context import SETS, Bench, Model, Options, split_counts
 from harness.grading.evidence import checkpoint, opened
 from harness.grading.models import network_answers
 from harness.intake.discovery import drop_points_in_name
-from harness.intake.matching import Found, assign
+from harness.intake.matching import IdentifiedModel, assign
 from harness.lineage import lineage as lin
 from harness.lineage.rankings import measured_rankings
-from harness.records.findings import Step, Steps
+from harness.records.findings import NeighbouringSteps, Step
 from harness.records.predictions import compose_goodnet
 from harness.records.record import (
     SCHEMA_VERSION,
@@ -122,7 +122,7 @@ class World:
                 model.staged or type("Staged", (), {"sha256": model.key, "size_bytes": 1})()
             )
         required = self.bench.benchmark.checkpoints
-        found = [Found(m.candidate, m.key, m.width) for m in models]
+        found = [IdentifiedModel(m.candidate, m.key, m.width) for m in models]
         places = assign(found, self.bench.benchmark.classes, required)
         given = opened(models, places, self.bench)
         evidence = replace(
@@ -468,7 +468,7 @@ def test_the_limits_of_input_scaled(raw, scaled, seen):
 
 def test_relative_drop():
     """700 of 1000 were correct: X = 10 needs 100 images, taken relatively 70."""
-    steps = Steps(order="pool_3 increasing", before=Step(channel=1, clean_correct=640))
+    steps = NeighbouringSteps(order="pool_3 increasing", before=Step(channel=1, clean_correct=640))
     badnet = replace(record_of().badnet, valid=counts(700))
     own = made(10.0, clean=620, steps=steps)
     found = judged(replace(record_of(own), badnet=badnet), default_rubric(), None, (10.0,))

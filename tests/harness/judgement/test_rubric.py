@@ -13,7 +13,7 @@ from harness.assessment.scoring import scored, total
 from harness.assessment.verdict import judged
 from harness.assessment.views import instructor_view, student_view
 from harness.records.errors import HarnessError, Status
-from harness.records.findings import Contract, Override
+from harness.records.findings import GoodNetRule, Override
 from harness.records.record import Claim, ReferenceNet
 
 RUBRIC = default_rubric()
@@ -110,7 +110,7 @@ def test_wrong_x_with_the_right_mask_costs_nothing():
 
 def test_a_g_that_breaks_the_contract_loses_its_share():
     two, four, ten = good_checkpoints()
-    broken = Contract(against="B and B'", width=1284, images=4000, broken=40, abstained=300,
+    broken = GoodNetRule(against="B and B'", width=1284, images=4000, broken=40, abstained=300,
                       outside=0, outside_label=None, as_repaired=3000)  # fmt: skip
     own = graded(
         replace(two, contract=broken, goodnet_artifact=artifact(role="goodnet")), four, ten
@@ -234,7 +234,7 @@ def marked():
     ]
     claims = (Claim(benchmark="lab3", split="test", net="goodnet", drop_points=2.0,
                     clean_accuracy=0.5),)  # fmt: skip
-    broken = Contract(against="B and B'", width=1284, images=4000, broken=MARK, abstained=3,
+    broken = GoodNetRule(against="B and B'", width=1284, images=4000, broken=MARK, abstained=3,
                       outside=0, outside_label=None, as_repaired=3000)  # fmt: skip
     nets[0] = replace(nets[0], contract=broken)
     return graded(*nets, badnet=both(counts(), test), claimed=claims)

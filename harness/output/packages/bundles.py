@@ -19,8 +19,8 @@ from harness.datasets.descriptions import (
     has_data,
     load_benchmark,
 )
-from harness.output.exports.autograder import BADNET, DATA, DATASET, MEMORY, RUBRIC
 from harness.output.exports.scores import columns
+from harness.output.packages.autograder import BADNET, DATA, DATASET, MEMORY, RUBRIC
 from harness.records.errors import HarnessError
 from harness.storage.results import replaced_file
 
@@ -212,7 +212,7 @@ def _template_path(name: str) -> Path:
 
 
 def _template(name: str) -> str:
-    return files("harness.output.exports").joinpath("templates", name).read_text(encoding="utf-8")
+    return files("harness.output.packages").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 # --- archives ---------------------------------------------------------------------------------

@@ -19,6 +19,6 @@ if [ -z "${HARNESS_PYTHON:-}" ]; then
     HARNESS_PYTHON="$root/venv/bin/python"
 fi
 
-PYTHONPATH="$source" PYTHONSAFEPATH=1 "$HARNESS_PYTHON" -m harness.output.exports.autograder prepare "$source"
+PYTHONPATH="$source" PYTHONSAFEPATH=1 "$HARNESS_PYTHON" -m harness.output.packages.autograder prepare "$source"
 # The autograder may run as another user.
 chmod -R a+rX "$source"

@@ -1,4 +1,4 @@
-"""What runs inside a platform's container: ``python -m harness.output.exports.autograder ...``.
+"""What runs inside a platform's container: ``python -m harness.output.packages.autograder ...``.
 
 A kit is the folder that came with the package: a dataset (or the name of one that is made or
 downloaded once), perhaps a BadNet, a rubric and what was prepared. Grading is a child process,
@@ -18,10 +18,10 @@ from pathlib import Path
 import click
 
 from harness.datasets.descriptions import child_environment, load_benchmark
-from harness.output.exports.course import Rendered, Wishes
+from harness.output.exports.course import ExportOptions, Rendered
 from harness.output.exports.formats import export
-from harness.output.leaderboard.columns import one_line
 from harness.records.errors import HarnessError, Status
+from harness.records.text import one_line
 from harness.storage.results import Store, write_text
 
 DATASET, DATA, BADNET, RUBRIC, PREPARED = (
@@ -42,7 +42,7 @@ _SORRY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
+class GradingPackage:
     """A folder with what submissions are graded on."""
 
     folder: Path
@@ -101,7 +101,7 @@ def main() -> None:
 @click.argument("kit", type=click.Path(path_type=Path))
 def prepare(kit: Path) -> None:
     """Make or download the data of KIT, and compute what all submissions share."""
-    own = Kit(kit.resolve())
+    own = GradingPackage(kit.resolve())
     named = own.folder / DATASET
     if named.is_file():
         name = named.read_text(encoding="utf-8").strip()
@@ -119,7 +119,9 @@ def gradescope(root: Path) -> None:
     """Grade ROOT/submission by the kit ROOT/source into ROOT/results/results.json."""
     root = root.resolve()
     try:
-        _export(Kit(root / "source"), root / "submission", "gradescope", root / "results")
+        _export(
+            GradingPackage(root / "source"), root / "submission", "gradescope", root / "results"
+        )
     except Exception as error:  # noqa: BLE001 - whatever it is, the platform wants its file
         from harness.output.exports.gradescope import failure
 
@@ -134,18 +136,20 @@ def gradescope(root: Path) -> None:
 def codabench(given: Path, output: Path) -> None:
     """Score GIVEN/res by the kit GIVEN/ref into OUTPUT; without scores it counts as failed."""
     try:
-        _export(Kit(given.resolve() / "ref"), given.resolve() / "res", "codabench", output)
+        _export(
+            GradingPackage(given.resolve() / "ref"), given.resolve() / "res", "codabench", output
+        )
     except HarnessError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         sys.exit(2)
 
 
-def _export(kit: Kit, submission: Path, name: str, out: Path) -> None:
+def _export(kit: GradingPackage, submission: Path, name: str, out: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         results = Path(scratch) / "results"
         kit.grade(submission, results)
         notes = tuple(note.format(memory=MEMORY[name]) for note in _NOTES)
-        export(results, name, out, wishes=Wishes(notes=notes))
+        export(results, name, out, wishes=ExportOptions(notes=notes))
 
 
 def _write(rendered: Rendered, out: Path) -> None:

@@ -1,0 +1,28 @@
+"""The command ``explain``: the story of one submission."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import options
+from harness.execution.console import one_line_errors
+from harness.output.explain import explanation
+from harness.storage.remote import results_at
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.argument("results")
+@click.argument("submission")
+@options.instructor
+@click.option("--rubric", type=options.PATH, metavar="FILE",
+              help="The rubric to grade by, instead of the one in RESULTS.")  # fmt: skip
+def explain(results: str, submission: str, instructor: bool, rubric: Path | None) -> None:
+    """Tell the story of one SUBMISSION: figures, checks, diagnoses, points."""
+    with one_line_errors(), results_at(results) as opened:
+        text = explanation(opened.folder, submission, rubric, instructor=instructor)
+        click.echo(text, nl=False)

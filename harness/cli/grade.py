@@ -1,0 +1,130 @@
+"""The command ``grade``: submissions in; records, boards and pages out."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import options
+from harness.cli.report import exit_code, show_note
+from harness.execution.console import one_line_errors
+from harness.execution.progress import show_progress
+from harness.grading.batch import Batch, WorkerConfig, connect_cluster, find_submissions
+from harness.grading.context import Options
+from harness.grading.setup import prepare
+from harness.output.boards import board_text, shown_records, write_boards
+from harness.people.attempts import people_of
+from harness.records.errors import HarnessError
+from harness.storage.remote import results_at
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from harness.execution.progress import Display
+    from harness.people.attempts import Which
+    from harness.people.roster import Person
+    from harness.records.record import Record
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=options.PATH, metavar="[PATH]...")
+@click.option("--each", type=options.PATH, metavar="DIR", help="Grade every folder in DIR.")
+@options.dataset
+@options.badnet
+@click.option("--output", default="results", show_default=True, metavar="DIR|ADDRESS",
+              help="Where results go; what is there already is not graded again.")  # fmt: skip
+@click.option("--isolation", type=click.Choice(["auto", "sandbox", "none"]), default="auto",
+              show_default=True, help="none runs strangers' code unprotected.")  # fmt: skip
+@click.option("--model-seconds", type=click.FloatRange(min=1), default=900, show_default=True,
+              help="Time limit for a model of another architecture.")  # fmt: skip
+@click.option("--model-memory", type=click.FloatRange(min=0.5), default=4, show_default=True,
+              metavar="GIB", help="Memory limit for a model of another architecture.")  # fmt: skip
+@click.option("--no-timing", is_flag=True, help="Do not measure inference times.")
+@click.option("--no-sharing", is_flag=True,
+              help="Run every net in full, without the BadNet's stored features.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Start over: use nothing that is stored.")
+@click.option("--jobs", type=click.IntRange(min=1), show_default="1", metavar="N",
+              help="Grade N submissions at a time; each takes about 1 GiB of memory.")  # fmt: skip
+@click.option("--scheduler", metavar="ADDRESS",
+              help="Grade on the workers of a Dask cluster (docs/cluster.md).")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@options.roster
+@options.attempts
+@click.option("--anonymous", type=options.PATH, metavar="KEYFILE",
+              help="Use pseudonyms instead of folder names; KEYFILE tells them apart.")  # fmt: skip
+def grade(
+    paths: tuple[Path, ...],
+    each: Path | None,
+    dataset: str,
+    badnet: Path | None,
+    output: str,
+    isolation: str,
+    model_seconds: float,
+    model_memory: float,
+    no_timing: bool,
+    no_sharing: bool,
+    force: bool,
+    jobs: int | None,
+    scheduler: str | None,
+    quiet: bool,
+    roster: Path | None,
+    attempts: Which,
+    anonymous: Path | None,
+) -> None:
+    """Grade submissions: each PATH is one; without any, every folder in submissions/.
+
+    Run it again to go on after an interruption: what is finished is not repeated. Ctrl-C
+    stops within seconds (exit code 130), with a leaderboard of what is graded.
+    """
+    if scheduler and jobs:
+        raise click.UsageError("--jobs is for this machine; a cluster grades on all its workers")
+    chosen = Options(
+        isolation=isolation,
+        timing=not no_timing,
+        model_seconds=model_seconds,
+        model_memory_bytes=int(model_memory * 2**30),
+        force=force,
+        sharing=not no_sharing,
+    )
+
+    with one_line_errors(), results_at(output, work=True) as results:
+        entries = find_submissions(paths, each, results.folder, anonymous)
+        people = people_of(results.folder, roster, anonymous)
+        config = WorkerConfig(dataset, badnet, results.folder, chosen)
+
+        with (
+            show_progress(quiet=quiet) as display,
+            connect_cluster(scheduler, entries, config) as cluster,
+        ):
+            bench = prepare(dataset, badnet, results.folder, chosen, display)
+            batch = Batch(entries, config, bench, cluster, results.kept)
+            _grade(batch, display, jobs or 1, people, attempts)
+
+        records = _report(batch, people, attempts)
+    sys.exit(2 if batch.problems else exit_code(records))
+
+
+def _grade(
+    batch: Batch, display: Display, jobs: int, people: Sequence[Person], attempts: Which
+) -> None:
+    """Run the batch; where it is stopped, show what is graded so far."""
+    try:
+        batch.grade(display, jobs)
+    except (KeyboardInterrupt, HarnessError):
+        display.message(f"{len(batch.records)} of {len(batch.entries)} submissions are graded")
+        if batch.records:
+            show_note(write_boards(batch.results, people, attempts))
+        raise
+
+
+def _report(batch: Batch, people: Sequence[Person], attempts: Which) -> Sequence[Record]:
+    """Write boards and pages, print the board, and return the records on it."""
+    shown = show_note(write_boards(batch.results, people, attempts))
+    records = shown_records(batch.in_order(), people, attempts)
+    click.echo(board_text(batch.results, records, shown.standings), nl=False)
+    for problem in batch.problems:
+        click.echo(f"error: {problem}", err=True)
+    return records

@@ -1,0 +1,35 @@
+"""The command ``leaderboard``: boards and pages again, from the stored records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import options
+from harness.cli.report import show_note
+from harness.execution.console import one_line_errors
+from harness.output.boards import board_text, write_boards
+from harness.people.attempts import people_of
+from harness.storage.remote import results_at
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.people.attempts import Which
+
+
+@click.command()
+@options.results
+@options.roster
+@options.attempts
+@click.option("--anonymous", type=options.PATH, metavar="KEYFILE",
+              help="The key file of the pseudonyms in RESULTS.")  # fmt: skip
+def leaderboard(
+    results: str, roster: Path | None, attempts: Which, anonymous: Path | None
+) -> None:  # fmt: skip
+    """Render the leaderboard of RESULTS again from its records."""
+    with one_line_errors(), results_at(results) as opened:
+        people = people_of(opened.folder, roster, anonymous)
+        shown = show_note(write_boards(opened.folder, people, attempts))
+        click.echo(board_text(opened.folder, shown.records, shown.standings), nl=False)

@@ -1,0 +1,29 @@
+"""Arguments and options that several commands share, so that each is worded once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+dataset = click.option(
+    "--dataset", default="faces", show_default=True, metavar="NAME|DIR",
+    help="The benchmark to grade on: its name, or a folder with its data.",
+)  # fmt: skip
+badnet = click.option(
+    "--badnet", type=PATH, metavar="FILE",
+    help="The BadNet's weights, where the benchmark does not bring them.",
+)  # fmt: skip
+results = click.argument("results", default="results")
+roster = click.option(
+    "--roster", type=PATH, metavar="CSV", help="Which folders belong to which student."
+)
+attempts = click.option(
+    "--attempts", type=click.Choice(["all", "latest", "best"]), default="all", show_default=True,
+    help="Which of a student's submissions to show.",
+)  # fmt: skip
+instructor = click.option(
+    "--instructor", is_flag=True, help="Also show what the rubric hides from students."
+)

@@ -1,0 +1,63 @@
+"""The commands ``package``: what a platform grades with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import options
+from harness.execution.console import one_line_errors
+from harness.output.packages import bundles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RUBRIC = click.option("--rubric", type=options.PATH, metavar="FILE", help="Grade by these points.")
+
+
+@click.group()
+def package() -> None:
+    """Build what a platform grades with."""
+
+
+def _assignment(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say what is graded."""
+    return options.dataset(options.badnet(_RUBRIC(command)))
+
+
+@package.command("gradescope")
+@_assignment
+@click.option("--out", type=options.PATH, default=Path("autograder.zip"), show_default=True)
+def package_gradescope(
+    dataset: str, badnet: Path | None, rubric: Path | None, out: Path
+) -> None:  # fmt: skip
+    """Build the autograder that is uploaded to Gradescope."""
+    assignment = bundles.Assignment(dataset=dataset, badnet=badnet, rubric=rubric)
+    with one_line_errors():
+        click.echo(bundles.gradescope(assignment, out))
+
+
+@package.command("codabench")
+@_assignment
+@click.option("--image", required=True, metavar="NAME", help="Docker image with the dependencies.")
+@click.option("--title", default="Backdoor defences", show_default=True)
+@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="First day.  [default: today]")
+@click.option("--out", type=options.PATH, default=Path("competition.zip"), show_default=True)
+def package_codabench(
+    dataset: str,
+    badnet: Path | None,
+    rubric: Path | None,
+    image: str,
+    title: str,
+    start: datetime | None,
+    out: Path,
+) -> None:
+    """Build the competition bundle that is uploaded to CodaBench."""
+    assignment = bundles.Assignment(dataset=dataset, badnet=badnet, rubric=rubric)
+    first_day = start or datetime.now(UTC)
+    competition = bundles.Competition(image=image, title=title, start=f"{first_day:%Y-%m-%d}")
+    with one_line_errors():
+        click.echo(bundles.codabench(assignment, competition, out))

@@ -1,0 +1,38 @@
+"""The command ``regrade``: stored evidence, assessed by another rubric."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import options
+from harness.cli.report import show_note
+from harness.execution.console import one_line_errors
+from harness.grading.regrade import regrade_results
+from harness.output.boards import board_text, write_boards
+from harness.people.attempts import people_of
+from harness.storage.remote import results_at
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@options.results
+@click.option("--rubric", type=options.PATH, metavar="FILE",
+              help="The rubric to grade by; RESULTS keeps it.")  # fmt: skip
+@click.option("--out", metavar="DIR|ADDRESS",
+              help="Write there instead, and leave RESULTS as it is.")  # fmt: skip
+def regrade(results: str, rubric: Path | None, out: str | None) -> None:
+    """Grade RESULTS again by another rubric, limits or ranking; no model is run."""
+    with (
+        one_line_errors(),
+        results_at(results) as source,
+        results_at(out) if out else nullcontext(source) as target,
+    ):
+        folder = regrade_results(source.folder, rubric, target.folder)
+        people = people_of(folder, None)
+        shown = show_note(write_boards(folder, people, evidence=source.folder))
+        click.echo(board_text(folder, shown.records, shown.standings), nl=False)
