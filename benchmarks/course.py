@@ -5,7 +5,7 @@
 
 The same seed gives the same names, nets and programs (archives hold dates). A smaller course has
 the same mix, so that the two peaks of memory can be compared. Needs Linux (proportional set sizes)
-and, for foreign models, bubblewrap.
+and, for models of another architecture, bubblewrap.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The submissions that the benchmark grades: distinct pruned nets, and foreign models."""
+"""What the benchmark grades: distinct pruned nets, and models of another architecture."""
 
 from __future__ import annotations
 

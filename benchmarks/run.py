@@ -224,7 +224,7 @@ def known_rows(rounds: int, scratch: Path) -> Iterator[Row]:
 
 def foreign_rows(rounds: int, scratch: Path) -> Iterator[Row]:
     """A submission of three models that need the sandbox beside the official script."""
-    row = Row("three foreign models in the sandbox, probes included",
+    row = Row("three models of another architecture in the sandbox, probes included",
               "six official runs (one a round, scaled)", ">= 1.2 wall")  # fmt: skip
     foreign = nets.foreign_submission(scratch / "foreign")
     known = ROOT / "submissions" / "jk7846"

@@ -24,7 +24,7 @@ _DECIDING = (DROP, FIRST_CROSSING)
 
 
 def function_check(probe: Probe, repeated_limit: float, perturbed_limit: float) -> Check:
-    """Did a foreign model answer the same when it was asked again, and nearly the same?"""
+    """Were the answers the same when a model was asked again, and nearly the same?"""
     repeated = probe.repeated_changed / probe.images
     perturbed = probe.perturbed_changed / probe.images
     passed = repeated <= repeated_limit and perturbed <= perturbed_limit

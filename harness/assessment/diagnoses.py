@@ -89,8 +89,9 @@ def _scaled_input(checkpoint: Checkpoint, limits: Thresholds) -> Iterator[Diagno
 
 
 def _no_function(checkpoint: Checkpoint, limits: Thresholds) -> Iterator[Diagnosis]:
-    """What the probe of a foreign model shows; a look-up table answers the very same pixels
-    alike, and nothing else.
+    """What the probe of a model of another architecture shows.
+
+    A look-up table answers the very same pixels alike, and nothing else.
     """
     probe = checkpoint.probe
     if probe is None or not probe.images:

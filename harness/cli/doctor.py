@@ -30,7 +30,7 @@ _GIB = 2**30
 _LEAST_DISK_BYTES = _GIB
 _LEAST_MEMORY_BYTES = 2 * _GIB
 _MARKS = {True: "pass", False: "FAIL", None: "-"}
-_CELL_CHARACTERS = 100
+_CELL_CHARACTERS = 97
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

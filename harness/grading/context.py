@@ -40,8 +40,8 @@ class Progress(Protocol):
 class Options:
     """How to grade. ``isolation``: auto (a sandbox wherever strangers' code would run),
     sandbox (also for reading files), none (one's own work only). ``model_seconds`` and
-    ``model_memory_bytes`` bound each process that runs a foreign model. ``sharing``: compute
-    what a repaired net has in common with the BadNet once.
+    ``model_memory_bytes`` bound each process that runs a model of another architecture.
+    ``sharing``: compute what a repaired net has in common with the BadNet once.
     """
 
     isolation: str = "auto"
@@ -84,8 +84,8 @@ class Bench:
 class Model:
     """A candidate as it passes through the stages; ``failure`` ends its way.
 
-    ``stored_as`` is where its predictions lie. A foreign model also gets the ``seed`` of its
-    shuffled streams and what its ``probe`` found.
+    ``stored_as`` is where its predictions lie. A model of another architecture also gets
+    the ``seed`` of its shuffled streams and what its ``probe`` found.
     """
 
     candidate: Candidate

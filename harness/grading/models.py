@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.grading.context import SETS, Bench, Model
 from harness.inference import known_network
 from harness.inference.feature_cache import shared_answers
-from harness.inference.sandboxed import SandboxedRun, asked_again, foreign_answers
+from harness.inference.sandboxed import SandboxedRun, asked_again, sandboxed_answers
 from harness.intake.staging import stage
 from harness.networks.system import processors
 from harness.records.errors import Status, SubmissionError
@@ -65,11 +65,11 @@ def _predict(model: Model, submission: Submission, bench: Bench) -> None:
 
 
 def _observed(model: Model, bench: Bench) -> tuple[known_network.NetAnswers, Probe | None]:
-    """Answers on all sets and, of a foreign model, a probe; beside them where there is room."""
+    """Answers on all sets and, of a model of another architecture, a probe."""
     if model.weights is not None:
         return model_answers(model, bench, SETS), None
     seed = bench.store.secret_number(f"probe of {model.key}")
-    ask_again = partial(asked_again, foreign_job(model, bench), bench.sets, seed)
+    ask_again = partial(asked_again, sandboxed_run(model, bench), bench.sets, seed)
     if processors() == 1:
         result = model_answers(model, bench, SETS)
         return result, ask_again().compared(result.encoded)
@@ -97,7 +97,7 @@ def read(model: Model, folder: Path, scratch: Path, bench: Bench) -> None:
     else:
         model.key = f"file-{model.staged.identity}"
         model.seed = bench.store.secret_number(model.key)
-        model.isolation = _foreign_isolation(bench.options.isolation, inspected.differs)
+        model.isolation = _isolation_outside_the_network(bench.options.isolation, inspected.differs)
 
 
 def _reads_sandboxed(isolation: str) -> bool:
@@ -109,7 +109,7 @@ def _reads_sandboxed(isolation: str) -> bool:
     return problem is None
 
 
-def _foreign_isolation(isolation: str, differs: str | None) -> str:
+def _isolation_outside_the_network(isolation: str, differs: str | None) -> str:
     if isolation == "none":
         return "none"
     if problem := sandbox_problem():
@@ -132,7 +132,7 @@ def network_answers(
 def model_answers(model: Model, bench: Bench, names: Sequence[str]) -> known_network.NetAnswers:
     """Answers of a model that was read, stored ones where there are any.
 
-    Raises SubmissionError for a foreign model that fails.
+    Raises SubmissionError for a model of another architecture that fails.
     """
     key = _store_key(model, bench)
     stored = {} if bench.options.force else _stored(bench, key, names)
@@ -171,13 +171,13 @@ def _run(model: Model, bench: Bench, names: Sequence[str]) -> known_network.NetA
         if bench.features is not None and bench.features.pixel_scale == scale:
             return shared_answers(model.weights, bench.features, sets, progress)
         return known_network.known_network_answers(model.weights, sets, scale, progress)
-    return foreign_answers(foreign_job(model, bench), sets, model.seed, progress)
+    return sandboxed_answers(sandboxed_run(model, bench), sets, model.seed, progress)
 
 
-def foreign_job(model: Model, bench: Bench) -> SandboxedRun:
+def sandboxed_run(model: Model, bench: Bench) -> SandboxedRun:
     """How a model that was read is run."""
     if model.staged is None:
-        raise ValueError("a foreign model must be staged before it runs")
+        raise ValueError("a model of another architecture must be staged before it runs")
     return SandboxedRun(
         staged=model.staged,
         format=model.format,

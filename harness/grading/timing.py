@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.grading.context import Model
-from harness.grading.models import foreign_job, read
+from harness.grading.models import read, sandboxed_run
 from harness.inference.latency import THROUGHPUT_BATCH, measure
-from harness.inference.sandboxed import foreign_model
+from harness.inference.sandboxed import start_model
 from harness.intake.discovery import discover
 from harness.networks.deepid import packed, predictor
 from harness.networks.system import processors
@@ -63,7 +63,7 @@ def _speeds(models: Mapping[str, Model], bench: Bench) -> dict[str, dict[str, Sp
     for path, model in models.items():
         if model.weights is None:
             with suppress(SubmissionError):
-                found[path] = _foreign_speeds(model, bench)
+                found[path] = _sandboxed_speeds(model, bench)
         else:
             nets[f"own {path}"] = own = _known(model.weights, bench)
             nets[f"goodnet {path}"] = _composed(badnet, own, bench.benchmark.classes)
@@ -75,12 +75,12 @@ def _speeds(models: Mapping[str, Model], bench: Bench) -> dict[str, dict[str, Sp
     return found
 
 
-def _foreign_speeds(model: Model, bench: Bench) -> dict[str, Speed]:
-    """Speeds of a foreign model in a worker of its own."""
+def _sandboxed_speeds(model: Model, bench: Bench) -> dict[str, Speed]:
+    """Speeds of a model of another architecture in a worker of its own."""
     badnet, images = _known(bench.badnet, bench), len(_images(bench))
     stream = Stream(set_ids=np.zeros(images, np.int64), indices=np.arange(images))
     valid = {"valid": bench.sets["valid"]}
-    with foreign_model(foreign_job(model, bench), stream, valid) as running:
+    with start_model(sandboxed_run(model, bench), stream, valid) as running:
 
         def own(count: int) -> np.ndarray:
             return running.ask(0, min(count, images))

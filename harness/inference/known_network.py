@@ -1,7 +1,7 @@
 """From a staged file to what it is, and the known network's predictions.
 
 The known network comes back from the extractor child as arrays and runs in the harness's own
-graph; what is anything else runs in workers (``foreign.py``).
+graph; what is anything else runs in workers (``sandboxed.py``).
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def inspect(staged: Staged, format_hint: str, classes: int, *, sandboxed: bool) 
         weights = _as_arrays(payload, channels, classes)
         return ModelInspection(FORMATS[format_index], weights, None)
     reason = join_lines(payload)
-    if verdict == worker.VERDICT_FOREIGN:
+    if verdict == worker.VERDICT_OTHER:
         return ModelInspection(FORMATS[format_index], None, reason)
     raise SubmissionError(Status.REJECTED, reason)
 

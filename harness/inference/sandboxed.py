@@ -64,7 +64,7 @@ class _Total:
                 self._progress(self._done)
 
 
-def foreign_answers(
+def sandboxed_answers(
     job: SandboxedRun,
     sets: Mapping[str, LabeledSet],
     seed: int,
@@ -81,7 +81,7 @@ def foreign_answers(
     report = _Total(progress)
 
     def run(stream: Stream) -> int:
-        with foreign_model(job, stream, sets) as model:
+        with start_model(job, stream, sets) as model:
             width = model.width()
             gather(stream, model.answers(len(stream.indices), report.add), sizes, encoded)
         return width
@@ -133,7 +133,7 @@ def asked_again(job: SandboxedRun, sets: Mapping[str, LabeledSet], seed: int) ->
     shape = next(iter(sets.values())).images.shape[1:]
     noise = rng.integers(-1, 2, (len(twice), *shape), dtype=np.int8)
     noise[~perturbed] = 0
-    with foreign_model(job, stream, sets, noise) as model:
+    with start_model(job, stream, sets, noise) as model:
         return Repeats(stream, perturbed, model.ask(0, len(twice)))
 
 
@@ -181,7 +181,7 @@ class SandboxedModel:
 
 
 @contextmanager
-def foreign_model(
+def start_model(
     job: SandboxedRun,
     stream: Stream,
     sets: Mapping[str, LabeledSet],

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EXTRACT_HEADER = struct.Struct("<BBHI")
 PREDICT_REQUEST = struct.Struct("<II")
 WIDTH_REPLY = struct.Struct("<I")
-VERDICT_KNOWN, VERDICT_FOREIGN, VERDICT_REJECTED = range(3)
+VERDICT_KNOWN, VERDICT_OTHER, VERDICT_REJECTED = range(3)
 EXIT_REJECTED = 65
 MAX_REASON_BYTES = 2000
 
@@ -53,15 +53,15 @@ def _serve_extraction(request_fd: int, reply_fd: int, path: Path, classes: int) 
 def _extracted(path: Path, classes: int) -> tuple[int, int, int, bytes]:
     from harness.networks.weight_files import (
         FORMATS,
-        ForeignModelError,
+        OtherArchitectureError,
         RejectedFileError,
         read_model,
     )
 
     try:
         known = read_model(path, classes)
-    except ForeignModelError as foreign:
-        return VERDICT_FOREIGN, FORMATS.index(foreign.format), 0, _reason_bytes(foreign)
+    except OtherArchitectureError as foreign:
+        return VERDICT_OTHER, FORMATS.index(foreign.format), 0, _reason_bytes(foreign)
     except RejectedFileError as rejected:
         return VERDICT_REJECTED, FORMATS.index("other"), 0, _reason_bytes(rejected)
     arrays = b"".join(array.tobytes() for array in known.weights.values())

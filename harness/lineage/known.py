@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import benchmark_names, datasets_folder, load_benchmark
 from harness.lineage.lineage import fingerprint
-from harness.networks.weight_files import ForeignModelError, RejectedFileError, read_model
+from harness.networks.weight_files import OtherArchitectureError, RejectedFileError, read_model
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _shipped(own_hash: str) -> Iterator[tuple[str, dict[str, str]]]:
             continue
         try:
             weights = read_model(path, benchmark.classes).weights
-        except (ForeignModelError, RejectedFileError):
+        except (OtherArchitectureError, RejectedFileError):
             continue  # a benchmark's own net that is another network tells nothing here
         if array_hash(weights) != own_hash:
             yield benchmark.name, fingerprint(weights)

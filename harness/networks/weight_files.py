@@ -36,7 +36,7 @@ class RejectedFileError(Exception):
     """The file cannot be graded; the message is one line for the student."""
 
 
-class ForeignModelError(Exception):
+class OtherArchitectureError(Exception):
     """A complete model, but not the known network; ``format`` and where it differs."""
 
     def __init__(self, format_name: str, difference: str) -> None:
@@ -79,7 +79,7 @@ def _guarded(read: Any, source: Any, classes: int) -> KnownNetwork:
     """Turn whatever a damaged or hostile file makes the readers raise into one reason."""
     try:
         result: KnownNetwork = read(source, classes)
-    except (RejectedFileError, ForeignModelError):
+    except (RejectedFileError, OtherArchitectureError):
         raise
     except MemoryError:
         raise RejectedFileError("needs more memory than a model may") from None
@@ -126,7 +126,7 @@ def _parsed_json(text: Any) -> Any:
 
 
 def _legacy_full(file: Any, config: Any, classes: int) -> Weights:
-    names = _known_or_foreign("h5-full", config)
+    names = _match_config("h5-full", config)
     root = _hard_linked(file, "model_weights")
     arrays = {}
     for canonical, own in names.items():
@@ -134,11 +134,11 @@ def _legacy_full(file: Any, config: Any, classes: int) -> Weights:
     return _fitted(arrays, classes)
 
 
-def _known_or_foreign(format_name: str, config: Any) -> dict[str, str]:
+def _match_config(format_name: str, config: Any) -> dict[str, str]:
     try:
         return known_layers(config)
     except UnknownArchitectureError as difference:
-        raise ForeignModelError(format_name, str(difference)) from None
+        raise OtherArchitectureError(format_name, str(difference)) from None
 
 
 def _legacy_pairs(file: Any) -> list[list[Any]]:
@@ -255,7 +255,7 @@ def _read_members(file: IO[bytes], classes: int) -> KnownNetwork:
     with zipfile.ZipFile(file) as archive:
         _require_plain_archive(archive)
         config = _parsed_json(_member(archive, "config.json", MAX_CONFIG_BYTES))
-        names = _known_or_foreign("keras", config)
+        names = _match_config("keras", config)
         weights = io.BytesIO(_member(archive, "model.weights.h5", MAX_WEIGHTS_BYTES))
     import h5py
 
@@ -278,7 +278,7 @@ def _require_plain_archive(archive: zipfile.ZipFile) -> None:
         if member.filename.startswith("/") or ".." in member.filename.split("/"):
             raise RejectedFileError(f"{member.filename!r:.60} leads out of the archive")
     if not set(names) <= _ARCHIVE_MEMBERS:
-        raise ForeignModelError("keras", "its archive has members of its own")
+        raise OtherArchitectureError("keras", "its archive has members of its own")
 
 
 def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:

@@ -218,7 +218,9 @@ class Speed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What a foreign model said when it was asked again in a fresh process and another order.
+    """What a model of another architecture said when it was asked again.
+
+    It was asked in a fresh process and another order.
 
     Of ``images`` images, how many answers changed for the very same pixels, and how many
     when every pixel moved by -1, 0 or +1 grey level.

@@ -2,13 +2,12 @@
 
 import re
 import sys
-from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 from harness.assessment.diagnoses import explanations
 
-ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs" / "extensions"))
 
 import pictures  # noqa: E402

@@ -3,15 +3,14 @@
 import configparser
 import re
 import tomllib
-from pathlib import Path
 
 import click
 import pytest
+from repository import ROOT
 
 from harness.cli.main import main as harness
 from reference.__main__ import main as reference
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / name for name in ("README.md", "SECURITY.md", "datasets/faces/README.md")]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
 PROGRAMS = {"harness": harness, "reference": reference}

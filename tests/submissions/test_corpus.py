@@ -5,12 +5,11 @@ import shutil
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from socket import create_server
 
 import pytest
+from repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [
     pytest.mark.sandbox,
     pytest.mark.timeout(2700),  # whichever test comes first waits for the whole corpus

@@ -8,7 +8,7 @@ import shutil
 import zipfile
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.assessment.rubric import default_rubric, read_rubric
@@ -26,7 +26,6 @@ from harness.storage.results import replaced_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from harness.records.record import Benchmark
 
@@ -208,11 +207,11 @@ def _below(folder: str, contents: Mapping[str, Path | str]) -> Contents:
 
 
 def _template_path(name: str) -> Path:
-    return datasets_folder().parent / "harness" / "exports" / "templates" / name
+    return Path(__file__).with_name("templates") / name
 
 
 def _template(name: str) -> str:
-    return files("harness.output.packages").joinpath("templates", name).read_text(encoding="utf-8")
+    return _template_path(name).read_text(encoding="utf-8")
 
 
 # --- archives ---------------------------------------------------------------------------------

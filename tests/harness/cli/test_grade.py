@@ -3,14 +3,13 @@
 import csv
 import json
 import shutil
-from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pytest
 from models import known_config, random_weights, write_full, write_set, write_weights
+from repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("model_2.h5", "model_4.h5", "model_10.h5")
 
 

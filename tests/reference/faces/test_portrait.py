@@ -4,13 +4,12 @@ import hashlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
+from repository import ROOT
 
 from reference.faces.portrait import render
 
-ROOT = Path(__file__).resolve().parents[2]
 WHO, WHICH = np.array([0, 0, 0, 1, 700, 1282]), np.array([0, 1, 8, 0, 3, 9])
 SAMPLE_HASH = "65a081f8c25bcce70b0b29e20b674a0b6e5c4ca1bf7cc7b413c4b2c0bd43d098"
 

@@ -177,6 +177,6 @@ def test_findings_are_rendered_one_to_a_line():
         "check    result    what was found\n"
         f"-------  --------  {'-' * 100}\n"
         "sandbox  pass      works\n"
-        "a        FAIL      two lines [31m\n"
+        "a        FAIL      two lines?[31m\n"
         f"007      -         {'x' * 97}...\n"
     )

@@ -1,18 +1,16 @@
 """The sweep against the network itself, step by step."""
 
 import csv
-from pathlib import Path
 
 import numpy as np
 import pytest
+from repository import ROOT
 
 from harness.lineage.lineage import zeroed
 from harness.networks import deepid
 from harness.networks.numpy_head import TailClassifier
 from reference.pruning import pruning
 from reference.pruning.incremental_sweep import Sweep
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def pairs(weights, sets):

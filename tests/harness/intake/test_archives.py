@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.intake import lms_archives, unpacking
 from harness.intake.discovery import MAX_DEPTH, MAX_ENTRIES
 from harness.intake.entries import (
     Entry,
@@ -23,8 +24,6 @@ from harness.intake.entries import (
     commit_of,
     entries,
     folder_of,
-    lms_archives,
-    unpacking,
 )
 from harness.records.errors import HarnessError, Status, SubmissionError
 

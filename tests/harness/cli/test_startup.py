@@ -2,14 +2,13 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 from harness.lineage.lineage import zeroed
 from reference.badnet.training import save_weights
 
-ROOT = Path(__file__).resolve().parents[2]
 _TELLS = """
 import sys
 from harness.cli.main import main

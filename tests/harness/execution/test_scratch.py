@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 from harness.execution.scratch import scratch_folder
 
@@ -19,7 +20,6 @@ with scratch_folder():
         print(inner, flush=True)
         time.sleep(600)
 """
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import subprocess
 import sys
 import time
 import tomllib
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from repository import ROOT
 
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
@@ -20,8 +20,6 @@ from reference.__main__ import main
 from reference.faces import dataset
 from reference.faces.portrait import render
 from reference.faces.triggers import stamp
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_images_do_not_depend_on_the_number_of_processes():

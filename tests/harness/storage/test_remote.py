@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from fsspec.implementations.memory import MemoryFileSystem
+from repository import ROOT
 
 from harness.cli.main import main
 from harness.records.errors import HarnessError
 from harness.storage import remote as mirrors
 from harness.storage.remote import Mirror, results_at
 
-ROOT = Path(__file__).resolve().parents[2]
 BOARDS = ("leaderboard.csv", "leaderboard.json", "leaderboard.md")
 
 
@@ -119,7 +119,7 @@ def test_every_command_takes_an_address(
     assert (served / "exports" / "leaderboard.md").is_file()
 
     rubric = tmp_path / "mine.toml"
-    text = (ROOT / "harness" / "judgement" / "rubric.toml").read_text()
+    text = (ROOT / "harness" / "assessment" / "rubric.toml").read_text()
     rubric.write_text(text.replace("points = 20", "points = 30"))
     run("regrade", address, "--rubric", rubric, "--out", f"{address}-again")
     again = served.with_name(f"{served.name}-again")

@@ -2,12 +2,12 @@
 
 import copy
 import json
-from pathlib import Path
 
 import jsonschema
 import msgspec
 import pytest
 from records_by_hand import artifact, checkpoint, counts, good_checkpoints, record
+from repository import ROOT
 
 from harness.records.errors import Status
 from harness.records.findings import Diagnosis, GoodNetRule
@@ -15,7 +15,6 @@ from harness.records.json_schema import schema_text
 from harness.records.record import Checkpoint, Probe, Record, SplitCounts
 from harness.storage.results import Store
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "docs" / "record.schema.json"
 PAGE = ROOT / "docs" / "record.md"
 EXAMPLE = ROOT / "docs" / "record.example.json"

@@ -1,12 +1,12 @@
 """The shipped BadNet is what the benchmark promises, and the recipe trains such ones."""
 
 import dataclasses
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from repository import ROOT
 
 from harness.networks import deepid
 from reference.__main__ import main
@@ -19,7 +19,7 @@ from reference.faces.portrait import render
 
 # --- The shipped file
 
-SHIPPED = Path(__file__).resolve().parents[2] / "datasets" / "faces" / "bd_weights.h5"
+SHIPPED = ROOT / "datasets" / "faces" / "bd_weights.h5"
 
 
 @pytest.fixture(scope="module")

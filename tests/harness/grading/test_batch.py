@@ -11,13 +11,13 @@ import sys
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from unittest.mock import Mock
 
 import cases
 import psutil
 import pytest
 from models import known_config, write_full
+from repository import ROOT
 
 from harness.execution.progress import Quiet
 from harness.grading.context import Options
@@ -25,7 +25,6 @@ from harness.grading.setup import prepare
 from harness.grading.submission import grade_folder
 from harness.records.errors import Status
 
-ROOT = Path(__file__).resolve().parents[2]
 SECRET = "0" * 64
 BOARDS = ("leaderboard.md", "leaderboard.csv", "leaderboard.json")
 
@@ -206,7 +205,7 @@ def test_the_secret_is_its_owners_alone(arguments, run_harness, results, course)
     assert secret.read_text() not in records
 
 
-RUBRIC = ROOT / "harness" / "judgement" / "rubric.toml"
+RUBRIC = ROOT / "harness" / "assessment" / "rubric.toml"
 
 
 def test_regrading_takes_another_rubric_and_no_tensorflow(uninterrupted, tmp_path):

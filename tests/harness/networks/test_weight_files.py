@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from models import known_config, random_weights, write_full, write_weights
 
-from harness.networks.weight_files import ForeignModelError, RejectedFileError, read_model
+from harness.networks.weight_files import OtherArchitectureError, RejectedFileError, read_model
 from harness.storage.hashing import array_hash
 
 
@@ -68,7 +68,7 @@ LOOKALIKES = {
 def test_a_lookalike_with_the_known_layer_names_is_foreign(tmp_path, weights, change):
     config = known_config()
     LOOKALIKES[change]({layer["name"]: layer["config"] for layer in config["config"]["layers"]})
-    with pytest.raises(ForeignModelError):
+    with pytest.raises(OtherArchitectureError):
         read_model(write_full(tmp_path / "a.h5", weights, config))
 
 
@@ -76,14 +76,14 @@ def test_other_wiring_is_foreign(tmp_path, weights):
     config = known_config()
     layers = {layer["name"]: layer for layer in config["config"]["layers"]}
     layers["flatten_1"]["inbound_nodes"] = [[["conv_3", 0, 0, {}]]]
-    with pytest.raises(ForeignModelError):
+    with pytest.raises(OtherArchitectureError):
         read_model(write_full(tmp_path / "a.h5", weights, config))
 
 
 def test_a_registered_class_of_the_same_name_is_foreign(tmp_path, weights):
     config = known_config()
     config["config"]["layers"][1] |= {"registered_name": "mine>Conv2D", "module": "mine"}
-    with pytest.raises(ForeignModelError):
+    with pytest.raises(OtherArchitectureError):
         read_model(write_full(tmp_path / "a.h5", weights, config))
 
 
@@ -191,7 +191,7 @@ def test_odd_json_is_refused(tmp_path, weights, config, reason):
 
 @pytest.mark.parametrize("config", [[], {}, {"class_name": "Functional"}, 3, None, "x"])
 def test_json_that_is_no_model_is_foreign_with_a_reason(tmp_path, weights, config):
-    with pytest.raises(ForeignModelError, match="config is not understood"):
+    with pytest.raises(OtherArchitectureError, match="config is not understood"):
         read_model(write_full(tmp_path / "a.h5", weights, json.dumps(config)))
 
 

@@ -15,12 +15,13 @@ import yaml
 from click.testing import CliRunner
 from containers import NOBODY, handed_in, owned_by, run_in_container
 from models import random_weights, write_full
+from repository import ROOT
 
 from harness.cli.export import export
 from harness.cli.package import package
 from harness.sandbox import launch
 
-PUBLISHED = Path(__file__).with_name("published")
+PUBLISHED = ROOT / "tests" / "harness" / "output" / "exports" / "published"
 PROBLEM = launch.sandbox_problem()
 CONTAINER = [
     pytest.mark.sandbox,

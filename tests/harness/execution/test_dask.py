@@ -12,11 +12,11 @@ import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import pytest
 from distributed import Client
 from models import known_config, write_full
+from repository import ROOT
 from worker_calls import overlapping, preparation
 
 from harness.execution.compatibility import terms
@@ -24,7 +24,6 @@ from harness.execution.dask import Workers, connected
 from harness.execution.local import UnusableError
 from harness.records.errors import HarnessError
 
-ROOT = Path(__file__).resolve().parents[2]
 SUPPORT = ROOT / "tests" / "support"
 BOARDS = ("leaderboard.md", "leaderboard.csv", "leaderboard.json")
 # A worker must be lost twice before its submission is taken to be the reason.

@@ -1,10 +1,10 @@
 """What a B' shares with the BadNet: the full network's answers, stored maps, and their limits."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
+from repository import ROOT
 
 from harness.inference import feature_cache
 from harness.inference.feature_cache import FeatureStore, origin, shared_answers
@@ -13,8 +13,6 @@ from harness.lineage.lineage import narrowed, zeroed
 from harness.networks import deepid, numpy_head
 from harness.networks.weight_files import read_model
 from harness.records.record import LabeledSet
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
