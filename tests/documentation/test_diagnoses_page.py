@@ -10,13 +10,13 @@ from harness.assessment.diagnoses import explanations
 
 sys.path.insert(0, str(ROOT / "docs" / "extensions"))
 
-import pictures  # noqa: E402
-import scenarios  # noqa: E402
-import worked_example  # noqa: E402
-from diagnosis_page import diagnoses  # noqa: E402
+import pictures
+import scenarios
+import worked_example
+from diagnosis_page import diagnoses
 
-from harness.assessment.rubric import default_rubric  # noqa: E402
-from harness.assessment.verdict import judged_again  # noqa: E402
+from harness.assessment.rubric import default_rubric
+from harness.assessment.verdict import judged_again
 
 
 @pytest.mark.parametrize("code", explanations())
