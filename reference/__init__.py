@@ -1,1 +1,4 @@
-"""Reference implementation of the lab: network, BadNet, pruning defence and GoodNet."""
+"""The worked solution and the embedded benchmark, built on the harness.
+
+The harness never imports it: what it needs comes as data from a child process.
+"""

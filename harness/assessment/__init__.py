@@ -1,1 +1,4 @@
-"""To be said."""
+"""From evidence and a rubric to checks, diagnoses, points and ranks.
+
+Pure functions: no file of a submission, no weights and no network come in.
+"""

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Z_95 = 1.959963984540054
 """The normal distribution's 97.5 % quantile."""
 
+NOISY_WIDTH = 0.1
+"""An interval of a ratio wider than this share of the ratio says that it is not known."""
+
 
 def wilson_interval(hits: int, total: int, z: float = Z_95) -> tuple[float, float] | None:
     """Wilson's score interval of a proportion; None for an empty set.
@@ -34,6 +37,11 @@ def wilson_interval(hits: int, total: int, z: float = Z_95) -> tuple[float, floa
     low = 0.0 if hits == 0 else (centre - half) / (1 + spread)
     high = 1.0 if hits == total else (centre + half) / (1 + spread)
     return low, high
+
+
+def is_noisy(ratio: float, interval: tuple[float, float] | None) -> bool:
+    """Whether a ratio is too uncertain to be shown (False where no interval is known)."""
+    return interval is not None and interval[1] - interval[0] > NOISY_WIDTH * ratio
 
 
 def exact_mcnemar(only_first: int, only_second: int) -> float:

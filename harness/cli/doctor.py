@@ -16,7 +16,7 @@ import click
 
 from harness.datasets import descriptions
 from harness.execution.console import one_line_errors
-from harness.networks.system import processors
+from harness.records.environment import processors
 from harness.records.errors import HarnessError
 from harness.records.text import join_lines
 from harness.sandbox import escape_tests, launch, seccomp

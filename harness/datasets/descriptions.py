@@ -30,11 +30,15 @@ OFFICIAL_FILES = {
     "bd_valid": "bd/bd_valid.h5",
     "bd_test": "bd/bd_test.h5",
 }
+PACKAGES = Path(__file__).resolve().parents[2]
+"""The folder in which the packages ``harness`` and ``reference`` lie."""
+
+_SHIPPED = Path(__file__).with_name("benchmarks")
 
 
 def datasets_folder() -> Path:
-    """Where the ``dataset.toml`` files are: beside the packages, in a checkout and installed."""
-    return Path(__file__).resolve().parents[2] / "datasets"
+    """Where the ``dataset.toml`` files are: in this package in a wheel, else in the checkout."""
+    return _SHIPPED if _SHIPPED.is_dir() else PACKAGES / "datasets"
 
 
 def benchmark_names() -> list[str]:
@@ -82,8 +86,8 @@ def data_folder(name: str) -> Path:
     """
     if root := os.environ.get("HARNESS_DATA"):
         return Path(root) / name
-    beside = datasets_folder() / name
-    if (datasets_folder().parent / "pyproject.toml").is_file() and os.access(beside, os.W_OK):
+    beside = PACKAGES / "datasets" / name
+    if (PACKAGES / "pyproject.toml").is_file() and os.access(beside, os.W_OK):
         return beside / "data"
     import platformdirs
 
@@ -167,7 +171,7 @@ def make(benchmark: Benchmark, folder: Path, secret: Path | None = None) -> None
 
 def child_environment() -> dict[str, str]:
     """The environment in which ``python -m reference`` finds this project's packages."""
-    paths = [str(datasets_folder().parent), os.environ.get("PYTHONPATH")]
+    paths = [str(PACKAGES), os.environ.get("PYTHONPATH")]
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 

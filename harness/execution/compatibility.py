@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import datasets_folder
-from harness.networks.system import environment
+from harness.records.environment import environment
 from harness.sandbox.launch import sandbox_problem
 from harness.storage.results import Store
 

@@ -12,7 +12,7 @@ from harness.inference import known_network
 from harness.inference.feature_cache import shared_answers
 from harness.inference.sandboxed import SandboxedRun, asked_again, sandboxed_answers
 from harness.intake.staging import stage
-from harness.networks.system import processors
+from harness.records.environment import processors
 from harness.records.errors import Status, SubmissionError
 from harness.records.record import Candidate
 from harness.sandbox.launch import Limits, sandbox_problem

@@ -18,7 +18,7 @@ from harness.grading.evidence import checkpoint, opened, originals, reference_ne
 from harness.grading.models import opened_models
 from harness.intake.discovery import discover
 from harness.intake.matching import CheckpointSlot, IdentifiedModel, assign
-from harness.networks.system import environment
+from harness.records.environment import environment
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
 from harness.records.text import storable

@@ -16,7 +16,7 @@ from harness.inference.latency import THROUGHPUT_BATCH, measure
 from harness.inference.sandboxed import start_model
 from harness.intake.discovery import discover
 from harness.networks.deepid import packed, predictor
-from harness.networks.system import processors
+from harness.records.environment import processors
 from harness.records.errors import SubmissionError
 from harness.records.predictions import Stream, compose_goodnet, encode_scores
 from harness.records.record import Candidate, Checkpoint, Timing

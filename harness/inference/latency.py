@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.assessment.statistics import is_noisy
 from harness.records.record import Speed
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ MINIMUM_SECONDS = 1.0
 
 MAXIMUM_SECONDS, MAXIMUM_ROUNDS = 20.0, 96
 """Where more rounds stop being worth their time, all nets together, whatever is uncertain."""
-
-NOISY_WIDTH = 0.1
-"""An interval of the ratio wider than this share of the ratio says that it is not known."""
 
 _ROUNDS_ADDED = 6
 _RESAMPLES = 1000
@@ -69,11 +67,6 @@ def measure(
         if _enough(samples, speeds, rounds):
             return speeds
         rounds += _ROUNDS_ADDED
-
-
-def is_noisy(ratio: float, interval: tuple[float, float] | None) -> bool:
-    """Whether a ratio is too uncertain to be shown (False where no interval is known)."""
-    return interval is not None and interval[1] - interval[0] > NOISY_WIDTH * ratio
 
 
 def _enough(samples: Mapping[str, _Samples], speeds: Mapping[str, Speed], rounds: int) -> bool:

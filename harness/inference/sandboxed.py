@@ -20,7 +20,7 @@ import numpy as np
 from harness.datasets.hdf5 import release_pages
 from harness.inference import worker
 from harness.inference.known_network import FAILURE_STATUS, WORKER, NetAnswers
-from harness.networks.system import processors
+from harness.records.environment import processors
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Stream, deal_streams, gather
 from harness.records.record import Probe

@@ -1,1 +1,4 @@
-"""To be said."""
+"""Graphs and weights: what network a file holds, its arrays, and the forward pass.
+
+Files of submissions are opened only in a worker.
+"""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from harness.networks.system import processors
+from harness.records.environment import processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

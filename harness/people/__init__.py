@@ -1,1 +1,4 @@
-"""To be said."""
+"""Whose submission is whose: rosters, attempts and pseudonyms.
+
+No grade is decided here.
+"""

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.networks.system import processors
+from harness.records.environment import processors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -1,1 +1,4 @@
-"""To be said."""
+"""Results on disk and at addresses: atomic, versioned, found by the hash of what they are of.
+
+Nothing is judged here.
+"""

@@ -1,1 +1,1 @@
-"""To be said."""
+"""The embedded benchmark's BadNet: its attacks, its training and the proof of its properties."""

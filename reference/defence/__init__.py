@@ -1,1 +1,1 @@
-"""To be said."""
+"""The worked solution: repaired nets, GoodNet, figures and the reference's record of a BadNet."""

@@ -1,1 +1,1 @@
-"""To be said."""
+"""Synthetic faces: the images of the embedded benchmark, drawn from a seed."""

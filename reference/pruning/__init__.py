@@ -1,1 +1,1 @@
-"""To be said."""
+"""Channel pruning: the order of channels, and the sweep over all steps."""

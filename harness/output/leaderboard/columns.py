@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.assessment.checks import CONTRACT, DROP, FIRST_CROSSING, ORDER, checkpoint_passes
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
-from harness.inference.latency import is_noisy
+from harness.assessment.statistics import is_noisy
 from harness.records.text import one_line
 
 if TYPE_CHECKING:

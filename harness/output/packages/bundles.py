@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.assessment.rubric import default_rubric, read_rubric
 from harness.datasets.descriptions import (
+    PACKAGES,
     badnet_file,
     benchmark_names,
     datasets_folder,
@@ -106,11 +107,10 @@ def codabench(assignment: Assignment, competition: Competition, out: Path) -> Pa
 
 def _source() -> Contents:
     """The packages as they run here, with the files that came with them."""
-    root = datasets_folder().parent
     found: Contents = {}
     for package in _PACKAGES:
-        for path in sorted((root / package).rglob("*")):
-            parts = path.relative_to(root).parts
+        for path in sorted((PACKAGES / package).rglob("*")):
+            parts = path.relative_to(PACKAGES).parts
             if path.is_file() and not any(p == "__pycache__" or p.startswith(".") for p in parts):
                 found["/".join(parts)] = path
     return found | {f"datasets/{name}": datasets_folder() / name for name in _DATASETS}
@@ -172,7 +172,7 @@ def _needed(extras: tuple[str, ...]) -> Iterator[str]:
 
 def _constraints() -> Path:
     """``constraints.txt``: at the top of a checkout, or beside this module in a wheel."""
-    for folder in (datasets_folder().parent, datasets_folder().parent / "harness" / "exports"):
+    for folder in (PACKAGES, Path(__file__).parent):
         if (folder / "constraints.txt").is_file():
             return folder / "constraints.txt"
     raise HarnessError("constraints.txt is missing; install the harness again")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from harness.assessment.statistics import is_noisy
 from harness.inference.latency import (
     LATENCY_SAMPLES_PER_ROUND,
     MAXIMUM_SECONDS,
@@ -10,7 +11,6 @@ from harness.inference.latency import (
     MINIMUM_SECONDS,
     THROUGHPUT_BATCH,
     WARM_UP_ROUNDS,
-    is_noisy,
     measure,
 )
 
