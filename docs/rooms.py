@@ -1,5 +1,7 @@
 """Draw ``docs/rooms.svg`` from the project's imports: ``tox exec -e lint -- python docs/rooms.py``.
 
+With ``--check`` nothing is written; the exit code says whether the picture is up to date.
+
 Floors are the layers in ``pyproject.toml``. An arrow says "imports"; one that follows from
 others (A imports B, B imports C, so A may well import C) is left out.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,7 @@ import grimp
 from matplotlib.patches import FancyBboxPatch
 
 ROOT = Path(__file__).resolve().parents[1]
+PICTURE = ROOT / "docs" / "rooms.svg"
 sys.path.insert(0, str(ROOT / "docs" / "extensions"))
 
 from drawing import BLUE, INK, LOOK, figure_of  # noqa: E402
@@ -34,7 +38,13 @@ def main() -> None:
         floors = read_floors()
         rooms = [room for floor in floors for room in floor]
         figure = draw(floors, without_shortcuts(imports_between(rooms)))
-        figure.savefig(ROOT / "docs" / "rooms.svg", metadata={"Date": None})
+        drawn = StringIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+
+    if "--check" not in sys.argv:
+        PICTURE.write_text(drawn.getvalue(), encoding="utf-8")
+    elif PICTURE.read_text(encoding="utf-8") != drawn.getvalue():
+        sys.exit(f"{PICTURE}: imports have moved; draw it again with python docs/rooms.py")
 
 
 def read_floors() -> list[list[str]]:
