@@ -156,11 +156,11 @@ def measure(course: Path, jobs: int, options: list[str]) -> None:
     first = cost_of([sys.executable, "-m", "harness", *command], course / "grade.log")
     again = cost_of([sys.executable, "-m", "harness", *command], course / "again.log")
     rubric = ROOT / "harness" / "judgement" / "rubric.toml"
-    judged = cost_of(
+    reassessed = cost_of(
         [sys.executable, "-c", _TELLS_TENSORFLOW, "regrade", results, "--rubric", rubric,
          "--out", course / "regraded"], course / "regrade.log",
     )  # fmt: skip
-    lines = list(_report(described, results, (first, again, judged)))
+    lines = list(_report(described, results, (first, again, reassessed)))
     lines.append((course / "regrade.log").read_text().splitlines()[-1])
     escaped = sorted(p.name for p in (course / "canary").iterdir() if p.name != "secret.txt")
     lines.append(f"escaped: {', '.join(escaped) or 'nothing'}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.datasets.descriptions import load_benchmark
-from harness.lineage.lineage import zeroed
+from harness.lineage.lineage import zero_channels
 from harness.networks.tensorflow import import_tensorflow
 from harness.networks.weight_files import read_model
 
@@ -40,7 +40,7 @@ def pruned_submissions(
                 if mask not in seen:
                     break
             seen.add(mask)
-            _save(made[-1] / "models" / f"model_{points}.h5", zeroed(badnet, mask))
+            _save(made[-1] / "models" / f"model_{points}.h5", zero_channels(badnet, mask))
     return made
 
 
@@ -48,7 +48,7 @@ def foreign_submission(folder: Path) -> Path:
     """Three B' whose graph is not the known network's: the same work, but for a sandbox."""
     badnet, order = read_model(BADNET).weights, load_benchmark("faces")[0].channel_order
     for points, steps in CROSSINGS.items():
-        _wrapped(zeroed(badnet, order[:steps])).save(_new(folder / f"model_{points}.keras"))
+        _wrapped(zero_channels(badnet, order[:steps])).save(_new(folder / f"model_{points}.keras"))
     return folder
 
 

@@ -43,12 +43,12 @@ def notebook_steps(
 
     ``data``: (images, labels) pairs of valid and bd_valid.
     """
-    from harness.lineage.lineage import zeroed
+    from harness.lineage.lineage import zero_channels
     from harness.networks.deepid import set_weights
 
     counts = []
     for channels in pruned_sets:
-        set_weights(model, zeroed(weights, channels))
+        set_weights(model, zero_channels(weights, channels))
         counts.append(tuple(_hits(model, images, labels) for images, labels in data))
     return counts
 

@@ -103,7 +103,8 @@ def sweep_rows(rounds: int) -> Iterator[Row | str]:
 
     inputs = load_inputs("faces")
     data = [
-        (deepid.packed(inputs.sets[n].images), inputs.sets[n].labels) for n in ("valid", "bd_valid")
+        (deepid.packed(labeled.images), labeled.labels)
+        for labeled in (inputs.datasets.sets[name] for name in ("valid", "bd_valid"))
     ]
     weights, images = inputs.badnet, sum(len(labels) for _, labels in data)
     model = deepid.load_network(weights)

@@ -21,7 +21,7 @@ import cases  # noqa: E402
 from models import known_config, write_full, write_weights  # noqa: E402
 
 from harness.datasets.descriptions import load_benchmark  # noqa: E402
-from harness.lineage.lineage import narrowed, zeroed  # noqa: E402
+from harness.lineage.lineage import remove_channels, zero_channels  # noqa: E402
 from harness.networks.weight_files import read_model  # noqa: E402
 from harness.storage.hashing import array_hash  # noqa: E402
 
@@ -73,9 +73,9 @@ class Net:
     def weights(self, badnet: Weights) -> Weights:
         """The weights of this B'."""
         if self.narrow:
-            made = narrowed(badnet, self.channels)
+            made = remove_channels(badnet, self.channels)
         else:
-            made = zeroed(badnet, self.channels, keep_biases=self.keep_biases)
+            made = zero_channels(badnet, self.channels, keep_biases=self.keep_biases)
         if self.tuned is None:
             return made
         rng = np.random.default_rng(self.tuned)

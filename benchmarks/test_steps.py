@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.inference.feature_cache import FeatureStore, shared_answers
-from harness.lineage.lineage import zeroed
+from harness.inference.feature_cache import FeatureStore, predict_from_features
+from harness.lineage.lineage import zero_channels
 from harness.networks.deepid import class_ids
 from reference.defence.inputs import Inputs, load_inputs
 from reference.pruning.pruning import mean_activations, pool_3_features, pruning_order, sweep
@@ -29,20 +29,20 @@ def inputs() -> Inputs:
 @pytest.fixture(scope="module")
 def maps(inputs: Inputs) -> list[np.ndarray]:
     """``pool_3`` maps of both validation sets."""
-    return [pool_3_features(inputs.badnet, inputs.sets[name].images) for name in NAMES]
+    return [pool_3_features(inputs.badnet, inputs.datasets.sets[name].images) for name in NAMES]
 
 
 def test_forward_pass(benchmark: Any, inputs: Inputs) -> None:
     """The unit of comparison: both validation sets through the whole network."""
     benchmark.pedantic(
-        lambda: [class_ids(inputs.badnet, inputs.sets[name].images) for name in NAMES],
+        lambda: [class_ids(inputs.badnet, inputs.datasets.sets[name].images) for name in NAMES],
         rounds=3, warmup_rounds=1,
     )  # fmt: skip
 
 
 def test_sweep_over_features(benchmark: Any, inputs: Inputs, maps: list[np.ndarray]) -> None:
     """All 60 steps, the features given."""
-    pairs = [(m, inputs.sets[name].labels) for m, name in zip(maps, NAMES, strict=True)]
+    pairs = [(m, inputs.datasets.sets[name].labels) for m, name in zip(maps, NAMES, strict=True)]
     order = pruning_order(mean_activations(maps[0]))
     benchmark.pedantic(
         lambda: sweep(inputs.badnet, order, pairs[0], pairs[1]), rounds=3, warmup_rounds=1
@@ -51,7 +51,7 @@ def test_sweep_over_features(benchmark: Any, inputs: Inputs, maps: list[np.ndarr
 
 def test_repaired_net_from_stored_features(benchmark: Any, inputs: Inputs, tmp_path: Path) -> None:
     """One B' on all four sets."""
-    store = FeatureStore(tmp_path, inputs.badnet, inputs.benchmark.pixel_scale)
-    shared_answers(inputs.badnet, store, inputs.sets)
-    repaired = zeroed(inputs.badnet, [9, 23])
-    benchmark.pedantic(lambda: shared_answers(repaired, store, inputs.sets), rounds=5)
+    store = FeatureStore(tmp_path, inputs.badnet, inputs.datasets.benchmark.pixel_scale)
+    predict_from_features(inputs.badnet, store, inputs.datasets)
+    repaired = zero_channels(inputs.badnet, [9, 23])
+    benchmark.pedantic(lambda: predict_from_features(repaired, store, inputs.datasets), rounds=5)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from harness.datasets.descriptions import load_benchmark  # noqa: E402
-from harness.lineage.lineage import zeroed  # noqa: E402
+from harness.lineage.lineage import zero_channels  # noqa: E402
 from harness.networks.weight_files import read_model  # noqa: E402
 from reference.badnet.training import save_weights  # noqa: E402
 
@@ -44,15 +44,15 @@ def write_variants(folder: Path) -> None:
     tuned = badnet | {"output/bias": badnet["output/bias"] * 1.02}
     by_number = list(range(len(order)))
     repairs = {
-        "am4410": {x: zeroed(badnet, mask) for x, mask in masks.items()},
-        "cv9021": {x: zeroed(badnet, order[: len(mask) + 1]) for x, mask in masks.items()},
-        "dl3377": {x: zeroed(badnet, order[: len(mask) - 1]) for x, mask in masks.items()},
-        "ek1188": {x: zeroed(badnet, mask, keep_biases=True) for x, mask in masks.items()},
-        "fo5562": {x: zeroed(tuned, mask) for x, mask in masks.items()},
-        "gh2040": {x: zeroed(badnet, by_number[: x + 1]) for x in masks},
-        "hs7719": {x: zeroed(badnet, order[::-1][: x // 2]) for x in masks},
-        "ip6603": {x: zeroed(badnet, mask) for x, mask in masks.items() if x != 4},
-        "jr8124": {x: zeroed(badnet, order[: {2: 46, 4: 50, 10: 53}[x]]) for x in masks},
+        "am4410": {x: zero_channels(badnet, mask) for x, mask in masks.items()},
+        "cv9021": {x: zero_channels(badnet, order[: len(mask) + 1]) for x, mask in masks.items()},
+        "dl3377": {x: zero_channels(badnet, order[: len(mask) - 1]) for x, mask in masks.items()},
+        "ek1188": {x: zero_channels(badnet, mask, keep_biases=True) for x, mask in masks.items()},
+        "fo5562": {x: zero_channels(tuned, mask) for x, mask in masks.items()},
+        "gh2040": {x: zero_channels(badnet, by_number[: x + 1]) for x in masks},
+        "hs7719": {x: zero_channels(badnet, order[::-1][: x // 2]) for x in masks},
+        "ip6603": {x: zero_channels(badnet, mask) for x, mask in masks.items() if x != 4},
+        "jr8124": {x: zero_channels(badnet, order[: {2: 46, 4: 50, 10: 53}[x]]) for x in masks},
         "lt0457": dict.fromkeys(masks, badnet),
     }
     for name, nets in repairs.items():

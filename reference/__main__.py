@@ -192,7 +192,7 @@ def prune(
             curve, _ = pruning_curve(
                 inputs, decreasing=order == "decreasing", progress=lambda done: progress(done, 60)
             )
-        saved = repairs(inputs, curve, drops or inputs.benchmark.checkpoints)
+        saved = repairs(inputs, curve, drops or inputs.datasets.benchmark.checkpoints)
         for line in write_submission(out, inputs, curve, saved):
             click.echo(line)
 

@@ -74,18 +74,22 @@ def small_benchmark(faces_folder, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def faces(faces_folder):
-    """The four sets of the embedded benchmark."""
-    from harness.datasets.descriptions import load_benchmark, load_sets
-
-    return load_sets(load_benchmark("faces")[0], faces_folder)
+    """The embedded benchmark with its four sets."""
+    return _datasets("faces")
 
 
 @pytest.fixture(scope="session")
 def small(small_benchmark):
-    """The four sets of the small benchmark."""
-    from harness.datasets.descriptions import load_benchmark, load_sets
+    """The small benchmark with its four sets."""
+    return _datasets(str(small_benchmark))
 
-    return load_sets(load_benchmark(str(small_benchmark))[0], small_benchmark)
+
+def _datasets(name_or_folder):
+    from harness.datasets.descriptions import load_benchmark, load_sets
+    from harness.records.benchmark import Datasets
+
+    benchmark, folder = load_benchmark(name_or_folder)
+    return Datasets(benchmark=benchmark, sets=load_sets(benchmark, folder))
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,12 @@ import numpy as np
 from worked_example import badnet, benchmark, correct, example, order, rankings
 
 from harness.assessment.rubric import default_rubric
-from harness.assessment.verdict import judged_again
+from harness.assessment.verdict import reassess
 from harness.lineage.crossing import first_crossing
-from harness.lineage.lineage import fingerprint, lineage, narrowed, zeroed
+from harness.lineage.lineage import kernel_hashes, remove_channels, trace_lineage, zero_channels
 from harness.records.findings import GoodNetRule, NeighbouringSteps, Step
-from harness.records.record import Claim, Probe
+from harness.records.record import Probe
+from harness.records.submission import Claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -61,7 +62,7 @@ def _checkpoint(points: float, weights: Weights | None = None, **changes: object
     original = example().checkpoints[X[points]]
     if weights is None:
         return replace(original, **changes)
-    found = lineage(weights, badnet(), rankings(), {})
+    found = trace_lineage(weights, badnet(), rankings(), {})
     count = None if found.pruned is None else len(found.pruned)
     return replace(original, **({"lineage": found, "channels_pruned": count} | changes))
 
@@ -79,7 +80,7 @@ def _at_step(points: float, step: int, curve: Sequence[int] = (), **changes: obj
         after=Step(channel=order()[step], clean_correct=hits[step + 1]),
     )
     repaired = replace(counts, valid=replace(counts.valid, clean_correct=hits[step]))
-    weights = zeroed(badnet(), order()[:step])
+    weights = zero_channels(badnet(), order()[:step])
     return _checkpoint(points, weights, repaired=repaired, steps=steps, **changes)
 
 
@@ -90,7 +91,7 @@ def _judged(
     own = {c.drop_points: c for c in example().checkpoints}
     own |= {c.drop_points: c for c in checkpoints}
     spoilt = replace(example(), **({"checkpoints": tuple(own.values())} | changes))
-    record = judged_again(spoilt, default_rubric())
+    record = reassess(spoilt, default_rubric())
     by_checkpoint = [(d, c) for c in record.checkpoints for d in c.diagnoses]
     everywhere = by_checkpoint + [(d, None) for d in record.diagnoses]
     found, checkpoint = next((d, c) for d, c in everywhere if d.code == code.partition(".")[0])
@@ -103,7 +104,7 @@ def _judged(
 
 def _mask(code: str, channels: Iterable[int], pruning_order: str) -> Scenario:
     return _judged(
-        code, _checkpoint(2.0, zeroed(badnet(), channels)), pruning_order=pruning_order
+        code, _checkpoint(2.0, zero_channels(badnet(), channels)), pruning_order=pruning_order
     )  # fmt: skip
 
 
@@ -116,7 +117,7 @@ def _random_weights() -> Weights:
 
 
 def _bias_not_zeroed(code: str) -> Scenario:
-    weights = zeroed(badnet(), order()[:45], keep_biases=True)
+    weights = zero_channels(badnet(), order()[:45], keep_biases=True)
     return _judged(code, _checkpoint(2.0, weights), weights=weights)
 
 
@@ -166,18 +167,18 @@ def _other_order(code: str) -> Scenario:
 
 def _not_nested(code: str) -> Scenario:
     channels = (*order()[:42], *order()[45:51])
-    return _judged(code, _checkpoint(4.0, zeroed(badnet(), channels)))
+    return _judged(code, _checkpoint(4.0, zero_channels(badnet(), channels)))
 
 
 def _fine_tuned(code: str) -> Scenario:
-    weights = zeroed(badnet(), order()[:45])
+    weights = zero_channels(badnet(), order()[:45])
     noise = np.random.default_rng(2).normal(0, 0.01, weights["fc_2/kernel"].shape)
     weights["fc_2/kernel"] = (weights["fc_2/kernel"] + noise).astype(np.float32)
     return _judged(code, _checkpoint(2.0, weights), weights=weights)
 
 
 def _fine_tuned_narrowed(code: str) -> Scenario:
-    weights = narrowed(badnet(), order()[:45])
+    weights = remove_channels(badnet(), order()[:45])
     kernel = np.random.default_rng(3).normal(0, 0.1, weights["conv_3/kernel"].shape)
     weights["conv_3/kernel"] = kernel.astype(np.float32)
     return _judged(code, _checkpoint(2.0, weights))
@@ -190,12 +191,14 @@ def _other_base(code: str) -> Scenario:
 
 def _other_base_known(code: str) -> Scenario:
     weights = _random_weights()
-    found = lineage(weights, badnet(), rankings(), {"another-lab": fingerprint(weights)})
+    found = trace_lineage(weights, badnet(), rankings(), {"another-lab": kernel_hashes(weights)})
     return _judged(code, _checkpoint(2.0, lineage=found))
 
 
 def _is_badnet(code: str) -> Scenario:
-    return _judged(code, _at_step(2.0, 1, lineage=lineage(badnet(), badnet(), rankings(), {})))
+    return _judged(
+        code, _at_step(2.0, 1, lineage=trace_lineage(badnet(), badnet(), rankings(), {}))
+    )
 
 
 def _goodnet(code: str, width: int, outside: int, outside_label: int | None) -> Scenario:

@@ -17,7 +17,8 @@ from harness.records.record import Record
 
 if TYPE_CHECKING:
     from harness.networks.deepid import Weights
-    from harness.records.record import Benchmark, Checkpoint
+    from harness.records.benchmark import Benchmark
+    from harness.records.record import Checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "docs" / "record.example.json"

@@ -18,7 +18,9 @@ from harness.records.findings import Comparison
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from harness.records.record import Benchmark, Claim, Counts, Record, SplitCounts
+    from harness.records.benchmark import Benchmark
+    from harness.records.record import Counts, Record, SplitCounts
+    from harness.records.submission import Claim
 
     Net = tuple[str, float | None, str]
     """Which net on which split: (badnet, repaired or goodnet; X; valid or test)."""

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.records.record import Counts
+from harness.records.record import Counts, SplitCounts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.records.benchmark import LabeledSet
     from harness.records.predictions import Answers
 
 
@@ -30,6 +33,19 @@ def counts(
         backdoored_abstained=int(np.count_nonzero(backdoored.abstained)),
         backdoored_invalid=int(np.count_nonzero(backdoored.invalid)),
     )
+
+
+def split_counts(answers: Mapping[str, Answers], sets: Mapping[str, LabeledSet]) -> SplitCounts:
+    """Official counts of one net on both splits, from its answers to the four sets."""
+    return SplitCounts(
+        valid=counts_on("valid", answers, sets), test=counts_on("test", answers, sets)
+    )
+
+
+def counts_on(split: str, answers: Mapping[str, Answers], sets: Mapping[str, LabeledSet]) -> Counts:
+    """Official counts of one net on one split (valid or test)."""
+    clean, backdoored = split, f"bd_{split}"
+    return counts(answers[clean], sets[clean].labels, answers[backdoored], sets[backdoored].labels)
 
 
 def clean_accuracy(measured: Counts) -> float | None:

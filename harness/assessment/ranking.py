@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.assessment.checks import checkpoint_passes
 from harness.assessment.metrics import defense_effectiveness
 from harness.assessment.scoring import total
-from harness.records.record import Board, Row
+from harness.records.board import Board, Row
 from harness.records.traversal import checks
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.records.record import Checkpoint, Counts, Record, ReferenceNet
 
 
-def scored(record: Record, rubric: Rubric) -> Record:
+def score(record: Record, rubric: Rubric) -> Record:
     """``record`` with points and overrides; those of the rubric replace those it already has."""
     merged = {(o.item, o.status is not None): o for o in record.overrides}
     merged |= {

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.records.findings import McNemarResult, OriginalCounts
+from harness.records.findings import McNemarResult, OriginalCounts, SplitOriginals
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.records.benchmark import LabeledSet
     from harness.records.predictions import Answers
     from harness.records.record import Counts
 
@@ -90,6 +93,22 @@ def original_counts(
         other_total=int(np.count_nonzero(other)),
         other_attacked=int(np.count_nonzero((backdoored.class_ids == target_label) & other)),
     )
+
+
+def split_originals(
+    answers: Mapping[str, Answers], sets: Mapping[str, LabeledSet], target_label: int
+) -> SplitOriginals | None:
+    """Counts against the true classes of backdoored images, where the data holds them."""
+    counted: dict[str, OriginalCounts | None] = {}
+    for split in ("valid", "test"):
+        name = f"bd_{split}"
+        labels = sets[name].original_labels
+        counted[split] = (
+            None if labels is None else original_counts(answers[name], labels, target_label)
+        )
+    if not any(counted.values()):
+        return None
+    return SplitOriginals(valid=counted["valid"], test=counted["test"])
 
 
 def true_positive_rate(goodnet: Counts) -> float | None:

@@ -17,7 +17,7 @@ from harness.assessment.diagnoses import (
     is_nested,
     submission_diagnoses,
 )
-from harness.assessment.scoring import scored
+from harness.assessment.scoring import score
 from harness.lineage.crossing import crossing
 from harness.lineage.known import known_benchmark
 
@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from harness.assessment.rubric import Rubric
+    from harness.records.benchmark import Benchmark
     from harness.records.findings import Thresholds
-    from harness.records.record import Benchmark, Check, Checkpoint, Record
+    from harness.records.record import Check, Checkpoint, Record
 
 _EVIDENCE_SINCE = 2
 """Schema version from which a record holds what it takes to judge it again."""
 
 
-def judged(
+def assess(
     record: Record, rubric: Rubric, published: Benchmark | None, required: Iterable[float]
 ) -> Record:
     """``record`` with everything that follows from its evidence.
@@ -57,16 +58,16 @@ def judged(
     )
     record = replace(record, checkpoints=diagnosed)
     record = replace(record, diagnoses=submission_diagnoses(record, limits))
-    return scored(record, rubric)
+    return score(record, rubric)
 
 
-def judged_again(record: Record, rubric: Rubric) -> Record:
+def reassess(record: Record, rubric: Rubric) -> Record:
     """``record`` by this rubric; one from before evidence was kept only gets its points."""
     if record.schema_version < _EVIDENCE_SINCE:
-        return scored(record, rubric)
+        return score(record, rubric)
     required = [check.limit for check in record.checks if check.name == checks.PRESENT]
     wanted = [float(x) for x in required if isinstance(x, int | float)]
-    return judged(record, rubric, known_benchmark(record.badnet_weights_hash), wanted)
+    return assess(record, rubric, known_benchmark(record.badnet_weights_hash), wanted)
 
 
 def _checked(record: Record, checkpoint: Checkpoint, limits: Thresholds) -> Checkpoint:

@@ -22,14 +22,15 @@ from harness.datasets.descriptions import (
     make,
 )
 from harness.execution.console import one_line_errors
-from harness.inference.known_network import known_network_answers, trusted_weights
+from harness.inference.known_network import predict_known_network, trusted_weights
+from harness.records.benchmark import Datasets
 from harness.records.errors import HarnessError
 from harness.storage.results import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.records.record import Benchmark
+    from harness.records.benchmark import Benchmark
 
 COUNT_TOLERANCE = 2
 """Images by which batch size and hardware may move a count."""
@@ -208,10 +209,11 @@ def _verify_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> l
         return [f"not checked against the BadNet: {error}"]
     weights = trusted_weights(path, benchmark)
     sets = load_sets(benchmark, folder)
-    encoded = known_network_answers(weights, sets, benchmark.pixel_scale).encoded
+    datasets = Datasets(benchmark=benchmark, sets=sets)
+    answers = predict_known_network(weights, datasets).answers
     lines = []
     for name, labeled in sets.items():
-        hits = int(np.count_nonzero(encoded[name] == labeled.labels))
+        hits = int(np.count_nonzero(answers[name].class_ids == labeled.labels))
         published = benchmark.badnet_counts.get(name)
         if published is not None and abs(hits - published) > COUNT_TOLERANCE:
             raise HarnessError(

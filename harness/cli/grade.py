@@ -99,8 +99,8 @@ def grade(
             show_progress(quiet=quiet) as display,
             connect_cluster(scheduler, entries, config) as cluster,
         ):
-            bench = prepare(dataset, badnet, results.folder, chosen, display)
-            batch = Batch(entries, config, bench, cluster, results.kept)
+            prepared = prepare(dataset, badnet, results.folder, chosen, display)
+            batch = Batch(entries, config, prepared, cluster, results.kept)
             _grade(batch, display, jobs or 1, people, attempts)
 
         records = _report(batch, people, attempts)

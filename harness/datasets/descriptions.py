@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.datasets.hdf5 import read_set
+from harness.records.benchmark import Benchmark
 from harness.records.errors import HarnessError
-from harness.records.record import Benchmark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.datasets.hdf5 import CacheProtocol
-    from harness.records.record import LabeledSet
+    from harness.records.benchmark import LabeledSet
 
 SCHEMA_VERSION = 1
 OFFICIAL_FILES = {

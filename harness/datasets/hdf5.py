@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from harness.records.benchmark import Benchmark, LabeledSet
 from harness.records.errors import HarnessError
-from harness.records.record import Benchmark, LabeledSet
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:

@@ -20,17 +20,16 @@ from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.execution.compatibility import WorkerRequirements, incompatibility
-from harness.execution.local import UnusableError, WorkerLostError
+from harness.execution.local import PreparedExecutor, UnusableError, WorkerLostError
 from harness.records.errors import HarnessError
 from harness.records.text import describe_error, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 _CONNECT_SECONDS = 5
@@ -79,7 +78,7 @@ def connected(address: str, make_terms: Callable[[], WorkerRequirements]) -> Ite
         raise HarnessError(
             "--scheduler needs Dask: pip install 'backdoor-defence-harness[cluster]'"
         ) from None
-    deactivate()
+    silence_dask()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -108,7 +107,7 @@ async def _require_answer(address: str) -> None:
     await connection.close()
 
 
-def deactivate() -> None:
+def silence_dask() -> None:
     """Keep Dask from logging: what goes wrong is told in our own lines."""
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] == "distributed":
@@ -156,20 +155,18 @@ def _one_line(what: str) -> Iterator[None]:
 _AGAIN = "what is graded is kept: run the same command again"
 
 
-class Workers(Executor):
-    """Runs calls on workers, each made ready by ``initializer`` before its first one."""
+class Workers(PreparedExecutor):
+    """Runs calls on workers, each made ready by ``prepare`` before its first one."""
 
     def __init__(
-        self, cluster: Cluster, initializer: Callable[..., object], arguments: tuple[Any, ...] = ()
+        self, cluster: Cluster, prepare: Callable[..., object], arguments: tuple[Any, ...] = ()
     ) -> None:
-        self._preparation = Preparation(cluster.terms, initializer, arguments)
+        self._preparation = Preparation(cluster.terms, prepare, arguments)
         # The same call twice is two calls; a call's own error is no reason to repeat it.
         self._pool: Executor = cluster.client.get_executor(pure=False, retries=0)
         self._closed = False
 
-    def submit(
-        self, call: Callable[_Given, _Result], /, *args: _Given.args, **kwargs: _Given.kwargs
-    ) -> Future[_Result]:
+    def submit(self, call: Callable[..., _Result], /, *args: Any, **kwargs: Any) -> Future[_Result]:
         """Return a future of the call on one of the workers."""
         outcome: Future[_Result] = Future()
         outcome.set_running_or_notify_cancel()
@@ -208,7 +205,7 @@ class Preparation:
     """What makes a worker ready; each is another one, so that nothing old is taken for it."""
 
     terms: WorkerRequirements
-    initializer: Callable[..., object]
+    prepare: Callable[..., object]
     arguments: tuple[Any, ...]
     token: str = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -229,8 +226,9 @@ class Topic:
 
     def put(self, event: tuple[int, str, tuple[Any, ...]]) -> None:
         """Send an event of this process. Raises AbandonedError where nobody waits any more."""
-        worker, key = _at_work[-1]
-        task = worker.state.tasks.get(key)
+        # Not asked of Dask here: threads that grading starts are none of Dask's.
+        worker = _here.worker
+        task = worker.state.tasks.get(_here.task)
         if task is None or task.state == "cancelled":
             raise AbandonedError
         _, name, arguments = event
@@ -239,10 +237,27 @@ class Topic:
         worker.log_event(_TOPIC, [self.token, worker.address, name, plain])
 
 
-_one_at_a_time = threading.Lock()
-_prepared: list[str] = []
-# Not asked of Dask where it is needed: threads that grading starts are none of Dask's.
-_at_work: list[tuple[Any, Any]] = []
+@dataclass(slots=True)
+class _WorkerState:
+    """What this worker does, and what it was made ready with."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a call runs: one at a time, whatever the number of the worker's threads."""
+
+    worker: Any = None
+    """Dask's worker."""
+
+    task: Any = None
+    """The key of the task that runs."""
+
+    token: str | None = None
+    """Of the preparation."""
+
+    context: Any = None
+    """What the preparation returned."""
+
+
+_here = _WorkerState()
 
 
 def run_here(
@@ -252,21 +267,20 @@ def run_here(
     from distributed import get_worker
 
     worker = get_worker()
-    with _one_at_a_time:
-        _at_work[:] = [(worker, worker.get_current_task())]
-        if _prepared != [preparation.token]:
-            _prepare(preparation, worker.address)
-            _prepared[:] = [preparation.token]
-        return call(*args, **kwargs)
+    with _here.lock:
+        _here.worker, _here.task = worker, worker.get_current_task()
+        if _here.token != preparation.token:
+            _here.token = None
+            _here.context = _prepare(preparation, worker.address)
+            _here.token = preparation.token
+        return call(_here.context, *args, **kwargs)
 
 
-def _prepare(preparation: Preparation, address: str) -> None:
-    _prepared.clear()
+def _prepare(preparation: Preparation, address: str) -> object:
     try:
         problem = incompatibility(preparation.terms)
         if problem is None:
-            preparation.initializer(*preparation.arguments)
+            return preparation.prepare(*preparation.arguments)
     except HarnessError as error:
         problem = str(error)
-    if problem is not None:
-        raise UnusableError(f"worker {address}: {problem}")
+    raise UnusableError(f"worker {address}: {problem}")

@@ -21,10 +21,9 @@ from harness.execution.console import show_warnings
 from harness.execution.local import InThisProcess, Processes, UnusableError, WorkerLostError
 from harness.execution.progress import ProgressSender
 from harness.execution.scratch import scratch_folder
-from harness.grading.fingerprint import circumstances, fingerprint
-from harness.grading.setup import prepare
-from harness.grading.submission import grade_folder, rejected
-from harness.grading.timing import timed
+from harness.grading.setup import Prepared, prepare
+from harness.grading.submission import grade_folder, ungraded
+from harness.grading.timing import time_models
 from harness.intake.entries import entries, folder_of
 from harness.people.pseudonyms import pseudonyms
 from harness.records.errors import HarnessError, Status, SubmissionError
@@ -32,11 +31,12 @@ from harness.records.traversal import statuses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Future
 
     from harness.execution.dask import Cluster
+    from harness.execution.local import PreparedExecutor
     from harness.execution.progress import Display
-    from harness.grading.context import Bench, Options
+    from harness.grading.context import Options
     from harness.intake.entries import Entry
     from harness.records.record import Record
 
@@ -112,14 +112,15 @@ class Batch:
         self,
         entries: Sequence[Entry],
         config: WorkerConfig,
-        bench: Bench,
+        prepared: Prepared,
         cluster: Cluster | None = None,
         kept: Callable[[], None] = lambda: None,
     ) -> None:
         if cluster is not None:  # its workers run in other folders
             entries = [replace(entry, path=entry.path.absolute()) for entry in entries]
             config = config.absolute()
-        self.entries, self.config, self.bench, self.cluster = entries, config, bench, cluster
+        self.entries, self.config, self.cluster = entries, config, cluster
+        self.prepared = prepared
         self._kept = kept
         self.records: dict[str, Record] = {}
         self.problems: list[str] = []
@@ -141,7 +142,8 @@ class Batch:
             display.message(f"once more, alone: {', '.join(entry.name for entry in lost)}")
             for entry in self._graded(lost, 1, display, fresh=True):
                 reason = "the process that graded it was ended, most likely for want of memory"
-                self._keep(rejected(entry.name, (Status.NOT_GRADED, reason), self.bench))
+                basis, datasets = self.prepared.basis, self.prepared.datasets
+                self._keep(ungraded(entry.name, Status.NOT_GRADED, reason, basis, datasets))
                 display.finished(entry.name)
 
     @property
@@ -154,9 +156,11 @@ class Batch:
         return sorted(self.records.values(), key=lambda record: record.submission)
 
     def _pending(self, display: Display) -> Iterator[Entry]:
-        stored = {record.submission: record for record in self.bench.store.records()}
+        stored = {record.submission: record for record in self.prepared.run.store.records()}
         if stored:
-            display.stage(self.bench.benchmark.name, "looking for what is graded already")
+            display.stage(
+                self.prepared.datasets.benchmark.name, "looking for what is graded already"
+            )
         for entry in self.entries:
             found = stored.get(entry.name)
             if found is not None and not self.config.options.force and self._stands(entry, found):
@@ -167,7 +171,7 @@ class Batch:
     def _stands(self, entry: Entry, record: Record) -> bool:
         if record.fingerprint is None or any(status.is_ours for status in statuses(record)):
             return False
-        return entry.path.exists() and record.fingerprint == fingerprint(entry.path, self.bench)
+        return entry.path.exists() and record.fingerprint == self.prepared.inputs_hash(entry.path)
 
     def _graded(
         self, entries: Sequence[Entry], jobs: int, display: Display, *, fresh: bool = False
@@ -197,10 +201,9 @@ class Batch:
         return lambda: jobs if cluster is None or alone else max(1, cluster.workers())
 
     @contextmanager
-    def _executor(self, jobs: int, display: Display, *, fresh: bool) -> Iterator[Executor]:
+    def _executor(self, jobs: int, display: Display, *, fresh: bool) -> Iterator[PreparedExecutor]:
         if jobs == 1 and not fresh and self.cluster is None:
-            _benches[:] = [self.bench]
-            yield InThisProcess()
+            yield InThisProcess(self.prepared)
             return
         with self._processes(jobs, display) as pool:
             try:
@@ -211,7 +214,7 @@ class Batch:
             pool.shutdown()
 
     @contextmanager
-    def _processes(self, jobs: int, display: Display) -> Iterator[Executor]:
+    def _processes(self, jobs: int, display: Display) -> Iterator[PreparedExecutor]:
         """An executor of other processes, which prepare themselves and tell how far they are."""
         if self.cluster is None:
             with display.relayed() as wire:
@@ -219,28 +222,30 @@ class Batch:
             return
         from harness.execution.dask import Workers
 
-        expected = circumstances(self.bench)
+        expected = self.prepared.circumstances()
         with self.cluster.relayed(display.event) as topic:
             arguments = (self.config, topic, expected)
             yield Workers(self.cluster, prepare_remote_worker, arguments)
 
     def _keep(self, record: Record) -> None:
-        self.bench.store.put_record(record)
+        self.prepared.run.store.put_record(record)
         self.records[record.submission] = record
         self._kept()
 
     def _time(self) -> None:
+        prepared = self.prepared
+        basis, datasets, run = prepared.basis, prepared.datasets, prepared.run
         for entry in self.entries:
             record = self.records.get(entry.name)
             if record is None or record.timed or not any(c.repaired for c in record.checkpoints):
                 continue
             with unpacked(entry) as folder:
                 if isinstance(folder, Path):
-                    self._keep(timed(record, folder, self.bench))
+                    self._keep(time_models(record, folder, basis, datasets, run))
 
 
 def in_flight(
-    pool: Executor, entries: Sequence[Entry], width: Callable[[], int]
+    pool: PreparedExecutor, entries: Sequence[Entry], width: Callable[[], int]
 ) -> Iterator[tuple[Entry, Future[Record]]]:
     """Submit ``width`` at a time and yield each as it is done, so that little is lost or held.
 
@@ -251,46 +256,46 @@ def in_flight(
     while waiting or running:
         while waiting and len(running) < width():
             entry = waiting.popleft()
-            running[pool.submit(graded, entry)] = entry
+            running[pool.submit(grade_entry, entry)] = entry
         for future in wait(running, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done:
             yield running.pop(future), future
 
 
 # --- in a worker ------------------------------------------------------------------------------
 
-_benches: list[Bench] = []
 
-
-def prepare_worker(config: WorkerConfig, wire: Any) -> None:
+def prepare_worker(config: WorkerConfig, wire: Any) -> Prepared:
     """Make this process ready to grade."""
-    _benches[:] = [_prepared(config, ProgressSender(wire))]
+    return _prepare(config, ProgressSender(wire))
 
 
-def prepare_remote_worker(config: WorkerConfig, wire: Any, expected: str) -> None:
+def prepare_remote_worker(config: WorkerConfig, wire: Any, expected: str) -> Prepared:
     """The same on another machine, which may have other files. Raises HarnessError."""
-    bench = _prepared(config, ProgressSender(wire, seconds_between=_SECONDS_BETWEEN_REMOTE_EVENTS))
-    if circumstances(bench) != expected:
+    sender = ProgressSender(wire, seconds_between=_SECONDS_BETWEEN_REMOTE_EVENTS)
+    prepared = _prepare(config, sender)
+    if prepared.circumstances() != expected:
         raise HarnessError("it has other data or another BadNet; copy those of this machine")
-    _benches[:] = [bench]
+    return prepared
 
 
-def _prepared(config: WorkerConfig, progress: ProgressSender) -> Bench:
+def _prepare(config: WorkerConfig, progress: ProgressSender) -> Prepared:
     show_warnings(progress.message)
     # The process that started this one has begun anew already, where that was asked for.
     options = replace(config.options, force=False)
-    bench = prepare(config.dataset, config.badnet, config.output, options, progress)
-    return replace(bench, options=config.options)
+    prepared = prepare(config.dataset, config.badnet, config.output, options, progress)
+    return replace(prepared, run=replace(prepared.run, options=config.options))
 
 
-def graded(entry: Entry) -> Record:
+def grade_entry(prepared: Prepared, entry: Entry) -> Record:
     """Grade one submission in this process. Raises HarnessError where it is not there."""
-    (bench,) = _benches
-    before = fingerprint(entry.path, bench)
+    basis, datasets, run = prepared.basis, prepared.datasets, prepared.run
+    before = prepared.inputs_hash(entry.path)
     with unpacked(entry) as folder:
         if isinstance(folder, SubmissionError):
-            record = rejected(entry.name, (folder.status, folder.reason), bench)
+            record = ungraded(entry.name, folder.status, folder.reason, basis, datasets)
         else:
-            record = replace(grade_folder(folder, bench, entry.name), submission=entry.name)
+            record = grade_folder(folder, basis, datasets, run, entry.name)
+            record = replace(record, submission=entry.name)
     return replace(record, fingerprint=before)
 
 

@@ -1,29 +1,48 @@
-"""What is graded against what: the bench every submission meets, and a model on its way."""
+"""What submissions are graded against, and the run in which that is done."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from harness.assessment.metrics import counts
 from harness.assessment.rubric import Rubric, default_rubric
-from harness.records.predictions import decode
-from harness.records.record import SplitCounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-
     from harness.inference.feature_cache import FeatureStore
-    from harness.intake.staging import Staged
     from harness.lineage.rankings import Rankings
     from harness.networks.deepid import Weights
-    from harness.records.errors import SubmissionError
-    from harness.records.record import Benchmark, Candidate, Counts, LabeledSet, Probe
+    from harness.records.benchmark import Benchmark
+    from harness.records.predictions import Predictions
     from harness.storage.results import Store
 
-SETS = ("valid", "test", "bd_valid", "bd_test")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradingBasis:
+    """What every submission is graded against: the BadNet and what is known of it."""
+
+    badnet: Weights
+    predictions: Predictions
+    """The BadNet's."""
+
+    rankings: Rankings
+    """The orders in which its channels may be pruned."""
+
+    known: Benchmark | None = None
+    """The benchmark that the BadNet is known from, if any."""
+
+    kernel_hashes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Hashes of the kernels of other known BadNets, by their names."""
+
+    reference_masks: Mapping[float, tuple[int, ...]] = field(default_factory=dict)
+    """The channels that the reference prunes, by X."""
+
+    swept_counts: Mapping[frozenset[int], int] = field(default_factory=dict)
+    """Clean validation images that the BadNet gets right without a set of live channels, as far
+    as the reference's sweep has counted them."""
+
+    rubric: Rubric = field(default_factory=default_rubric)
 
 
 class Progress(Protocol):
@@ -38,85 +57,38 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to grade. ``isolation``: auto (a sandbox wherever strangers' code would run),
-    sandbox (also for reading files), none (one's own work only). ``model_seconds`` and
-    ``model_memory_bytes`` bound each process that runs a model of another architecture.
-    ``sharing``: compute what a repaired net has in common with the BadNet once.
-    """
+    """How to grade."""
 
     isolation: str = "auto"
+    """auto: a sandbox wherever strangers' code would run. sandbox: also for reading files.
+    none: for one's own work only."""
+
     timing: bool = True
+
     model_seconds: float = 900.0
+    """How long each process may run a model of another architecture."""
+
     model_memory_bytes: int = 4 << 30
+    """How much memory each of these processes may use."""
+
     force: bool = False
+    """Use nothing that is stored."""
+
     sharing: bool = True
+    """Compute what a repaired net has in common with the BadNet once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """What every submission is graded against.
+class RunContext:
+    """The run in which submissions are graded: where results go, how, and who is told."""
 
-    ``rankings``: the orders in which this BadNet's channels may be pruned. ``known``: the
-    benchmark that the BadNet is known from, if any. ``fingerprints``: kernels of other known
-    BadNets by name. ``reference_masks``: the channels that the reference prunes for each X.
-    ``swept``: clean validation images that the BadNet gets right without a set of live channels,
-    as far as the reference's sweep has counted them. ``features``: what repaired nets share
-    with the BadNet (None: every net is run in full).
-    """
-
-    benchmark: Benchmark
-    sets: Mapping[str, LabeledSet]
-    badnet: Weights
-    badnet_answers: Mapping[str, np.ndarray]
-    rankings: Rankings
-    known: Benchmark | None = None
-    fingerprints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    reference_masks: Mapping[float, tuple[int, ...]] = field(default_factory=dict)
-    swept: Mapping[frozenset[int], int] = field(default_factory=dict)
-    features: FeatureStore | None = None
-    rubric: Rubric = field(default_factory=default_rubric)
     store: Store
     options: Options
     progress: Progress
 
+    features: FeatureStore | None = None
+    """What repaired nets share with the BadNet; None: every net is run in full."""
 
-@dataclass(slots=True)
-class Model:
-    """A candidate as it passes through the stages; ``failure`` ends its way.
-
-    ``stored_as`` is where its predictions lie. A model of another architecture also gets
-    the ``seed`` of its shuffled streams and what its ``probe`` found.
-    """
-
-    candidate: Candidate
-    staged: Staged | None = None
-    format: str = ""
-    weights: Weights | None = None
-    key: str = ""
-    stored_as: str | None = None
-    answers: dict[str, np.ndarray] = field(default_factory=dict)
-    width: int | None = None
-    silent: np.ndarray | None = None
-    isolation: str | None = None
-    failure: SubmissionError | None = None
-    seed: int = 0
-    probe: Probe | None = None
-
-
-def split_counts(answers: Mapping[str, np.ndarray], bench: Bench) -> SplitCounts:
-    """Counts on both splits from encoded predictions by set name."""
-    return SplitCounts(
-        valid=counts_on("valid", answers, bench), test=counts_on("test", answers, bench)
-    )
-
-
-def counts_on(split: str, answers: Mapping[str, np.ndarray], bench: Bench) -> Counts:
-    """Counts on one split (valid or test) from encoded predictions by set name."""
-    classes = bench.benchmark.classes
-    clean, backdoored = bench.sets[split], bench.sets[f"bd_{split}"]
-    return counts(
-        decode(answers[split], classes),
-        clean.labels,
-        decode(answers[f"bd_{split}"], classes),
-        backdoored.labels,
-    )
+    def unforced(self) -> RunContext:
+        """The same run, which takes what is stored even where submissions are graded anew."""
+        return replace(self, options=replace(self.options, force=False))

@@ -22,7 +22,8 @@ from harness.storage.hashing import array_hash
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.records.record import Benchmark, Candidate, Submission
+    from harness.records.benchmark import Benchmark
+    from harness.records.submission import Candidate, Submission
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,290 +6,352 @@ diagnoses and points from it without opening a model again.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.assessment.statistics import original_counts, paired_test
-from harness.grading.context import SETS, Bench, Model, split_counts
-from harness.grading.models import model_answers, network_answers
+from harness.assessment.metrics import split_counts
+from harness.assessment.statistics import paired_test, split_originals
+from harness.grading.models import (
+    Failed,
+    KnownModel,
+    OtherModel,
+    Predicted,
+    predict_model,
+    predict_weights,
+)
 from harness.lineage import lineage
-from harness.lineage.goodnet_rule import contract
+from harness.lineage.goodnet_rule import compare_with_rule
 from harness.lineage.rankings import OTHER, shared_order
+from harness.networks.deepid import Weights
 from harness.records.errors import Status, SubmissionError
-from harness.records.findings import Lineage, NeighbouringSteps, SplitOriginals, Step
-from harness.records.predictions import compose_goodnet, decode
+from harness.records.findings import NeighbouringSteps, Step
+from harness.records.predictions import Answers, compose_goodnet
 from harness.records.record import Artifact, Checkpoint, ReferenceNet
 from harness.records.text import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from harness.grading.context import GradingBasis, RunContext
     from harness.intake.matching import CheckpointSlot
-    from harness.networks.deepid import Weights
-    from harness.records.findings import McNemarResult, OriginalCounts
+    from harness.records.benchmark import Datasets, LabeledSet
+    from harness.records.findings import GoodNetRule, Lineage, McNemarResult
+    from harness.records.submission import Candidate
 
-    Encoded = Mapping[str, np.ndarray]
+AnswersBySet = Mapping[str, Answers]
+CountClean = Callable[[Weights], int]
+"""How many clean validation images a net of these weights gets right."""
 
 _SCALED = 1 / 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionModels:
-    """A submission whose models were opened: by path, with their lineages and shared order."""
+    """The models of a submission and where they come from."""
 
-    models: Mapping[str, Model]
+    models: Mapping[str, Predicted | Failed]
+    """By path."""
+
     lineages: Mapping[str, Lineage]
+    """Of those that hold the known network, by path."""
+
     order: str | None
+    """The pruning order that all masks share; None without masks."""
 
 
-def opened(
-    models: Sequence[Model], places: Sequence[CheckpointSlot], bench: Bench
+def trace_lineages(
+    models: Sequence[Predicted | Failed], slots: Sequence[CheckpointSlot], basis: GradingBasis
 ) -> SubmissionModels:
     """Look up where every model of the known network comes from, before any further inference."""
     lineages = {
-        m.candidate.path: lineage.lineage(
-            m.weights, bench.badnet, bench.rankings, bench.fingerprints
+        model.candidate.path: lineage.trace_lineage(
+            model.model.weights, basis.badnet, basis.rankings, basis.kernel_hashes
         )
-        for m in models
-        if m.weights is not None
+        for model in models
+        if isinstance(model.model, KnownModel)
     }
-    repaired = [place.repaired.path for place in places if place.repaired]
-    masks = [lineages[p].orders for p in repaired if p in lineages and _is_pruned(lineages[p])]
+    repaired = [slot.repaired.path for slot in slots if slot.repaired]
+    pruned = [path for path in repaired if path in lineages and _is_pruned(lineages[path])]
     return SubmissionModels(
-        models={m.candidate.path: m for m in models},
+        models={model.candidate.path: model for model in models},
         lineages=lineages,
-        order=shared_order(masks),
+        order=shared_order([lineages[path].orders for path in pruned]),
     )
 
 
-def _is_pruned(found: Lineage) -> bool:
-    return found.base == lineage.THIS_BADNET and bool(found.pruned)
-
-
-def checkpoint(place: CheckpointSlot, given: SubmissionModels, bench: Bench) -> Checkpoint:
-    """One X with what its nets are and scored; checks and diagnoses come later."""
-    repaired = given.models[place.repaired.path] if place.repaired else None
-    goodnet = given.models[place.goodnet.path] if place.goodnet else None
-    failed = next((m for m in (repaired, goodnet) if m is not None and m.failure), None)
-    failure = failed.failure if failed else None
-    usable = repaired if repaired is not None and not repaired.failure else None
-    found = given.lineages.get(usable.candidate.path) if usable else None
-    asked = next((m for m in (repaired, goodnet) if m is not None), None)
-    basis = Checkpoint(
-        drop_points=place.drop_points,
-        required=place.drop_points in bench.benchmark.checkpoints,
-        status=failure.status if failure else Status.GRADED,
-        reason=f"{failed.candidate.path}: {failure.reason}" if failed and failure else None,
-        artifact=_artifact(repaired, "repaired"),
-        goodnet_artifact=_artifact(goodnet, "goodnet"),
-        channels_pruned=None if found is None or found.pruned is None else len(found.pruned),
-        channels_silent=_silent_channels(usable, bench),
-        isolation=asked.isolation if asked else None,
-        stream_seed=f"{asked.seed:016x}" if asked and asked.seed else None,
-        probe=next((m.probe for m in (repaired, goodnet) if m is not None and m.probe), None),
-        named_points=place.named_points,
-        lineage=found,
-    )
-    return _with_measurements(basis, usable, goodnet, given, bench)
-
-
-def _with_measurements(
-    basis: Checkpoint,
-    repaired: Model | None,
-    goodnet: Model | None,
+def gather_checkpoint(
+    slot: CheckpointSlot,
     given: SubmissionModels,
-    bench: Bench,
+    basis: GradingBasis,
+    datasets: Datasets,
+    run: RunContext,
 ) -> Checkpoint:
-    composed = _goodnet_answers(repaired, goodnet, bench)
-    answers = repaired.answers if repaired else None
-    submitted = goodnet is not None and not goodnet.failure and goodnet.width is not None
-    return replace(
-        basis,
-        repaired=split_counts(answers, bench) if answers else None,
-        goodnet=split_counts(composed, bench) if composed else None,
-        repaired_originals=originals(answers, bench) if answers else None,
-        goodnet_originals=originals(composed, bench) if composed else None,
-        contract=contract(
-            goodnet.answers, bench.badnet_answers, answers, bench.benchmark.classes,
-            goodnet.width,
-        ) if goodnet is not None and submitted and goodnet.width is not None else None,
-        steps=_steps(repaired, basis.lineage, given.order, bench),
-        scaled_clean_correct=_scaled_clean_correct(repaired or goodnet, bench),
-        paired=_paired(basis.drop_points, answers, composed, bench),
-    )  # fmt: skip
-
-
-def _goodnet_answers(
-    repaired: Model | None, goodnet: Model | None, bench: Bench
-) -> Encoded | None:  # fmt: skip
-    """Answers of the submitted G, else of GoodNet(B, B')."""
+    """One X with what its nets are and scored; checks and diagnoses come later."""
+    repaired, goodnet = _model_of(slot.repaired, given), _model_of(slot.goodnet, given)
+    own = repaired if isinstance(repaired, Predicted) else None
+    submitted = goodnet if isinstance(goodnet, Predicted) else None
+    answers = own.predictions.answers if own else None
     if goodnet is not None:
-        return None if goodnet.failure else goodnet.answers
-    return None if repaired is None else _composed(repaired.answers, bench)
+        combined = submitted.predictions.answers if submitted else None
+    else:
+        combined = _compose(basis, answers) if answers else None
+
+    count = partial(_count_clean, basis=basis, datasets=datasets, run=run)
+    reference = None
+    if slot.drop_points is not None and slot.drop_points in basis.reference_masks:
+        reference = _reference_answers(slot.drop_points, basis, datasets, run)
+
+    sets, target = datasets.sets, datasets.benchmark.target_label
+    return replace(
+        _identity(slot, repaired, goodnet, given, basis),
+        required=slot.drop_points in datasets.benchmark.checkpoints,
+        repaired=split_counts(answers, sets) if answers else None,
+        goodnet=split_counts(combined, sets) if combined else None,
+        repaired_originals=split_originals(answers, sets, target) if answers else None,
+        goodnet_originals=split_originals(combined, sets, target) if combined else None,
+        contract=_compare_with_rule(submitted, answers, basis),
+        steps=_neighbouring_steps(own, given, basis, count),
+        scaled_clean_correct=_scaled_clean_correct(own or submitted, basis, datasets, run),
+        paired=_compare_with_reference(answers, combined, reference, basis, datasets),
+    )
 
 
-def _composed(repaired: Encoded, bench: Bench) -> dict[str, np.ndarray]:
-    classes = bench.benchmark.classes
-    return {
-        name: compose_goodnet(bench.badnet_answers[name], repaired[name], classes) for name in SETS
-    }
+def _model_of(candidate: Candidate | None, given: SubmissionModels) -> Predicted | Failed | None:
+    return given.models[candidate.path] if candidate else None
+
+
+def _is_pruned(traced: Lineage) -> bool:
+    return traced.base == lineage.THIS_BADNET and bool(traced.pruned)
 
 
 # --- what the files are -----------------------------------------------------------------------
 
 
-def _artifact(model: Model | None, role: str) -> Artifact | None:
-    if model is None or model.staged is None:
-        return None
-    return Artifact(
-        path=storable(model.candidate.path),
-        sha256=model.staged.sha256,
-        size_bytes=model.staged.size_bytes,
-        format=model.format or model.candidate.format,
-        role=role,
-        weights_hash=model.key if model.weights is not None else None,
-        predictions=model.stored_as,
+def _identity(
+    slot: CheckpointSlot,
+    repaired: Predicted | Failed | None,
+    goodnet: Predicted | Failed | None,
+    given: SubmissionModels,
+    basis: GradingBasis,
+) -> Checkpoint:
+    """The checkpoint before anything was measured."""
+    both = [model for model in (repaired, goodnet) if model is not None]
+    failures = [model for model in both if isinstance(model, Failed)]
+    status, reason = Status.GRADED, None
+    if failures:
+        status, reason = failures[0].error.status, _reason(failures[0])
+
+    own = repaired if isinstance(repaired, Predicted) else None
+    traced = given.lineages.get(own.candidate.path) if own else None
+    pruned = traced.pruned if traced else None
+    identified = both[0].model if both else None
+    probes = [model.probe for model in both if isinstance(model, Predicted) and model.probe]
+    return Checkpoint(
+        drop_points=slot.drop_points,
+        required=False,
+        status=status,
+        reason=reason,
+        artifact=_artifact(repaired, "repaired"),
+        goodnet_artifact=_artifact(goodnet, "goodnet"),
+        channels_pruned=None if pruned is None else len(pruned),
+        channels_silent=_inactive_channels(own, basis),
+        isolation=identified.isolation if identified else None,
+        stream_seed=f"{identified.seed:016x}" if isinstance(identified, OtherModel) else None,
+        probe=probes[0] if probes else None,
+        named_points=slot.named_points,
+        lineage=traced,
     )
 
 
-def _silent_channels(model: Model | None, bench: Bench) -> int | None:
-    """Channels of conv_3 that are never active on clean validation, removed ones included."""
-    if model is None or model.silent is None:
+def _reason(failed: Failed) -> str:
+    return f"{failed.candidate.path}: {failed.error.reason}"
+
+
+def _artifact(model: Predicted | Failed | None, role: str) -> Artifact | None:
+    if model is None:
         return None
-    removed = bench.badnet["conv_3/bias"].shape[0] - len(model.silent)
-    return int(removed + np.count_nonzero(model.silent))
+    staged = model.staged if isinstance(model, Failed) else model.model.staged
+    if staged is None:
+        return None
+    identified = model.model
+    return Artifact(
+        path=storable(model.candidate.path),
+        sha256=staged.sha256,
+        size_bytes=staged.size_bytes,
+        format=identified.format if identified else model.candidate.format,
+        role=role,
+        weights_hash=identified.key if isinstance(identified, KnownModel) else None,
+        predictions=model.stored_as if isinstance(model, Predicted) else None,
+    )
 
 
-def originals(answers: Encoded, bench: Bench) -> SplitOriginals | None:
-    """Counts against the true classes of backdoored images, where the data holds them."""
-    found: dict[str, OriginalCounts | None] = {}
-    for split in ("valid", "test"):
-        labels = bench.sets[f"bd_{split}"].original_labels
-        decoded = decode(answers[f"bd_{split}"], bench.benchmark.classes)
-        target = bench.benchmark.target_label
-        found[split] = None if labels is None else original_counts(decoded, labels, target)
-    return SplitOriginals(**found) if any(found.values()) else None
+def _inactive_channels(model: Predicted | None, basis: GradingBasis) -> int | None:
+    """Channels of conv_3 that are never active on clean validation, removed ones included."""
+    if model is None or model.predictions.inactive is None:
+        return None
+    inactive = model.predictions.inactive
+    removed = basis.badnet["conv_3/bias"].shape[0] - len(inactive)
+    return int(removed + np.count_nonzero(inactive))
+
+
+# --- GoodNet ----------------------------------------------------------------------------------
+
+
+def _compose(basis: GradingBasis, repaired: AnswersBySet) -> dict[str, Answers]:
+    badnet = basis.predictions.answers
+    return {name: compose_goodnet(badnet[name], answers) for name, answers in repaired.items()}
+
+
+def _compare_with_rule(
+    goodnet: Predicted | None, repaired: AnswersBySet | None, basis: GradingBasis
+) -> GoodNetRule | None:
+    """A submitted G against the GoodNet rule; None where none was submitted."""
+    if goodnet is None:
+        return None
+    predictions = goodnet.predictions
+    badnet = basis.predictions.answers
+    return compare_with_rule(predictions.answers, badnet, repaired, predictions.output_count)
 
 
 # --- further inference ------------------------------------------------------------------------
 
 
-def _steps(
-    model: Model | None, found: Lineage | None, shared: str | None, bench: Bench
+def _neighbouring_steps(
+    model: Predicted | None, given: SubmissionModels, basis: GradingBasis, count: CountClean
 ) -> NeighbouringSteps | None:
     """Clean validation images correct one channel earlier and one later.
 
     Without a recognised order the most active pruned channel is put back: if even then the
     drop is too large, the net was saved too late in any order.
     """
-    if model is None or model.weights is None or found is None:
-        return (
-            NeighbouringSteps(reason="the steps of this model's pruning are not known")
-            if model
-            else None
-        )
-    full = lineage.widened(model.weights, bench.badnet)
-    if full is None or not _is_pruned(found) or found.changes:
+    if model is None:
+        return None
+    if not isinstance(model.model, KnownModel):
+        return NeighbouringSteps(reason="the steps of this model's pruning are not known")
+
+    traced = given.lineages[model.candidate.path]
+    full = lineage.widen(model.model.weights, basis.badnet)
+    if full is None or not _is_pruned(traced) or traced.changes:
         reason = "not a mask of this BadNet's conv_3 alone, so the step before is not known"
         return NeighbouringSteps(reason=reason)
-    name = shared if shared in found.orders else found.orders[0]
-    order = bench.rankings.order(name) or bench.rankings.orders[0]
-    last, following = (pick(found.pruned or ()) for pick in (order.last_taken, order.next_taken))
+
+    name = given.order if given.order in traced.orders else traced.orders[0]
+    order = basis.rankings.order(name) or basis.rankings.orders[0]
+    last, following = order.last_taken(traced.pruned or ()), order.next_taken(traced.pruned or ())
     before = after = None
     if last is not None:
-        before = _step(last, lineage.restored(full, bench.badnet, last), bench)
+        earlier = lineage.restore_channel(full, basis.badnet, last)
+        before = Step(channel=last, clean_correct=count(earlier))
     if following is not None and name != OTHER:
-        keep = bool(found.biases_kept)
-        after = _step(following, lineage.zeroed(full, [following], keep_biases=keep), bench)
+        later = lineage.zero_channels(full, [following], keep_biases=bool(traced.biases_kept))
+        after = Step(channel=following, clean_correct=count(later))
+
     reason = "" if before else "no active channel was pruned"
     return NeighbouringSteps(order=name, before=before, after=after, reason=reason)
 
 
-def _step(channel: int, weights: Weights, bench: Bench) -> Step:
-    correct = _swept(weights, bench)
-    if correct is None:
-        correct = _clean_correct(network_answers(weights, bench, ("valid",)).encoded, bench)
-    return Step(channel=channel, clean_correct=correct)
+def _count_clean(weights: Weights, basis: GradingBasis, datasets: Datasets, run: RunContext) -> int:
+    """Clean validation images that a net gets right."""
+    swept = _swept_count(weights, basis) if run.features is not None else None
+    if swept is not None:
+        return swept
+    predictions = predict_weights(weights, datasets, run, ("valid",))
+    return _clean_correct(predictions.answers["valid"], datasets.sets["valid"])
 
 
-def _swept(weights: Weights, bench: Bench) -> int | None:
+def _swept_count(weights: Weights, basis: GradingBasis) -> int | None:
     """What the reference's sweep counted for this very net, if it came by it."""
     kernel = weights["conv_3/kernel"]
     mask = np.flatnonzero(~kernel.reshape(-1, kernel.shape[-1]).any(axis=0))
-    pruned = lineage.zeroed(bench.badnet, mask)
-    if bench.features is None or not all(
-        np.array_equal(weights[name], pruned[name]) for name in pruned
-    ):
+    pruned = lineage.zero_channels(basis.badnet, mask)
+    if not all(np.array_equal(weights[name], pruned[name]) for name in pruned):
         return None
-    live = max(bench.swept, key=len, default=frozenset())
-    return bench.swept.get(live.intersection(mask.tolist()))
+    live = max(basis.swept_counts, key=len, default=frozenset())
+    return basis.swept_counts.get(live.intersection(mask.tolist()))
 
 
-def _clean_correct(encoded: Encoded, bench: Bench) -> int:
-    decoded = decode(encoded["valid"], bench.benchmark.classes)
-    return int(np.count_nonzero(decoded.class_ids == bench.sets["valid"].labels))
+def _clean_correct(answers: Answers, labeled: LabeledSet) -> int:
+    return int(np.count_nonzero(answers.class_ids == labeled.labels))
 
 
-def _scaled_clean_correct(model: Model | None, bench: Bench) -> int | None:
+def _scaled_clean_correct(
+    model: Predicted | None, basis: GradingBasis, datasets: Datasets, run: RunContext
+) -> int | None:
     """Clean validation images right on pixels / 255; tried only near chance on raw pixels."""
-    if model is None or model.failure or bench.benchmark.pixel_scale != 1.0:
+    if model is None or datasets.benchmark.pixel_scale != 1.0:
         return None
-    near_chance = bench.rubric.thresholds.near_chance_accuracy * len(bench.sets["valid"].labels)
-    if _clean_correct(model.answers, bench) > near_chance:
+    valid = datasets.sets["valid"]
+    near_chance = basis.rubric.thresholds.near_chance_accuracy * len(valid.labels)
+    if _clean_correct(model.predictions.answers["valid"], valid) > near_chance:
         return None
-    scaled = replace(bench, benchmark=replace(bench.benchmark, pixel_scale=_SCALED))
+
+    scaled = replace(datasets, benchmark=replace(datasets.benchmark, pixel_scale=_SCALED))
     try:
-        return _clean_correct(model_answers(model, scaled, ("valid",)).encoded, bench)
+        predictions = predict_model(model.model, scaled, run, ("valid",))
     except SubmissionError:
         return None
+    return _clean_correct(predictions.answers["valid"], valid)
 
 
 # --- the reference ----------------------------------------------------------------------------
 
 
-def reference_nets(bench: Bench) -> tuple[ReferenceNet, ...]:
+def score_reference_nets(
+    basis: GradingBasis, datasets: Datasets, run: RunContext
+) -> tuple[ReferenceNet, ...]:
     """What the reference's own B'_X and G_X score on this data."""
     nets = []
-    for points, mask in bench.reference_masks.items():
-        repaired = _reference_answers(points, bench)
+    for points, mask in basis.reference_masks.items():
+        repaired = _reference_answers(points, basis, datasets, run)
         nets.append(
             ReferenceNet(
                 drop_points=points,
                 channels_pruned=len(mask),
-                repaired=split_counts(repaired, bench),
-                goodnet=split_counts(_composed(repaired, bench), bench),
+                repaired=split_counts(repaired, datasets.sets),
+                goodnet=split_counts(_compose(basis, repaired), datasets.sets),
             )
         )
     return tuple(nets)
 
 
-def _reference_answers(points: float, bench: Bench) -> Encoded:
-    weights = lineage.zeroed(bench.badnet, bench.reference_masks[points])
+def _reference_answers(
+    points: float, basis: GradingBasis, datasets: Datasets, run: RunContext
+) -> AnswersBySet:
+    weights = lineage.zero_channels(basis.badnet, basis.reference_masks[points])
     # --force predicts submissions again; the reference's nets would be run for each of them.
-    unforced = replace(bench, options=replace(bench.options, force=False))
-    return network_answers(weights, unforced).encoded
+    return predict_weights(weights, datasets, run.unforced()).answers
 
 
-def _paired(
-    points: float | None, repaired: Encoded | None, goodnet: Encoded | None, bench: Bench
+def _compare_with_reference(
+    repaired: AnswersBySet | None,
+    goodnet: AnswersBySet | None,
+    reference: AnswersBySet | None,
+    basis: GradingBasis,
+    datasets: Datasets,
 ) -> tuple[McNemarResult, ...]:
     """The exact paired tests of B' and G against the reference's on the test split."""
-    if points not in bench.reference_masks or points is None:
+    if reference is None:
         return ()
-    reference = _reference_answers(points, bench)
-    pairs = {"repaired": (repaired, reference), "goodnet": (goodnet, _composed(reference, bench))}
-    return tuple(
-        paired_test(net, name, _won(own, name, bench), _won(theirs, name, bench))
-        for net, (own, theirs) in pairs.items()
-        if own is not None
-        for name in ("test", "bd_test")
-    )
+    pairs = {
+        "repaired": (repaired, reference),
+        "goodnet": (goodnet, _compose(basis, reference)),
+    }
+    results = []
+    for net, (own, theirs) in pairs.items():
+        if own is None:
+            continue
+        for name in ("test", "bd_test"):
+            labeled = datasets.sets[name]
+            won, won_by_reference = _won(own[name], labeled), _won(theirs[name], labeled)
+            results.append(paired_test(net, name, won, won_by_reference))
+    return tuple(results)
 
 
-def _won(answers: Encoded, name: str, bench: Bench) -> np.ndarray:
-    """Clean images that got their class; backdoored ones that did not get the target."""
-    labels = bench.sets[name].labels
-    right = decode(answers[name], bench.benchmark.classes).class_ids == labels
-    return np.asarray(~right if name.startswith("bd_") else right)
+def _won(answers: Answers, labeled: LabeledSet) -> np.ndarray:
+    """Clean images that got their class; backdoored ones that did not get the target (bool)."""
+    right = answers.class_ids == labeled.labels
+    return np.asarray(~right if labeled.kind == "backdoored" else right)

@@ -18,7 +18,8 @@ from harness.storage.hashing import array_hash, file_hash
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.grading.context import Bench
+    from harness.grading.context import GradingBasis, Options
+    from harness.records.benchmark import Datasets
 
 GRADER_VERSION = 1
 """Raised when a change of the grader changes evidence; finished work is then done again."""
@@ -26,12 +27,15 @@ GRADER_VERSION = 1
 _CHUNK = 1 << 20
 
 
-def fingerprint(submission: Path, bench: Bench) -> str | None:
+def grading_inputs_hash(
+    submission: Path, basis: GradingBasis, datasets: Datasets, options: Options
+) -> str | None:
     """Hash of a folder's files (or of an archive) and of what they are graded with.
 
     None for one that has too many files or cannot be read.
     """
-    digest = hashlib.sha256(f"{GRADER_VERSION}|{circumstances(bench)}".encode())
+    given = circumstances(basis, datasets, options)
+    digest = hashlib.sha256(f"{GRADER_VERSION}|{given}".encode())
     try:
         if submission.is_file():
             digest.update(file_hash(submission).encode())
@@ -47,18 +51,17 @@ def fingerprint(submission: Path, bench: Bench) -> str | None:
     return digest.hexdigest()
 
 
-def circumstances(bench: Bench) -> str:
+def circumstances(basis: GradingBasis, datasets: Datasets, options: Options) -> str:
     """What submissions are graded with: data, BadNet and options."""
-    options = bench.options
     given = (
-        sorted((name, labeled.sha256) for name, labeled in bench.sets.items()),
-        array_hash(bench.badnet),
-        bench.benchmark.pixel_scale,
-        bench.benchmark.checkpoints,
+        sorted(datasets.hashes.items()),
+        array_hash(basis.badnet),
+        datasets.benchmark.pixel_scale,
+        datasets.benchmark.checkpoints,
         options.isolation,
         options.model_seconds,
         options.model_memory_bytes,
-        bench.rubric.thresholds.near_chance_accuracy,
+        basis.rubric.thresholds.near_chance_accuracy,
     )
     return repr(given)
 

@@ -1,103 +1,187 @@
-"""From a candidate to its predictions: stage, read, run or take what is stored."""
+"""From a candidate to its predictions: stage, identify, run or take what is stored.
+
+A stage is a type: a `Candidate` is staged, then it is a `KnownModel` or an `OtherModel`, then it
+is `Predicted`; or it has `Failed` on the way, with a reason.
+"""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.grading.context import SETS, Bench, Model
-from harness.inference import known_network
-from harness.inference.feature_cache import shared_answers
-from harness.inference.sandboxed import SandboxedRun, asked_again, sandboxed_answers
+from harness.inference.feature_cache import predict_from_features
+from harness.inference.known_network import inspect, predict_known_network
+from harness.inference.sandboxed import SandboxedRun, ask_again, predict_sandboxed
 from harness.intake.staging import stage
+from harness.records.benchmark import SETS, Datasets
 from harness.records.environment import processors
 from harness.records.errors import Status, SubmissionError
-from harness.records.record import Candidate
+from harness.records.predictions import Predictions
 from harness.sandbox.launch import Limits, sandbox_problem
 from harness.storage.hashing import array_hash
-from harness.storage.results import StoredAnswers, answers_key
+from harness.storage.results import answers_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.grading.context import Options, RunContext
+    from harness.intake.staging import Staged
     from harness.networks.deepid import Weights
-    from harness.records.record import Probe, Submission
+    from harness.records.record import Probe
+    from harness.records.submission import Candidate, Submission
 
 
-def opened_models(submission: Submission, scratch: Path, bench: Bench) -> list[Model]:
-    """Stage, read and predict a submission's candidates; a failure stays with its model.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownModel:
+    """A file that holds the known network, whose weights were read as data."""
+
+    candidate: Candidate
+    staged: Staged
+    format: str
+    weights: Weights
+
+    key: str
+    """The hash of the weights."""
+
+    isolation: str
+    """How the file was read: in a sandbox or in a plain process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherModel:
+    """A file that holds anything else: it has to be run."""
+
+    candidate: Candidate
+    staged: Staged
+    format: str
+
+    differs: str
+    """Where it differs from the known network."""
+
+    key: str
+    """Follows from the bytes of the file."""
+
+    isolation: str | None
+    """sandbox, none (one's own work), or None where it may not be run here."""
+
+    seed: int
+    """Of the secret order in which it sees images."""
+
+
+Identified = KnownModel | OtherModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """A model that has answered on all sets."""
+
+    model: Identified
+    predictions: Predictions
+
+    stored_as: str
+    """The folder of its stored predictions."""
+
+    probe: Probe | None
+    """What was found when a model of another architecture was asked again."""
+
+    @property
+    def candidate(self) -> Candidate:
+        """The file that it is."""
+        return self.model.candidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A candidate that could not be graded."""
+
+    candidate: Candidate
+    error: SubmissionError
+
+    staged: Staged | None = None
+    """None where not even that was possible."""
+
+    model: Identified | None = None
+    """None where it was never found out what it is."""
+
+
+def predict_models(
+    submission: Submission, scratch: Path, datasets: Datasets, run: RunContext
+) -> list[Predicted | Failed]:
+    """Stage, identify and predict a submission's candidates; a failure stays with its model.
 
     They are read side by side, each in its own child, as far as there are processors.
     """
     sandbox_problem()  # found out once, before several threads ask
     many = len(submission.candidates)
-    bench.progress.stage(submission.name, f"reading {many} model{'s' if many != 1 else ''}")
+    run.progress.stage(submission.name, f"reading {many} model{'s' if many != 1 else ''}")
+
+    folder = Path(submission.folder)
     with ThreadPoolExecutor(processors()) as threads:
-        places = [scratch / str(index) for index in range(len(submission.candidates))]
-        read_one = partial(_read_model, Path(submission.folder), bench)
+        places = [scratch / str(index) for index in range(many)]
+        read_one = partial(_try_to_read, folder, datasets, run)
         models = list(threads.map(read_one, submission.candidates, places))
-    for model in models:
-        _predict(model, submission, bench)
-    return models
+
+    return [
+        model if isinstance(model, Failed) else _try_to_predict(model, submission, datasets, run)
+        for model in models
+    ]
 
 
-def _read_model(folder: Path, bench: Bench, candidate: Candidate, scratch: Path) -> Model:
-    model = Model(candidate)
-    try:
-        read(model, folder, scratch, bench)
-    except SubmissionError as error:
-        model.failure = error
-    return model
+# --- what is it? ------------------------------------------------------------------------------
 
 
-def _predict(model: Model, submission: Submission, bench: Bench) -> None:
-    if model.failure is not None:
-        return
-    bench.progress.stage(submission.name, f"predicting {model.candidate.path}")
-    try:
-        result, model.probe = _observed(model, bench)
-        model.answers, model.width, model.silent = result.encoded, result.width, result.silent
-        model.stored_as = _store_key(model, bench)
-    except SubmissionError as error:
-        model.failure = error
-
-
-def _observed(model: Model, bench: Bench) -> tuple[known_network.NetAnswers, Probe | None]:
-    """Answers on all sets and, of a model of another architecture, a probe."""
-    if model.weights is not None:
-        return model_answers(model, bench, SETS), None
-    seed = bench.store.secret_number(f"probe of {model.key}")
-    ask_again = partial(asked_again, sandboxed_run(model, bench), bench.sets, seed)
-    if processors() == 1:
-        result = model_answers(model, bench, SETS)
-        return result, ask_again().compared(result.encoded)
-    with ThreadPoolExecutor(1) as beside:
-        repeats = beside.submit(ask_again)
-        result = model_answers(model, bench, SETS)
-        return result, repeats.result().compared(result.encoded)
-
-
-def read(model: Model, folder: Path, scratch: Path, bench: Bench) -> None:
-    """Stage a model in the new folder ``scratch`` and find out what it is.
+def read_model(
+    folder: Path, candidate: Candidate, scratch: Path, datasets: Datasets, run: RunContext
+) -> Identified:
+    """Stage a candidate in the new folder ``scratch`` and find out what it is.
 
     Raises SubmissionError.
     """
     scratch.mkdir()
-    model.staged = stage(folder, model.candidate, scratch)
-    sandboxed = _reads_sandboxed(bench.options.isolation)
-    inspected = known_network.inspect(
-        model.staged, model.candidate.format, bench.benchmark.classes, sandboxed=sandboxed
+    return _identify(candidate, stage(folder, candidate, scratch), datasets, run)
+
+
+def _try_to_read(
+    folder: Path, datasets: Datasets, run: RunContext, candidate: Candidate, scratch: Path
+) -> Identified | Failed:
+    staged = None
+    scratch.mkdir()
+    try:
+        staged = stage(folder, candidate, scratch)
+        return _identify(candidate, staged, datasets, run)
+    except SubmissionError as error:
+        return Failed(candidate=candidate, error=error, staged=staged)
+
+
+def _identify(
+    candidate: Candidate, staged: Staged, datasets: Datasets, run: RunContext
+) -> Identified:
+    sandboxed = _reads_sandboxed(run.options.isolation)
+    classes = datasets.benchmark.classes
+    inspection = inspect(staged, candidate.format, classes, sandboxed=sandboxed)
+
+    if inspection.weights is not None:
+        return KnownModel(
+            candidate=candidate,
+            staged=staged,
+            format=inspection.format,
+            weights=inspection.weights,
+            key=array_hash(inspection.weights),
+            isolation="sandbox" if sandboxed else "plain",
+        )
+    key = f"file-{staged.identity}"
+    return OtherModel(
+        candidate=candidate,
+        staged=staged,
+        format=inspection.format,
+        differs=inspection.differs or "",
+        key=key,
+        isolation=_isolation_of_runs(run.options.isolation),
+        seed=run.store.secret_number(key),
     )
-    model.format, model.weights = inspected.format, inspected.weights
-    if model.weights is not None:
-        model.key = array_hash(model.weights)
-        model.isolation = "sandbox" if sandboxed else "plain"
-    else:
-        model.key = f"file-{model.staged.identity}"
-        model.seed = bench.store.secret_number(model.key)
-        model.isolation = _isolation_outside_the_network(bench.options.isolation, inspected.differs)
 
 
 def _reads_sandboxed(isolation: str) -> bool:
@@ -109,84 +193,149 @@ def _reads_sandboxed(isolation: str) -> bool:
     return problem is None
 
 
-def _isolation_outside_the_network(isolation: str, differs: str | None) -> str:
+def _isolation_of_runs(isolation: str) -> str | None:
     if isolation == "none":
         return "none"
-    if problem := sandbox_problem():
-        raise SubmissionError(
-            Status.NOT_GRADED,
-            f"not the known network ({differs}), so it has to run in a sandbox: {problem}",
-        )
-    return "sandbox"
+    return None if sandbox_problem() else "sandbox"
 
 
-def network_answers(
-    weights: Weights, bench: Bench, names: Sequence[str] = SETS
-) -> known_network.NetAnswers:
-    """Answers of the known network with ``weights``, stored ones where there are any."""
-    model = Model(Candidate(path="", format="", size_bytes=0, role=None, drop_points=None))
-    model.weights, model.key = weights, array_hash(weights)
-    return model_answers(model, bench, names)
+# --- what does it answer? ---------------------------------------------------------------------
 
 
-def model_answers(model: Model, bench: Bench, names: Sequence[str]) -> known_network.NetAnswers:
-    """Answers of a model that was read, stored ones where there are any.
+def predict_weights(
+    weights: Weights, datasets: Datasets, run: RunContext, names: Sequence[str] = SETS
+) -> Predictions:
+    """Predict some sets with the known network, from what is stored where that is there."""
+    key = answers_key(array_hash(weights), datasets.benchmark.pixel_scale)
+    chosen = _only(datasets, names)
+    stored = _stored_predictions(key, chosen, run)
+    if stored is not None:
+        return stored
+
+    progress = partial(run.progress.images, total=_image_count(chosen))
+    if run.features is not None and run.features.pixel_scale == datasets.benchmark.pixel_scale:
+        predictions = predict_from_features(weights, run.features, chosen, progress)
+    else:
+        predictions = predict_known_network(weights, chosen, progress)
+    run.store.put_predictions(key, predictions, chosen.hashes)
+    return predictions
+
+
+def predict_model(
+    model: Identified, datasets: Datasets, run: RunContext, names: Sequence[str] = SETS
+) -> Predictions:
+    """Predict some sets with a model, from what is stored where that is there.
 
     Raises SubmissionError for a model of another architecture that fails.
     """
-    key = _store_key(model, bench)
-    stored = {} if bench.options.force else _stored(bench, key, names)
-    if len(stored) == len(names):
-        encoded = {name: answers.encoded for name, answers in stored.items()}
-        first = stored[names[0]]
-        return known_network.NetAnswers(encoded=encoded, width=first.width, silent=first.silent)
-    result = _run(model, bench, names)
-    known_network.keep_answers(bench.store, key, result, {name: bench.sets[name] for name in names})
-    return result
+    if isinstance(model, KnownModel):
+        return predict_weights(model.weights, datasets, run, names)
+
+    key = _key_of_answers(model, datasets)
+    chosen = _only(datasets, names)
+    stored = _stored_predictions(key, chosen, run)
+    if stored is not None:
+        return stored
+
+    progress = partial(run.progress.images, total=_image_count(chosen))
+    how = sandboxed_run(model, chosen, run.options)
+    predictions = predict_sandboxed(how, chosen.sets, model.seed, progress)
+    run.store.put_predictions(key, predictions, chosen.hashes)
+    return predictions
 
 
-def _store_key(model: Model, bench: Bench) -> str:
-    isolated = "-none" if model.weights is None and model.isolation == "none" else ""
-    return answers_key(model.key, bench.benchmark.pixel_scale) + isolated
-
-
-def _stored(bench: Bench, key: str, names: Sequence[str]) -> dict[str, StoredAnswers]:
-    found = {name: bench.store.answers(key, bench.sets[name].sha256) for name in names}
-    return {
-        name: answers
-        for name, answers in found.items()
-        if answers is not None and len(answers.encoded) == len(bench.sets[name].labels)
-    }
-
-
-def _run(model: Model, bench: Bench, names: Sequence[str]) -> known_network.NetAnswers:
-    sets = {name: bench.sets[name] for name in names}
-    total = sum(len(labeled.labels) for labeled in sets.values())
-
-    def progress(done: int) -> None:
-        bench.progress.images(done, total)
-
-    if model.weights is not None:
-        scale = bench.benchmark.pixel_scale
-        if bench.features is not None and bench.features.pixel_scale == scale:
-            return shared_answers(model.weights, bench.features, sets, progress)
-        return known_network.known_network_answers(model.weights, sets, scale, progress)
-    return sandboxed_answers(sandboxed_run(model, bench), sets, model.seed, progress)
-
-
-def sandboxed_run(model: Model, bench: Bench) -> SandboxedRun:
-    """How a model that was read is run."""
-    if model.staged is None:
-        raise ValueError("a model of another architecture must be staged before it runs")
+def sandboxed_run(model: OtherModel, datasets: Datasets, options: Options) -> SandboxedRun:
+    """How a model of another architecture is run."""
     return SandboxedRun(
         staged=model.staged,
         format=model.format,
-        benchmark=bench.benchmark,
+        benchmark=datasets.benchmark,
         sandboxed=model.isolation == "sandbox",
         limits=Limits(
-            start_seconds=min(180.0, bench.options.model_seconds),
-            wall_seconds=bench.options.model_seconds,
-            cpu_seconds=int(2 * bench.options.model_seconds) + 1,
-            memory_bytes=bench.options.model_memory_bytes,
+            start_seconds=min(180.0, options.model_seconds),
+            wall_seconds=options.model_seconds,
+            cpu_seconds=int(2 * options.model_seconds) + 1,
+            memory_bytes=options.model_memory_bytes,
         ),
     )
+
+
+def _try_to_predict(
+    model: Identified, submission: Submission, datasets: Datasets, run: RunContext
+) -> Predicted | Failed:
+    run.progress.stage(submission.name, f"predicting {model.candidate.path}")
+    try:
+        if isinstance(model, KnownModel):
+            predictions, probe = predict_weights(model.weights, datasets, run), None
+        else:
+            predictions, probe = _predict_and_probe(model, datasets, run)
+    except SubmissionError as error:
+        return Failed(
+            candidate=model.candidate, error=error, staged=model.staged, model=model
+        )  # fmt: skip
+    return Predicted(
+        model=model,
+        predictions=predictions,
+        stored_as=_key_of_answers(model, datasets),
+        probe=probe,
+    )
+
+
+def _predict_and_probe(
+    model: OtherModel, datasets: Datasets, run: RunContext
+) -> tuple[Predictions, Probe]:
+    """Predict all sets and ask again about some images; side by side where there is room."""
+    if model.isolation is None:
+        raise SubmissionError(
+            Status.NOT_GRADED,
+            f"not the known network ({model.differs}), so it has to run in a sandbox: "
+            f"{sandbox_problem()}",
+        )
+    seed = run.store.secret_number(f"probe of {model.key}")
+    how = sandboxed_run(model, datasets, run.options)
+
+    if processors() == 1:
+        predictions = predict_model(model, datasets, run)
+        return predictions, ask_again(how, datasets.sets, seed).compare(predictions)
+    with ThreadPoolExecutor(1) as beside:
+        repeats = beside.submit(ask_again, how, datasets.sets, seed)
+        predictions = predict_model(model, datasets, run)
+        return predictions, repeats.result().compare(predictions)
+
+
+def _stored_predictions(key: str, datasets: Datasets, run: RunContext) -> Predictions | None:
+    """Stored predictions of all these sets; None where one is missing or does not fit."""
+    if run.options.force:
+        return None
+    classes = datasets.benchmark.classes
+    stored = {
+        name: run.store.answers(key, labeled.sha256, classes)
+        for name, labeled in datasets.sets.items()
+    }
+    fitting = {
+        name: found
+        for name, found in stored.items()
+        if found is not None and len(found.answers) == len(datasets.sets[name].labels)
+    }
+    if len(fitting) < len(datasets.sets):
+        return None
+    first = fitting[next(iter(datasets.sets))]
+    return Predictions(
+        answers={name: found.answers for name, found in fitting.items()},
+        output_count=first.output_count,
+        inactive=first.inactive,
+    )
+
+
+def _key_of_answers(model: Identified, datasets: Datasets) -> str:
+    unprotected = "-none" if model.isolation == "none" else ""
+    return answers_key(model.key, datasets.benchmark.pixel_scale) + unprotected
+
+
+def _only(datasets: Datasets, names: Sequence[str]) -> Datasets:
+    sets = {name: datasets.sets[name] for name in names}
+    return Datasets(benchmark=datasets.benchmark, sets=sets)
+
+
+def _image_count(datasets: Datasets) -> int:
+    return sum(len(labeled.labels) for labeled in datasets.sets.values())

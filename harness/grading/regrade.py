@@ -9,7 +9,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from harness.assessment.rubric import read_rubric, rubric_of
-from harness.assessment.verdict import judged_again
+from harness.assessment.verdict import reassess
 from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
 
@@ -28,7 +28,7 @@ def regrade_results(results: Path, rubric_file: Path | None, target: Path) -> Pa
         raise HarnessError(f"{results}: no records in it; grade something first")
     store = Store(target)
     for record in records:
-        store.put_record(judged_again(record, rubric))
+        store.put_record(reassess(record, rubric))
     kept = rubric_file or results / "rubric.toml"
     if kept.is_file() and kept != target / "rubric.toml":
         write_text(target / "rubric.toml", kept.read_text(encoding="utf-8"))

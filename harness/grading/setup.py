@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,28 +24,53 @@ from harness.datasets.descriptions import (
     make,
     require_data,
 )
-from harness.grading.context import Bench, Options, Progress
-from harness.grading.models import network_answers
+from harness.grading.context import GradingBasis, RunContext
+from harness.grading.fingerprint import circumstances, grading_inputs_hash
+from harness.grading.models import predict_weights
 from harness.inference.feature_cache import FeatureStore
 from harness.inference.known_network import trusted_weights
 from harness.lineage.crossing import first_crossing
-from harness.lineage.known import known_benchmark, known_fingerprints
-from harness.lineage.rankings import Rankings, known_rankings, measured_rankings
+from harness.lineage.known import known_benchmark, known_kernel_hashes
+from harness.lineage.rankings import known_rankings, measured_rankings
+from harness.records.benchmark import Datasets
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store, require_known
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from harness.assessment.rubric import Rubric
+    from harness.grading.context import Options, Progress
+    from harness.networks.deepid import Weights
+    from harness.records.benchmark import Benchmark
+    from harness.records.predictions import Predictions
 
 REFERENCE_VERSION = 2
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Everything that is ready before the first submission."""
+
+    basis: GradingBasis
+    datasets: Datasets
+    run: RunContext
+
+    def circumstances(self) -> str:
+        """What submissions are graded with; where it is the same, so are their grades."""
+        return circumstances(self.basis, self.datasets, self.run.options)
+
+    def inputs_hash(self, submission: Path) -> str | None:
+        """Hash of a submission's files and of what they are graded with."""
+        return grading_inputs_hash(submission, self.basis, self.datasets, self.run.options)
+
+
 def prepare(
     dataset: str, badnet: Path | None, output: Path, options: Options, progress: Progress
-) -> Bench:
-    """Return the bench for a dataset; makes its data and the reference's record on first use.
+) -> Prepared:
+    """Make ready what submissions are graded against; data and the reference's record at first use.
 
     Raises HarnessError with one line that says which file is wrong and what to do.
     """
@@ -53,67 +78,82 @@ def prepare(
     if not benchmark.make:
         require_data(benchmark, folder)
     weights_file = badnet or badnet_file(benchmark, folder)
-    badnet_weights = trusted_weights(weights_file, benchmark)
+    weights = trusted_weights(weights_file, benchmark)
     if benchmark.make and not has_data(benchmark, folder):
         make(benchmark, folder)
-    kept = DatasetCache(output / "sets")
-    sets = load_sets(
-        benchmark,
-        folder,
-        lambda name: progress.stage(benchmark.name, f"reading {name}"),
-        kept,
-    )
-    hashes = {name: labeled.sha256 for name, labeled in sets.items()}
-    kept.remember_dataset(hashes, from_anywhere(dataset))
-    bench = Bench(
-        benchmark=benchmark,
-        sets=sets,
-        badnet=badnet_weights,
-        badnet_answers={},
-        rankings=Rankings((), "measured", {}, frozenset()),
-        features=FeatureStore(output, badnet_weights, benchmark.pixel_scale)
-        if options.sharing
-        else None,
-        rubric=rubric_of(output),
-        store=Store(output),
-        options=replace(options, force=False),  # the record's making has begun anew already
-        progress=progress,
-    )
-    bench.store.secret_number("")  # made before several processes could each make one
+
+    cache = DatasetCache(output / "sets")
+    datasets = _read_sets(benchmark, folder, cache, progress)
+    cache.remember_dataset(datasets.hashes, from_anywhere(dataset))
+    rubric = rubric_of(output)
+    features = FeatureStore(output, weights, benchmark.pixel_scale) if options.sharing else None
+    run = RunContext(store=Store(output), options=options, progress=progress, features=features)
+    run.store.secret_number("")  # made before several processes could each make one
+
     progress.stage(benchmark.name, "looking up the reference's pruning order")
-    record = reference_record(bench, dataset, weights_file, anew=options.force)
+    document = _reference_document(datasets, weights, run)
+    if options.force or _stored_record(document) is None:
+        _make_reference_record(document, dataset, weights_file, benchmark, run)
+    record = _stored_record(document)
+    if record is None:
+        raise HarnessError(f"the reference's record could not be made: {document} is not there")
+
     progress.stage(benchmark.name, "predicting the BadNet")
-    answers = network_answers(badnet_weights, bench).encoded
-    return _informed(replace(bench, badnet_answers=answers, options=options), record)
+    # What is to be made anew was made anew with the reference's record.
+    predictions = predict_weights(weights, datasets, run.unforced())
+    basis = _basis(weights, predictions, record, benchmark, rubric)
+    return Prepared(basis=basis, datasets=datasets, run=run)
 
 
-def _informed(bench: Bench, record: dict[str, Any]) -> Bench:
-    """The bench with what the reference's record and the project's data tell of its BadNet."""
-    own = array_hash(bench.badnet)
-    known = known_benchmark(own)
-    measured = measured_rankings(record["activations"])
-    curve = record["curve"]
-    crossings = {
-        points: first_crossing(curve["clean_correct"], curve["clean_total"], points)
-        for points in bench.benchmark.checkpoints
-    }
-    return replace(
-        bench,
+def _read_sets(
+    benchmark: Benchmark, folder: Path, cache: DatasetCache, progress: Progress
+) -> Datasets:
+    def report(name: str) -> None:
+        progress.stage(benchmark.name, f"reading {name}")
+
+    return Datasets(benchmark=benchmark, sets=load_sets(benchmark, folder, report, cache))
+
+
+def _basis(
+    weights: Weights,
+    predictions: Predictions,
+    record: dict[str, Any],
+    benchmark: Benchmark,
+    rubric: Rubric,
+) -> GradingBasis:
+    """What the reference's record and the project's data tell of a BadNet."""
+    own_hash = array_hash(weights)
+    known = known_benchmark(own_hash)
+    activations, curve = record["activations"], record["curve"]
+    if known and known.channel_order:
+        rankings = known_rankings(known, activations)
+    else:
+        rankings = measured_rankings(activations)
+    return GradingBasis(
+        badnet=weights,
+        predictions=predictions,
+        rankings=rankings,
         known=known,
-        rankings=known_rankings(known, record["activations"])
-        if known and known.channel_order
-        else measured,
-        fingerprints=known_fingerprints(own),
-        reference_masks={
-            points: tuple(curve["order"][:steps])
-            for points, steps in crossings.items()
-            if steps is not None
-        },
-        swept=_swept(curve, record["activations"]["pool_3"]),
+        kernel_hashes=known_kernel_hashes(own_hash),
+        reference_masks=_reference_masks(curve, benchmark.checkpoints),
+        swept_counts=_swept_counts(curve, activations["pool_3"]),
+        rubric=rubric,
     )
 
 
-def _swept(curve: dict[str, Any], activations: list[float]) -> dict[frozenset[int], int]:
+def _reference_masks(
+    curve: dict[str, Any], checkpoints: Iterable[float]
+) -> dict[float, tuple[int, ...]]:
+    """The channels that the reference prunes for each X that its curve reaches."""
+    masks = {}
+    for points in checkpoints:
+        steps = first_crossing(curve["clean_correct"], curve["clean_total"], points)
+        if steps is not None:
+            masks[points] = tuple(curve["order"][:steps])
+    return masks
+
+
+def _swept_counts(curve: dict[str, Any], activations: list[float]) -> dict[frozenset[int], int]:
     """Clean validation images that the BadNet gets right without a set of live channels."""
     live = [channel for channel in curve["order"] if activations[channel] > 0]
     dormant = len(curve["order"]) - len(live)
@@ -123,33 +163,34 @@ def _swept(curve: dict[str, Any], activations: list[float]) -> dict[frozenset[in
     }
 
 
-def reference_record(
-    bench: Bench, dataset: str, weights_file: Path, *, anew: bool = False
-) -> dict[str, Any]:
-    """Ranking and curve of the BadNet, made by the reference once and then kept.
+# --- the reference's record -------------------------------------------------------------------
+
+
+def _reference_document(datasets: Datasets, weights: Weights, run: RunContext) -> Path:
+    """Where ranking and curve of a BadNet on these data are kept."""
+    hashes = {"badnet": array_hash(weights)} | datasets.hashes
+    digests = {name: np.frombuffer(text.encode(), np.uint8) for name, text in hashes.items()}
+    return run.store.json_document(array_hash(digests)[:32])
+
+
+def _make_reference_record(
+    document: Path, dataset: str, weights_file: Path, benchmark: Benchmark, run: RunContext
+) -> None:
+    """Have the reference write its ranking and curve of a BadNet.
 
     Where nets may share features, its one pass over the data also leaves the BadNet's answers
     and features in the store.
     """
-    key = array_hash({"badnet": _digest(array_hash(bench.badnet))}
-                     | {name: _digest(s.sha256) for name, s in bench.sets.items()})  # fmt: skip
-    path = bench.store.json_document(key[:32])
-    record = None if anew else _stored_record(path)
-    if record is None:
-        command = [sys.executable, "-m", "reference", "record", "--dataset", dataset,
-                   "--badnet", str(weights_file), "--out", str(path)]  # fmt: skip
-        if bench.features is not None:
-            command += ["--results", str(bench.store.folder)]
-        failure = _run(command, bench)
-        record = _stored_record(path)
-        if failure or record is None:
-            raise HarnessError(
-                f"the reference's record could not be made: {failure or 'no output'}"
-            )
-    return record
+    command = [sys.executable, "-m", "reference", "record", "--dataset", dataset,
+               "--badnet", str(weights_file), "--out", str(document)]  # fmt: skip
+    if run.features is not None:
+        command += ["--results", str(run.store.folder)]
+    failure = _run(command, benchmark, run.progress)
+    if failure:
+        raise HarnessError(f"the reference's record could not be made: {failure}")
 
 
-def _run(command: list[str], bench: Bench) -> str | None:
+def _run(command: list[str], benchmark: Benchmark, progress: Progress) -> str | None:
     """Run a child that prints ``stage, done, total``; returns its last complaint if it fails."""
     stage = ""
     with (
@@ -163,8 +204,8 @@ def _run(command: list[str], bench: Bench) -> str | None:
                 name, done, total = line.rstrip("\n").split("\t")
                 if name != stage:
                     stage = name
-                    bench.progress.stage(bench.benchmark.name, f"reference: {name}")
-                bench.progress.images(int(done), int(total))
+                    progress.stage(benchmark.name, f"reference: {name}")
+                progress.images(int(done), int(total))
         except BaseException:
             child.kill()
             raise
@@ -172,10 +213,6 @@ def _run(command: list[str], bench: Bench) -> str | None:
             return None
         complaints.seek(0)
         return (complaints.read().strip().splitlines() or ["no reason given"])[-1]
-
-
-def _digest(text: str) -> np.ndarray:
-    return np.frombuffer(text.encode(), np.uint8)
 
 
 def _stored_record(path: Path) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """Grading: one submission from folder to record; a batch is a map of it.
 
 discover -> open each model -> predict (or take stored predictions) -> assign to X -> gather
-evidence -> judge -> record.
+evidence -> assess -> record.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.assessment.verdict import judged
-from harness.grading.context import Bench, Model, split_counts
-from harness.grading.evidence import checkpoint, opened, originals, reference_nets
-from harness.grading.models import opened_models
+from harness.assessment.metrics import split_counts
+from harness.assessment.statistics import split_originals
+from harness.assessment.verdict import assess
+from harness.grading.evidence import gather_checkpoint, score_reference_nets, trace_lineages
+from harness.grading.models import Failed, KnownModel, predict_models
 from harness.intake.discovery import discover
-from harness.intake.matching import CheckpointSlot, IdentifiedModel, assign
+from harness.intake.matching import IdentifiedModel, assign
 from harness.records.environment import environment
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
@@ -28,10 +29,17 @@ from harness.storage.results import safe_name, write_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.records.record import Checkpoint, Submission
+    from harness.grading.context import GradingBasis, RunContext
+    from harness.grading.models import Predicted
+    from harness.intake.matching import CheckpointSlot
+    from harness.records.benchmark import Datasets
+    from harness.records.record import Checkpoint
+    from harness.records.submission import Submission
 
 
-def grade_folder(folder: Path, bench: Bench, name: str | None = None) -> Record:
+def grade_folder(
+    folder: Path, basis: GradingBasis, datasets: Datasets, run: RunContext, name: str | None = None
+) -> Record:
     """Grade one submission; whatever is wrong with it ends up in the record, under ``name``.
 
     Raises HarnessError when the folder does not exist. Any other surprise becomes a record
@@ -39,69 +47,79 @@ def grade_folder(folder: Path, bench: Bench, name: str | None = None) -> Record:
     """
     name = name or folder.resolve().name
     try:
-        submission = replace(discover(folder, bench.benchmark.checkpoints), name=name)
+        submission = replace(discover(folder, datasets.benchmark.checkpoints), name=name)
         with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-            return _graded(submission, bench, Path(scratch))
+            return _grade(submission, Path(scratch), basis, datasets, run)
     except SubmissionError as error:
-        return rejected(name, (error.status, error.reason), bench)
+        return ungraded(name, error.status, error.reason, basis, datasets)
     except HarnessError:
         raise
     except Exception as error:  # noqa: BLE001 - one submission must never stop the batch
-        log = bench.store.folder / "errors" / f"{safe_name(name)}.log"
+        log = run.store.folder / "errors" / f"{safe_name(name)}.log"
         # The folder's path may tell the name that a pseudonym stands for.
         said = traceback.format_exc().replace(str(folder.resolve()), name)
         write_text(log, said.replace(str(folder), name))
         reason = f"the harness failed ({type(error).__name__}); details in {log}"
-        return rejected(name, (Status.HARNESS_ERROR, reason), bench)
+        return ungraded(name, Status.HARNESS_ERROR, reason, basis, datasets)
 
 
-def rejected(name: str, verdict: tuple[Status, str | None], bench: Bench) -> Record:
+def ungraded(
+    name: str, status: Status, reason: str, basis: GradingBasis, datasets: Datasets
+) -> Record:
     """The record of a submission of which no model was looked at."""
-    return _judged(_record(name, bench, verdict), bench)
+    return _assess(_empty_record(name, status, reason, basis, datasets), basis, datasets)
 
 
-def _graded(submission: Submission, bench: Bench, scratch: Path) -> Record:
+def _grade(
+    submission: Submission,
+    scratch: Path,
+    basis: GradingBasis,
+    datasets: Datasets,
+    run: RunContext,
+) -> Record:
     models = [
         model
-        for model in opened_models(submission, scratch, bench)
-        if not _is_unnamed_badnet(model, bench)
+        for model in predict_models(submission, scratch, datasets, run)
+        if not _is_unnamed_badnet(model, basis)
     ]
-    classes = bench.benchmark.classes
-    places = assign(
-        [IdentifiedModel(m.candidate, m.key or m.candidate.path, m.width) for m in models],
-        classes,
-        bench.benchmark.checkpoints,
-    )
-    given = opened(models, places, bench)
-    bench.progress.stage(submission.name, "looking at the steps around each checkpoint")
-    checkpoints = [checkpoint(place, given, bench) for place in places]
+    benchmark = datasets.benchmark
+    slots = assign(list(map(_identified, models)), benchmark.classes, benchmark.checkpoints)
+    given = trace_lineages(models, slots, basis)
+
+    run.progress.stage(submission.name, "looking at the steps around each checkpoint")
+    checkpoints = [gather_checkpoint(slot, given, basis, datasets, run) for slot in slots]
+    status, reason = _outcome(checkpoints)
     evidence = replace(
-        _record(submission.name, bench, _verdict(checkpoints)),
+        _empty_record(submission.name, status, reason, basis, datasets),
         checkpoints=tuple(checkpoints),
-        notes=submission.notes + tuple(_stand_in_notes(places)),
+        notes=submission.notes + tuple(_stand_in_notes(slots)),
         pruning_order=given.order,
-        reference=reference_nets(bench),
+        reference=score_reference_nets(basis, datasets, run),
         claimed=submission.claims,
-        out_of_memory=any(m.failure is not None and m.failure.out_of_memory for m in models),
+        out_of_memory=any(isinstance(m, Failed) and m.error.out_of_memory for m in models),
     )
-    return _judged(evidence, bench)
+    return _assess(evidence, basis, datasets)
 
 
-def _is_unnamed_badnet(model: Model, bench: Bench) -> bool:
+def _is_unnamed_badnet(model: Predicted | Failed, basis: GradingBasis) -> bool:
     """The untouched BadNet lying beside the repaired models is no submission of its own."""
-    return (
-        model.candidate.drop_points is None
-        and not model.candidate.explicit
-        and model.weights is not None
-        and model.key == array_hash(bench.badnet)
-    )
+    if model.candidate.drop_points is not None or model.candidate.explicit:
+        return False
+    return isinstance(model.model, KnownModel) and model.model.key == array_hash(basis.badnet)
 
 
-def _stand_in_notes(places: list[CheckpointSlot]) -> Iterator[str]:
-    for place in places:
-        if place.named_points is not None and place.drop_points is not None:
+def _identified(model: Predicted | Failed) -> IdentifiedModel:
+    """What decides which checkpoint a model belongs to."""
+    identity = model.model.key if model.model else model.candidate.path
+    output_count = None if isinstance(model, Failed) else model.predictions.output_count
+    return IdentifiedModel(model.candidate, identity, output_count)
+
+
+def _stand_in_notes(slots: list[CheckpointSlot]) -> Iterator[str]:
+    for slot in slots:
+        if slot.named_points is not None and slot.drop_points is not None:
             yield (
-                f"saved as X = {place.named_points:g}, graded as X = {place.drop_points:g}, "
+                f"saved as X = {slot.named_points:g}, graded as X = {slot.drop_points:g}, "
                 "for which there is no file"
             )
 
@@ -109,41 +127,42 @@ def _stand_in_notes(places: list[CheckpointSlot]) -> Iterator[str]:
 # --- the record -------------------------------------------------------------------------------
 
 
-def _verdict(checkpoints: list[Checkpoint]) -> tuple[Status, str | None]:
+def _outcome(checkpoints: list[Checkpoint]) -> tuple[Status, str | None]:
+    """How the submission as a whole ended, and why."""
     failed = [c for c in checkpoints if c.status is not Status.GRADED]
     reasons = "; ".join(c.reason for c in failed if c.reason)
     if any(c.repaired or c.goodnet for c in checkpoints):
         return Status.GRADED, reasons or None
-    return (failed[0].status, reasons) if failed else (Status.REJECTED, "no model to grade")
+    if failed:
+        return failed[0].status, reasons
+    return Status.REJECTED, "no model to grade"
 
 
-def _record(name: str, bench: Bench, verdict: tuple[Status, str | None]) -> Record:
+def _empty_record(
+    name: str, status: Status, reason: str | None, basis: GradingBasis, datasets: Datasets
+) -> Record:
     """What is known before any model of the submission was looked at."""
-    status, reason = verdict
+    benchmark, answers = datasets.benchmark, basis.predictions.answers
     return Record(
         schema_version=SCHEMA_VERSION,
         submission=storable(name),
         status=status,
         reason=reason,
-        dataset=DatasetIdentity(
-            name=bench.benchmark.name,
-            split=bench.benchmark.split,
-            arrays={set_name: labeled.sha256 for set_name, labeled in bench.sets.items()},
-        ),
-        badnet=split_counts(bench.badnet_answers, bench),
-        badnet_weights_hash=array_hash(bench.badnet),
+        dataset=DatasetIdentity(name=benchmark.name, split=benchmark.split, arrays=datasets.hashes),
+        badnet=split_counts(answers, datasets.sets),
+        badnet_weights_hash=array_hash(basis.badnet),
         checkpoints=(),
         checks=(),
         notes=(),
         environment=environment(),
-        classes=bench.benchmark.classes,
-        badnet_originals=originals(bench.badnet_answers, bench),
+        classes=benchmark.classes,
+        badnet_originals=split_originals(answers, datasets.sets, benchmark.target_label),
     )
 
 
-def _judged(evidence: Record, bench: Bench) -> Record:
-    known, checkpoints = bench.known, bench.benchmark.checkpoints
-    return judged(_storable(evidence), bench.rubric, known, checkpoints)
+def _assess(evidence: Record, basis: GradingBasis, datasets: Datasets) -> Record:
+    required = datasets.benchmark.checkpoints
+    return assess(_storable(evidence), basis.rubric, basis.known, required)
 
 
 def _storable(record: Record) -> Record:
@@ -153,13 +172,15 @@ def _storable(record: Record) -> Record:
     try:
         msgspec.json.encode(record)
     except UnicodeEncodeError:
-        return msgspec.convert(_as_text(msgspec.to_builtins(record)), type=Record)
+        return msgspec.convert(_storable_parts(msgspec.to_builtins(record)), type=Record)
     return record
 
 
-def _as_text(value: Any) -> Any:
+def _storable_parts(value: Any) -> Any:
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, dict):
-        return {_as_text(key): _as_text(item) for key, item in value.items()}
-    return [_as_text(item) for item in value] if isinstance(value, list | tuple) else value
+        return {_storable_parts(key): _storable_parts(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable_parts(item) for item in value]
+    return value

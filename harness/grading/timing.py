@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,83 +11,108 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.grading.context import Model
-from harness.grading.models import read, sandboxed_run
+from harness.grading.models import KnownModel, OtherModel, read_model, sandboxed_run
 from harness.inference.latency import THROUGHPUT_BATCH, measure
 from harness.inference.sandboxed import start_model
+from harness.inference.streams import Stream
 from harness.intake.discovery import discover
 from harness.networks.deepid import packed, predictor
 from harness.records.environment import processors
 from harness.records.errors import SubmissionError
-from harness.records.predictions import Stream, compose_goodnet, encode_scores
-from harness.records.record import Candidate, Checkpoint, Timing
+from harness.records.predictions import Answers, compose_goodnet, decode, encode_scores
+from harness.records.record import Timing
 from harness.records.text import storable
 from harness.records.traversal import artifacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from harness.grading.context import GradingBasis, RunContext
+    from harness.grading.models import Identified
+    from harness.networks.deepid import Weights
+    from harness.records.benchmark import Datasets
+    from harness.records.record import Checkpoint, Record, Speed
 
-    from harness.grading.context import Bench
-    from harness.records.record import Record, Speed
-
-_NO_CANDIDATE = Candidate(path="", format="h5", size_bytes=0, role=None, drop_points=None)
+Net = Callable[[int], Answers]
+"""Answers to the first so many images."""
 
 
-def timed(record: Record, folder: Path, bench: Bench) -> Record:
+def time_models(
+    record: Record, folder: Path, basis: GradingBasis, datasets: Datasets, run: RunContext
+) -> Record:
     """``record`` with the speed of its nets, whose files are read again from ``folder``.
 
-    Nets of the known architecture are measured all in the same rounds, foreign ones in a
-    worker each. A file that is another one by now, or fails, stays without a time.
+    Nets of the known architecture are measured all in the same rounds, those of another one in
+    a worker each. A file that is another one by now, or fails, stays without a time.
     """
-    bench.progress.stage(record.submission, "timing")
-    candidates = {
-        storable(c.path): c for c in discover(folder, bench.benchmark.checkpoints).candidates
-    }
+    run.progress.stage(record.submission, "timing")
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-        models = {}
-        for index, artifact in enumerate(artifacts(record)):
-            model = Model(candidates.get(artifact.path, _NO_CANDIDATE))
-            with suppress(SubmissionError):
-                read(model, folder, Path(scratch) / str(index), bench)
-                if model.staged is not None and model.staged.sha256 == artifact.sha256:
-                    models[artifact.path] = model
-        speeds = _speeds(models, bench)
+        models = _read_again(record, folder, Path(scratch), datasets, run)
+        speeds = _known_speeds(models, basis, datasets)
+        for path, model in models.items():
+            if isinstance(model, OtherModel) and model.isolation is not None:
+                with suppress(SubmissionError):
+                    speeds[path] = _sandboxed_speeds(model, basis, datasets, run)
     checkpoints = tuple(replace(c, timing=_timing(c, speeds)) for c in record.checkpoints)
     return replace(record, checkpoints=checkpoints, timed=True)
 
 
-def _speeds(models: Mapping[str, Model], bench: Bench) -> dict[str, dict[str, Speed]]:
+def _read_again(
+    record: Record, folder: Path, scratch: Path, datasets: Datasets, run: RunContext
+) -> dict[str, Identified]:
+    """The models of a record by path, as far as their files are the same ones still."""
+    found = discover(folder, datasets.benchmark.checkpoints).candidates
+    candidates = {storable(candidate.path): candidate for candidate in found}
+    models = {}
+    for index, artifact in enumerate(artifacts(record)):
+        if artifact.path not in candidates:
+            continue
+        with suppress(SubmissionError):
+            model = read_model(
+                folder, candidates[artifact.path], scratch / str(index), datasets, run
+            )
+            if model.staged.sha256 == artifact.sha256:
+                models[artifact.path] = model
+    return models
+
+
+def _known_speeds(
+    models: Mapping[str, Identified], basis: GradingBasis, datasets: Datasets
+) -> dict[str, dict[str, Speed]]:
     """By path: the speeds of the model (own), with B as a GoodNet (goodnet), and of B (badnet)."""
-    badnet = _known(bench.badnet, bench)
-    nets: dict[str, Callable[[int], np.ndarray]] = {"badnet": badnet}
-    found: dict[str, dict[str, Speed]] = {}
-    for path, model in models.items():
-        if model.weights is None:
-            with suppress(SubmissionError):
-                found[path] = _sandboxed_speeds(model, bench)
-        else:
-            nets[f"own {path}"] = own = _known(model.weights, bench)
-            nets[f"goodnet {path}"] = _composed(badnet, own, bench.benchmark.classes)
-    known = measure(nets) if len(nets) > 1 else {}
-    for path in models:
-        if f"own {path}" in known:
-            found[path] = {"badnet": known["badnet"], "own": known[f"own {path}"],
-                           "goodnet": known[f"goodnet {path}"]}  # fmt: skip
-    return found
+    badnet = _known_net(basis.badnet, datasets)
+    nets: dict[str, Net] = {"badnet": badnet}
+    known = {path: m.weights for path, m in models.items() if isinstance(m, KnownModel)}
+    if not known:
+        return {}
+
+    for path, weights in known.items():
+        own = _known_net(weights, datasets)
+        nets[f"own {path}"] = own
+        nets[f"goodnet {path}"] = _goodnet(badnet, own)
+    measured = measure(nets)
+    return {
+        path: {
+            "badnet": measured["badnet"],
+            "own": measured[f"own {path}"],
+            "goodnet": measured[f"goodnet {path}"],
+        }
+        for path in known
+    }
 
 
-def _sandboxed_speeds(model: Model, bench: Bench) -> dict[str, Speed]:
-    """Speeds of a model of another architecture in a worker of its own."""
-    badnet, images = _known(bench.badnet, bench), len(_images(bench))
+def _sandboxed_speeds(
+    model: OtherModel, basis: GradingBasis, datasets: Datasets, run: RunContext
+) -> dict[str, Speed]:
+    """Speeds of a model of another architecture, in a worker of its own."""
+    badnet, images = _known_net(basis.badnet, datasets), len(_images(datasets))
     stream = Stream(set_ids=np.zeros(images, np.int64), indices=np.arange(images))
-    valid = {"valid": bench.sets["valid"]}
-    with start_model(sandboxed_run(model, bench), stream, valid) as running:
+    valid = {"valid": datasets.sets["valid"]}
+    how = sandboxed_run(model, datasets, run.options)
+    with start_model(how, stream, valid) as running:
 
-        def own(count: int) -> np.ndarray:
-            return running.ask(0, min(count, images))
+        def own(count: int) -> Answers:
+            return decode(running.ask(0, min(count, images)), datasets.benchmark.classes)
 
-        goodnet = _composed(badnet, own, bench.benchmark.classes)
-        return measure({"badnet": badnet, "own": own, "goodnet": goodnet})
+        return measure({"badnet": badnet, "own": own, "goodnet": _goodnet(badnet, own)})
 
 
 def _timing(checkpoint: Checkpoint, speeds: Mapping[str, Mapping[str, Speed]]) -> Timing | None:
@@ -105,17 +131,16 @@ def _timing(checkpoint: Checkpoint, speeds: Mapping[str, Mapping[str, Speed]]) -
     )
 
 
-def _images(bench: Bench) -> np.ndarray:
-    return packed(bench.sets["valid"].images[:THROUGHPUT_BATCH])
+def _images(datasets: Datasets) -> np.ndarray:
+    return packed(datasets.sets["valid"].images[:THROUGHPUT_BATCH])
 
 
-def _known(weights: Mapping[str, np.ndarray], bench: Bench) -> Callable[[int], np.ndarray]:
-    predict, images = predictor(weights, bench.benchmark.pixel_scale), _images(bench)
-    return lambda size: encode_scores(predict(images[:size]))
+def _known_net(weights: Weights, datasets: Datasets) -> Net:
+    benchmark, images = datasets.benchmark, _images(datasets)
+    predict = predictor(weights, benchmark.pixel_scale)
+    return lambda size: decode(encode_scores(predict(images[:size])), benchmark.classes)
 
 
-def _composed(
-    badnet: Callable[[int], np.ndarray], repaired: Callable[[int], np.ndarray], classes: int
-) -> Callable[[int], np.ndarray]:
+def _goodnet(badnet: Net, repaired: Net) -> Net:
     """GoodNet runs both nets on every image; that is what it costs."""
-    return lambda size: compose_goodnet(badnet(size), repaired(size), classes)
+    return lambda size: compose_goodnet(badnet(size), repaired(size))

@@ -35,14 +35,13 @@ def verify_record(
     stored = records[submission]
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch, show_progress() as display:
         config = WorkerConfig(dataset, badnet, Path(scratch), Options(timing=False))
-        bench = prepare(dataset, badnet, Path(scratch), config.options, display)
-        arrays = {name: labeled.sha256 for name, labeled in bench.sets.items()}
-        if arrays != stored.dataset.arrays:
+        prepared = prepare(dataset, badnet, Path(scratch), config.options, display)
+        if prepared.datasets.hashes != stored.dataset.arrays:
             raise HarnessError(
                 f"{results}: {one_line(submission)} was graded on other data "
                 f"({stored.dataset.name}, {stored.dataset.split}); name it with --dataset"
             )
-        batch = Batch([Entry(name=submission, path=path)], config, bench)
+        batch = Batch([Entry(name=submission, path=path)], config, prepared)
         batch.grade(display, 1)
     if batch.problems:
         raise HarnessError(batch.problems[0])

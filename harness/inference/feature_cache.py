@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.inference.known_network import NetAnswers, known_network_answers
+from harness.inference.known_network import predict_known_network
 from harness.networks.deepid import PREDICTION_BATCH, Weights, forward_batches
 from harness.networks.numpy_head import SAMPLE, TailClassifier, in_blocks
-from harness.records.predictions import encode_scores
+from harness.records.predictions import Predictions, decode, encode_scores
 from harness.storage.hashing import array_hash
 from harness.storage.results import replaced_file, require_known
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from harness.records.record import LabeledSet
+    from harness.records.benchmark import Datasets, LabeledSet
+    from harness.records.predictions import Answers
 
 FORMAT_VERSION = 1
 MAX_FOLDER_BYTES = 1 << 30
@@ -182,68 +183,71 @@ class FeatureStore:
 # --- predicting -------------------------------------------------------------------------------
 
 
-def shared_answers(
+def predict_from_features(
     weights: Weights,
     store: FeatureStore,
-    sets: Mapping[str, LabeledSet],
+    datasets: Datasets,
     progress: Callable[[int], None] | None = None,
-) -> NetAnswers:
+) -> Predictions:
     """Predict every set, from the BadNet's features where ``weights`` share them.
 
     The BadNet itself runs in full, and leaves its features behind.
     """
-    come_from = origin(weights, store.badnet)
-    if come_from is None:
-        return known_network_answers(weights, sets, store.pixel_scale, progress)
-    found = {name: store.get(labeled) for name, labeled in sets.items()}
-    if any(features is None for features in found.values()):
-        answers = known_network_answers(store.badnet, sets, store.pixel_scale, progress, store.put)
+    origins = origin(weights, store.badnet)
+    if origins is None:
+        return predict_known_network(weights, datasets, progress)
+
+    features = {name: store.get(labeled) for name, labeled in datasets.sets.items()}
+    if any(found is None for found in features.values()):
+        of_badnet = predict_known_network(store.badnet, datasets, progress, store.put)
         if array_hash(weights) == array_hash(store.badnet):
-            return answers
-        found = {name: store.get(labeled) for name, labeled in sets.items()}
-    encoded, done, silent = {}, 0, None
-    for name, features in found.items():
-        if features is None:  # could not be kept
-            return known_network_answers(weights, sets, store.pixel_scale, progress)
-        encoded[name] = _set_answers(weights, come_from, features, sets[name], store.pixel_scale)
+            return of_badnet
+        features = {name: store.get(labeled) for name, labeled in datasets.sets.items()}
+
+    answers: dict[str, Answers] = {}
+    inactive, done = None, 0
+    for name, found in features.items():
+        if found is None:  # could not be kept
+            return predict_known_network(weights, datasets, progress)
+        answers[name] = _predict_set(weights, origins, found, datasets, name)
         if name == "valid":
-            silent = _silent(come_from, features)
-        done += len(features.maps)
+            inactive = _inactive(origins, found)
+        done += len(found.maps)
         if progress:
             progress(done)
-    return NetAnswers(encoded=encoded, width=weights["output/bias"].shape[0], silent=silent)
+
+    output_count = weights["output/bias"].shape[0]
+    return Predictions(answers=answers, output_count=output_count, inactive=inactive)
 
 
-def _silent(come_from: Origin, features: Features) -> np.ndarray:
+def _inactive(origins: Origin, features: Features) -> np.ndarray:
     """Which channels of a B' are 0 on every image (channels, bool)."""
     # Maps come out of a rectifier: what is stored is positive on some image.
-    active = np.isin(come_from.source, features.channels)
-    return np.asarray(~active & (come_from.constant <= 0))
+    active = np.isin(origins.source, features.channels)
+    return np.asarray(~active & (origins.constant <= 0))
 
 
-def _set_answers(
-    weights: Weights,
-    come_from: Origin,
-    features: Features,
-    labeled: LabeledSet,
-    pixel_scale: float,
-) -> np.ndarray:
-    """Encoded predictions (N, uint16) of one set."""
-    used = np.isin(features.channels, come_from.source)
+def _predict_set(
+    weights: Weights, origins: Origin, features: Features, datasets: Datasets, name: str
+) -> Answers:
+    """The answers to one set; images that rounding could decide go through the full network."""
+    used = np.isin(features.channels, origins.source)
     used |= not used.any()  # a product over no channel at all is none
     maps, channels = features.maps, features.channels[used]
 
     def of_used(block: slice) -> np.ndarray:
         return maps[block] if used.all() else maps[block][..., used]
 
-    caller = TailClassifier(moved(weights, come_from, channels), of_used(slice(0, SAMPLE)))
-    calls = in_blocks(lambda block: caller.calls(of_used(block)), len(maps))
+    tail = TailClassifier(moved(weights, origins, channels), of_used(slice(0, SAMPLE)))
+    calls = in_blocks(lambda block: tail.calls(of_used(block)), len(maps))
     encoded = np.concatenate([call.class_ids for call in calls]).astype(np.uint16)
-    doubtful = np.flatnonzero(np.concatenate([call.doubtful for call in calls]))
-    for number in np.unique(doubtful // PREDICTION_BATCH):
+
+    uncertain = np.flatnonzero(np.concatenate([call.uncertain for call in calls]))
+    images, scale = datasets.sets[name].images, datasets.benchmark.pixel_scale
+    for number in np.unique(uncertain // PREDICTION_BATCH):
         # The very batch that the full network would have met these images in.
         batch = slice(number * PREDICTION_BATCH, (number + 1) * PREDICTION_BATCH)
-        scores, _ = next(forward_batches(weights, labeled.images[batch], pixel_scale))
-        rows = doubtful[doubtful // PREDICTION_BATCH == number]
+        scores, _ = next(forward_batches(weights, images[batch], scale))
+        rows = uncertain[uncertain // PREDICTION_BATCH == number]
         encoded[rows] = encode_scores(scores)[rows - batch.start]
-    return encoded
+    return decode(encoded, datasets.benchmark.classes)

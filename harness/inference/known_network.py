@@ -17,16 +17,16 @@ from harness.intake.staging import Staged
 from harness.networks.deepid import Weights, forward_batches, weight_shapes
 from harness.networks.weight_files import FORMATS
 from harness.records.errors import HarnessError, Status, SubmissionError
-from harness.records.predictions import encode_scores
+from harness.records.predictions import Predictions, decode, encode_scores
 from harness.records.text import join_lines
 from harness.sandbox import launch
 from harness.storage.hashing import array_hash
-from harness.storage.results import Store, StoredAnswers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from harness.records.record import Benchmark, LabeledSet
+    from harness.records.benchmark import Benchmark, Datasets, LabeledSet
+    from harness.records.predictions import Answers
 
 WORKER = Path(worker.__file__)
 _EXTRACT_LIMITS = launch.Limits(
@@ -42,19 +42,6 @@ class ModelInspection:
     format: str
     weights: Weights | None
     differs: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class NetAnswers:
-    """Encoded predictions by set name; ``width`` is the number of scores (0: labels).
-
-    ``silent`` says for each ``conv_3`` channel whether it was 0 on every clean validation
-    image (known network only).
-    """
-
-    encoded: dict[str, np.ndarray]
-    width: int
-    silent: np.ndarray | None
 
 
 # --- what is it? ------------------------------------------------------------------------------
@@ -134,44 +121,38 @@ def _as_arrays(payload: bytes, channels: int, classes: int) -> Weights:
 # --- the known network ------------------------------------------------------------------------
 
 
-def known_network_answers(
-    weights: Mapping[str, np.ndarray],
-    sets: Mapping[str, LabeledSet],
-    pixel_scale: float,
+def predict_known_network(
+    weights: Weights,
+    datasets: Datasets,
     progress: Callable[[int], None] | None = None,
     keep: Callable[[LabeledSet, np.ndarray], None] | None = None,
-) -> NetAnswers:
+) -> Predictions:
     """Predict every set with the harness's own graph; ``progress`` gets images done so far.
 
     ``keep`` is handed each set with its ``pool_3`` maps (N x 5 x 4 x channels).
     """
-    encoded, silent = {}, None
+    answers: dict[str, Answers] = {}
+    inactive = None
     done = 0
-    for name, labeled in sets.items():
-        answers, maxima = [], np.zeros(weights["conv_3/bias"].shape[0])
-        maps = []
-        for scores, features in forward_batches(weights, labeled.images, pixel_scale):
-            answers.append(encode_scores(scores))
+
+    for name, labeled in datasets.sets.items():
+        encoded, maps = [], []
+        maxima = np.zeros(weights["conv_3/bias"].shape[0])
+        scale = datasets.benchmark.pixel_scale
+        for scores, features in forward_batches(weights, labeled.images, scale):
+            encoded.append(encode_scores(scores))
             maxima = np.maximum(maxima, features.max(axis=(0, 1, 2)))
-            done += len(scores)
             if keep:
                 maps.append(features)
+            done += len(scores)
             if progress:
                 progress(done)
-        encoded[name] = np.concatenate(answers)
+
+        answers[name] = decode(np.concatenate(encoded), datasets.benchmark.classes)
         if keep:
             keep(labeled, np.concatenate(maps))
         if name == "valid":
-            silent = maxima <= 0
-    width = weights["output/bias"].shape[0]
-    return NetAnswers(encoded=encoded, width=width, silent=silent)
+            inactive = maxima <= 0
 
-
-def keep_answers(
-    store: Store, key: str, answers: NetAnswers, sets: Mapping[str, LabeledSet]
-) -> None:  # fmt: skip
-    """Store what a net answers on ``sets`` under ``key``."""
-    for name, labeled in sets.items():
-        silent = answers.silent if name == "valid" else None
-        stored = StoredAnswers(answers.encoded[name], answers.width, silent)
-        store.put_answers(key, labeled.sha256, stored)
+    output_count = weights["output/bias"].shape[0]
+    return Predictions(answers=answers, output_count=output_count, inactive=inactive)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BATCH = 256
 LABELS = 0
-"""Output width of a model that answers class labels."""
+"""Number of outputs of a model that answers class labels."""
 
 
 class UnusableModelError(Exception):
@@ -34,7 +34,7 @@ class UnusableModelError(Exception):
 class Predictor(Protocol):
     """A loaded submission."""
 
-    def width(self, images: np.ndarray) -> int:
+    def output_count(self, images: np.ndarray) -> int:
         """Number of class scores for each image, or ``LABELS``."""
 
     def encoded_answers(self, images: np.ndarray) -> np.ndarray:
@@ -166,8 +166,8 @@ class _Model:
         self._pad = shape[0] is not None
         self._function: Callable[[Any], Any] | None = None
 
-    def width(self, images: np.ndarray) -> int:
-        return self._width(self._outputs(images))
+    def output_count(self, images: np.ndarray) -> int:
+        return self._output_count(self._outputs(images))
 
     def encoded_answers(self, images: np.ndarray) -> np.ndarray:
         starts = range(0, len(images), self._batch)
@@ -175,9 +175,9 @@ class _Model:
 
     def _encoded(self, images: np.ndarray) -> np.ndarray:
         outputs = self._outputs(images)
-        return (encode_labels if self._width(outputs) == LABELS else encode_scores)(outputs)
+        return (encode_labels if self._output_count(outputs) == LABELS else encode_scores)(outputs)
 
-    def _width(self, outputs: np.ndarray) -> int:
+    def _output_count(self, outputs: np.ndarray) -> int:
         if outputs.ndim == 1 or outputs.shape[1:] == (1,):
             return LABELS
         if outputs.ndim != 2 or outputs.shape[1] not in (self._classes, self._classes + 1):
@@ -210,7 +210,7 @@ class _Program:
         self._function = function
         self._classes = classes
 
-    def width(self, images: np.ndarray) -> int:
+    def output_count(self, images: np.ndarray) -> int:
         self.encoded_answers(images)
         return LABELS
 

@@ -19,10 +19,11 @@ import numpy as np
 
 from harness.datasets.hdf5 import release_pages
 from harness.inference import worker
-from harness.inference.known_network import FAILURE_STATUS, WORKER, NetAnswers
+from harness.inference.known_network import FAILURE_STATUS, WORKER
+from harness.inference.streams import Stream, deal_streams, gather
 from harness.records.environment import processors
 from harness.records.errors import Status, SubmissionError
-from harness.records.predictions import Stream, deal_streams, gather
+from harness.records.predictions import Predictions, decode, encode
 from harness.records.record import Probe
 from harness.records.text import join_lines
 from harness.sandbox import launch
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.intake.staging import Staged
-    from harness.records.record import Benchmark, LabeledSet
+    from harness.records.benchmark import Benchmark, LabeledSet
 
 ASK_IMAGES = 2048
 PROBE_IMAGES = 512
@@ -40,12 +41,15 @@ PROBE_IMAGES = 512
 
 @dataclass(frozen=True, slots=True)
 class SandboxedRun:
-    """Which model to run and under which limits."""
+    """Which model to run, and how."""
 
     staged: Staged
     format: str
     benchmark: Benchmark
+
     sandboxed: bool
+    """False for one's own work only: then it runs in a plain process."""
+
     limits: launch.Limits
 
 
@@ -64,12 +68,12 @@ class _Total:
                 self._progress(self._done)
 
 
-def sandboxed_answers(
-    job: SandboxedRun,
+def predict_sandboxed(
+    run: SandboxedRun,
     sets: Mapping[str, LabeledSet],
     seed: int,
     progress: Callable[[int], None] | None = None,
-) -> NetAnswers:
+) -> Predictions:
     """Predict every set in two fresh workers that see shuffled halves.
 
     ``seed`` is secret until the run is over. Raises SubmissionError when the model cannot be
@@ -80,42 +84,48 @@ def sandboxed_answers(
     streams = deal_streams(sizes, np.random.default_rng(seed))
     report = _Total(progress)
 
-    def run(stream: Stream) -> int:
-        with start_model(job, stream, sets) as model:
-            width = model.width()
-            gather(stream, model.answers(len(stream.indices), report.add), sizes, encoded)
-        return width
+    def predict(stream: Stream) -> int:
+        with start_model(run, stream, sets) as model:
+            output_count = model.output_count()
+            gather(stream, model.answers(len(stream), report.add), encoded)
+        return output_count
 
     # Side by side only where there are processors for it: each takes half a gigabyte.
     with ThreadPoolExecutor(min(len(streams), processors())) as pool:
-        running = [pool.submit(run, stream) for stream in streams]
+        running = [pool.submit(predict, stream) for stream in streams]
         try:
-            widths = {future.result() for future in running}
+            output_counts = {future.result() for future in running}
         except SubmissionError:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    if len(widths) != 1:
+
+    if len(output_counts) != 1:
         raise SubmissionError(Status.REJECTED, "its output shape changes from run to run")
-    return NetAnswers(encoded=encoded, width=widths.pop(), silent=None)
+    answers = {name: decode(array, run.benchmark.classes) for name, array in encoded.items()}
+    return Predictions(answers=answers, output_count=output_counts.pop())
 
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """Second answers (uint16) to a ``stream`` of images, some of them ``perturbed`` (bool)."""
+    """Second answers to some images."""
 
     stream: Stream
-    perturbed: np.ndarray
-    answers: np.ndarray
 
-    def compared(self, encoded: Mapping[str, np.ndarray]) -> Probe:
-        """How many differ from the first answers, by set name.
+    perturbed: np.ndarray
+    """Which of the images had their pixels moved (bool)."""
+
+    encoded: np.ndarray
+    """The answers (uint16)."""
+
+    def compare(self, predictions: Predictions) -> Probe:
+        """How many differ from the first answers.
 
         Honest models are functions of one image: order, company and process do not matter to
         them, and a grey level matters to few answers.
         """
-        names = list(encoded)
+        first = [encode(answers) for answers in predictions.answers.values()]
         asked = zip(self.stream.set_ids, self.stream.indices, strict=True)
-        changed = self.answers != np.array([encoded[names[s]][i] for s, i in asked])
+        changed = self.encoded != np.array([first[set_id][index] for set_id, index in asked])
         return Probe(
             images=len(changed) // 2,
             repeated_changed=int(np.count_nonzero(changed & ~self.perturbed)),
@@ -123,17 +133,19 @@ class Repeats:
         )
 
 
-def asked_again(job: SandboxedRun, sets: Mapping[str, LabeledSet], seed: int) -> Repeats:
+def ask_again(run: SandboxedRun, sets: Mapping[str, LabeledSet], seed: int) -> Repeats:
     """Ask a fresh worker about a random subset twice, in another order, once perturbed."""
     rng = np.random.default_rng(seed)
     subset = _random_subset(sets, rng)
-    twice = rng.permutation(np.tile(np.arange(len(subset.indices)), 2))
+    twice = rng.permutation(np.tile(np.arange(len(subset)), 2))
     stream = Stream(set_ids=subset.set_ids[twice], indices=subset.indices[twice])
+
     perturbed = _second_mentions(twice)
     shape = next(iter(sets.values())).images.shape[1:]
     noise = rng.integers(-1, 2, (len(twice), *shape), dtype=np.int8)
     noise[~perturbed] = 0
-    with start_model(job, stream, sets, noise) as model:
+
+    with start_model(run, stream, sets, noise) as model:
         return Repeats(stream, perturbed, model.ask(0, len(twice)))
 
 
@@ -159,11 +171,12 @@ class SandboxedModel:
     def __init__(self, child: launch.Child) -> None:
         self._child = child
 
-    def width(self) -> int:
-        """Number of scores for each image, 0 when it answers labels."""
+    def output_count(self) -> int:
+        """Scores for each image, 0 when it answers labels."""
         request = worker.PREDICT_REQUEST.pack(0, 0)
-        (width,) = worker.WIDTH_REPLY.unpack(self._child.ask(request, worker.WIDTH_REPLY.size))
-        return int(width)
+        reply = self._child.ask(request, worker.OUTPUT_COUNT_REPLY.size)
+        (count,) = worker.OUTPUT_COUNT_REPLY.unpack(reply)
+        return int(count)
 
     def ask(self, start: int, stop: int) -> np.ndarray:
         """Encoded answers to images ``start`` to ``stop`` of the worker's stream."""
@@ -182,7 +195,7 @@ class SandboxedModel:
 
 @contextmanager
 def start_model(
-    job: SandboxedRun,
+    run: SandboxedRun,
     stream: Stream,
     sets: Mapping[str, LabeledSet],
     noise: np.ndarray | None = None,
@@ -191,10 +204,10 @@ def start_model(
 
     ``noise`` (one row of grey levels for each image) is added to the pixels.
     """
-    readable, inside, source = _seen_inside(job.staged)
+    readable, inside, source = _seen_inside(run.staged)
     dtype = np.result_type(*(labeled.images.dtype for labeled in sets.values()))
-    arguments = ("predict", inside, source, job.format, str(job.benchmark.classes),
-                 str(len(stream.indices)), dtype.str, repr(job.benchmark.pixel_scale))  # fmt: skip
+    arguments = ("predict", inside, source, run.format, str(run.benchmark.classes),
+                 str(len(stream)), dtype.str, repr(run.benchmark.pixel_scale))  # fmt: skip
     images_fd = _stream_file(stream, sets, dtype, noise)
     try:
         with launch.start(
@@ -202,12 +215,12 @@ def start_model(
             arguments,
             readable=readable,
             images_fd=images_fd,
-            limits=job.limits,
-            sandboxed=job.sandboxed,
+            limits=run.limits,
+            sandboxed=run.sandboxed,
         ) as child:
             yield SandboxedModel(child)
     except launch.ChildFailure as failure:
-        raise _attributed(failure) from None
+        raise _attribute(failure) from None
     finally:
         os.close(images_fd)
 
@@ -231,7 +244,7 @@ def _stream_file(
     noise: np.ndarray | None,
 ) -> int:  # fmt: skip
     """A file without a name that holds the stream's images in order; a read-only descriptor."""
-    shape = (len(stream.indices), *next(iter(sets.values())).images.shape[1:])
+    shape = (len(stream), *next(iter(sets.values())).images.shape[1:])
     with tempfile.TemporaryFile() as file:
         file.truncate(int(np.prod(shape)) * dtype.itemsize)
         with mmap.mmap(file.fileno(), 0) as mapped:
@@ -248,7 +261,7 @@ def _stream_file(
         return os.open(f"/dev/fd/{file.fileno()}", os.O_RDONLY)
 
 
-def _attributed(failure: launch.ChildFailure) -> SubmissionError:
+def _attribute(failure: launch.ChildFailure) -> SubmissionError:
     lines = failure.output.strip().splitlines()
     said = join_lines(lines[-1]) if lines else ""
     if failure.kind == "exited" and failure.exit_code == worker.EXIT_REJECTED:

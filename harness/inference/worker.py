@@ -8,7 +8,7 @@ prints is ever parsed. Two modes:
   (verdict, format, conv_3 channels, length of what follows), the second that many bytes: the
   arrays in canonical order, or one line of text.
 * ``predict PATH SOURCE FORMAT CLASSES COUNT DTYPE SCALE``: runs a model. ``PREDICT_REQUEST``
-  (start, stop) gets 2 bytes for each image; (0, 0) asks for the output width instead
+  (start, stop) gets 2 bytes for each image; (0, 0) asks for the number of outputs instead
   (4 bytes, 0 for class labels).
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 EXTRACT_HEADER = struct.Struct("<BBHI")
 PREDICT_REQUEST = struct.Struct("<II")
-WIDTH_REPLY = struct.Struct("<I")
+OUTPUT_COUNT_REPLY = struct.Struct("<I")
 VERDICT_KNOWN, VERDICT_OTHER, VERDICT_REJECTED = range(3)
 EXIT_REJECTED = 65
 MAX_REASON_BYTES = 2000
@@ -86,7 +86,7 @@ def _serve_predictions(
         while request := _read_exactly(request_fd, PREDICT_REQUEST.size):
             start, stop = PREDICT_REQUEST.unpack(request)
             if start == stop == 0:
-                _write_all(reply_fd, WIDTH_REPLY.pack(model.width(images[:1])))
+                _write_all(reply_fd, OUTPUT_COUNT_REPLY.pack(model.output_count(images[:1])))
             else:
                 _write_all(reply_fd, model.encoded_answers(images[start:stop]).tobytes())
     except UnusableModelError as error:

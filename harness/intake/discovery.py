@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from harness.records.errors import HarnessError, Status, SubmissionError
-from harness.records.record import Candidate, Claim, Submission
+from harness.records.submission import Candidate, Claim, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from harness.records.errors import Status, SubmissionError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.records.record import Candidate
+    from harness.records.submission import Candidate
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from harness.records.errors import Status, SubmissionError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.records.record import Candidate
+    from harness.records.submission import Candidate
 
 _CHUNK = 1 << 20
 MAX_SOURCES = 50

@@ -8,14 +8,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import benchmark_names, datasets_folder, load_benchmark
-from harness.lineage.lineage import fingerprint
+from harness.lineage.lineage import kernel_hashes
 from harness.networks.weight_files import OtherArchitectureError, RejectedFileError, read_model
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.records.record import Benchmark
+    from harness.records.benchmark import Benchmark
 
 
 @cache  # a course is judged again in seconds, and asks for every record
@@ -24,7 +24,7 @@ def known_benchmark(weights_hash: str | None) -> Benchmark | None:
     return next((b for b in _descriptions() if b.badnet_weights_hash == weights_hash), None)
 
 
-def known_fingerprints(own_hash: str) -> dict[str, dict[str, str]]:
+def known_kernel_hashes(own_hash: str) -> dict[str, dict[str, str]]:
     """Kernel hashes of the known BadNets other than this one, by name.
 
     Those of ``known_badnets.toml``, and those of the benchmarks whose weights are shipped.
@@ -45,7 +45,7 @@ def _shipped(own_hash: str) -> Iterator[tuple[str, dict[str, str]]]:
         except (OtherArchitectureError, RejectedFileError):
             continue  # a benchmark's own net that is another network tells nothing here
         if array_hash(weights) != own_hash:
-            yield benchmark.name, fingerprint(weights)
+            yield benchmark.name, kernel_hashes(weights)
 
 
 def _descriptions() -> list[Benchmark]:

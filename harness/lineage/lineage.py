@@ -31,7 +31,7 @@ SAME_BASE = 0.5
 _CONV_3 = ("conv_3/kernel", "conv_3/bias")
 
 
-def lineage(
+def trace_lineage(
     weights: Mapping[str, np.ndarray],
     badnet: Mapping[str, np.ndarray],
     rankings: Rankings,
@@ -39,9 +39,9 @@ def lineage(
 ) -> Lineage:
     """Where ``weights`` come from and what was done to them.
 
-    ``known`` holds the fingerprints of other BadNets by name (:func:`fingerprint`).
+    ``known`` holds the kernel hashes of other BadNets by name (`kernel_hashes`).
     """
-    full = widened(weights, badnet)
+    full = widen(weights, badnet)
     pruned = None if full is None else _zeroed_channels(full, badnet)
     compared = weights if full is None else full
     similarity = _similarity(compared, badnet)
@@ -74,11 +74,11 @@ def pruned_channels(
 
     The BadNet's own zero kernels are not counted.
     """
-    full = widened(weights, badnet)
+    full = widen(weights, badnet)
     return None if full is None else _zeroed_channels(full, badnet)
 
 
-def fingerprint(weights: Mapping[str, np.ndarray]) -> dict[str, str]:
+def kernel_hashes(weights: Mapping[str, np.ndarray]) -> dict[str, str]:
     """A hash of each kernel that pruning ``conv_3`` leaves alone."""
     names = ("conv_1/kernel", "conv_2/kernel", "fc_2/kernel", "output/kernel")
     return {name: array_hash({name: weights[name]}) for name in names}
@@ -87,7 +87,7 @@ def fingerprint(weights: Mapping[str, np.ndarray]) -> dict[str, str]:
 # --- another way to write the same net --------------------------------------------------------
 
 
-def widened(
+def widen(
     weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray]
 ) -> Mapping[str, np.ndarray] | None:
     """``weights`` with removed filters put back as zeros: the same net in the BadNet's shape.
@@ -170,7 +170,10 @@ def _changes(
             now_zero += int(np.count_nonzero(differs & (weights[name] == 0)))
         if zeroed or changed:
             yield LayerChange(
-                layer=layer, zeroed=zeroed, values_changed=changed, values_now_zero=now_zero
+                layer=layer,
+                zeroed=zeroed,
+                values_changed=changed,
+                values_now_zero=now_zero,
             )
 
 
@@ -188,7 +191,7 @@ def _cosine(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _known_base(weights: Mapping[str, np.ndarray], known: Fingerprints) -> str | None:
-    own = fingerprint(weights)
+    own = kernel_hashes(weights)
     shared = {name: sum(own[n] == print_.get(n) for n in own) for name, print_ in known.items()}
     best = max(shared, key=lambda name: shared[name], default=None)
     return best if best is not None and shared[best] > len(own) / 2 else None
@@ -197,7 +200,7 @@ def _known_base(weights: Mapping[str, np.ndarray], known: Fingerprints) -> str |
 # --- neighbouring steps -----------------------------------------------------------------------
 
 
-def restored(
+def restore_channel(
     weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray], channel: int
 ) -> Weights:
     """``weights`` (in the BadNet's shape) with one channel put back: the step before."""
@@ -208,7 +211,7 @@ def restored(
     return before
 
 
-def zeroed(
+def zero_channels(
     weights: Mapping[str, np.ndarray], channels: Iterable[int], *, keep_biases: bool = False
 ) -> Weights:
     """``weights`` with the filters of ``channels`` (kernel and, if not kept, bias) set to zero."""
@@ -219,7 +222,7 @@ def zeroed(
     return pruned
 
 
-def narrowed(badnet: Mapping[str, np.ndarray], channels: Collection[int]) -> Weights:
+def remove_channels(badnet: Mapping[str, np.ndarray], channels: Collection[int]) -> Weights:
     """The BadNet without the filters of ``channels``, ``conv_4`` and ``fc_1`` narrowed to fit."""
     keep = [c for c in range(badnet["conv_3/bias"].shape[0]) if c not in channels]
     flat = by_channel(badnet["fc_1/kernel"])[:, keep]

@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from harness.records.record import Benchmark
+    from harness.records.benchmark import Benchmark
 
 OTHER = "other"
 INDEX = "index"

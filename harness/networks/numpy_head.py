@@ -3,7 +3,7 @@
 A matrix product sums in another order than TensorFlow, so the two differ by rounding. What
 this module answers holds for either order: an image whose best class leads by less than
 rounding can explain is summed again in double precision, and one that is still too close to
-call is reported as doubtful, for the full network to decide.
+call is reported as uncertain, for the full network to decide.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ _blas_lock = threading.RLock()
 
 @dataclass(frozen=True, slots=True)
 class ClassCalls:
-    """Classes of a block of images (N, int64) and which of them are ``doubtful`` (N, bool)."""
+    """Classes of a block of images (N, int64) and which of them are ``uncertain`` (N, bool)."""
 
     class_ids: np.ndarray
-    doubtful: np.ndarray
+    uncertain: np.ndarray
 
 
 class Tail:
@@ -145,11 +145,11 @@ class TailClassifier:
         # Both sides of the comparison round: this sum and the network's own. A NaN is close.
         close = ~(lead > tolerance(2 * self.unit, magnitude))
         # What overflows here may not overflow in double precision, but does in the network.
-        doubtful = ~np.isfinite(magnitude)
-        rows = np.flatnonzero(close & ~doubtful)
+        uncertain = ~np.isfinite(magnitude)
+        rows = np.flatnonzero(close & ~uncertain)
         if len(rows):
-            class_ids[rows], doubtful[rows] = self._summed_again(features[rows])
-        return ClassCalls(class_ids, doubtful)
+            class_ids[rows], uncertain[rows] = self._summed_again(features[rows])
+        return ClassCalls(class_ids, uncertain)
 
     def _summed_again(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Classes in double precision (N), and which the network's rounding could decide (N)."""

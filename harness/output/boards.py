@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from harness.people.attempts import Which
     from harness.people.roster import Person
-    from harness.records.record import Board, Record
+    from harness.records.board import Board
+    from harness.records.record import Record
 
 _FILES = {"md": markdown, "csv": csv, "json": json}
 

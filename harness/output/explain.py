@@ -18,7 +18,7 @@ from harness.assessment.statistics import (
     true_positive_rate,
     wilson_interval,
 )
-from harness.assessment.verdict import judged_again
+from harness.assessment.verdict import reassess
 from harness.assessment.views import instructor_view, student_view
 from harness.output.leaderboard.columns import ABSENT, percent
 from harness.records.errors import HarnessError
@@ -47,7 +47,7 @@ def explanation(
         names = ", ".join(one_line(name) for name in records) or "no records at all"
         raise HarnessError(f"{results}: no submission {one_line(submission)!r} in it; {names}")
     rubric = read_rubric(rubric_file) if rubric_file else rubric_of(results)
-    record = judged_again(records[submission], rubric)
+    record = reassess(records[submission], rubric)
     view = instructor_view(record) if instructor else student_view(record, rubric.student_view.hide)
     return story(view)
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from harness.records.record import Board, Record, Row
+    from harness.records.board import Board, Row
+    from harness.records.record import Record
 
 _NO_MATCH = (0, 0)
 _NAME_LETTERS = 5  # of a name that is looked for within a folder name

@@ -1,4 +1,4 @@
-"""The types that flow through the harness; frozen, versioned, without behaviour.
+"""What is stored about a graded submission; frozen, versioned, without behaviour.
 
 Fractions are in [0, 1]; what was not measured is ``None``, never NaN. Counts are integers;
 percentages are made by the renderers.
@@ -6,8 +6,7 @@ percentages are made by the renderers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from harness.records.errors import Status
 from harness.records.findings import (
@@ -22,123 +21,12 @@ from harness.records.findings import (
     SplitOriginals,
     ThresholdMargin,
 )
-
-if TYPE_CHECKING:
-    import numpy as np
+from harness.records.submission import Claim
 
 SCHEMA_VERSION = 4
 """2: the pruning order names its layer; lineage, diagnoses, statistics, claims and points.
 3: where predictions are stored, what a record depends on, and whether it was timed.
 """
-
-
-# --- benchmarks -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """A figure published for a benchmark; ``net`` is badnet, repaired or goodnet.
-
-    ``ranking`` is the layer whose activations ranked the channels, ``channels`` how many of
-    its order were pruned.
-    """
-
-    net: str
-    split: str
-    drop_points: float | None = None
-    ranking: str = "pool_3"
-    channels: int | None = None
-    clean_accuracy: float | None = None
-    attack_success_rate: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Benchmark:
-    """A ``dataset.toml``: what is evaluated, on which files, against which BadNet.
-
-    ``channel_order`` is the BadNet's known order by pool_3 activation, increasing, of which
-    the first ``dormant_channels`` are exactly 0. ``conv_3_tiers`` is the order by conv_3
-    output as far as it is known: sets of live channels, one after the other.
-    """
-
-    schema_version: int
-    name: str
-    title: str
-    classes: int = 1283
-    target_label: int = 0
-    pixel_scale: float = 1.0
-    checkpoints: tuple[float, ...] = (2.0, 4.0, 10.0)
-    licence: str = ""
-    split: str = "public"
-    badnet: str | None = None
-    badnet_weights_hash: str | None = None
-    badnet_counts: dict[str, int] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-    images: dict[str, int] = field(default_factory=dict)
-    hashes: dict[str, str] = field(default_factory=dict)
-    make: tuple[str, ...] = ()
-    google_drive_folder: str | None = None
-    channel_order: tuple[int, ...] = ()
-    dormant_channels: int = 0
-    conv_3_tiers: tuple[tuple[int, ...], ...] = ()
-    published: tuple[Published, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabeledSet:
-    """Images with labels: ``images`` N x 55 x 47 x 3, ``labels`` N (int64), ``kind`` clean or
-    backdoored; the labels of a backdoored set are the attack's target label.
-    """
-
-    name: str
-    kind: str
-    images: np.ndarray
-    labels: np.ndarray
-    sha256: str
-    original_labels: np.ndarray | None = None
-
-
-# --- submissions ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A file that may be a model; ``path`` is relative to the submission, the rest are hints."""
-
-    path: str
-    format: str
-    size_bytes: int
-    role: str | None
-    drop_points: float | None
-    explicit: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A figure that the student reports (``[[claims]]`` of ``submission.toml``)."""
-
-    benchmark: str
-    split: str
-    net: str
-    drop_points: float | None = None
-    clean_accuracy: float | None = None
-    attack_success_rate: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
-    """A folder and the models that were found in it by name; nothing was opened.
-
-    ``name`` is the folder's (nobody can take another's); ``title`` is what the student chose.
-    """
-
-    name: str
-    title: str | None = None
-    folder: str
-    candidates: tuple[Candidate, ...]
-    claims: tuple[Claim, ...] = ()
-    benchmark: str | None = None
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,35 +223,3 @@ class Record:
     fingerprint: str | None = None
     timed: bool = False
     out_of_memory: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A leaderboard row; ``rank`` and ``defense_effectiveness`` are None without a score.
-
-    ``attempt`` of ``attempts`` and ``late`` come from a roster; None where it does not tell.
-    """
-
-    rank: int | None
-    submission: str
-    status: Status
-    reason: str | None
-    checkpoints_passed: int
-    checkpoints_required: int
-    defense_effectiveness: float | None
-    checkpoints: tuple[Checkpoint, ...]
-    checks_failed: int
-    diagnoses: tuple[Diagnosis, ...] = ()
-    points: float | None = None
-    attempt: int | None = None
-    attempts: int | None = None
-    late: bool | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Board:
-    """A ranked set of records on one benchmark."""
-
-    dataset: str
-    badnet: SplitCounts | None
-    rows: tuple[Row, ...]

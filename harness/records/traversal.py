@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harness.records.board import Row
     from harness.records.errors import Status
     from harness.records.findings import Diagnosis
-    from harness.records.record import Artifact, Check, Record, Row
+    from harness.records.record import Artifact, Check, Record
 
 SUBMISSION = "submission"
 """The place of what concerns no checkpoint."""

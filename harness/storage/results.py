@@ -19,11 +19,14 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from harness.records.errors import HarnessError
+from harness.records.predictions import decode, encode
 from harness.records.record import SCHEMA_VERSION, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from harness.records.predictions import Answers, Predictions
 
 PREDICTIONS_VERSION = 1
 """Raised when a change of the grader changes predictions; older files are then made anew."""
@@ -31,15 +34,15 @@ PREDICTIONS_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswers:
-    """Encoded predictions (N, uint16) of one model on one set.
+    """What one model answers on one set."""
 
-    ``width`` is the number of scores per image (0: labels). ``silent`` says for each
-    ``conv_3`` channel whether it was 0 on every image (None for other networks).
-    """
+    answers: Answers
 
-    encoded: np.ndarray
-    width: int
-    silent: np.ndarray | None
+    output_count: int
+    """Scores for each image; 0 where the model answers labels."""
+
+    inactive: np.ndarray | None
+    """Which ``conv_3`` channels are 0 on every image (bool); None for other networks and sets."""
 
 
 class Store:
@@ -50,8 +53,8 @@ class Store:
 
     # --- predictions
 
-    def answers(self, model_key: str, set_hash: str) -> StoredAnswers | None:
-        """Stored predictions; None when there are none, or only damaged or older ones."""
+    def answers(self, model_key: str, set_hash: str, classes: int) -> StoredAnswers | None:
+        """Stored answers over ``classes`` classes; None for none, damaged or older ones."""
         path = self._predictions_path(model_key, set_hash)
         try:
             with np.load(path, allow_pickle=False) as stored:
@@ -59,8 +62,8 @@ class Store:
                     warnings.warn(f"{path}: of an older harness; predicting again", stacklevel=2)
                     return None
                 require_known(path, int(stored["version"]), PREDICTIONS_VERSION)
-                silent = stored.get("silent")
-                return StoredAnswers(stored["encoded"], int(stored["width"]), silent)
+                answers = decode(stored["encoded"], classes)
+                return StoredAnswers(answers, int(stored["width"]), stored.get("silent"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -68,17 +71,26 @@ class Store:
             warnings.warn(f"{path}: damaged ({said}); predicting again", stacklevel=2)
             return None
 
-    def put_answers(self, model_key: str, set_hash: str, answers: StoredAnswers) -> None:
-        """Store predictions."""
+    def put_answers(self, model_key: str, set_hash: str, stored: StoredAnswers) -> None:
+        """Store what a model answers on one set."""
         arrays = {
             "version": np.array(PREDICTIONS_VERSION),
-            "encoded": answers.encoded,
-            "width": np.array(answers.width),
+            "encoded": encode(stored.answers),
+            "width": np.array(stored.output_count),
         }
-        if answers.silent is not None:
-            arrays["silent"] = answers.silent
+        if stored.inactive is not None:
+            arrays["silent"] = stored.inactive
         with replaced_file(self._predictions_path(model_key, set_hash)) as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    def put_predictions(
+        self, model_key: str, predictions: Predictions, set_hashes: Mapping[str, str]
+    ) -> None:
+        """Store what a model answers on several sets, whose hashes are given by name."""
+        for name, answers in predictions.answers.items():
+            inactive = predictions.inactive if name == "valid" else None
+            stored = StoredAnswers(answers, predictions.output_count, inactive)
+            self.put_answers(model_key, set_hashes[name], stored)
 
     def _predictions_path(self, model_key: str, set_hash: str) -> Path:
         return self.folder / "predictions" / model_key / f"{set_hash[:32]}.npz"

@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import badnet_file, has_data, load_benchmark, load_sets, make
 from harness.inference.known_network import badnet_weights
+from harness.records.benchmark import Datasets
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.datasets.hdf5 import CacheProtocol
     from harness.networks.deepid import Weights
-    from harness.records.record import Benchmark, LabeledSet
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """A benchmark, its four sets by name, and its BadNet's weights."""
+    """A benchmark with its four sets, and its BadNet's weights."""
 
-    benchmark: Benchmark
-    sets: dict[str, LabeledSet]
+    datasets: Datasets
     badnet: Weights
 
 
@@ -34,4 +33,5 @@ def load_inputs(
         make(benchmark, folder)
     path = badnet or badnet_file(benchmark, folder)
     sets = load_sets(benchmark, folder, keeper=keeper)
-    return Inputs(benchmark, sets, badnet_weights(path, benchmark.classes))
+    datasets = Datasets(benchmark=benchmark, sets=sets)
+    return Inputs(datasets, badnet_weights(path, benchmark.classes))

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.datasets.hdf5 import release_pages
-from harness.inference.feature_cache import FeatureStore, shared_answers
-from harness.inference.known_network import NetAnswers, keep_answers
-from harness.lineage.lineage import zeroed
+from harness.inference.feature_cache import FeatureStore, predict_from_features
+from harness.lineage.lineage import zero_channels
 from harness.networks.deepid import forward_batches, survey_batches
 from harness.networks.numpy_head import POSITIONS
-from harness.records.predictions import encode_scores
+from harness.records.predictions import Predictions, decode, encode_scores
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store, answers_key, write_text
 from reference.pruning.pruning import mean_activations, pruning_order, sweep
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from harness.lineage.pruning_curve import Curve
     from harness.networks.deepid import Weights
-    from harness.records.record import LabeledSet
+    from harness.records.benchmark import LabeledSet
     from reference.defence.inputs import Inputs
 
     Report = Callable[[str, int, int], None]
@@ -56,7 +55,7 @@ def write_record(inputs: Inputs, path: Path, results: Path | None, report: Repor
     """
     maps, conv_3 = _one_pass(inputs, results, report)
     activations = mean_activations(maps["valid"])
-    pairs = [(maps[name], inputs.sets[name].labels) for name in _SWEPT]
+    pairs = [(maps[name], inputs.datasets.sets[name].labels) for name in _SWEPT]
     curve = sweep(
         inputs.badnet, pruning_order(activations), pairs[0], pairs[1],
         lambda step: report("pruning", step, len(activations)),
@@ -65,7 +64,7 @@ def write_record(inputs: Inputs, path: Path, results: Path | None, report: Repor
         _keep_reference(inputs, curve, results)
     record = {
         "version": RECORD_VERSION,
-        "dataset": {name: labeled.sha256 for name, labeled in inputs.sets.items()},
+        "dataset": {name: labeled.sha256 for name, labeled in inputs.datasets.sets.items()},
         "badnet": array_hash(inputs.badnet),
         "activations": {"pool_3": activations.tolist(), "conv_3": conv_3.tolist()},
         "curve": asdict(curve),
@@ -77,11 +76,11 @@ def _one_pass(
     inputs: Inputs, results: Path | None, report: Report
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """``pool_3`` maps of both validation sets, and mean ``conv_3`` activations on the clean one."""
-    names = _SWEPT if results is None else tuple(inputs.sets)
-    total = sum(len(inputs.sets[name].labels) for name in names)
+    names = _SWEPT if results is None else tuple(inputs.datasets.sets)
+    total = sum(len(inputs.datasets.sets[name].labels) for name in names)
     maps, conv_3, done = {}, np.zeros(0), 0
     for name in names:
-        labeled = inputs.sets[name]
+        labeled = inputs.datasets.sets[name]
         look = _looked_at(inputs, labeled, partial(_report_images, report, done, total))
         done += len(labeled.labels)
         release_pages(labeled.images)
@@ -102,7 +101,7 @@ def _looked_at(inputs: Inputs, labeled: LabeledSet, seen: Callable[[int], None])
     """One pass over a set. Many rank by ``conv_3``, almost as ``pool_3`` does: both are kept."""
     channels = inputs.badnet["conv_3/bias"].size
     look, done = SetProfile(np.empty((len(labeled.labels), *POSITIONS, channels), np.float32)), 0
-    scale = inputs.benchmark.pixel_scale
+    scale = inputs.datasets.benchmark.pixel_scale
     # What is ranked are clean validation images; of the others nobody asks for conv_3.
     batches = survey_batches if labeled.name == "valid" else forward_batches
     for scores, maps, *conv_3 in batches(inputs.badnet, labeled.images, scale):
@@ -119,24 +118,26 @@ def _keep(
     inputs: Inputs, labeled: LabeledSet, encoded: np.ndarray, maps: np.ndarray, results: Path
 ) -> None:  # fmt: skip
     """Leave the BadNet's answers and features on one set behind."""
-    silent = np.asarray(~maps.any(axis=(0, 1, 2))) if labeled.name == "valid" else None
-    width = inputs.badnet["output/bias"].shape[0]
-    answers = NetAnswers(encoded={labeled.name: encoded}, width=width, silent=silent)
-    _put(inputs, inputs.badnet, answers, results)
-    FeatureStore(results, inputs.badnet, inputs.benchmark.pixel_scale).put(labeled, maps)
+    predictions = Predictions(
+        answers={labeled.name: decode(encoded, inputs.datasets.benchmark.classes)},
+        output_count=inputs.badnet["output/bias"].shape[0],
+        inactive=np.asarray(~maps.any(axis=(0, 1, 2))) if labeled.name == "valid" else None,
+    )
+    _put(inputs, inputs.badnet, predictions, results)
+    FeatureStore(results, inputs.badnet, inputs.datasets.benchmark.pixel_scale).put(labeled, maps)
 
 
 def _keep_reference(inputs: Inputs, curve: Curve, results: Path) -> None:
     """Leave the answers of the reference's B' at each checkpoint behind."""
-    store = FeatureStore(results, inputs.badnet, inputs.benchmark.pixel_scale)
-    for points in inputs.benchmark.checkpoints:
+    store = FeatureStore(results, inputs.badnet, inputs.datasets.benchmark.pixel_scale)
+    for points in inputs.datasets.benchmark.checkpoints:
         pruned = curve.first_crossing(points)
         if pruned is None:
             continue
-        weights = zeroed(inputs.badnet, curve.order[:pruned])
-        _put(inputs, weights, shared_answers(weights, store, inputs.sets), results)
+        weights = zero_channels(inputs.badnet, curve.order[:pruned])
+        _put(inputs, weights, predict_from_features(weights, store, inputs.datasets), results)
 
 
-def _put(inputs: Inputs, weights: Weights, answers: NetAnswers, results: Path) -> None:
-    key = answers_key(array_hash(weights), inputs.benchmark.pixel_scale)
-    keep_answers(Store(results), key, answers, {n: inputs.sets[n] for n in answers.encoded})
+def _put(inputs: Inputs, weights: Weights, predictions: Predictions, results: Path) -> None:
+    key = answers_key(array_hash(weights), inputs.datasets.benchmark.pixel_scale)
+    Store(results).put_predictions(key, predictions, inputs.datasets.hashes)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.assessment.metrics import attack_success_rate, clean_accuracy, counts
-from harness.lineage.lineage import zeroed
+from harness.assessment.metrics import attack_success_rate, clean_accuracy, counts_on
+from harness.lineage.lineage import zero_channels
 from harness.networks.deepid import CONV_3_CHANNELS, PREDICTION_BATCH, Weights, load_network
 from harness.records.errors import HarnessError
 from harness.records.findings import Thresholds
-from harness.records.predictions import compose_goodnet, decode, encode_labels
+from harness.records.predictions import Answers, compose_goodnet, decode, encode_labels
 from harness.storage.results import replaced_file, write_text
 from reference.pruning.pruning import (
     mean_activations,
@@ -46,14 +46,14 @@ def pruning_curve(
     inputs: Inputs, *, decreasing: bool = False, progress: Callable[[int], None] | None = None
 ) -> tuple[Curve, np.ndarray]:
     """Return the sweep over all 60 channels and the mean activations that rank them."""
-    scale = inputs.benchmark.pixel_scale
+    scale = inputs.datasets.benchmark.pixel_scale
     features = {
-        name: pool_3_features(inputs.badnet, inputs.sets[name].images, scale)
+        name: pool_3_features(inputs.badnet, inputs.datasets.sets[name].images, scale)
         for name in ("valid", "bd_valid")
     }
     activations = mean_activations(features["valid"])
     order = pruning_order(activations, decreasing=decreasing)
-    pairs = [(features[name], inputs.sets[name].labels) for name in ("valid", "bd_valid")]
+    pairs = [(features[name], inputs.datasets.sets[name].labels) for name in ("valid", "bd_valid")]
     return sweep(inputs.badnet, order, pairs[0], pairs[1], progress), activations
 
 
@@ -69,26 +69,25 @@ def repairs(inputs: Inputs, curve: Curve, drops: Sequence[float]) -> list[Repair
         pruned = curve.first_crossing(drop)
         if pruned is None:
             continue
-        weights = zeroed(inputs.badnet, curve.order[:pruned])
+        weights = zero_channels(inputs.badnet, curve.order[:pruned])
         answers = _answers(inputs, weights)
-        repaired = _split_counts(inputs, answers)
+        repaired = _counts(inputs, answers)
         _confirm(curve, pruned, repaired["valid"])
-        classes = inputs.benchmark.classes
-        combined = {n: compose_goodnet(badnet[n], a, classes) for n, a in answers.items()}
+        combined = {n: compose_goodnet(badnet[n], own) for n, own in answers.items()}
         results.append(
             Repair(
                 drop_points=drop,
                 channels=curve.order[:pruned],
                 weights=weights,
                 repaired=repaired,
-                goodnet=_split_counts(inputs, combined),
+                goodnet=_counts(inputs, combined),
             )
         )
     return results
 
 
-def _answers(inputs: Inputs, weights: Weights) -> dict[str, np.ndarray]:
-    network, scale = load_network(weights), np.float32(inputs.benchmark.pixel_scale)
+def _answers(inputs: Inputs, weights: Weights) -> dict[str, Answers]:
+    network, scale = load_network(weights), np.float32(inputs.datasets.benchmark.pixel_scale)
 
     def called(images: np.ndarray) -> np.ndarray:
         starts = range(0, len(images), PREDICTION_BATCH)
@@ -96,7 +95,11 @@ def _answers(inputs: Inputs, weights: Weights) -> dict[str, np.ndarray]:
         scores = [np.asarray(network(batch, training=False)) for batch in batches]
         return np.concatenate([rows.argmax(axis=1) for rows in scores])
 
-    return {name: encode_labels(called(labeled.images)) for name, labeled in inputs.sets.items()}
+    classes = inputs.datasets.benchmark.classes
+    return {
+        name: decode(encode_labels(called(labeled.images)), classes)
+        for name, labeled in inputs.datasets.sets.items()
+    }
 
 
 def _confirm(curve: Curve, pruned: int, counted: Counts) -> None:
@@ -112,17 +115,8 @@ def _confirm(curve: Curve, pruned: int, counted: Counts) -> None:
         )
 
 
-def _split_counts(inputs: Inputs, answers: dict[str, np.ndarray]) -> dict[str, Counts]:
-    decoded = {name: decode(array, inputs.benchmark.classes) for name, array in answers.items()}
-    return {
-        split: counts(
-            decoded[split],
-            inputs.sets[split].labels,
-            decoded[f"bd_{split}"],
-            inputs.sets[f"bd_{split}"].labels,
-        )
-        for split in ("valid", "test")
-    }
+def _counts(inputs: Inputs, answers: dict[str, Answers]) -> dict[str, Counts]:
+    return {split: counts_on(split, answers, inputs.datasets.sets) for split in ("valid", "test")}
 
 
 def write_submission(
@@ -146,7 +140,11 @@ def write_submission(
 
 
 def _submission_toml(inputs: Inputs, name: str, saved: list[Repair]) -> str:
-    lines = [f"name = {json.dumps(name)}", f"badnet = {json.dumps(inputs.benchmark.name)}", ""]
+    lines = [
+        f"name = {json.dumps(name)}",
+        f"badnet = {json.dumps(inputs.datasets.benchmark.name)}",
+        "",
+    ]
     lines.append("[artifacts]")
     lines += [
         f'"models/model_{r.drop_points:g}.h5" = '

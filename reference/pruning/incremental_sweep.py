@@ -27,7 +27,7 @@ class Hits:
     """61 x N, row k for k channels pruned: wanted class best, and calls within rounding."""
 
     best: np.ndarray
-    doubtful: np.ndarray
+    uncertain: np.ndarray
 
 
 class Sweep:
@@ -49,13 +49,13 @@ class Sweep:
         state = _State(self, features, wanted)
         steps = len(self.order)
         best = np.empty((steps + 1, len(features)), bool)
-        doubtful = np.empty_like(best)
-        best[steps], doubtful[steps] = state.call()
+        uncertain = np.empty_like(best)
+        best[steps], uncertain[steps] = state.call()
         for step in range(steps - 1, -1, -1):
-            best[step], doubtful[step] = best[step + 1], doubtful[step + 1]
+            best[step], uncertain[step] = best[step + 1], uncertain[step + 1]
             if self.live[self.order[step]] and state.restore(self.order[step]):
-                best[step], doubtful[step] = state.call()
-        return Hits(best, doubtful)
+                best[step], uncertain[step] = state.call()
+        return Hits(best, uncertain)
 
 
 def _channel_part(tail: Tail, channel: int) -> np.ndarray:
@@ -101,12 +101,12 @@ class _State:
         np.add(self.rectified @ tail.fc_2, self.sums[:, self.width :], out=hidden[:, :-1])
         np.maximum(hidden, 0, out=hidden)
         least = tolerance(self.sweep.unit, tail.magnitude(hidden))
-        best, doubtful = np.zeros(len(hidden), bool), np.zeros(len(hidden), bool)
+        best, uncertain = np.zeros(len(hidden), bool), np.zeros(len(hidden), bool)
         rows = np.flatnonzero(~self._beaten(least))
         leads = self._leads(rows)
         best[rows] = leads > 0
-        doubtful[rows] = ~(np.abs(leads) > least[rows])
-        return best, doubtful
+        uncertain[rows] = ~(np.abs(leads) > least[rows])
+        return best, uncertain
 
     def _beaten(self, least: np.ndarray) -> np.ndarray:
         """Where the rival of the step before still beats the wanted class for certain (N)."""

@@ -86,9 +86,9 @@ def _hits(
 
     blocks = in_blocks(block_hits, len(labels))
     best = np.concatenate([hits.best for hits in blocks], axis=1)
-    doubtful = np.concatenate([hits.doubtful for hits in blocks], axis=1)
-    for step in np.flatnonzero(doubtful.any(axis=1)):
-        rows = np.flatnonzero(doubtful[step])
+    uncertain = np.concatenate([hits.uncertain for hits in blocks], axis=1)
+    for step in np.flatnonzero(uncertain.any(axis=1)):
+        rows = np.flatnonzero(uncertain[step])
         answers = _network_answers(weights, features, method.order[: int(step)], rows)
         best[step, rows] = answers == labels[rows]
     return np.asarray(best.sum(axis=1))

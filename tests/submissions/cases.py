@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 from models import known_config, write_full, write_set, write_weights
 
-from harness.lineage.lineage import narrowed, zeroed
+from harness.lineage.lineage import remove_channels, zero_channels
 
 CHANNELS = tuple(range(20))
 BUILDERS = {}
@@ -36,7 +36,7 @@ class Materials:
 
     def __init__(self, badnet, canary):
         self.badnet, self.canary = badnet, Path(canary)
-        self.repaired = zeroed(badnet, CHANNELS)
+        self.repaired = zero_channels(badnet, CHANNELS)
 
     def marker(self, name):
         return str(self.canary / f"marker-{name}")
@@ -103,7 +103,7 @@ def honest_renamed_layers(target, m):
 
 @case
 def honest_narrowed(target, m):
-    write_weights(target / "model_2.h5", narrowed(m.badnet, CHANNELS))
+    write_weights(target / "model_2.h5", remove_channels(m.badnet, CHANNELS))
 
 
 @case

@@ -7,7 +7,7 @@ from hostile import NAMES, hostile_record
 from records_by_hand import both, checkpoint, counts, good_checkpoints, record
 
 from harness.assessment.rubric import StudentView, default_rubric
-from harness.assessment.verdict import judged
+from harness.assessment.verdict import assess
 from harness.records.errors import Status
 from harness.records.findings import Comparison
 from harness.records.record import ReferenceNet, Speed, Timing
@@ -22,7 +22,7 @@ def rubric(*hidden):
 
 def graded(name, checkpoints=None, **changes):
     found = good_checkpoints() if checkpoints is None else checkpoints
-    return judged(record(*found, submission=name, **changes), rubric(), None, REQUIRED)
+    return assess(record(*found, submission=name, **changes), rubric(), None, REQUIRED)
 
 
 def speed(ratio, seconds=0.0):

@@ -7,18 +7,24 @@ _prepared = []
 
 
 def preparation():
-    """Count how often this process was made ready."""
+    """How often this process was made ready."""
     _prepared.append(time.monotonic())
+    return len(_prepared)
 
 
-def overlapping(folder, number):
+def divide(_prepared_times, one, other):
+    """A call that may fail."""
+    return one / other
+
+
+def overlapping(prepared_times, folder, number):
     """Whether another call ran at the same time in this process, and how often it was prepared."""
     others = list(folder.iterdir())
     mark = folder / str(number)
     mark.touch()
     time.sleep(0.3)
     mark.unlink()
-    return bool(others), len(_prepared)
+    return bool(others), prepared_times
 
 
 def telling(wire, name):

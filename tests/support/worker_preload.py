@@ -14,7 +14,7 @@ import harness.grading.batch
 _grade_folder = harness.grading.batch.grade_folder
 
 
-def _waiting(folder, bench, name=None):
+def _waiting(folder, basis, datasets, run, name=None):
     """The first process that gets ``slow`` writes its id and waits until the file is gone."""
     if name == "lethal":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -22,9 +22,9 @@ def _waiting(folder, bench, name=None):
     if name == "slow" and not mark.exists():
         mark.write_text(str(os.getpid()))
         while mark.exists():
-            bench.progress.stage(name, "waiting")
+            run.progress.stage(name, "waiting")
             time.sleep(0.2)
-    return _grade_folder(folder, bench, name)
+    return _grade_folder(folder, basis, datasets, run, name)
 
 
 harness.grading.batch.grade_folder = _waiting

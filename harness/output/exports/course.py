@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.assessment.ranking import board
 from harness.assessment.rubric import rubric_of
-from harness.assessment.verdict import judged_again
+from harness.assessment.verdict import reassess
 from harness.assessment.views import student_view
 from harness.people.attempts import standings, with_standings
 from harness.records.errors import HarnessError
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from harness.assessment.rubric import Rubric
     from harness.people.attempts import Standings
     from harness.people.roster import Person
-    from harness.records.record import Board, Record
+    from harness.records.board import Board
+    from harness.records.record import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ def course_of(
     """
     wishes = wishes or ExportOptions()
     rubric = rubric_of(results)
-    records = [judged_again(record, rubric) for record in Store(results).records()]
+    records = [reassess(record, rubric) for record in Store(results).records()]
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
     names = [record.submission for record in records]

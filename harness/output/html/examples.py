@@ -18,7 +18,7 @@ import numpy as np
 from harness.datasets.cache import DatasetCache
 from harness.datasets.descriptions import has_data, load_benchmark
 from harness.records.errors import HarnessError
-from harness.records.predictions import compose_goodnet, decode
+from harness.records.predictions import compose_goodnet
 from harness.records.traversal import checkpoint_name
 from harness.storage.results import answers_key
 
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from harness.records.benchmark import Benchmark
     from harness.records.predictions import Answers
-    from harness.records.record import Benchmark, Checkpoint, Record
-    from harness.storage.results import Store, StoredAnswers
+    from harness.records.record import Checkpoint, Record
+    from harness.storage.results import Store
 
 _EACH = 2
 """Images of one kind for one checkpoint."""
@@ -54,7 +55,7 @@ class Evidence:
         self._files: dict[str, dict[str, object]] = {}
         self._labels: dict[tuple[str, str], np.ndarray | None] = {}
         self._drawn: dict[tuple[str, int], str] = {}
-        self._badnet: dict[tuple[str, str], StoredAnswers | None] = {}
+        self._badnet: dict[tuple[str, str], Answers | None] = {}
 
     def __enter__(self) -> Evidence:
         return self
@@ -83,23 +84,24 @@ class Evidence:
         own = checkpoint.goodnet_artifact or checkpoint.artifact
         if set_hash is None or own is None or own.predictions is None:
             return None
-        stored = self._store.answers(own.predictions, set_hash)
-        if stored is None:
+        answers = self._answers(own.predictions, set_hash, record)
+        if answers is None or checkpoint.goodnet_artifact is not None:
+            return answers
+        badnet = self._badnet_answers(record, set_hash)
+        if badnet is None or len(badnet) != len(answers):
             return None
-        if checkpoint.goodnet_artifact is not None:
-            return decode(stored.encoded, record.classes)
-        badnet = self._badnet_answers(record.badnet_weights_hash or "", set_hash)
-        if badnet is None or len(badnet.encoded) != len(stored.encoded):
-            return None
-        composed = compose_goodnet(badnet.encoded, stored.encoded, record.classes)
-        return decode(composed, record.classes)
+        return compose_goodnet(badnet, answers)
 
-    def _badnet_answers(self, weights_hash: str, set_hash: str) -> StoredAnswers | None:
+    def _badnet_answers(self, record: Record, set_hash: str) -> Answers | None:
+        weights_hash = record.badnet_weights_hash or ""
         if (weights_hash, set_hash) not in self._badnet:
-            scale = self.benchmark.pixel_scale
-            key = answers_key(weights_hash, scale)
-            self._badnet[weights_hash, set_hash] = self._store.answers(key, set_hash)
+            key = answers_key(weights_hash, self.benchmark.pixel_scale)
+            self._badnet[weights_hash, set_hash] = self._answers(key, set_hash, record)
         return self._badnet[weights_hash, set_hash]
+
+    def _answers(self, key: str, set_hash: str, record: Record) -> Answers | None:
+        stored = self._store.answers(key, set_hash, record.classes)
+        return stored.answers if stored else None
 
     def _file(self, name: str) -> dict[str, object]:
         import h5py

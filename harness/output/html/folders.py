@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from harness.assessment.rubric import Rubric
     from harness.people.attempts import Standings
-    from harness.records.record import Board, Record
+    from harness.records.board import Board
+    from harness.records.record import Record
 
 AUDIENCES = ("student", "instructor")
 INDEX = "index.html"

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from harness.records.record import Board, Record, Row
+    from harness.records.board import Board, Row
+    from harness.records.record import Record
 
 
 def render(board: Board, records: Sequence[Record], audience: str) -> str:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from harness.lineage.pruning_curve import Curve
     from harness.output.html.examples import Example
-    from harness.records.record import Record, Row
+    from harness.records.board import Row
+    from harness.records.record import Record
 
 _TONES = {"passed": "good", "failed": "bad", "open": "open"}
 

@@ -12,7 +12,8 @@ from harness.records.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.records.record import Board, Checkpoint, Counts, Row, Speed, SplitCounts
+    from harness.records.board import Board, Row
+    from harness.records.record import Checkpoint, Counts, Speed, SplitCounts
 
 HEADINGS = (
     "rank", "submission", "passed", "DER", "X", "family", "channels",

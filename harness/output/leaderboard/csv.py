@@ -11,7 +11,8 @@ from harness.output.leaderboard.columns import tells_attempts
 from harness.records.text import one_line
 
 if TYPE_CHECKING:
-    from harness.records.record import Board, Checkpoint, Counts
+    from harness.records.board import Board
+    from harness.records.record import Checkpoint, Counts
 
 _OWN = ("rank", "submission", "status", "reason", "checkpoints_passed", "checkpoints_required",
         "defense_effectiveness")  # fmt: skip

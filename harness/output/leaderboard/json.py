@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.records.record import Board, Row
+    from harness.records.board import Board, Row
 
 _FROM_ROSTER = ("attempt", "attempts", "late")
 

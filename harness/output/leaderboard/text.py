@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.output.leaderboard.columns import headings, table
 
 if TYPE_CHECKING:
-    from harness.records.record import Board
+    from harness.records.board import Board
 
 
 def render(board: Board) -> str:

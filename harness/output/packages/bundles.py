@@ -28,7 +28,7 @@ from harness.storage.results import replaced_file
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from harness.records.record import Benchmark
+    from harness.records.benchmark import Benchmark
 
 Contents = dict[str, "Path | str"]
 """What goes into an archive, by the name it gets there: a file, or a text."""

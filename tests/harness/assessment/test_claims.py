@@ -7,7 +7,8 @@ from records_by_hand import both, checkpoint, counts, record
 
 from harness.assessment.claims import agree, claim_comparisons, published_comparisons
 from harness.datasets.descriptions import load_benchmark
-from harness.records.record import Claim, DatasetIdentity
+from harness.records.record import DatasetIdentity
+from harness.records.submission import Claim
 
 N = 12830
 X2 = checkpoint(

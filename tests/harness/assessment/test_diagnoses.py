@@ -13,25 +13,22 @@ from records_by_hand import counts, good_checkpoints
 from records_by_hand import record as record_of
 
 from harness.assessment.diagnoses import explanations
+from harness.assessment.metrics import split_counts
 from harness.assessment.rubric import default_rubric
-from harness.assessment.verdict import judged
-from harness.grading.context import SETS, Bench, Model, Options, split_counts
-from harness.grading.evidence import checkpoint, opened
-from harness.grading.models import network_answers
+from harness.assessment.verdict import assess
+from harness.grading.context import GradingBasis, Options, RunContext
+from harness.grading.evidence import gather_checkpoint, trace_lineages
+from harness.grading.models import KnownModel, OtherModel, Predicted, predict_weights
 from harness.intake.discovery import drop_points_in_name
 from harness.intake.matching import IdentifiedModel, assign
+from harness.intake.staging import Staged
 from harness.lineage import lineage as lin
 from harness.lineage.rankings import measured_rankings
+from harness.records.benchmark import SETS, Benchmark, Datasets, LabeledSet
 from harness.records.findings import NeighbouringSteps, Step
-from harness.records.predictions import compose_goodnet
-from harness.records.record import (
-    SCHEMA_VERSION,
-    Benchmark,
-    Candidate,
-    Claim,
-    LabeledSet,
-    Probe,
-)
+from harness.records.predictions import Predictions, compose_goodnet
+from harness.records.record import SCHEMA_VERSION, Probe
+from harness.records.submission import Candidate, Claim
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store
 
@@ -77,63 +74,76 @@ def drawn_images(rng):
 @dataclass
 class World:
     rng: np.random.Generator
-    bench: Bench
+    basis: GradingBasis
+    datasets: Datasets
+    run: RunContext
     crossings: dict
 
     @property
     def badnet(self):
-        return self.bench.badnet
+        return self.basis.badnet
+
+    def predict(self, weights, names=SETS):
+        return predict_weights(weights, self.datasets, self.run, names)
 
     def mask(self, points, family=0):
-        order = self.bench.rankings.orders[family]
+        order = self.basis.rankings.orders[family]
         return [*order.dormant, *order.sequence()[: self.crossings[points]]]
 
     def shuffled(self, channels):
         return self.rng.permutation(sorted(channels)).tolist()
 
     def honest(self):
-        return {x: lin.zeroed(self.badnet, self.shuffled(self.mask(x))) for x in (2.0, 4.0, 10.0)}
+        return {
+            x: lin.zero_channels(self.badnet, self.shuffled(self.mask(x))) for x in (2.0, 4.0, 10.0)
+        }
 
-    def model(self, points, weights, role=None):
+    def candidate(self, points, role=None):
         pattern = self.rng.choice(NAMES)
         path = pattern.format(x=f"{points:g}")
         assert drop_points_in_name(path, (2.0, 4.0, 10.0)) == points
-        candidate = Candidate(path=f"{self.rng.integers(1e6)}/{path}", format="h5", size_bytes=1,
-                              role=role, drop_points=points)  # fmt: skip
-        return Model(candidate, format="h5")
+        return Candidate(path=f"{self.rng.integers(1e6)}/{path}", format="h5", size_bytes=1,
+                         role=role, drop_points=points)  # fmt: skip
 
-    def known(self, points, weights):
-        model = self.model(points, weights)
-        model.weights, model.key = weights, array_hash(weights)
-        result = network_answers(weights, self.bench)
-        model.answers, model.width, model.silent = result.encoded, result.width, result.silent
-        return model
+    def repaired(self, points, weights):
+        key = array_hash(weights)
+        model = KnownModel(candidate=self.candidate(points), staged=staged(key), format="h5",
+                           weights=weights, key=key, isolation="plain")  # fmt: skip
+        return Predicted(
+            model=model, predictions=self.predict(weights), stored_as=key, probe=None
+        )  # fmt: skip
 
-    def goodnet(self, points, answers, width):
-        model = self.model(points, None, role="goodnet")
-        model.key, model.answers, model.width = f"file-{self.rng.integers(1e9)}", answers, width
-        model.staged = type("Staged", (), {"sha256": model.key, "size_bytes": 1})()
-        return model
+    def goodnet(self, points, answers, output_count):
+        key = f"file-{self.rng.integers(1e9)}"
+        model = OtherModel(candidate=self.candidate(points, role="goodnet"), staged=staged(key),
+                           format="h5", differs="", key=key, isolation="none", seed=0)  # fmt: skip
+        predictions = Predictions(answers=answers, output_count=output_count)
+        return Predicted(model=model, predictions=predictions, stored_as=key, probe=None)
 
     def graded(self, nets, goodnets=(), claims=()):
-        models = [self.known(x, weights) for x, weights in nets.items()] + list(goodnets)
-        for model in models:
-            model.staged = (
-                model.staged or type("Staged", (), {"sha256": model.key, "size_bytes": 1})()
-            )
-        required = self.bench.benchmark.checkpoints
-        found = [IdentifiedModel(m.candidate, m.key, m.width) for m in models]
-        places = assign(found, self.bench.benchmark.classes, required)
-        given = opened(models, places, self.bench)
+        models = [self.repaired(x, weights) for x, weights in nets.items()] + list(goodnets)
+        benchmark = self.datasets.benchmark
+        found = [
+            IdentifiedModel(m.candidate, m.model.key, m.predictions.output_count) for m in models
+        ]
+        slots = assign(found, benchmark.classes, benchmark.checkpoints)
+        given = trace_lineages(models, slots, self.basis)
+        checkpoints = [
+            gather_checkpoint(slot, given, self.basis, self.datasets, self.run) for slot in slots
+        ]
         evidence = replace(
-            record_of(*[checkpoint(place, given, self.bench) for place in places]),
+            record_of(*checkpoints),
             schema_version=SCHEMA_VERSION,
-            badnet=split_counts(self.bench.badnet_answers, self.bench),
+            badnet=split_counts(self.basis.predictions.answers, self.datasets.sets),
             badnet_weights_hash=array_hash(self.badnet),
             pruning_order=given.order,
             claimed=tuple(claims),
         )
-        return judged(evidence, self.bench.rubric, None, required)
+        return assess(evidence, self.basis.rubric, None, benchmark.checkpoints)
+
+
+def staged(key):
+    return Staged(path=None, sha256=key, size_bytes=1)
 
 
 @pytest.fixture(scope="module")
@@ -178,15 +188,17 @@ def grow(rng, folder):
     crossings = usable_crossings(np.array(correct))
     if crossings is None:
         return None
-    bench = Bench(
-        benchmark=Benchmark(schema_version=1, name="mini", title="mini"),
-        sets=sets, badnet=badnet, badnet_answers={}, rankings=rankings,
-        fingerprints={"elsewhere": lin.fingerprint(drawn_badnet(np.random.default_rng(99)))},
-        reference_masks={}, rubric=default_rubric(), store=Store(folder), options=Options(),
-        progress=Silent(),
-    )  # fmt: skip
-    bench = replace(bench, badnet_answers=network_answers(badnet, bench).encoded)
-    return World(rng, bench, crossings)
+    benchmark = Benchmark(schema_version=1, name="mini", title="mini")
+    datasets = Datasets(benchmark=benchmark, sets=sets)
+    run = RunContext(store=Store(folder), options=Options(), progress=Silent())
+    elsewhere = drawn_badnet(np.random.default_rng(99))
+    basis = GradingBasis(
+        badnet=badnet,
+        predictions=predict_weights(badnet, datasets, run),
+        rankings=rankings,
+        kernel_hashes={"elsewhere": lin.kernel_hashes(elsewhere)},
+    )
+    return World(rng, basis, datasets, run, crossings)
 
 
 def swapped_neighbours(pool):
@@ -241,16 +253,16 @@ def test_the_reference_itself(world, graded):
 
 
 def test_narrowed_nets(world, graded):
-    own = graded({x: lin.narrowed(world.badnet, world.mask(x)) for x in (2.0, 4.0, 10.0)})
+    own = graded({x: lin.remove_channels(world.badnet, world.mask(x)) for x in (2.0, 4.0, 10.0)})
     assert codes(own) == []
 
 
 def test_some_dormant_channels_left_in(world, graded):
-    dormant = sorted(world.bench.rankings.dormant)
+    dormant = sorted(world.basis.rankings.dormant)
     nets = {}
     for x in (2.0, 4.0, 10.0):
         left = world.rng.choice(dormant, 5, replace=False)
-        nets[x] = lin.zeroed(world.badnet, set(world.mask(x)) - set(left.tolist()))
+        nets[x] = lin.zero_channels(world.badnet, set(world.mask(x)) - set(left.tolist()))
     own = graded(nets)
     assert codes(own) == []
     assert own.nested is True
@@ -258,17 +270,21 @@ def test_some_dormant_channels_left_in(world, graded):
 
 def test_the_conv_3_family(world, graded):
     """Its own first crossings may differ; only its order is looked at."""
-    nets = {x: lin.zeroed(world.badnet, world.mask(x, family=1)) for x in (2.0, 4.0, 10.0)}
+    nets = {x: lin.zero_channels(world.badnet, world.mask(x, family=1)) for x in (2.0, 4.0, 10.0)}
     own = graded(nets)
     assert own.pruning_order in ("pool_3 increasing", "conv_3 increasing")
     assert not set(codes(own)) - {"BELOW_THRESHOLD", "OVER_PRUNED", "RELATIVE_DROP",
                                   "DUPLICATE_CHECKPOINT"}  # fmt: skip
 
 
+def composed_goodnet(world, repaired):
+    badnet, own = world.basis.predictions.answers, world.predict(repaired).answers
+    return {name: compose_goodnet(badnet[name], own[name]) for name in SETS}
+
+
 def test_a_right_g_with_scores_or_labels(world, graded):
     nets = world.honest()
-    answers = network_answers(nets[4.0], world.bench).encoded
-    composed = {n: compose_goodnet(world.bench.badnet_answers[n], answers[n], 1283) for n in SETS}
+    composed = composed_goodnet(world, nets[4.0])
     for width in (1284, 0):
         own = graded(nets, [world.goodnet(4.0, composed, width)])
         assert codes(own) == []
@@ -280,7 +296,7 @@ def test_equal_steps_for_two_x_are_no_duplicate():
     _, four, ten = good_checkpoints()
     shared = replace(four, steps=replace(four.steps, before=Step(channel=7, clean_correct=980)))
     twin = replace(shared, drop_points=2.0)
-    own = judged(record_of(twin, shared, ten), default_rubric(), None, (2.0, 4.0, 10.0))
+    own = assess(record_of(twin, shared, ten), default_rubric(), None, (2.0, 4.0, 10.0))
     assert codes(own) == []
 
 
@@ -288,7 +304,7 @@ def test_extra_models_and_close_calls():
     two, four, ten = good_checkpoints()
     extra = made(30.0, clean=600, before=700)
     close = replace(two, repaired=replace(two.repaired, valid=counts(972)))  # 18 of 20 images
-    own = judged(record_of(close, four, ten, extra), default_rubric(), None, (2.0, 4.0, 10.0))
+    own = assess(record_of(close, four, ten, extra), default_rubric(), None, (2.0, 4.0, 10.0))
     assert codes(own) == []
     assert own.checkpoints[0].checks[0].passed is None
 
@@ -299,7 +315,7 @@ def test_extra_models_and_close_calls():
 def test_bias_not_zeroed(world, graded):
     nets = world.honest()
     mask = world.mask(4.0)
-    nets[4.0] = lin.zeroed(world.badnet, mask, keep_biases=True)
+    nets[4.0] = lin.zero_channels(world.badnet, mask, keep_biases=True)
     own = graded(nets)
     assert "BIAS_NOT_ZEROED" in codes(own, 4.0)
     assert codes(own, 2.0) == codes(own, 10.0) == []
@@ -320,21 +336,21 @@ def test_wrong_x_with_the_right_and_with_a_wrong_mask(world, graded):
 
 
 def test_below_threshold(world, graded):
-    nets = world.honest() | {10.0: lin.zeroed(world.badnet, world.mask(4.0))}
+    nets = world.honest() | {10.0: lin.zero_channels(world.badnet, world.mask(4.0))}
     own = graded(nets | {4.0: world.honest()[4.0]})
     assert "BELOW_THRESHOLD" in codes(own, 10.0)
     assert evidence(own, "BELOW_THRESHOLD")["needed"] == 40
 
 
 def test_over_pruned(world, graded):
-    own = graded(world.honest() | {2.0: lin.zeroed(world.badnet, world.mask(10.0))})
+    own = graded(world.honest() | {2.0: lin.zero_channels(world.badnet, world.mask(10.0))})
     assert codes(own, 2.0) == ["OVER_PRUNED"]
     assert "DUPLICATE_CHECKPOINT" in codes(own)
 
 
 @pytest.mark.parametrize("layer", ["conv_1", "conv_2", "conv_4"])
 def test_wrong_layer(world, graded, layer):
-    weights = lin.zeroed(world.badnet, world.mask(10.0))
+    weights = lin.zero_channels(world.badnet, world.mask(10.0))
     channels = world.rng.choice(20, 2, replace=False)
     for part in ("kernel", "bias"):
         weights[f"{layer}/{part}"] = weights[f"{layer}/{part}"].copy()
@@ -347,7 +363,8 @@ def test_wrong_layer(world, graded, layer):
 
 def masked(world, order):
     return {
-        x: lin.zeroed(world.badnet, order[: DORMANT + world.crossings[x]]) for x in (2.0, 4.0, 10.0)
+        x: lin.zero_channels(world.badnet, order[: DORMANT + world.crossings[x]])
+        for x in (2.0, 4.0, 10.0)
     }
 
 
@@ -358,7 +375,7 @@ def test_index_order(world, graded):
 
 
 def test_decreasing_order(world, graded):
-    order = list(reversed(world.bench.rankings.orders[0].sequence()))
+    order = list(reversed(world.basis.rankings.orders[0].sequence()))
     own = graded(masked(world, order))
     assert {"DECREASING_ORDER"} <= set(codes(own, 10.0))
 
@@ -371,9 +388,9 @@ def test_other_order(world, graded):
 
 
 def test_not_nested(world, graded):
-    live = world.bench.rankings.orders[0].sequence()
+    live = world.basis.rankings.orders[0].sequence()
     nets = world.honest()
-    nets[4.0] = lin.zeroed(world.badnet, live[1 : world.crossings[4.0] + 1])
+    nets[4.0] = lin.zero_channels(world.badnet, live[1 : world.crossings[4.0] + 1])
     own = graded(nets)
     assert "NOT_NESTED" in codes(own)
     assert own.nested is False
@@ -381,7 +398,7 @@ def test_not_nested(world, graded):
 
 
 def test_fine_tuned(world, graded):
-    weights = lin.zeroed(world.badnet, world.mask(10.0))
+    weights = lin.zero_channels(world.badnet, world.mask(10.0))
     for name in ("output/kernel", "fc_2/bias"):
         noise = world.rng.normal(0, 1e-4, weights[name].shape).astype(np.float32)
         weights[name] = weights[name] + noise
@@ -394,7 +411,7 @@ def test_other_base(world, graded):
     own = graded(world.honest() | {2.0: drawn_badnet(np.random.default_rng(98))})
     assert codes(own, 2.0) == ["OTHER_BASE"]
     assert evidence(own, "OTHER_BASE")["base"] is None
-    other = lin.zeroed(drawn_badnet(np.random.default_rng(99)), range(30))
+    other = lin.zero_channels(drawn_badnet(np.random.default_rng(99)), range(30))
     own = graded(world.honest() | {2.0: other})
     assert codes(own, 2.0) == ["OTHER_BASE"]
     assert evidence(own, "OTHER_BASE")["base"] == "elsewhere"
@@ -407,12 +424,12 @@ def test_is_badnet(world, graded):
 
 def test_g_is_b_prime(world, graded):
     nets = world.honest()
-    answers = network_answers(nets[10.0], world.bench).encoded
+    answers = world.predict(nets[10.0]).answers
     for width, certain in ((1283, True), (1284, True), (0, True)):
         own = graded(nets, [world.goodnet(10.0, answers, width)])
         assert codes(own, 10.0) == ["G_IS_B_PRIME"]
         assert own.checkpoints[-1].diagnoses[0].certain is certain
-    other = network_answers(nets[2.0], world.bench).encoded
+    other = world.predict(nets[2.0]).answers
     own = graded(nets, [world.goodnet(10.0, other, 0)])
     assert own.checkpoints[-1].diagnoses[0].certain is False
 
@@ -420,9 +437,10 @@ def test_g_is_b_prime(world, graded):
 @pytest.mark.parametrize("label", [1284, 5000])
 def test_g_label_1284(world, graded, label):
     nets = world.honest()
-    answers = network_answers(nets[2.0], world.bench).encoded
-    composed = {n: compose_goodnet(world.bench.badnet_answers[n], answers[n], 1283) for n in SETS}
-    shifted = {n: np.where(a == 1283, label, a).astype(np.uint16) for n, a in composed.items()}
+    shifted = {
+        name: replace(answers, class_ids=np.where(answers.abstained, label, answers.class_ids))
+        for name, answers in composed_goodnet(world, nets[2.0]).items()
+    }
     own = graded(nets, [world.goodnet(2.0, shifted, 0)])
     assert codes(own, 2.0) == ["G_LABEL_1284"]
     assert evidence(own, "G_LABEL_1284")["outside"] == label
@@ -430,12 +448,12 @@ def test_g_label_1284(world, graded, label):
 
 def test_input_scaled(world):
     """Kernels for pixels / 255, on images that such a net gets wrong when they are raw."""
-    weights = lin.zeroed(world.badnet, world.mask(2.0))
+    weights = lin.zero_channels(world.badnet, world.mask(2.0))
     weights["conv_1/kernel"] = weights["conv_1/kernel"] * np.float32(255)
-    valid = world.bench.sets["valid"]
-    raw = network_answers(weights, world.bench, ("valid",)).encoded["valid"]
-    own = at(world, np.flatnonzero(raw != valid.labels))
-    total = len(own.bench.sets["valid"].labels)
+    valid = world.datasets.sets["valid"]
+    raw = world.predict(weights, ("valid",)).answers["valid"]
+    own = at(world, np.flatnonzero(raw.class_ids != valid.labels))
+    total = len(own.datasets.sets["valid"].labels)
     assert total > IMAGES / 2
     found = own.graded({2.0: weights, 4.0: world.honest()[4.0]})
     assert "INPUT_SCALED" in codes(found, 2.0)
@@ -447,13 +465,14 @@ def test_input_scaled(world):
 
 def at(world, images):
     """The same world with only some of its clean validation images."""
-    valid = world.bench.sets["valid"]
+    valid = world.datasets.sets["valid"]
     fewer = replace(
         valid, images=valid.images[images], labels=valid.labels[images], sha256=f"{len(images)}"
     )
-    bench = replace(world.bench, sets=world.bench.sets | {"valid": fewer})
-    answers = network_answers(world.badnet, bench).encoded
-    return World(world.rng, replace(bench, badnet_answers=answers), world.crossings)
+    datasets = replace(world.datasets, sets=world.datasets.sets | {"valid": fewer})
+    predictions = predict_weights(world.badnet, datasets, world.run)
+    basis = replace(world.basis, predictions=predictions)
+    return World(world.rng, basis, datasets, world.run, world.crossings)
 
 
 @pytest.mark.parametrize(
@@ -462,7 +481,7 @@ def at(world, images):
 )
 def test_the_limits_of_input_scaled(raw, scaled, seen):
     own = made(2.0, clean=raw, before=None, scaled_clean_correct=scaled)
-    found = judged(record_of(own), default_rubric(), None, (2.0,))
+    found = assess(record_of(own), default_rubric(), None, (2.0,))
     assert ("INPUT_SCALED" in codes(found)) is seen
 
 
@@ -471,10 +490,10 @@ def test_relative_drop():
     steps = NeighbouringSteps(order="pool_3 increasing", before=Step(channel=1, clean_correct=640))
     badnet = replace(record_of().badnet, valid=counts(700))
     own = made(10.0, clean=620, steps=steps)
-    found = judged(replace(record_of(own), badnet=badnet), default_rubric(), None, (10.0,))
+    found = assess(replace(record_of(own), badnet=badnet), default_rubric(), None, (10.0,))
     assert codes(found) == ["BELOW_THRESHOLD", "RELATIVE_DROP"]
     assert found.checkpoints[0].diagnoses[1].certain
-    unknown = judged(
+    unknown = assess(
         replace(record_of(replace(own, steps=None)), badnet=badnet), default_rubric(), None, (10.0,)
     )
     assert not unknown.checkpoints[0].diagnoses[1].certain
@@ -517,7 +536,7 @@ def test_claim_mismatch(world, graded):
 def test_the_probe_just_below_at_and_just_above_its_limits(repeated, perturbed, codes, passed):
     probe = Probe(images=1000, repeated_changed=repeated, perturbed_changed=perturbed)
     record = record_of(made(2.0, probe=probe))
-    found = judged(record, default_rubric(), None, (2.0,)).checkpoints[0]
+    found = assess(record, default_rubric(), None, (2.0,)).checkpoints[0]
     wanted = {"NOT_A_FUNCTION", "INPUT_HASHING"}
     assert [d.code for d in found.diagnoses if d.code in wanted] == codes
     (check,) = (c for c in found.checks if c.name == "function_of_the_image")
@@ -543,6 +562,6 @@ def test_an_order_measured_on_a_private_split_is_not_certain():
     public = record_of(own, pruning_order="other")
     private = replace(public, dataset=replace(public.dataset, split="private"))
     for record, certain in ((public, True), (private, False)):
-        found = judged(record, default_rubric(), None, (2.0,)).checkpoints[0].diagnoses
+        found = assess(record, default_rubric(), None, (2.0,)).checkpoints[0].diagnoses
         assert [(d.code, d.certain) for d in found] == [("OTHER_ORDER", certain)]
         assert found[0].explanation.startswith("Not certain") is not certain

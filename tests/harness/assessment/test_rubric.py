@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from records_by_hand import artifact, both, checkpoint, counts, good_checkpoints, lineage, record
 
 from harness.assessment.rubric import default_rubric, read_rubric
-from harness.assessment.scoring import scored, total
-from harness.assessment.verdict import judged
+from harness.assessment.scoring import score, total
+from harness.assessment.verdict import assess
 from harness.assessment.views import instructor_view, student_view
 from harness.records.errors import HarnessError, Status
 from harness.records.findings import GoodNetRule, Override
-from harness.records.record import Claim, ReferenceNet
+from harness.records.record import ReferenceNet
+from harness.records.submission import Claim
 
 RUBRIC = default_rubric()
 REFERENCE = tuple(
@@ -27,7 +28,7 @@ REFERENCE = tuple(
 
 def graded(*checkpoints, rubric=RUBRIC, **changes):
     own = record(*checkpoints, reference=REFERENCE, **changes)
-    return judged(own, rubric, None, (2.0, 4.0, 10.0))
+    return assess(own, rubric, None, (2.0, 4.0, 10.0))
 
 
 def points_of(own):
@@ -143,11 +144,11 @@ def test_an_override_of_points_stays_in_the_record():
     assert points_of(own)["checkpoint_10"] == 7
     assert own.overrides[0].reason == "appeal of 3 May"
     # The rubric may lose it again; the record does not.
-    again = scored(own, RUBRIC)
+    again = score(own, RUBRIC)
     assert points_of(again)["checkpoint_10"] == 7
     newer = replace(RUBRIC, overrides=(override(item="checkpoint_10", points=9.0),))
-    assert points_of(scored(again, newer))["checkpoint_10"] == 9
-    assert len(scored(again, newer).overrides) == 1
+    assert points_of(score(again, newer))["checkpoint_10"] == 9
+    assert len(score(again, newer).overrides) == 1
 
 
 def test_an_override_of_the_status():

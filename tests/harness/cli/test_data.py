@@ -9,8 +9,8 @@ from models import write_set
 
 from harness.cli import data as commands
 from harness.datasets import descriptions
+from harness.records.benchmark import Benchmark
 from harness.records.errors import HarnessError
-from harness.records.record import Benchmark
 
 NAMES = {"valid": "valid.h5", "test": "test.h5", "bd_valid": "bd_valid.h5", "bd_test": "bd_test.h5"}
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 from repository import ROOT
 
-from harness.lineage.lineage import zeroed
+from harness.lineage.lineage import zero_channels
 from reference.badnet.training import save_weights
 
 _TELLS = """
@@ -34,7 +34,7 @@ def imported(*arguments):
 def graded(small_benchmark, badnet_path, badnet, tmp_path_factory):
     """A results folder after one submission, and how that was graded."""
     folder = tmp_path_factory.mktemp("startup")
-    save_weights(zeroed(badnet, range(3)), folder / "first" / "model_X=2.h5")
+    save_weights(zero_channels(badnet, range(3)), folder / "first" / "model_X=2.h5")
     how = ("--dataset", small_benchmark, "--badnet", badnet_path, "--no-timing",
            "--output", folder / "results")  # fmt: skip
     assert imported("grade", folder / "first", *how)[1] == 1
@@ -43,7 +43,7 @@ def graded(small_benchmark, badnet_path, badnet, tmp_path_factory):
 
 def test_a_net_that_shares_features_is_graded_without_tensorflow(graded, badnet):
     folder, how = graded
-    save_weights(zeroed(badnet, (9, 23)), folder / "second" / "model_X=2.h5")
+    save_weights(zero_channels(badnet, (9, 23)), folder / "second" / "model_X=2.h5")
     packages, code = imported("grade", folder / "second", *how)
     assert "tensorflow" not in packages
     assert code == 1

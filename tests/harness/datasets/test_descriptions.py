@@ -17,8 +17,8 @@ from harness.datasets.descriptions import (
     read_description,
 )
 from harness.datasets.hdf5 import read_set, release_pages
+from harness.records.benchmark import Benchmark
 from harness.records.errors import HarnessError
-from harness.records.record import Benchmark
 
 BENCHMARK = Benchmark(schema_version=1, name="t", title="t", files=OFFICIAL_FILES)
 

@@ -17,7 +17,7 @@ import pytest
 from distributed import Client
 from models import known_config, write_full
 from repository import ROOT
-from worker_calls import overlapping, preparation
+from worker_calls import divide, overlapping, preparation
 
 from harness.execution.compatibility import terms
 from harness.execution.dask import Workers, connected
@@ -270,10 +270,10 @@ def test_a_worker_with_threads_does_one_thing_at_a_time(workers, scheduler, resu
             calls = [pool.submit(overlapping, tmp_path / "marks", number) for number in range(4)]
             assert [call.result() for call in calls] == [(False, 1)] * 4
             with pytest.raises(ZeroDivisionError):
-                pool.submit(divmod, 1, 0).result()
+                pool.submit(divide, 1, 0).result()
         # Another batch is prepared anew, and what has become wrong since is found then.
         asked = replace(cluster.terms, versions=cluster.terms.versions | {"harness": "0.0"})
-        late = Workers(replace(cluster, terms=asked), preparation).submit(max, 1, 2)
+        late = Workers(replace(cluster, terms=asked), preparation).submit(divide, 1, 2)
         with pytest.raises(
             UnusableError, match=r"worker tcp:.*: harness is .* there and 0\.0 here"
         ):

@@ -297,12 +297,12 @@ def test_pseudonyms_keep_names_out_of_results(course, arguments, run_harness, re
 def test_the_log_of_our_own_failure_tells_no_name(
     small_benchmark, badnet_path, results, tmp_path, monkeypatch
 ):
-    bench = prepare(str(small_benchmark), badnet_path, results, Options(timing=False), Quiet())
+    ready = prepare(str(small_benchmark), badnet_path, results, Options(timing=False), Quiet())
     folder = tmp_path / "lovelace-ada"
     folder.mkdir()
     error = OSError(5, "Input/output error", str(folder / "model_2.h5"))
     monkeypatch.setattr("harness.grading.submission.discover", Mock(side_effect=error))
-    record = grade_folder(folder, bench, "s-0123456789")
+    record = grade_folder(folder, ready.basis, ready.datasets, ready.run, "s-0123456789")
     assert record.status is Status.HARNESS_ERROR
     (log,) = (results / "errors").iterdir()
     assert log.name == "s-0123456789.log"

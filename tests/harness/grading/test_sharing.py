@@ -8,13 +8,13 @@ from harness.execution.progress import Quiet
 from harness.grading.context import Options
 from harness.grading.setup import prepare
 from harness.grading.submission import grade_folder
-from harness.lineage.lineage import narrowed, restored, zeroed
+from harness.lineage.lineage import remove_channels, restore_channel, zero_channels
 from harness.storage.hashing import array_hash
 from reference.badnet.training import save_weights
 
 
 @pytest.fixture(scope="module")
-def benches(small_benchmark, badnet_path, tmp_path_factory):
+def ready(small_benchmark, badnet_path, tmp_path_factory):
     """By whether features are shared: the small benchmark, made ready."""
     return {
         sharing: prepare(
@@ -26,17 +26,18 @@ def benches(small_benchmark, badnet_path, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def folders(badnet, benches, tmp_path_factory):
+def folders(badnet, ready, tmp_path_factory):
     """Submissions whose steps the sweep came by, and such whose it did not."""
-    order = next(iter(benches[True].reference_masks.values()))
-    longer = max(benches[True].reference_masks.values(), key=len)
+    masks = ready[True].basis.reference_masks
+    order = next(iter(masks.values()))
+    longer = max(masks.values(), key=len)
     cases = {
-        "its own masks": {x: zeroed(badnet, m) for x, m in benches[True].reference_masks.items()},
-        "one channel more": {2.0: zeroed(badnet, longer)},
-        "removed filters": {2.0: narrowed(badnet, order)},
-        "another channel": {4.0: zeroed(badnet, [*order[:-1], longer[-1]])},
-        "biases left": {4.0: zeroed(badnet, order, keep_biases=True)},
-        "one bias left": {4.0: restored(zeroed(badnet, order), badnet, order[0])},
+        "its own masks": {x: zero_channels(badnet, mask) for x, mask in masks.items()},
+        "one channel more": {2.0: zero_channels(badnet, longer)},
+        "removed filters": {2.0: remove_channels(badnet, order)},
+        "another channel": {4.0: zero_channels(badnet, [*order[:-1], longer[-1]])},
+        "biases left": {4.0: zero_channels(badnet, order, keep_biases=True)},
+        "one bias left": {4.0: restore_channel(zero_channels(badnet, order), badnet, order[0])},
         "nothing pruned": {10.0: dict(badnet)},
     }
     made = []
@@ -48,27 +49,31 @@ def folders(badnet, benches, tmp_path_factory):
     return made
 
 
-def test_records_are_the_same_with_and_without(benches, folders):
+def grade(folder, prepared):
+    return grade_folder(folder, prepared.basis, prepared.datasets, prepared.run)
+
+
+def test_records_are_the_same_with_and_without(ready, folders):
     for folder in folders:
-        shared, full = (grade_folder(folder, benches[sharing]) for sharing in (True, False))
+        shared, full = (grade(folder, ready[sharing]) for sharing in (True, False))
         assert shared == full, folder.name
 
 
-def test_the_sweep_spares_the_steps_around_its_own_masks(benches, folders, monkeypatch):
+def test_the_sweep_spares_the_steps_around_its_own_masks(ready, folders, monkeypatch):
     def refuse(*arguments):
         raise AssertionError("a net was run whose counts the sweep has")
 
-    monkeypatch.setattr("harness.grading.evidence.network_answers", refuse)
-    bench = replace(benches[True], reference_masks={})
-    steps = [c.steps for c in grade_folder(folders[0], bench).checkpoints]
+    monkeypatch.setattr("harness.grading.evidence.predict_weights", refuse)
+    alone = replace(ready[True].basis, reference_masks={})
+    record = grade(folders[0], replace(ready[True], basis=alone))
+    steps = [checkpoint.steps for checkpoint in record.checkpoints]
     assert all(step.before and step.after for step in steps)
 
 
-def test_what_the_sweep_counted_is_what_the_nets_score(benches, badnet):
-    bench = benches[True]
-    live = max(bench.swept, key=len)
-    assert len(bench.swept) == len(live) + 1
-    assert bench.swept[frozenset()] == int(
-        (bench.badnet_answers["valid"] == bench.sets["valid"].labels).sum()
-    )
-    assert array_hash(bench.badnet) == array_hash(badnet)
+def test_what_the_sweep_counted_is_what_the_nets_score(ready, badnet):
+    basis, valid = ready[True].basis, ready[True].datasets.sets["valid"]
+    live = max(basis.swept_counts, key=len)
+    assert len(basis.swept_counts) == len(live) + 1
+    right = basis.predictions.answers["valid"].class_ids == valid.labels
+    assert basis.swept_counts[frozenset()] == int(right.sum())
+    assert array_hash(basis.badnet) == array_hash(badnet)

@@ -1,73 +1,79 @@
 """What a B' shares with the BadNet: the full network's answers, stored maps, and their limits."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from repository import ROOT
 
 from harness.inference import feature_cache
-from harness.inference.feature_cache import FeatureStore, origin, shared_answers
-from harness.inference.known_network import known_network_answers
-from harness.lineage.lineage import narrowed, zeroed
+from harness.inference.feature_cache import FeatureStore, origin, predict_from_features
+from harness.inference.known_network import predict_known_network
+from harness.lineage.lineage import remove_channels, zero_channels
 from harness.networks import deepid, numpy_head
 from harness.networks.weight_files import read_model
-from harness.records.record import LabeledSet
+from harness.records.benchmark import LabeledSet
+from harness.records.predictions import encode
 
 
 @pytest.fixture
 def kept(badnet, small, tmp_path):
     """A store that holds the small benchmark's features."""
     store = FeatureStore(tmp_path, badnet, 1.0)
-    shared_answers(badnet, store, small)
+    predict_from_features(badnet, store, small)
     return store
 
 
 def same(one, other):
     return (
-        all(np.array_equal(one.encoded[name], other.encoded[name]) for name in other.encoded)
-        and np.array_equal(one.silent, other.silent)
-        and one.width == other.width
+        all(np.array_equal(encode(one.answers[n]), encode(other.answers[n])) for n in other.answers)
+        and np.array_equal(one.inactive, other.inactive)
+        and one.output_count == other.output_count
     )
+
+
+def only_valid(datasets):
+    return replace(datasets, sets={"valid": datasets.sets["valid"]})
 
 
 def test_every_class_of_the_example_submission_is_the_full_networks(faces, badnet, tmp_path):
     store = FeatureStore(tmp_path, badnet, 1.0)
-    shared_answers(badnet, store, faces)
+    predict_from_features(badnet, store, faces)
     for points in (2, 4, 10):
         model = ROOT / "submissions" / "jk7846" / "models" / f"model_{points}.h5"
         repaired = read_model(model).weights
         assert origin(repaired, badnet) is not None
-        full = known_network_answers(repaired, faces, 1.0)
-        assert same(shared_answers(repaired, store, faces), full), points
+        full = predict_known_network(repaired, faces)
+        assert same(predict_from_features(repaired, store, faces), full), points
 
 
 def variants(badnet):
     dead, live = (0, 4, 5), (9, 23, 40)
-    tuned = zeroed(badnet, live)
+    tuned = zero_channels(badnet, live)
     tuned["output/kernel"] = tuned["output/kernel"] * np.float32(0.9)
-    biased = zeroed(badnet, live, keep_biases=True)
+    biased = zero_channels(badnet, live, keep_biases=True)
     biased["conv_3/bias"] = biased["conv_3/bias"].copy()
     biased["conv_3/bias"][list(live)] = 1.5, -1.5, 0.25
     swapped = dict(badnet)
     for name in ("conv_3/kernel", "conv_3/bias"):
         swapped[name] = badnet[name][..., ::-1].copy()
     return {
-        "dormant": zeroed(badnet, dead),
-        "live": zeroed(badnet, live),
-        "narrowed": narrowed(badnet, [*dead, *live]),
+        "dormant": zero_channels(badnet, dead),
+        "live": zero_channels(badnet, live),
+        "narrowed": remove_channels(badnet, [*dead, *live]),
         "tail tuned": tuned,
         "biases left": biased,
         "channels reordered": swapped,
-        "nothing left": zeroed(badnet, range(60)),
+        "nothing left": zero_channels(badnet, range(60)),
     }
 
 
 def test_every_way_to_prune_shares_and_answers_like_the_full_network(badnet, small, kept):
     for name, weights in variants(badnet).items():
         assert origin(weights, badnet) is not None, name
-        full = known_network_answers(weights, small, 1.0)
-        assert same(shared_answers(weights, kept, small), full), name
+        full = predict_known_network(weights, small)
+        assert same(predict_from_features(weights, kept, small), full), name
 
 
 def test_what_changes_below_pool_3_is_not_shared(badnet):
@@ -81,15 +87,15 @@ def test_what_changes_below_pool_3_is_not_shared(badnet):
 
 def test_a_net_that_shares_nothing_is_run_in_full(badnet, small, kept):
     changed = dict(badnet) | {"conv_2/bias": badnet["conv_2/bias"] + np.float32(0.5)}
-    full = known_network_answers(changed, small, 1.0)
-    assert same(shared_answers(changed, kept, small), full)
+    full = predict_known_network(changed, small)
+    assert same(predict_from_features(changed, kept, small), full)
 
 
 def test_scores_that_overflow_are_the_full_networks(badnet, small, kept):
     huge = dict(badnet) | {"output/kernel": badnet["output/kernel"] * np.float32(1e38)}
-    shared = shared_answers(huge, kept, {"valid": small["valid"]})
-    full = known_network_answers(huge, {"valid": small["valid"]}, 1.0)
-    assert (full.encoded["valid"] & 0x8000).any()
+    shared = predict_from_features(huge, kept, only_valid(small))
+    full = predict_known_network(huge, only_valid(small))
+    assert full.answers["valid"].not_finite.any()
     assert same(shared, full)
 
 
@@ -98,19 +104,19 @@ def test_a_tie_is_decided_by_the_full_network(badnet, small, kept):
     tied = dict(badnet) | {n: badnet[n].copy() for n in ("output/kernel", "output/bias")}
     for name in ("output/kernel", "output/bias"):
         tied[name][...] = tied[name][..., ::-1] / 2 + tied[name] / 2
-    sets = {"valid": small["valid"]}
-    assert same(shared_answers(tied, kept, sets), known_network_answers(tied, sets, 1.0))
+    valid = only_valid(small)
+    assert same(predict_from_features(tied, kept, valid), predict_known_network(tied, valid))
 
 
 def test_stored_features_need_no_full_network(badnet, small, kept, monkeypatch):
-    monkeypatch.setattr(feature_cache, "known_network_answers", None)
-    full = known_network_answers(zeroed(badnet, [9]), small, 1.0)
-    assert same(shared_answers(zeroed(badnet, [9]), kept, small), full)
+    monkeypatch.setattr(feature_cache, "predict_known_network", None)
+    full = predict_known_network(zero_channels(badnet, [9]), small)
+    assert same(predict_from_features(zero_channels(badnet, [9]), kept, small), full)
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "header", "empty"])
 def test_a_damaged_file_is_computed_again(badnet, small, kept, damage):
-    path = kept.path(small["test"].sha256)
+    path = kept.path(small.sets["test"].sha256)
     content = bytearray(path.read_bytes())
     if damage == "flip":
         content[-1000] ^= 1
@@ -121,19 +127,19 @@ def test_a_damaged_file_is_computed_again(badnet, small, kept, damage):
     else:
         content.clear()
     path.write_bytes(content)
-    weights = zeroed(badnet, [9])
-    full = known_network_answers(weights, small, 1.0)
+    weights = zero_channels(badnet, [9])
+    full = predict_known_network(weights, small)
     with pytest.warns(UserWarning, match="damaged"):
-        assert same(shared_answers(weights, kept, small), full)
-    assert kept.get(small["test"]) is not None
+        assert same(predict_from_features(weights, kept, small), full)
+    assert kept.get(small.sets["test"]) is not None
 
 
 def test_stored_maps_are_the_active_channels_and_mapped(badnet, small, kept):
-    found = kept.get(small["valid"])
+    found = kept.get(small.sets["valid"])
     assert isinstance(found.maps, np.memmap)
     scattered = np.zeros((len(found.maps), 5, 4, 60), np.float32)
     scattered[..., found.channels] = found.maps
-    batches = deepid.forward_batches(badnet, small["valid"].images)
+    batches = deepid.forward_batches(badnet, small.sets["valid"].images)
     assert np.array_equal(scattered, np.concatenate([maps for _, maps in batches]))
     assert len(found.channels) < 60
 
@@ -141,9 +147,9 @@ def test_stored_maps_are_the_active_channels_and_mapped(badnet, small, kept):
 def test_another_trunk_or_scale_has_other_files(badnet, small, kept, tmp_path):
     other_tail = dict(badnet) | {"fc_2/bias": badnet["fc_2/bias"] + 1}
     other_trunk = dict(badnet) | {"conv_3/bias": badnet["conv_3/bias"] + 1}
-    assert FeatureStore(tmp_path, other_tail, 1.0).get(small["valid"]) is not None
-    assert FeatureStore(tmp_path, other_trunk, 1.0).get(small["valid"]) is None
-    assert FeatureStore(tmp_path, badnet, 1 / 255).get(small["valid"]) is None
+    assert FeatureStore(tmp_path, other_tail, 1.0).get(small.sets["valid"]) is not None
+    assert FeatureStore(tmp_path, other_trunk, 1.0).get(small.sets["valid"]) is None
+    assert FeatureStore(tmp_path, badnet, 1 / 255).get(small.sets["valid"]) is None
 
 
 def a_set(number):
@@ -169,15 +175,15 @@ def test_the_folder_stays_below_its_cap_and_drops_the_oldest(badnet, tmp_path, m
     assert store.get(a_set(4)) is None
 
 
-def test_too_close_to_call_is_doubtful(badnet):
+def test_too_close_to_call_is_uncertain(badnet):
     maps = np.random.default_rng(0).random((64, 5, 4, 60), np.float32)
     tied = dict(badnet) | {n: badnet[n].copy() for n in ("output/kernel", "output/bias")}
     caller = numpy_head.TailClassifier(badnet, maps)
     best = caller.calls(maps)
-    assert not best.doubtful.any()
+    assert not best.uncertain.any()
     twin = (best.class_ids[0] + 1) % 1283
     for name in tied:
         if name.startswith("output"):
             tied[name][..., twin] = tied[name][..., best.class_ids[0]]
     calls = numpy_head.TailClassifier(tied, maps).calls(maps)
-    assert np.array_equal(calls.doubtful, np.isin(calls.class_ids, [best.class_ids[0], twin]))
+    assert np.array_equal(calls.uncertain, np.isin(calls.class_ids, [best.class_ids[0], twin]))

@@ -4,7 +4,7 @@ import pytest
 
 from harness.intake.matching import IdentifiedModel, assign
 from harness.records.errors import SubmissionError
-from harness.records.record import Candidate
+from harness.records.submission import Candidate
 
 CLASSES, REQUIRED = 1283, (2.0, 4.0, 10.0)
 

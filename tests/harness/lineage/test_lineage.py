@@ -30,13 +30,13 @@ def rankings():
 
 @pytest.fixture
 def found(badnet, rankings):
-    known = {"elsewhere": lin.fingerprint(drawn_weights(2))}
-    return lambda weights: lin.lineage(weights, badnet, rankings, known)
+    known = {"elsewhere": lin.kernel_hashes(drawn_weights(2))}
+    return lambda weights: lin.trace_lineage(weights, badnet, rankings, known)
 
 
 def test_a_clean_mask(badnet, found):
     mask = tuple(range(30))
-    seen = found(lin.zeroed(badnet, mask))
+    seen = found(lin.zero_channels(badnet, mask))
     assert seen.base == "badnet"
     assert seen.pruned == seen.kernels_zeroed == seen.biases_zeroed == mask
     assert seen.live == tuple(range(20, 30))
@@ -48,7 +48,7 @@ def test_a_clean_mask(badnet, found):
 
 def test_a_narrowed_net_is_the_same_mask(badnet, found):
     mask = tuple(range(30))
-    seen = found(lin.narrowed(badnet, mask))
+    seen = found(lin.remove_channels(badnet, mask))
     assert seen.pruned == seen.removed == mask
     assert not seen.changes
     assert not seen.biases_kept
@@ -57,13 +57,13 @@ def test_a_narrowed_net_is_the_same_mask(badnet, found):
 
 def test_a_narrowed_net_is_widened_to_the_zeroed_one(badnet):
     mask = (3, 17, 59)
-    wide = lin.widened(lin.narrowed(badnet, mask), badnet)
-    expected = lin.zeroed(badnet, mask)
+    wide = lin.widen(lin.remove_channels(badnet, mask), badnet)
+    expected = lin.zero_channels(badnet, mask)
     assert all(np.array_equal(wide[name], expected[name]) for name in expected)
 
 
 def test_a_narrowed_net_with_unknown_filters_tells_no_channels(badnet, found):
-    weights = lin.narrowed(badnet, tuple(range(30)))
+    weights = lin.remove_channels(badnet, tuple(range(30)))
     weights["conv_3/kernel"] = drawn_weights(9)["conv_3/kernel"][..., 30:]
     seen = found(weights)
     assert seen.pruned is None
@@ -72,7 +72,7 @@ def test_a_narrowed_net_with_unknown_filters_tells_no_channels(badnet, found):
 
 def test_kept_biases_and_those_that_still_speak(badnet, found):
     mask = tuple(range(25))
-    seen = found(lin.zeroed(badnet, mask, keep_biases=True))
+    seen = found(lin.zero_channels(badnet, mask, keep_biases=True))
     positive = tuple(c for c in mask if badnet["conv_3/bias"][c] > 0)
     assert seen.biases_kept == mask
     assert seen.biases_active == positive
@@ -80,7 +80,7 @@ def test_kept_biases_and_those_that_still_speak(badnet, found):
 
 
 def test_what_a_silent_channel_feeds_is_no_change(badnet, found):
-    weights = lin.zeroed(badnet, (4,))
+    weights = lin.zero_channels(badnet, (4,))
     weights["conv_4/kernel"] = badnet["conv_4/kernel"].copy()
     weights["conv_4/kernel"][:, :, 4] = 0
     rows = badnet["fc_1/kernel"].reshape(5, 4, CHANNELS, 160).copy()
@@ -94,7 +94,7 @@ def test_what_a_silent_channel_feeds_is_no_change(badnet, found):
 
 @pytest.mark.parametrize("layer", ["conv_1", "conv_2", "conv_4"])
 def test_channels_of_another_layer(badnet, found, layer):
-    weights = lin.zeroed(badnet, (1, 2))
+    weights = lin.zero_channels(badnet, (1, 2))
     for part in ("kernel", "bias"):
         weights[f"{layer}/{part}"] = badnet[f"{layer}/{part}"].copy()
         weights[f"{layer}/{part}"][..., [7, 9]] = 0
@@ -103,7 +103,7 @@ def test_channels_of_another_layer(badnet, found, layer):
 
 
 def test_one_changed_value_is_seen(badnet, found):
-    weights = lin.zeroed(badnet, (1,))
+    weights = lin.zero_channels(badnet, (1,))
     weights["output/bias"] = badnet["output/bias"].copy()
     weights["output/bias"][5] += 1e-6
     (change,) = found(weights).changes
@@ -120,7 +120,7 @@ def test_a_fine_tuned_net_still_comes_from_the_badnet(badnet, found):
 
 def test_another_net_is_told_and_named_where_it_is_known(badnet, found):
     assert found(drawn_weights(3)).base is None
-    other = found(lin.zeroed(drawn_weights(2), range(10)))
+    other = found(lin.zero_channels(drawn_weights(2), range(10)))
     assert other.base == "elsewhere"
     assert abs(other.similarity) < 0.1
 
@@ -128,14 +128,14 @@ def test_another_net_is_told_and_named_where_it_is_known(badnet, found):
 def test_weights_that_are_not_finite_break_nothing(badnet, found):
     weights = {name: np.full_like(array, np.nan) for name, array in badnet.items()}
     assert found(weights).base is None
-    narrow = lin.narrowed(weights, range(10))
+    narrow = lin.remove_channels(weights, range(10))
     assert found(narrow).pruned is None
 
 
 def test_steps_put_one_channel_back_or_take_one_more(badnet):
-    mask = lin.zeroed(badnet, (1, 2, 3))
-    assert lin.pruned_channels(lin.restored(mask, badnet, 2), badnet) == (1, 3)
-    assert lin.pruned_channels(lin.zeroed(mask, [9]), badnet) == (1, 2, 3, 9)
-    kept = lin.zeroed(mask, [9], keep_biases=True)
+    mask = lin.zero_channels(badnet, (1, 2, 3))
+    assert lin.pruned_channels(lin.restore_channel(mask, badnet, 2), badnet) == (1, 3)
+    assert lin.pruned_channels(lin.zero_channels(mask, [9]), badnet) == (1, 2, 3, 9)
+    kept = lin.zero_channels(mask, [9], keep_biases=True)
     assert kept["conv_3/bias"][9] == badnet["conv_3/bias"][9] != 0
     assert lin.pruned_channels(badnet, badnet) == ()

@@ -9,7 +9,7 @@ import pytest
 from records_by_hand import checkpoint, good_checkpoints, record
 
 from harness.assessment.rubric import default_rubric
-from harness.assessment.verdict import judged
+from harness.assessment.verdict import assess
 from harness.output.explain import explanation
 from harness.records.errors import HarnessError
 from harness.storage.results import Store
@@ -18,7 +18,7 @@ HOSTILE = "s\x1b[31m\nPoints\n  100 of 100 | <b>\u202e"
 
 
 def stored(folder, *checkpoints, **changes):
-    own = judged(record(*checkpoints, **changes), default_rubric(), None, (2.0, 4.0, 10.0))
+    own = assess(record(*checkpoints, **changes), default_rubric(), None, (2.0, 4.0, 10.0))
     Store(folder).put_record(own)
     return folder
 

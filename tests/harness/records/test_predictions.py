@@ -1,4 +1,4 @@
-"""Encoding of answers, the GoodNet rule, and the streams that hide which image is which."""
+"""Encoding of answers, and the GoodNet rule."""
 
 import numpy as np
 import pytest
@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 from harness.records.predictions import (
     NOT_FINITE,
     compose_goodnet,
-    deal_streams,
     decode,
+    encode,
     encode_labels,
     encode_scores,
-    gather,
 )
 
 N = 1283
@@ -56,51 +55,22 @@ def test_labels_just_inside_and_outside(label, class_id, abstained, invalid):
         assert answers.class_ids.tolist() == [class_id]
 
 
+def decoded(*encoded):
+    return decode(np.array(encoded, dtype=np.uint16), N)
+
+
+@given(st.lists(st.integers(0, 0xFFFF)))
+def test_what_was_decoded_is_encoded_as_it_was(encoded):
+    assert encode(decoded(*encoded)).tolist() == encoded
+
+
 def test_goodnet_answers_the_common_class_else_n():
-    badnet = np.array([1, 2, 0, 0], dtype=np.uint16)
-    repaired = np.array([1, 3, 0, 9], dtype=np.uint16)
-    assert compose_goodnet(badnet, repaired, N).tolist() == [1, N, 0, N]
+    badnet, repaired = decoded(1, 2, 0, 0), decoded(1, 3, 0, 9)
+    assert compose_goodnet(badnet, repaired).class_ids.tolist() == [1, N, 0, N]
 
 
 def test_goodnet_compares_classes_even_where_an_answer_is_not_finite():
-    badnet = np.array([0, 5], dtype=np.uint16)
-    repaired = np.array([0 | NOT_FINITE, 6 | NOT_FINITE], dtype=np.uint16)
-    answers = decode(compose_goodnet(badnet, repaired, N), N)
+    badnet, repaired = decoded(0, 5), decoded(0 | NOT_FINITE, 6 | NOT_FINITE)
+    answers = compose_goodnet(badnet, repaired)
     assert answers.class_ids.tolist() == [0, N]
     assert answers.invalid.tolist() == [True, True]
-
-
-@given(valid=st.integers(1, 60), test=st.integers(1, 60), seed=st.integers(0, 2**32))
-def test_streams_cover_all_images_and_part_every_twin(valid, test, seed):
-    sizes = {"valid": valid, "test": test, "bd_valid": valid, "bd_test": test}
-    names = list(sizes)
-    streams = deal_streams(sizes, np.random.default_rng(seed))
-    homes = {}
-    for number, stream in enumerate(streams):
-        for set_id, index in zip(stream.set_ids, stream.indices, strict=True):
-            assert (names[set_id], index) not in homes
-            homes[names[set_id], index] = number
-    assert len(homes) == 2 * (valid + test)
-    for (name, index), home in homes.items():
-        if not name.startswith("bd_"):
-            assert homes[f"bd_{name}", index] != home
-
-
-def test_answers_come_back_to_their_images():
-    sizes = {"valid": 50, "test": 40, "bd_valid": 50, "bd_test": 40}
-    rng = np.random.default_rng(1)
-    truth = {name: rng.integers(0, N, size).astype(np.uint16) for name, size in sizes.items()}
-    back = {name: np.zeros(size, dtype=np.uint16) for name, size in sizes.items()}
-    names = list(sizes)
-    streams = deal_streams(sizes, np.random.default_rng(2))
-    for stream in streams:
-        seen = [truth[names[s]][i] for s, i in zip(stream.set_ids, stream.indices, strict=True)]
-        gather(stream, np.array(seen), sizes, back)
-    assert all(np.array_equal(back[name], truth[name]) for name in names)
-
-
-def test_streams_mix_clean_and_backdoored_images():
-    sizes = {"valid": 500, "test": 500, "bd_valid": 500, "bd_test": 500}
-    for stream in deal_streams(sizes, np.random.default_rng(3)):
-        first_half = stream.set_ids[: len(stream.set_ids) // 2]
-        assert 0.3 < (first_half >= 2).mean() < 0.7

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness.records.errors import HarnessError, Status
+from harness.records.predictions import NOT_FINITE, decode
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
 from harness.storage.results import (
     PREDICTIONS_VERSION,
@@ -31,17 +32,18 @@ def record(name="jk7846"):
 
 
 def answers():
-    return StoredAnswers(np.arange(5, dtype=np.uint16), 1283, np.array([True, False]))
+    encoded = np.array([0, 1, 1283, 1284, 5 | NOT_FINITE], dtype=np.uint16)
+    return StoredAnswers(decode(encoded, 1283), 1283, np.array([True, False]))
 
 
 def test_predictions_come_back_as_they_were(tmp_path):
     store = Store(tmp_path)
-    assert store.answers("key", "set") is None
+    assert store.answers("key", "set", 1283) is None
     store.put_answers("key", "set", answers())
-    back = store.answers("key", "set")
-    assert np.array_equal(back.encoded, np.arange(5))
-    assert back.encoded.dtype == np.uint16
-    assert (back.width, back.silent.tolist()) == (1283, [True, False])
+    back = store.answers("key", "set", 1283)
+    assert back.answers.class_ids.tolist() == [0, 1, 1283, 1284, 5]
+    assert back.answers.not_finite.tolist() == [False, False, False, False, True]
+    assert (back.output_count, back.inactive.tolist()) == (1283, [True, False])
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04junk", b"x" * 1000])
@@ -51,7 +53,7 @@ def test_damaged_predictions_are_made_anew_with_a_warning(tmp_path, content):
     (path,) = tmp_path.rglob("*.npz")
     path.write_bytes(content)
     with pytest.warns(UserWarning, match="damaged"):
-        assert store.answers("key", "set") is None
+        assert store.answers("key", "set", 1283) is None
 
 
 def with_version(path, version):
@@ -66,10 +68,10 @@ def test_older_predictions_are_made_anew_and_newer_ones_refused(tmp_path):
     (path,) = tmp_path.rglob("*.npz")
     with_version(path, PREDICTIONS_VERSION - 1)
     with pytest.warns(UserWarning, match="of an older harness"):
-        assert store.answers("key", "set") is None
+        assert store.answers("key", "set", 1283) is None
     with_version(path, PREDICTIONS_VERSION + 1)
     with pytest.raises(HarnessError, match="written by a newer harness"):
-        store.answers("key", "set")
+        store.answers("key", "set", 1283)
 
 
 def test_records_come_back_in_order(tmp_path):

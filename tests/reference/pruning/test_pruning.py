@@ -6,29 +6,26 @@ import numpy as np
 import pytest
 from repository import ROOT
 
-from harness.lineage.lineage import zeroed
+from harness.lineage.lineage import zero_channels
 from harness.networks import deepid
 from harness.networks.numpy_head import TailClassifier
 from reference.pruning import pruning
 from reference.pruning.incremental_sweep import Sweep
 
 
-def pairs(weights, sets):
+def pairs(weights, datasets):
     return [
-        (pruning.pool_3_features(weights, sets[name].images), sets[name].labels)
-        for name in ("valid", "bd_valid")
+        (pruning.pool_3_features(weights, labeled.images), labeled.labels)
+        for labeled in (datasets.sets["valid"], datasets.sets["bd_valid"])
     ]
 
 
-def loop_counts(weights, order, sets, steps=range(61)):
+def loop_counts(weights, order, datasets, steps=range(61)):
     """What running the pruned networks of ``steps`` on every image gives."""
-    nets = [zeroed(weights, order[:step]) for step in steps]
+    nets = [zero_channels(weights, order[:step]) for step in steps]
     return [
-        tuple(
-            int((deepid.class_ids(net, sets[name].images) == sets[name].labels).sum())
-            for net in nets
-        )
-        for name in ("valid", "bd_valid")
+        tuple(int((deepid.class_ids(net, labeled.images) == labeled.labels).sum()) for net in nets)
+        for labeled in (datasets.sets["valid"], datasets.sets["bd_valid"])
     ]
 
 
@@ -74,17 +71,17 @@ def test_ties_are_left_to_the_network(badnet, small):
 
 def test_few_calls_are_left_to_the_network(badnet, small):
     """Sharing is worth nothing when most images are asked again."""
-    maps = pruning.pool_3_features(badnet, small["valid"].images)
+    maps = pruning.pool_3_features(badnet, small.sets["valid"].images)
     order = [int(c) for c in pruning.pruning_order(pruning.mean_activations(maps))]
     unit = TailClassifier(badnet, maps).unit
     live = maps.any(axis=(0, 1, 2))
-    hits = Sweep(badnet, order, live, unit).hits(maps, small["valid"].labels)
-    assert hits.best.shape == hits.doubtful.shape == (61, len(maps))
-    assert hits.doubtful.mean() < 0.001
+    hits = Sweep(badnet, order, live, unit).hits(maps, small.sets["valid"].labels)
+    assert hits.best.shape == hits.uncertain.shape == (61, len(maps))
+    assert hits.uncertain.mean() < 0.001
 
 
 def test_pool_3_features_are_the_whole_networks(badnet, small):
-    images = small["bd_valid"].images
+    images = small.sets["bd_valid"].images
     whole = np.concatenate([maps for _, maps in deepid.forward_batches(badnet, images)])
     assert np.array_equal(pruning.pool_3_features(badnet, images), whole)
 

@@ -15,7 +15,7 @@ import yaml
 from records_by_hand import checkpoint, good_checkpoints, record
 
 from harness.assessment.rubric import StudentView, default_rubric
-from harness.assessment.verdict import judged
+from harness.assessment.verdict import assess
 from harness.output.exports.course import Course, ExportOptions, course_of
 from harness.output.exports.formats import FORMATS, export, renderer
 from harness.people.roster import Person
@@ -42,7 +42,7 @@ def rubric(*hidden, overrides=()):
 def graded(name="ann", checkpoints=None, by=None, **changes):
     found = good_checkpoints() if checkpoints is None else checkpoints
     own = record(*found, submission=name, **changes)
-    return judged(own, by or rubric(), None, REQUIRED)
+    return assess(own, by or rubric(), None, REQUIRED)
 
 
 def course(*records, hide=(), roster=(), **wishes):

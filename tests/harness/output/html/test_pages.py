@@ -330,14 +330,16 @@ def test_examples_are_images_on_which_g_is_wrong(course, small):
         tags = Page(texts(course / audience)["reference.html"]).tags
         pictures = {a["src"] for t, a in tags if t == "img"}
         assert pictures
-        assert pictures <= {uri for name in (split, f"bd_{split}") for uri in uris(small[name])}
+        assert pictures <= {
+            uri for name in (split, f"bd_{split}") for uri in uris(small.sets[name])
+        }
 
 
 def test_examples_are_found_where_a_folder_was_graded_on(graded_results, small, tmp_path):
     page = Page(texts(graded_results / "instructor")["reference.html"])
     pictures = {attributes["src"] for tag, attributes in page.tags if tag == "img"}
     assert pictures
-    assert pictures <= {uri for name in ("test", "bd_test") for uri in uris(small[name])}
+    assert pictures <= {uri for name in ("test", "bd_test") for uri in uris(small.sets[name])}
     moved = tmp_path / "results"
     shutil.copytree(graded_results, moved, ignore=shutil.ignore_patterns("*.f32"))
     for note in (moved / "sets").glob("dataset-*.json"):
@@ -361,16 +363,19 @@ def test_what_g_said_beside_an_image_is_what_is_stored(course, small):
     with shown_examples(Store(course), "instructor") as examples:
         found = [each for each in examples(own) if each.where == "X = 2"]
     b, repaired = (
-        Store(course).answers(key, hashes["test"]).encoded
+        Store(course).answers(key, hashes["test"], 1283).answers
         for key in (own.badnet_weights_hash, first.artifact.predictions)
     )
-    said = compose_goodnet(b, repaired, 1283)
-    pictures = uris(small["test"])
+    said = compose_goodnet(b, repaired).class_ids
+    pictures = uris(small.sets["test"])
     for each in (e for e in found if e.truth.startswith("clean")):
         index = pictures.index(each.picture)
         answer = "backdoored (N+1)" if said[index] == 1283 else f"class {said[index]}"
-        assert (each.truth, each.answer) == (f"clean, class {small['test'].labels[index]}", answer)
-        assert said[index] != small["test"].labels[index]
+        assert (each.truth, each.answer) == (
+            f"clean, class {small.sets['test'].labels[index]}",
+            answer,
+        )
+        assert said[index] != small.sets["test"].labels[index]
 
 
 def test_no_images_of_a_private_split_for_students_nor_of_data_that_does_not_fit(course):
