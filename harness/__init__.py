@@ -1,5 +1,5 @@
 """Grading and benchmark harness for backdoor defences."""
 
-from harness.records.version import __version__
+from harness.records.environment import __version__
 
 __all__ = ["__version__"]

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from worked_example import badnet, benchmark, correct, example, order, rankings
 
-from harness.assessment.rubric import default_rubric
 from harness.assessment.verdict import reassess
 from harness.lineage.crossing import first_crossing
 from harness.lineage.lineage import kernel_hashes, remove_channels, trace_lineage, zero_channels
 from harness.records.findings import GoodNetRule, NeighbouringSteps, Step
 from harness.records.record import Probe
 from harness.records.submission import Claim
+from harness.storage.rubrics import default_rubric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -91,7 +91,7 @@ def _judged(
     own = {c.drop_points: c for c in example().checkpoints}
     own |= {c.drop_points: c for c in checkpoints}
     spoilt = replace(example(), **({"checkpoints": tuple(own.values())} | changes))
-    record = reassess(spoilt, default_rubric())
+    record = reassess(spoilt, default_rubric(), None)
     by_checkpoint = [(d, c) for c in record.checkpoints for d in c.diagnoses]
     everywhere = by_checkpoint + [(d, None) for d in record.diagnoses]
     found, checkpoint = next((d, c) for d, c in everywhere if d.code == code.partition(".")[0])

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from harness.lineage.rankings import OFFICIAL
 from harness.records.errors import Status
-from harness.records.record import Check
+from harness.records.record import (
+    CONTRACT,
+    DROP,
+    FIRST_CROSSING,
+    FUNCTION,
+    ORDER,
+    PRESENT,
+    Check,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,12 +22,6 @@ if TYPE_CHECKING:
     from harness.records.findings import GoodNetRule, ThresholdMargin
     from harness.records.record import Checkpoint, Probe
 
-DROP = "clean_accuracy_drop"
-FIRST_CROSSING = "first_crossing"
-ORDER = "pruning_order"
-PRESENT = "checkpoint_present"
-CONTRACT = "goodnet_contract"
-FUNCTION = "function_of_the_image"
 _DECIDING = (DROP, FIRST_CROSSING)
 
 

@@ -13,12 +13,12 @@ from importlib.resources import files
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
-from harness.assessment.checks import PRESENT
 from harness.lineage.crossing import follows_relative_rule
 from harness.lineage.lineage import THIS_BADNET
 from harness.lineage.rankings import DECREASING, INDEX, OTHER
 from harness.records.errors import Status
 from harness.records.findings import Diagnosis
+from harness.records.record import PRESENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

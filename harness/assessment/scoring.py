@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.assessment.checks import CONTRACT, PRESENT
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.records.errors import Status
 from harness.records.findings import Deduction, ItemScore, Override
+from harness.records.record import CONTRACT, PRESENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from harness.assessment.rubric import Item, Rubric
     from harness.records.record import Checkpoint, Counts, Record, ReferenceNet
+    from harness.records.rubric import Item, Rubric
 
 
 def score(record: Record, rubric: Rubric) -> Record:

@@ -19,15 +19,15 @@ from harness.assessment.diagnoses import (
 )
 from harness.assessment.scoring import score
 from harness.lineage.crossing import crossing
-from harness.lineage.known import known_benchmark
+from harness.records.record import PRESENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from harness.assessment.rubric import Rubric
     from harness.records.benchmark import Benchmark
     from harness.records.findings import Thresholds
     from harness.records.record import Check, Checkpoint, Record
+    from harness.records.rubric import Rubric
 
 _EVIDENCE_SINCE = 2
 """Schema version from which a record holds what it takes to judge it again."""
@@ -61,13 +61,16 @@ def assess(
     return score(record, rubric)
 
 
-def reassess(record: Record, rubric: Rubric) -> Record:
-    """``record`` by this rubric; one from before evidence was kept only gets its points."""
+def reassess(record: Record, rubric: Rubric, published: Benchmark | None) -> Record:
+    """``record`` by this rubric; one from before evidence was kept only gets its points.
+
+    ``published`` is the benchmark that its BadNet is known from.
+    """
     if record.schema_version < _EVIDENCE_SINCE:
         return score(record, rubric)
-    required = [check.limit for check in record.checks if check.name == checks.PRESENT]
+    required = [check.limit for check in record.checks if check.name == PRESENT]
     wanted = [float(x) for x in required if isinstance(x, int | float)]
-    return assess(record, rubric, known_benchmark(record.badnet_weights_hash), wanted)
+    return assess(record, rubric, published, wanted)
 
 
 def _checked(record: Record, checkpoint: Checkpoint, limits: Thresholds) -> Checkpoint:

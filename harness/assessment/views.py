@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.assessment.checks import CONTRACT
+from harness.records.record import CONTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from harness.records.record import Check, Checkpoint, Record, ReferenceNet, SplitCounts
 
 HIDDEN = "hidden for now"
-
-
-def instructor_view(record: Record) -> Record:
-    """The whole record."""
-    return record
 
 
 def student_view(record: Record, hide: Collection[str]) -> Record:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.records.version import __version__
+from harness.records.environment import __version__
 
 if TYPE_CHECKING:
     from click import Command, Context

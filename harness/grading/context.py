@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from harness.assessment.rubric import Rubric, default_rubric
+from harness.storage.rubrics import default_rubric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from harness.networks.deepid import Weights
     from harness.records.benchmark import Benchmark
     from harness.records.predictions import Predictions
+    from harness.records.rubric import Rubric
     from harness.storage.results import Store
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.assessment.ranking import board
-from harness.assessment.rubric import rubric_of
 from harness.assessment.scoring import total
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name, diagnoses
 from harness.storage.results import Store
+from harness.storage.rubrics import rubric_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,11 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from harness.assessment.rubric import read_rubric, rubric_of
 from harness.assessment.verdict import reassess
+from harness.lineage.known import known_benchmark
 from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
+from harness.storage.rubrics import read_rubric, rubric_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,8 @@ def regrade_results(results: Path, rubric_file: Path | None, target: Path) -> Pa
         raise HarnessError(f"{results}: no records in it; grade something first")
     store = Store(target)
     for record in records:
-        store.put_record(reassess(record, rubric))
+        known = known_benchmark(record.badnet_weights_hash)
+        store.put_record(reassess(record, rubric, known))
     kept = rubric_file or results / "rubric.toml"
     if kept.is_file() and kept != target / "rubric.toml":
         write_text(target / "rubric.toml", kept.read_text(encoding="utf-8"))

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.assessment.rubric import rubric_of
 from harness.datasets.cache import DatasetCache
 from harness.datasets.descriptions import (
     badnet_file,
@@ -36,16 +35,17 @@ from harness.records.benchmark import Datasets
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store, require_known
+from harness.storage.rubrics import rubric_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from harness.assessment.rubric import Rubric
     from harness.grading.context import Options, Progress
     from harness.networks.deepid import Weights
     from harness.records.benchmark import Benchmark
     from harness.records.predictions import Predictions
+    from harness.records.rubric import Rubric
 
 REFERENCE_VERSION = 2
 

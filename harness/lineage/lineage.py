@@ -67,17 +67,6 @@ def trace_lineage(
     )
 
 
-def pruned_channels(
-    weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray]
-) -> tuple[int, ...] | None:
-    """Channels of the BadNet that ``weights`` lacks; None where removed filters match none.
-
-    The BadNet's own zero kernels are not counted.
-    """
-    full = widen(weights, badnet)
-    return None if full is None else _zeroed_channels(full, badnet)
-
-
 def kernel_hashes(weights: Mapping[str, np.ndarray]) -> dict[str, str]:
     """A hash of each kernel that pruning ``conv_3`` leaves alone."""
     names = ("conv_1/kernel", "conv_2/kernel", "fc_2/kernel", "output/kernel")

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.assessment.ranking import board
-from harness.assessment.rubric import rubric_of
 from harness.output.html.folders import write_pages
 from harness.output.leaderboard import csv, json, markdown, text
 from harness.people.attempts import Standings, chosen, standings, with_standings
 from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
+from harness.storage.rubrics import rubric_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

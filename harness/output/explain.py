@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.assessment.metrics import attack_success_rate, clean_accuracy, defense_effectiveness
-from harness.assessment.rubric import read_rubric, rubric_of
 from harness.assessment.scoring import total
 from harness.assessment.statistics import (
     false_positive_rate,
@@ -19,12 +18,14 @@ from harness.assessment.statistics import (
     wilson_interval,
 )
 from harness.assessment.verdict import reassess
-from harness.assessment.views import instructor_view, student_view
+from harness.assessment.views import student_view
+from harness.lineage.known import known_benchmark
 from harness.output.leaderboard.columns import ABSENT, percent
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name, located_diagnoses
 from harness.storage.results import Store
+from harness.storage.rubrics import read_rubric, rubric_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,9 +48,9 @@ def explanation(
         names = ", ".join(one_line(name) for name in records) or "no records at all"
         raise HarnessError(f"{results}: no submission {one_line(submission)!r} in it; {names}")
     rubric = read_rubric(rubric_file) if rubric_file else rubric_of(results)
-    record = reassess(records[submission], rubric)
-    view = instructor_view(record) if instructor else student_view(record, rubric.student_view.hide)
-    return story(view)
+    stored = records[submission]
+    record = reassess(stored, rubric, known_benchmark(stored.badnet_weights_hash))
+    return story(record if instructor else student_view(record, rubric.student_view.hide))
 
 
 def story(record: Record) -> str:

@@ -1,4 +1,4 @@
-"""Versions and machine, for the record."""
+"""Versions and machine, for the record; the project's own version is stated here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from harness.records.version import __version__
+__version__ = "0.1.0"
 
 
 def environment() -> dict[str, str]:

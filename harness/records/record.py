@@ -74,6 +74,15 @@ class SplitCounts:
     test: Counts | None
 
 
+DROP = "clean_accuracy_drop"
+FIRST_CROSSING = "first_crossing"
+ORDER = "pruning_order"
+PRESENT = "checkpoint_present"
+CONTRACT = "goodnet_contract"
+FUNCTION = "function_of_the_image"
+"""Names of checks."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One yes/no question about a submission; ``passed`` None means that it could not be asked."""

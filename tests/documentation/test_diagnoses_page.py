@@ -15,8 +15,8 @@ import scenarios
 import worked_example
 from diagnosis_page import diagnoses
 
-from harness.assessment.rubric import default_rubric
 from harness.assessment.verdict import reassess
+from harness.storage.rubrics import default_rubric
 
 
 @pytest.mark.parametrize("code", explanations())
@@ -34,7 +34,7 @@ def test_there_is_no_scenario_without_a_code():
 
 def test_the_example_is_faultless_and_judged_the_same_today():
     record = worked_example.example()
-    assert reassess(record, default_rubric()) == record
+    assert reassess(record, default_rubric(), None) == record
     assert not record.diagnoses
     assert sum(item.points for item in record.points) == 100
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 from hostile import NAMES, hostile_record
 from records_by_hand import both, checkpoint, counts, good_checkpoints, record
 
-from harness.assessment.rubric import StudentView, default_rubric
 from harness.assessment.verdict import assess
 from harness.records.errors import Status
 from harness.records.findings import Comparison
 from harness.records.record import ReferenceNet, Speed, Timing
+from harness.records.rubric import StudentView
 from harness.storage.results import Store
+from harness.storage.rubrics import default_rubric
 
 REQUIRED = (2.0, 4.0, 10.0)
 

@@ -6,22 +6,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from harness.assessment.ranking import board
-from harness.assessment.rubric import rubric_of
 from harness.assessment.verdict import reassess
 from harness.assessment.views import student_view
+from harness.lineage.known import known_benchmark
 from harness.people.attempts import standings, with_standings
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
 from harness.storage.results import Store
+from harness.storage.rubrics import rubric_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.assessment.rubric import Rubric
     from harness.people.attempts import Standings
     from harness.people.roster import Person
     from harness.records.board import Board
     from harness.records.record import Record
+    from harness.records.rubric import Rubric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,10 @@ def course_of(
     """
     wishes = wishes or ExportOptions()
     rubric = rubric_of(results)
-    records = [reassess(record, rubric) for record in Store(results).records()]
+    records = [
+        reassess(record, rubric, known_benchmark(record.badnet_weights_hash))
+        for record in Store(results).records()
+    ]
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
     names = [record.submission for record in records]

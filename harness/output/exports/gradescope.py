@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from harness.assessment.checks import PRESENT
 from harness.output.exports.course import Rendered, undecided
 from harness.output.exports.scores import columns, scores
+from harness.records.record import PRESENT
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name, located_checks, located_diagnoses
 

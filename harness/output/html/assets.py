@@ -15,9 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.records.environment import __version__
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
-from harness.records.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment

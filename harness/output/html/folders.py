@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.assessment.ranking import board
-from harness.assessment.views import instructor_view, student_view
+from harness.assessment.views import student_view
 from harness.output.html import assets
 from harness.output.html.assets import SUBMISSIONS
 from harness.people.attempts import with_standings
@@ -17,13 +17,13 @@ from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
-    from harness.assessment.rubric import Rubric
     from harness.people.attempts import Standings
     from harness.records.board import Board
     from harness.records.record import Record
+    from harness.records.rubric import Rubric
 
 AUDIENCES = ("student", "instructor")
 INDEX = "index.html"
@@ -48,16 +48,14 @@ def write_pages(
         for audience in AUDIENCES:
             remove_pages(results / audience)
         return f"no HTML pages: {', '.join(lacking)} not installed; {INSTALL}"
-    views: dict[str, Callable[[Record], Record]] = {
-        "instructor": instructor_view,
-        "student": lambda record: student_view(record, rubric.student_view.hide),
-    }
     if not _hides(results / "student", rubric.student_view.hide):
         remove_pages(results / "student")
     for audience in AUDIENCES:
         folder = results / audience
         try:
-            shown = [views[audience](record) for record in records]
+            shown = list(records)
+            if audience == "student":
+                shown = [student_view(record, rubric.student_view.hide) for record in records]
             names = {INDEX, *map(_name, shown)}
             _require_ours(folder, names)
             remove_pages(folder, keep=names)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from harness.assessment.checks import PRESENT
 from harness.output.html import assets
 from harness.output.html.assets import SUBMISSIONS
 from harness.output.html.charts import SPLIT_NAMES, rates, scatter_figure, shown_split
@@ -13,6 +12,7 @@ from harness.output.html.inline import inlined
 from harness.output.leaderboard import plots
 from harness.output.leaderboard.columns import attempt, family, known_ratio, tells_attempts
 from harness.records.errors import Status
+from harness.records.record import PRESENT
 from harness.records.text import one_line
 from harness.records.traversal import diagnoses
 from harness.storage.results import safe_name

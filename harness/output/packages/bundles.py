@@ -11,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.assessment.rubric import default_rubric, read_rubric
 from harness.datasets.descriptions import (
     PACKAGES,
     badnet_file,
@@ -24,6 +23,7 @@ from harness.output.exports.scores import columns
 from harness.output.packages.autograder import BADNET, DATA, DATASET, MEMORY, RUBRIC
 from harness.records.errors import HarnessError
 from harness.storage.results import replaced_file
+from harness.storage.rubrics import default_rubric, read_rubric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,7 +14,6 @@ from records_by_hand import record as record_of
 
 from harness.assessment.diagnoses import explanations
 from harness.assessment.metrics import split_counts
-from harness.assessment.rubric import default_rubric
 from harness.assessment.verdict import assess
 from harness.grading.context import GradingBasis, Options, RunContext
 from harness.grading.evidence import gather_checkpoint, trace_lineages
@@ -31,6 +30,7 @@ from harness.records.record import SCHEMA_VERSION, Probe
 from harness.records.submission import Candidate, Claim
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store
+from harness.storage.rubrics import default_rubric
 
 IMAGES = 400
 DORMANT = 12

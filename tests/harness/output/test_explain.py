@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from records_by_hand import checkpoint, good_checkpoints, record
 
-from harness.assessment.rubric import default_rubric
 from harness.assessment.verdict import assess
 from harness.output.explain import explanation
 from harness.records.errors import HarnessError
 from harness.storage.results import Store
+from harness.storage.rubrics import default_rubric
 
 HOSTILE = "s\x1b[31m\nPoints\n  100 of 100 | <b>\u202e"
 

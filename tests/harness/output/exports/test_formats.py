@@ -14,14 +14,15 @@ import xmlschema
 import yaml
 from records_by_hand import checkpoint, good_checkpoints, record
 
-from harness.assessment.rubric import StudentView, default_rubric
 from harness.assessment.verdict import assess
 from harness.output.exports.course import Course, ExportOptions, course_of
 from harness.output.exports.formats import FORMATS, export, renderer
 from harness.people.roster import Person
 from harness.records.errors import HarnessError, Status
 from harness.records.findings import Diagnosis, Override
+from harness.records.rubric import StudentView
 from harness.storage.results import Store
+from harness.storage.rubrics import default_rubric
 
 PUBLISHED = Path(__file__).with_name("published")
 REQUIRED = (2.0, 4.0, 10.0)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from harness.assessment.checks import DROP, FIRST_CROSSING, ORDER
 from harness.records.errors import HarnessError, Status
 from harness.records.findings import Override, Thresholds
+from harness.records.record import DROP, FIRST_CROSSING, ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 SCHEMA_VERSION = 1
 HIDEABLE = ("test", "points", "reference", "timing")
@@ -66,36 +64,15 @@ class Rubric:
     ranking: tuple[str, ...] = RANKINGS[:2]
 
 
-def default_rubric() -> Rubric:
-    """The rubric for lab3 that comes with the harness."""
-    text = files("harness.assessment").joinpath("rubric.toml").read_text(encoding="utf-8")
-    return _parsed(text, "rubric.toml")
-
-
-def read_rubric(path: Path) -> Rubric:
-    """An instructor's rubric. Raises HarnessError that names the file and what is wrong."""
-    try:
-        return _parsed(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise HarnessError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise HarnessError(f"{path}: not a text in UTF-8") from None
-
-
-def rubric_of(results: Path) -> Rubric:
-    """The rubric that lies in a results folder, else the default."""
-    path = results / "rubric.toml"
-    return read_rubric(path) if path.is_file() else default_rubric()
-
-
-def _parsed(text: str, where: str) -> Rubric:
+def parse_rubric(text: str, where: str) -> Rubric:
+    """A rubric from the text of ``rubric.toml``. Raises HarnessError that says what is wrong."""
     import msgspec
 
     try:
         rubric = msgspec.convert(tomllib.loads(text), type=Rubric)
     except (ValueError, msgspec.ValidationError) as error:
         raise HarnessError(f"{where}: not a rubric ({error})") from None
-    if problem := next(_problems(rubric), None):
+    for problem in _problems(rubric):
         raise HarnessError(f"{where}: {problem}")
     return rubric
 
