@@ -9,7 +9,7 @@ import click
 
 from harness.cli import options
 from harness.cli.report import exit_code, show_note
-from harness.execution.console import one_line_errors
+from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
 from harness.grading.batch import Batch, WorkerConfig, connect_cluster, find_submissions
 from harness.grading.context import Options
@@ -93,7 +93,7 @@ def grade(
     with one_line_errors(), results_at(output, work=True) as results:
         entries = find_submissions(paths, each, results.folder, anonymous)
         people = people_of(results.folder, roster, anonymous)
-        config = WorkerConfig(dataset, badnet, results.folder, chosen)
+        config = WorkerConfig(dataset, badnet, results.folder, chosen, log_level())
 
         with (
             show_progress(quiet=quiet) as display,

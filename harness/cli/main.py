@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.execution.console import LEVELS, set_log_level
 from harness.records.environment import __version__
 
 if TYPE_CHECKING:
@@ -39,5 +40,8 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="harness")
-def main() -> None:
+@click.option("--log-level", type=click.Choice(LEVELS), default="warning", show_default=True,
+              help="How much to tell on stderr about what is done.")  # fmt: skip
+def main(log_level: str) -> None:
     """Grade and benchmark backdoor defences."""
+    set_log_level(log_level)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import time
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,8 @@ from harness.storage.results import replaced_file, write_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 VERSION = 1
 _SETTLED_SECONDS = 2.0
@@ -79,7 +81,7 @@ class DatasetCache:
             with replaced_file(path) as file:
                 np.save(file, images, allow_pickle=False)
         except OSError as error:
-            warnings.warn(f"{self.folder}: images not kept ({error})", stacklevel=2)
+            _log.warning("%s: images not kept (%s)", self.folder, error)
             return images
         self._write(self._note(path), {"file": _identity(path), "sha256": sha256})
         kept = self.images(sha256)
@@ -89,7 +91,7 @@ class DatasetCache:
         try:
             write_text(note, json.dumps({"version": VERSION} | content) + "\n")
         except OSError as error:
-            warnings.warn(f"{self.folder}: not kept ({error})", stacklevel=2)
+            _log.warning("%s: not kept (%s)", self.folder, error)
 
     def _dataset(self, arrays: Mapping[str, str]) -> Path:
         sets = json.dumps(arrays, sort_keys=True).encode()

@@ -1,7 +1,8 @@
-"""What every command does with our errors, with warnings and with Ctrl-C."""
+"""What every command does with our errors, with the log, with warnings and with Ctrl-C."""
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from contextlib import contextmanager
@@ -15,11 +16,16 @@ from harness.records.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+LEVELS = ("debug", "info", "warning", "error")
+"""What ``--log-level`` takes."""
+
+_LOG = logging.getLogger("harness")
+
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turn our errors into one line on stderr and exit code 2; Ctrl-C into 130."""
-    show_warnings(lambda line: print(line, file=sys.stderr))
+    show_log(lambda line: print(line, file=sys.stderr))
     try:
         yield
     except HarnessError as error:
@@ -30,11 +36,39 @@ def one_line_errors() -> Iterator[None]:
         sys.exit(130)
 
 
-def show_warnings(say: Callable[[str], None]) -> None:
-    """From now on, ``say`` each warning in one line, without the code that it comes from."""
+def show_log(show: Callable[[str], None]) -> None:
+    """From now on, show what the harness logs, a line for each record.
 
-    def shown(message: Warning | str, *details: object) -> None:
-        del details
-        say(f"warning: {one_line(str(message))}")
+    So are warnings of libraries, without the code that they come from.
+    """
+    for handler in [each for each in _LOG.handlers if isinstance(each, LineHandler)]:
+        _LOG.removeHandler(handler)
+    _LOG.addHandler(LineHandler(show))
+    warnings.showwarning = cast("Any", _log_warning)  # with all that it is called with
 
-    warnings.showwarning = cast("Any", shown)  # with all that it is called with
+
+def log_level() -> int:
+    """From which level on the harness logs."""
+    return _LOG.getEffectiveLevel()
+
+
+def set_log_level(level: int | str) -> None:
+    """Log from this level on: a number of the standard library's, or one of `LEVELS`."""
+    _LOG.setLevel(level.upper() if isinstance(level, str) else level)
+
+
+class LineHandler(logging.Handler):
+    """Hands each record to a function as one line, as in ``warning: the disk is full``."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__()
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record; nothing that a stranger wrote can break out of its line."""
+        self._show(f"{record.levelname.lower()}: {one_line(record.getMessage())}")
+
+
+def _log_warning(message: Warning | str, *_: object) -> None:
+    """Take the place of `warnings.showwarning`."""
+    _LOG.warning("%s", message)

@@ -20,29 +20,38 @@ if TYPE_CHECKING:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """The folder in which this process, and those that it starts, make temporary files."""
-    _remove_abandoned()
-    before = tempfile.tempdir, os.environ.get("TMPDIR")
+    """A folder for temporary files of this process; those that it starts make theirs there, too.
+
+    Started processes learn of it by ``TMPDIR``.
+    """
+    parent = _parent()
+    _remove_abandoned(parent)
+    before = os.environ.get("TMPDIR")
     prefix = f"{_prefix()}{os.getpid()}-"
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
-        tempfile.tempdir = os.environ["TMPDIR"] = folder
+    with tempfile.TemporaryDirectory(
+        prefix=prefix, dir=parent, ignore_cleanup_errors=True
+    ) as folder:
+        os.environ["TMPDIR"] = folder
         try:
             yield Path(folder)
         finally:
-            tempfile.tempdir = before[0]
-            if before[1] is None:
+            if before is None:
                 del os.environ["TMPDIR"]
             else:
-                os.environ["TMPDIR"] = before[1]
+                os.environ["TMPDIR"] = before
+
+
+def _parent() -> Path:
+    return Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
 
 
 def _prefix() -> str:
     return f"harness-{platform.node()}-"
 
 
-def _remove_abandoned() -> None:
+def _remove_abandoned(parent: Path) -> None:
     """Remove our folders of runs whose process is gone."""
-    for folder in Path(tempfile.gettempdir()).glob("harness-*"):
+    for folder in parent.glob("harness-*"):
         name, _, number = folder.name.rpartition("-")[0].rpartition("-")
         if f"{name}-" == _prefix() and number.isdigit() and not _runs(int(number)):
             shutil.rmtree(folder, ignore_errors=True)  # of other people it removes nothing

@@ -7,6 +7,7 @@ Timing comes last, one submission at a time, so that nothing else disturbs it.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, wait
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.datasets.descriptions import from_anywhere
-from harness.execution.console import show_warnings
+from harness.execution.console import set_log_level, show_log
 from harness.execution.local import InThisProcess, Processes, UnusableError, WorkerLostError
 from harness.execution.progress import ProgressSender
 from harness.execution.scratch import scratch_folder
@@ -66,12 +67,19 @@ def find_submissions(
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """What a worker needs to prepare its bench: the same for all submissions of a batch."""
+    """What a worker needs to make itself ready: the same for all submissions of a batch."""
 
     dataset: str
+    """Name of a benchmark, or a folder."""
+
     badnet: Path | None
+    """The BadNet's weights, where the benchmark does not bring them."""
+
     output: Path
+    """The results folder."""
+
     options: Options
+    log_level: int = logging.WARNING
 
     def absolute(self) -> WorkerConfig:
         """The same for a process that runs in another folder."""
@@ -131,7 +139,9 @@ class Batch:
         display.begin(len(self.entries), len(self.entries) - len(pending))
         if pending and self.cluster is not None and not self.cluster.workers():
             display.message("no workers yet; waiting for the first")
-        with scratch_folder():
+        with scratch_folder() as scratch:
+            run = replace(self.prepared.run, scratch=scratch)
+            self.prepared = replace(self.prepared, run=run)
             self._grade(pending, max(1, min(jobs, len(pending))), display)
             if self.config.options.timing:
                 self._time()
@@ -239,7 +249,7 @@ class Batch:
             record = self.records.get(entry.name)
             if record is None or record.timed or not any(c.repaired for c in record.checkpoints):
                 continue
-            with unpacked(entry) as folder:
+            with unpacked(entry, run.scratch) as folder:
                 if isinstance(folder, Path):
                     self._keep(time_models(record, folder, basis, datasets, run))
 
@@ -279,7 +289,8 @@ def prepare_remote_worker(config: WorkerConfig, wire: Any, expected: str) -> Pre
 
 
 def _prepare(config: WorkerConfig, progress: ProgressSender) -> Prepared:
-    show_warnings(progress.message)
+    set_log_level(config.log_level)
+    show_log(progress.message)
     # The process that started this one has begun anew already, where that was asked for.
     options = replace(config.options, force=False)
     prepared = prepare(config.dataset, config.badnet, config.output, options, progress)
@@ -290,7 +301,7 @@ def grade_entry(prepared: Prepared, entry: Entry) -> Record:
     """Grade one submission in this process. Raises HarnessError where it is not there."""
     basis, datasets, run = prepared.basis, prepared.datasets, prepared.run
     before = prepared.inputs_hash(entry.path)
-    with unpacked(entry) as folder:
+    with unpacked(entry, run.scratch) as folder:
         if isinstance(folder, SubmissionError):
             record = ungraded(entry.name, folder.status, folder.reason, basis, datasets)
         else:
@@ -300,11 +311,11 @@ def grade_entry(prepared: Prepared, entry: Entry) -> Record:
 
 
 @contextmanager
-def unpacked(entry: Entry) -> Iterator[Path | SubmissionError]:
+def unpacked(entry: Entry, scratch: Path | None) -> Iterator[Path | SubmissionError]:
     """The folder to grade, an archive unpacked for as long as this lasts, or why there is none."""
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="harness-", dir=scratch) as empty:
         try:
-            folder: Path | SubmissionError = folder_of(entry, Path(scratch))
+            folder: Path | SubmissionError = folder_of(entry, Path(empty))
         except SubmissionError as error:
             folder = error
         yield folder

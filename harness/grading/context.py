@@ -9,6 +9,7 @@ from harness.storage.rubrics import default_rubric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from harness.inference.feature_cache import FeatureStore
     from harness.lineage.rankings import Rankings
@@ -89,6 +90,9 @@ class RunContext:
 
     features: FeatureStore | None = None
     """What repaired nets share with the BadNet; None: every net is run in full."""
+
+    scratch: Path | None = None
+    """Where temporary files go; None: where the system has them."""
 
     def unforced(self) -> RunContext:
         """The same run, which takes what is stored even where submissions are graded anew."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 import tempfile
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from harness.records.benchmark import Benchmark
     from harness.records.predictions import Predictions
     from harness.records.rubric import Rubric
+
+_log = logging.getLogger(__name__)
 
 REFERENCE_VERSION = 2
 
@@ -222,7 +224,7 @@ def _stored_record(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        warnings.warn(f"{path}: damaged ({error}); made again", stacklevel=2)
+        _log.warning("%s: damaged (%s); made again", path, error)
         return None
     require_known(path, version, REFERENCE_VERSION)
     return record if version == REFERENCE_VERSION else None

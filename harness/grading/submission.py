@@ -48,7 +48,7 @@ def grade_folder(
     name = name or folder.resolve().name
     try:
         submission = replace(discover(folder, datasets.benchmark.checkpoints), name=name)
-        with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="harness-", dir=run.scratch) as scratch:
             return _grade(submission, Path(scratch), basis, datasets, run)
     except SubmissionError as error:
         return ungraded(name, error.status, error.reason, basis, datasets)

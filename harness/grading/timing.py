@@ -44,7 +44,7 @@ def time_models(
     a worker each. A file that is another one by now, or fails, stays without a time.
     """
     run.progress.stage(record.submission, "timing")
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="harness-", dir=run.scratch) as scratch:
         models = _read_again(record, folder, Path(scratch), datasets, run)
         speeds = _known_speeds(models, basis, datasets)
         for path, model in models.items():

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from harness.records.benchmark import Datasets, LabeledSet
     from harness.records.predictions import Answers
+
+_log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 MAX_FOLDER_BYTES = 1 << 30
@@ -145,7 +147,7 @@ class FeatureStore:
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             intact = False
         if not intact:
-            warnings.warn(f"{path}: damaged; computing again", stacklevel=2)
+            _log.warning("%s: damaged; computing again", path)
             return None
         return Features(maps, channels)
 
@@ -167,7 +169,7 @@ class FeatureStore:
                 file.write(json.dumps(header).encode().ljust(_HEADER_BYTES))
                 file.write(kept.data)
         except OSError as error:
-            warnings.warn(f"{self.folder}: features not kept ({error})", stacklevel=2)
+            _log.warning("%s: features not kept (%s)", self.folder, error)
 
     def _make_room(self, needed: int) -> None:
         """Drop what was used longest ago until ``needed`` more bytes fit."""

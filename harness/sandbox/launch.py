@@ -219,7 +219,7 @@ def _memory_file(data: bytes) -> Iterator[IO[bytes]]:
 @contextlib.contextmanager
 def _scratch_folder() -> Iterator[str]:
     """Provide an empty folder of the host, removed with all that a child left in it."""
-    folder = tempfile.mkdtemp(prefix="harness-")
+    folder = tempfile.mkdtemp(prefix="harness-", dir=os.environ.get("TMPDIR"))
     try:
         yield folder
     finally:

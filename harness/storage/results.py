@@ -6,11 +6,11 @@ import glob
 import hashlib
 import hmac
 import json
+import logging
 import os
 import platform
 import re
 import secrets
-import warnings
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.records.predictions import Answers, Predictions
+
+_log = logging.getLogger(__name__)
 
 PREDICTIONS_VERSION = 1
 """Raised when a change of the grader changes predictions; older files are then made anew."""
@@ -59,7 +61,7 @@ class Store:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 if int(stored["version"]) < PREDICTIONS_VERSION:
-                    warnings.warn(f"{path}: of an older harness; predicting again", stacklevel=2)
+                    _log.warning("%s: of an older harness; predicting again", path)
                     return None
                 require_known(path, int(stored["version"]), PREDICTIONS_VERSION)
                 answers = decode(stored["encoded"], classes)
@@ -68,7 +70,7 @@ class Store:
             return None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             said = type(error).__name__  # NumPy's own words are about pickles
-            warnings.warn(f"{path}: damaged ({said}); predicting again", stacklevel=2)
+            _log.warning("%s: damaged (%s); predicting again", path, said)
             return None
 
     def put_answers(self, model_key: str, set_hash: str, stored: StoredAnswers) -> None:
@@ -123,7 +125,7 @@ class Store:
             require_known(path, version, SCHEMA_VERSION)
             return msgspec.json.decode(content, type=Record)
         except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
-            warnings.warn(f"{path}: not a record ({error}); skipped", stacklevel=2)
+            _log.warning("%s: not a record (%s); skipped", path, error)
             return None
 
     # --- secrets

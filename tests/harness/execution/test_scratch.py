@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,8 @@ from harness.execution.scratch import scratch_folder
 HOLDING = """
 import sys, tempfile, time
 from harness.execution.scratch import scratch_folder
-with scratch_folder():
-    with tempfile.TemporaryDirectory(prefix="harness-") as inner:
+with scratch_folder() as folder:
+    with tempfile.TemporaryDirectory(prefix="harness-", dir=folder) as inner:
         print(inner, flush=True)
         time.sleep(600)
 """
@@ -24,7 +23,6 @@ with scratch_folder():
 
 @pytest.fixture
 def temporary(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     return tmp_path
 
@@ -42,14 +40,12 @@ def holding(temporary):
 def test_temporary_files_of_a_run_and_its_processes_are_in_its_folder(temporary):
     with scratch_folder() as folder:
         assert folder.parent == temporary
-        with tempfile.TemporaryDirectory() as own:
-            assert Path(own).parent == folder
         code = "import tempfile; print(tempfile.mkdtemp())"
         made = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True,
                               check=True)  # fmt: skip
         assert Path(made.stdout.strip()).parent == folder
     assert list(temporary.iterdir()) == []
-    assert tempfile.gettempdir() == os.environ["TMPDIR"] == str(temporary)
+    assert os.environ["TMPDIR"] == str(temporary)
 
 
 def test_it_is_removed_when_the_run_is_stopped(temporary):

@@ -47,13 +47,13 @@ def test_predictions_come_back_as_they_were(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04junk", b"x" * 1000])
-def test_damaged_predictions_are_made_anew_with_a_warning(tmp_path, content):
+def test_damaged_predictions_are_made_anew_with_a_warning(tmp_path, content, caplog):
     store = Store(tmp_path)
     store.put_answers("key", "set", answers())
     (path,) = tmp_path.rglob("*.npz")
     path.write_bytes(content)
-    with pytest.warns(UserWarning, match="damaged"):
-        assert store.answers("key", "set", 1283) is None
+    assert store.answers("key", "set", 1283) is None
+    assert "damaged" in caplog.text
 
 
 def with_version(path, version):
@@ -62,13 +62,13 @@ def with_version(path, version):
     np.savez(path, **arrays | {"version": np.array(version)})
 
 
-def test_older_predictions_are_made_anew_and_newer_ones_refused(tmp_path):
+def test_older_predictions_are_made_anew_and_newer_ones_refused(tmp_path, caplog):
     store = Store(tmp_path)
     store.put_answers("key", "set", answers())
     (path,) = tmp_path.rglob("*.npz")
     with_version(path, PREDICTIONS_VERSION - 1)
-    with pytest.warns(UserWarning, match="of an older harness"):
-        assert store.answers("key", "set", 1283) is None
+    assert store.answers("key", "set", 1283) is None
+    assert "of an older harness" in caplog.text
     with_version(path, PREDICTIONS_VERSION + 1)
     with pytest.raises(HarnessError, match="written by a newer harness"):
         store.answers("key", "set", 1283)
@@ -81,12 +81,12 @@ def test_records_come_back_in_order(tmp_path):
     assert store.records() == [record("a"), record("b")]
 
 
-def test_a_damaged_record_is_skipped_with_a_warning(tmp_path):
+def test_a_damaged_record_is_skipped_with_a_warning(tmp_path, caplog):
     store = Store(tmp_path)
     store.put_record(record())
     (tmp_path / "records" / "broken.json").write_text('{"schema_version": 1}')
-    with pytest.warns(UserWarning, match=r"broken\.json: not a record"):
-        assert store.records() == [record()]
+    assert store.records() == [record()]
+    assert "broken.json: not a record" in caplog.text
 
 
 def test_a_newer_record_is_refused(tmp_path):
