@@ -25,7 +25,7 @@ from harness.execution.scratch import scratch_folder
 from harness.grading.setup import Prepared, prepare
 from harness.grading.submission import grade_folder, ungraded
 from harness.grading.timing import time_models
-from harness.intake.entries import entries, folder_of
+from harness.intake.entries import find_entries, prepare_folder
 from harness.people.pseudonyms import pseudonyms
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.traversal import statuses
@@ -45,9 +45,6 @@ _SECONDS_BETWEEN_LOOKS = 5.0
 _SECONDS_BETWEEN_REMOTE_EVENTS = 1.0
 
 
-DEFAULT_FOLDER = Path("submissions")
-
-
 def find_submissions(
     paths: Sequence[Path], each: Path | None, output: Path, key_file: Path | None
 ) -> list[Entry]:
@@ -56,7 +53,7 @@ def find_submissions(
     A bulk download is unpacked in the results, or beside the key file: it is full of names.
     """
     unpacked = key_file.with_name(f"{key_file.name}.intake") if key_file else output / "intake"
-    found = entries(paths, each if paths or each else DEFAULT_FOLDER, unpacked)
+    found = find_entries(paths, each, unpacked)
     if key_file is None:
         return found
     names = pseudonyms([entry.name for entry in found], key_file)
@@ -315,7 +312,7 @@ def unpacked(entry: Entry, scratch: Path | None) -> Iterator[Path | SubmissionEr
     """The folder to grade, an archive unpacked for as long as this lasts, or why there is none."""
     with tempfile.TemporaryDirectory(prefix="harness-", dir=scratch) as empty:
         try:
-            folder: Path | SubmissionError = folder_of(entry, Path(empty))
+            folder: Path | SubmissionError = prepare_folder(entry, Path(empty))
         except SubmissionError as error:
             folder = error
         yield folder
