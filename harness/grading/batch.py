@@ -26,7 +26,7 @@ from harness.grading.setup import Prepared, prepare
 from harness.grading.submission import grade_folder, ungraded
 from harness.grading.timing import time_models
 from harness.intake.entries import find_entries, prepare_folder
-from harness.people.pseudonyms import pseudonyms
+from harness.people.pseudonyms import assign_pseudonyms
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.traversal import statuses
 
@@ -56,7 +56,7 @@ def find_submissions(
     found = find_entries(paths, each, unpacked)
     if key_file is None:
         return found
-    names = pseudonyms([entry.name for entry in found], key_file)
+    names = assign_pseudonyms([entry.name for entry in found], key_file)
     hidden = (replace(entry, name=names[entry.name]) for entry in found)
     # In the order of names, the times of the results' files would tell who is who.
     return sorted(hidden, key=lambda entry: entry.name)
