@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.datasets.descriptions import from_anywhere
+from harness.datasets.descriptions import absolute_dataset
 from harness.execution.console import set_log_level, show_log
 from harness.execution.local import InThisProcess, Processes, UnusableError, WorkerLostError
 from harness.execution.progress import ProgressSender
@@ -82,7 +82,7 @@ class WorkerConfig:
         """The same for a process that runs in another folder."""
         return replace(
             self,
-            dataset=from_anywhere(self.dataset),
+            dataset=absolute_dataset(self.dataset),
             badnet=self.badnet and self.badnet.absolute(),
             output=self.output.absolute(),
         )
