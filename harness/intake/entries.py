@@ -1,4 +1,4 @@
-"""What is to be graded: folders, archives and bulk downloads, under names nobody can choose."""
+"""What is to be graded, and under which name: folders, archives and bulk downloads."""
 
 from __future__ import annotations
 

@@ -49,6 +49,7 @@ def _read_text(folder: Path, relative: str, limit: int) -> str:
             path = path / part
             if stat.S_ISLNK(path.lstat().st_mode):
                 return ""
+
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:  # noqa: PTH123
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):

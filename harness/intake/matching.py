@@ -110,6 +110,7 @@ def _with_stand_ins(
     for missing in required:
         if missing in present:
             continue
+
         near = [slot for slot in filled if _is_near(slot, missing, required)]
         if len(near) == 1:
             (slot,) = near

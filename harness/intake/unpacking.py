@@ -103,7 +103,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def read_members(archive: Path, limits: launch.Limits = _SUBMISSION_LIMITS) -> Generator[Member]:
-    """The files in an archive, in its order; SubmissionError when it cannot be read (on)."""
+    """The files in an archive, in its order; SubmissionError where it cannot be read."""
     inside = "/submission/archive"
     with launch.start(
         _READER,

@@ -132,6 +132,7 @@ def _columns(path: Path, header: list[str]) -> dict[str, int]:
         for index, title in enumerate(titles)
         if title in fields_by_title
     }
+
     if not columns:
         raise HarnessError(
             f"{path}: no column folder; name the columns in the first line, or give a gradebook "

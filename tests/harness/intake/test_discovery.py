@@ -42,10 +42,17 @@ def test_points_in_file_names(name, points):
 
 def test_badnets_and_data_beside_the_models_are_left_alone(tmp_path):
     folder = folder_with(
-        tmp_path, "bd_net.h5", "models/bd_weights.h5", "valid.h5", "bd_test.h5", "notes.pdf",
-        "Repaired_models /repaired_x2.h5", "anonymous_1_bd_weights.h5", ".hidden/model_4.h5",
+        tmp_path,
+        "bd_net.h5",
+        "models/bd_weights.h5",
+        "valid.h5",
+        "bd_test.h5",
+        "notes.pdf",
+        "Repaired_models /repaired_x2.h5",
+        "anonymous_1_bd_weights.h5",
+        ".hidden/model_4.h5",
         "pruned_bd_net.h5",
-    )  # fmt: skip
+    )
     submission = discover(folder)
     assert [c.path for c in submission.candidates] == [
         "Repaired_models /repaired_x2.h5",

@@ -14,16 +14,16 @@ def test_entries_are_folders_and_archives_under_their_names(tmp_path):
     for name in ("a.zip", "c.tar.gz", "b.TGZ", "notes.txt", ".hidden.zip"):
         (tmp_path / "each" / name).write_bytes(b"")
     (tmp_path / "x.zip").mkdir()
-    found = find_entries([tmp_path / "b", tmp_path / "x.zip"], tmp_path / "each")
-    assert [entry.name for entry in found] == ["b", "x.zip", "a", "b (2)", "b (3)", "c"]
-    assert [entry.path.name for entry in found[3:5]] == ["b", "b.TGZ"]
+    entries = find_entries([tmp_path / "b", tmp_path / "x.zip"], tmp_path / "each")
+    assert [entry.name for entry in entries] == ["b", "x.zip", "a", "b (2)", "b (3)", "c"]
+    assert [entry.path.name for entry in entries[3:5]] == ["b", "b.TGZ"]
 
 
 def test_a_numbered_name_takes_nobody_s(tmp_path):
     for name in ("one/a", "two/a", "three/a (2)"):
         (tmp_path / name).mkdir(parents=True)
-    found = find_entries([tmp_path / "one/a", tmp_path / "two/a", tmp_path / "three/a (2)"], None)
-    assert [entry.name for entry in found] == ["a", "a (3)", "a (2)"]
+    entries = find_entries([tmp_path / "one/a", tmp_path / "two/a", tmp_path / "three/a (2)"], None)
+    assert [entry.name for entry in entries] == ["a", "a (3)", "a (2)"]
 
 
 def test_an_undecodable_name_can_be_printed(tmp_path):
@@ -85,8 +85,9 @@ def test_an_archive_is_unpacked_under_the_entry_s_name(tmp_path, scratch, suffix
 def test_one_wrapping_folder_is_taken_off_and_no_more(tmp_path, scratch):
     wrapped = {"lab/in/b2.h5": b"x", "lab/in/b4.h5": b"y"}
     assert set(file_contents(prepare(write_zip(tmp_path / "a.zip", wrapped), scratch / "a"))) == {
-        "in/b2.h5", "in/b4.h5",
-    }  # fmt: skip
+        "in/b2.h5",
+        "in/b4.h5",
+    }
     model = {"G_10/saved_model.pb": b"x", "G_10/variables/v": b"y"}
     assert set(file_contents(prepare(write_zip(tmp_path / "b.zip", model), scratch / "b"))) == set(
         model

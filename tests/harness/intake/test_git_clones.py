@@ -13,19 +13,16 @@ from harness.intake.git_clones import checked_out_commit
 def clone(tmp_path):
     folder = tmp_path / "clone"
     folder.mkdir()
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
     for command in ("init -q -b feature/x", "commit -q --allow-empty -m x"):
-        subprocess.run(
-            ["git", "-c", "user.name=a", "-c", "user.email=a@b", *command.split()],
-            cwd=folder, check=True,
-        )  # fmt: skip
+        subprocess.run([*git, *command.split()], cwd=folder, check=True)
     return folder
 
 
 def head_commit(clone):
     command = ["git", "rev-parse", "HEAD"]
-    return subprocess.run(
-        command, cwd=clone, check=True, capture_output=True, text=True
-    ).stdout.strip()  # fmt: skip
+    finished = subprocess.run(command, cwd=clone, check=True, capture_output=True, text=True)
+    return finished.stdout.strip()
 
 
 def test_the_commit_of_a_clone_is_read(clone):

@@ -24,15 +24,27 @@ def person(folder, login="ann", **more):
 
 
 def record(name, points=None):
-    given = () if points is None else (
-        ItemScore(item="a", title="", kind="", maximum=10, points=points),
-        ItemScore(item="b", title="", kind="", maximum=10, points=1.0),
-    )  # fmt: skip
+    """A graded record; with ``points`` on one item and 1 on another, where there are any."""
+    scores = ()
+    if points is not None:
+        scores = (
+            ItemScore(item="a", title="", kind="", maximum=10, points=points),
+            ItemScore(item="b", title="", kind="", maximum=10, points=1.0),
+        )
     return Record(
-        schema_version=SCHEMA_VERSION, submission=name, status=Status.GRADED, reason=None,
-        dataset=DatasetIdentity(name="faces", arrays={}), badnet=None, badnet_weights_hash=None,
-        checkpoints=(), checks=(), notes=(), environment={}, points=given,
-    )  # fmt: skip
+        schema_version=SCHEMA_VERSION,
+        submission=name,
+        status=Status.GRADED,
+        reason=None,
+        dataset=DatasetIdentity(name="faces", arrays={}),
+        badnet=None,
+        badnet_weights_hash=None,
+        checkpoints=(),
+        checks=(),
+        notes=(),
+        environment={},
+        points=scores,
+    )
 
 
 def names_of(records):

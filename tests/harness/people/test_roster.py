@@ -108,9 +108,13 @@ def test_no_bytes_raise_anything_else(tmp_path_factory, cells, junk):
 def test_a_canvas_gradebook_is_a_roster(roster):
     people = roster(CANVAS, "utf-8-sig")
     assert people[0] == Person(
-        folder="", name="Doe, Jane", login="jdoe", student_id="12", sis_id="S12",
+        folder="",
+        name="Doe, Jane",
+        login="jdoe",
+        student_id="12",
+        sis_id="S12",
         section="A and B",
-    )  # fmt: skip
+    )
     assert [person.login for person in people] == ["jdoe", "ann", "ann-lee"]
 
 
