@@ -212,9 +212,9 @@ def record(dataset: str, badnet: Path | None, out: Path, results: Path | None) -
     from reference.defence.inputs import load_inputs
     from reference.defence.profile import write_record
 
-    keeper = DatasetCache(results / "sets") if results else None
+    cache = DatasetCache(results / "sets") if results else None
     with _one_line_errors():
-        inputs = load_inputs(dataset, badnet, keeper)
+        inputs = load_inputs(dataset, badnet, cache)
         write_record(inputs, out, results, lambda *line: click.echo("\t".join(map(str, line))))
 
 

@@ -146,7 +146,7 @@ def _dataset(name: str) -> Finding:
     """Read all files of a dataset; data that was never made or fetched is no failure."""
     try:
         benchmark, folder = descriptions.load_benchmark(name)
-        if not descriptions.has_data(benchmark, folder):
+        if not descriptions.data_is_present(benchmark, folder):
             return Finding(name=f"dataset {name}", passed=None, detail=f"no data yet in {folder}")
         sets = descriptions.load_sets(benchmark, folder)
     except HarnessError as error:

@@ -16,7 +16,7 @@ from harness.grading.context import Options
 from harness.grading.setup import prepare
 from harness.grading.worker import WorkerConfig
 from harness.output.boards import board_text, shown_records, write_boards
-from harness.people.attempts import people_of
+from harness.people.attempts import load_people
 from harness.records.errors import HarnessError
 from harness.storage.remote import results_at
 
@@ -93,7 +93,7 @@ def grade(
 
     with one_line_errors(), results_at(output, work=True) as results:
         entries = find_submissions(paths, each, results.folder, anonymous)
-        people = people_of(results.folder, roster, anonymous)
+        people = load_people(results.folder, roster, anonymous)
         config = WorkerConfig(dataset, badnet, results.folder, chosen, log_level())
 
         with (

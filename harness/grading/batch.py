@@ -26,8 +26,8 @@ from harness.grading.worker import (
     prepare_worker,
     unpack_entry,
 )
-from harness.intake.entries import entries
-from harness.people.pseudonyms import pseudonyms
+from harness.intake.entries import find_entries
+from harness.people.pseudonyms import assign_pseudonyms
 from harness.records.errors import HarnessError, Status
 from harness.records.traversal import statuses
 
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from harness.grading.worker import WorkerConfig
     from harness.intake.entries import Entry
     from harness.records.record import Record
-
-DEFAULT_FOLDER = Path("submissions")
 
 _SECONDS_BETWEEN_LOOKS = 5.0
 
@@ -60,13 +58,11 @@ def find_submissions(
     unpacked = output / "intake"
     if key_file is not None:
         unpacked = key_file.with_name(f"{key_file.name}.intake")
-    if not paths and each is None:
-        each = DEFAULT_FOLDER
-    named = entries(paths, each, unpacked)
+    named = find_entries(paths, each, unpacked)
     if key_file is None:
         return named
 
-    names = pseudonyms([entry.name for entry in named], key_file)
+    names = assign_pseudonyms([entry.name for entry in named], key_file)
     hidden = [replace(entry, name=names[entry.name]) for entry in named]
     # In the order of names, the times of the results' files would tell who is who.
     return sorted(hidden, key=lambda entry: entry.name)

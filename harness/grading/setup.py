@@ -14,13 +14,13 @@ import numpy as np
 
 from harness.datasets.cache import DatasetCache
 from harness.datasets.descriptions import (
+    absolute_dataset,
     badnet_file,
     child_environment,
-    from_anywhere,
-    has_data,
+    data_is_present,
+    generate_data,
     load_benchmark,
     load_sets,
-    make,
     require_data,
 )
 from harness.grading.context import GradingBasis, RunContext
@@ -81,12 +81,12 @@ def prepare(
         require_data(benchmark, folder)
     weights_file = badnet or badnet_file(benchmark, folder)
     weights = trusted_weights(weights_file, benchmark)
-    if benchmark.make and not has_data(benchmark, folder):
-        make(benchmark, folder)
+    if benchmark.make and not data_is_present(benchmark, folder):
+        generate_data(benchmark, folder)
 
     cache = DatasetCache(output / "sets")
     datasets = _read_sets(benchmark, folder, cache, progress)
-    cache.remember_dataset(datasets.hashes, from_anywhere(dataset))
+    cache.remember_dataset(datasets.hashes, absolute_dataset(dataset))
     rubric = rubric_of(output)
     features = FeatureStore(output, weights, benchmark.pixel_scale) if options.sharing else None
     run = RunContext(store=Store(output), options=options, progress=progress, features=features)

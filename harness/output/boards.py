@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.assessment.ranking import board
 from harness.output.html.folders import write_pages
 from harness.output.leaderboard import csv, json, markdown, text
-from harness.people.attempts import Standings, chosen, standings, with_standings
+from harness.people.attempts import Standings, add_standings, find_standings, select_attempts
 from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
 from harness.storage.rubrics import rubric_of
@@ -49,7 +49,7 @@ def write_boards(
     records = shown_records(stored, people, attempts)
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
-    found = standings([record.submission for record in stored], people) if people else {}
+    found = find_standings([record.submission for record in stored], people) if people else {}
     ranked = _board(results, records, found)
     for suffix, renderer in _FILES.items():
         write_text(results / f"leaderboard.{suffix}", renderer.render(ranked))
@@ -61,7 +61,7 @@ def shown_records(
     records: Sequence[Record], people: Sequence[Person], attempts: Which
 ) -> Sequence[Record]:
     """Those of the records that are shown."""
-    return chosen(records, people, attempts) if people else records
+    return select_attempts(records, people, attempts) if people else records
 
 
 def board_text(results: Path, records: Sequence[Record], found: Standings) -> str:
@@ -70,4 +70,4 @@ def board_text(results: Path, records: Sequence[Record], found: Standings) -> st
 
 
 def _board(results: Path, records: Sequence[Record], found: Standings) -> Board:
-    return with_standings(board(records, rubric_of(results).ranking), found)
+    return add_standings(board(records, rubric_of(results).ranking), found)

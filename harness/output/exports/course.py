@@ -9,7 +9,7 @@ from harness.assessment.ranking import board
 from harness.assessment.verdict import reassess
 from harness.assessment.views import student_view
 from harness.lineage.known import known_benchmark
-from harness.people.attempts import standings, with_standings
+from harness.people.attempts import add_standings, find_standings
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
 from harness.storage.results import Store
@@ -70,7 +70,7 @@ class Course:
     def board(self) -> Board:
         """The leaderboard of what may be shown; what a roster tells is the instructor's."""
         ranked = board([self.view(record) for record in self.records])
-        return with_standings(ranked, self.standings if self.wishes.instructor else {})
+        return add_standings(ranked, self.standings if self.wishes.instructor else {})
 
     def only(self) -> Record:
         """The one record. Raises HarnessError where there are several to choose from."""
@@ -98,7 +98,7 @@ def course_of(
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
     names = [record.submission for record in records]
-    found = standings(names, roster) if roster else {}
+    found = find_standings(names, roster) if roster else {}
     if wishes.submission is not None:
         chosen = [record for record in records if record.submission == wishes.submission]
         if not chosen:

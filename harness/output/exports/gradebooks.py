@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.assessment.scoring import total
 from harness.output.exports.course import undecided
-from harness.people.attempts import chosen, standings
+from harness.people.attempts import find_standings, select_attempts
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
 
@@ -83,8 +83,8 @@ def table(rows: Iterable[Iterable[str]]) -> str:
 
 def _records(course: Course) -> tuple[dict[Person, Record], list[str]]:
     """The record of each person that counts, and a remark for each that is nobody's."""
-    counted = chosen(course.records, course.roster, course.wishes.attempt)
-    placed = standings([record.submission for record in counted], course.roster)
+    counted = select_attempts(course.records, course.roster, course.wishes.attempt)
+    placed = find_standings([record.submission for record in counted], course.roster)
     found, remarks = {}, []
     for record in counted:
         person = placed[record.submission].person

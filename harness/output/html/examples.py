@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.datasets.cache import DatasetCache
-from harness.datasets.descriptions import has_data, load_benchmark
+from harness.datasets.descriptions import data_is_present, load_benchmark
 from harness.records.errors import HarnessError
 from harness.records.predictions import compose_goodnet
 from harness.records.traversal import checkpoint_name
@@ -130,7 +130,7 @@ def shown_examples(store: Store, audience: str) -> Iterator[Callable[[Record], l
             if audience == "student" and record.dataset.split != "public":
                 return []
             split = "test" if audience == "instructor" else "valid"
-            found_at = kept.dataset(record.dataset.arrays) or record.dataset.name
+            found_at = kept.known_dataset(record.dataset.arrays) or record.dataset.name
             return examples(record, split, evidence(found_at))
 
         yield of
@@ -142,7 +142,7 @@ def _evidence(store: Store, dataset: str) -> Evidence | None:
         benchmark, folder = load_benchmark(dataset)
     except HarnessError:
         return None
-    return Evidence(store, benchmark, folder) if has_data(benchmark, folder) else None
+    return Evidence(store, benchmark, folder) if data_is_present(benchmark, folder) else None
 
 
 def examples(record: Record, split: str, evidence: Evidence | None) -> list[Example]:

@@ -12,7 +12,7 @@ from harness.assessment.ranking import board
 from harness.assessment.views import student_view
 from harness.output.html import assets
 from harness.output.html.assets import SUBMISSIONS
-from harness.people.attempts import with_standings
+from harness.people.attempts import add_standings
 from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
 
@@ -62,7 +62,7 @@ def write_pages(
             # One at a time: those of a large course are not held together.
             ranked = board(shown, rubric.ranking)
             if audience == "instructor":
-                ranked = with_standings(ranked, found or {})
+                ranked = add_standings(ranked, found or {})
             for name, page in _pages(shown, audience, ranked, evidence or results):
                 _write(folder / name, page)
         except HarnessError as error:

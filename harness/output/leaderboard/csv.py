@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from harness.output.leaderboard.columns import tells_attempts
-from harness.records.text import one_line
+from harness.records.text import one_line, starts_formula
 
 if TYPE_CHECKING:
     from harness.records.board import Board
@@ -25,8 +25,6 @@ _COUNTS = ("clean_total", "clean_correct", "clean_abstained", "clean_invalid",
            "backdoored_invalid")  # fmt: skip
 _NETS = ("repaired", "goodnet")
 _SPLITS = ("valid", "test")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""Also in full width, which spreadsheets of some languages read alike."""
 
 
 def render(board: Board) -> str:
@@ -67,4 +65,4 @@ def cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = one_line(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return f"'{text}" if starts_formula(text) else text

@@ -15,8 +15,8 @@ from harness.datasets.descriptions import (
     PACKAGES,
     badnet_file,
     benchmark_names,
+    data_is_present,
     datasets_folder,
-    has_data,
     load_benchmark,
 )
 from harness.output.exports.scores import columns
@@ -118,7 +118,7 @@ def _source() -> Contents:
 
 def _data(assignment: Assignment, benchmark: Benchmark, folder: Path) -> Contents:
     """The four files and their description, as a dataset folder."""
-    if not has_data(benchmark, folder):
+    if not data_is_present(benchmark, folder):
         how = "make" if benchmark.make else "fetch"
         raise HarnessError(
             f"{folder}: its data is not there; run `python -m harness data {how} {benchmark.name}`"

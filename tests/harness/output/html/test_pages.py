@@ -15,7 +15,7 @@ from harness.assessment.views import student_view
 from harness.lineage.pruning_curve import reference_curve
 from harness.output.html import assets, folders, leaderboard, submission
 from harness.output.html.folders import write_pages
-from harness.people.attempts import standings
+from harness.people.attempts import find_standings
 from harness.people.roster import Person
 from harness.storage.results import Store
 
@@ -138,7 +138,7 @@ def test_nobody_sees_the_points_of_others_on_the_leaderboard(tmp_path):
 def test_attempts_and_lateness_are_the_instructor_s_to_see(tmp_path):
     records = put(tmp_path, graded("ann"), graded("bob"))
     people = (Person(folder="ann", login="a", attempt=2, late=True), Person(folder="bob"))
-    found = standings(["ann", "bob"], people)
+    found = find_standings(["ann", "bob"], people)
     write_pages(tmp_path, records, rubric(), found)
     for audience, shown in (("instructor", True), ("student", False)):
         pages = {name: Page(text).text for name, text in texts(tmp_path / audience).items()}

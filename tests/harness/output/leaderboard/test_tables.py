@@ -12,7 +12,7 @@ from harness.assessment.ranking import board
 from harness.output.leaderboard import csv, markdown, text
 from harness.output.leaderboard import json as json_renderer
 from harness.output.leaderboard.columns import HEADINGS, family, table
-from harness.people.attempts import standings, with_standings
+from harness.people.attempts import add_standings, find_standings
 from harness.people.roster import Person
 from harness.records.errors import Status
 from harness.records.findings import LayerChange
@@ -108,7 +108,7 @@ def ranked_with_roster():
     roster = (Person(folder="s", login="ann", attempt=2, late=False),
               Person(folder="before", login="ann", attempt=1, late=True))  # fmt: skip
     ranked = board([record(*good_checkpoints()), *others])
-    return with_standings(ranked, standings([row.submission for row in ranked.rows], roster))
+    return add_standings(ranked, find_standings([row.submission for row in ranked.rows], roster))
 
 
 def test_text(ranked):
@@ -178,7 +178,7 @@ def test_a_roster_adds_attempts_and_lateness_to_the_json(ranked_with_roster, ran
 def test_who_is_only_a_folder_has_no_attempts():
     ranked = board([record()])
     roster = (Person(folder="s", late=True),)
-    (row,) = with_standings(ranked, standings(["s"], roster)).rows
+    (row,) = add_standings(ranked, find_standings(["s"], roster)).rows
     assert (row.attempt, row.attempts, row.late) == (None, None, True)
 
 
