@@ -12,8 +12,8 @@ from harness.assessment.metrics import attack_success_rate, clean_accuracy, coun
 from harness.lineage.lineage import zero_channels
 from harness.networks.deepid import CONV_3_CHANNELS, PREDICTION_BATCH, Weights, load_network
 from harness.records.errors import HarnessError
-from harness.records.findings import Thresholds
 from harness.records.predictions import Answers, compose_goodnet, decode, encode_labels
+from harness.records.rubric import Thresholds
 from harness.storage.results import replaced_file, write_text
 from reference.pruning.pruning import (
     mean_activations,
