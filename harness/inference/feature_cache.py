@@ -25,7 +25,7 @@ from harness.networks.deepid import PREDICTION_BATCH, Weights, forward_batches
 from harness.networks.numpy_head import SAMPLE, TailClassifier, in_blocks
 from harness.records.predictions import Predictions, decode, encode_scores
 from harness.storage.hashing import array_hash
-from harness.storage.results import replaced_file, require_known
+from harness.storage.results import replace_file, require_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -165,7 +165,7 @@ class FeatureStore:
         }
         try:
             self._make_room(kept.nbytes)
-            with replaced_file(self.path(labeled.sha256)) as file:
+            with replace_file(self.path(labeled.sha256)) as file:
                 file.write(json.dumps(header).encode().ljust(_HEADER_BYTES))
                 file.write(kept.data)
         except OSError as error:

@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 from harness.records.errors import HarnessError, blame_harness
 from harness.records.text import describe_error
-from harness.storage.results import replaced_file, write_text
+from harness.storage.results import replace_file, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,7 +177,7 @@ class Mirror(Results):
         # All in one call: object stores answer many requests at the same time.
         contents = self.filesystem.cat([f"{self.root}/{name}" for name in newer])
         for name in newer:
-            with replaced_file(self.folder / name, private=name == "secret") as file:
+            with replace_file(self.folder / name, private=name == "secret") as file:
                 file.write(contents[f"{self.root}/{name}"])
             state[name] = _Versions(remote[name], self._local_version(name))
 
