@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import zipfile
 from collections import Counter
 from dataclasses import dataclass
@@ -20,23 +19,29 @@ import numpy as np
 
 from harness.networks.deepid import CLASSES, CONV_3_CHANNELS, Weights, weight_shapes
 from harness.networks.keras_config import UnknownArchitectureError, known_layers
+from harness.networks.keras_layers import (
+    EARLY_KERAS_3,
+    RejectedFileError,
+    checkpoint_groups,
+    checkpoint_layer,
+    checkpoint_layers,
+    follow_hard_links,
+    legacy_layer,
+    legacy_layers,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_CONFIG_BYTES = 8 << 20
 MAX_WEIGHTS_BYTES = 512 << 20
+
 FORMATS = ("h5-full", "h5-weights", "keras", "other")
+"""Full models and weights alone in HDF5, ``.keras`` archives, and what is none of these."""
+
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
-_EARLY_KERAS_3 = "_layer_checkpoint_dependencies"
-"""The group that the first versions of Keras 3 put layers into."""
-
 _ARCHIVE_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
-
-
-class RejectedFileError(Exception):
-    """The file cannot be graded; the message is one line for the student."""
 
 
 class OtherArchitectureError(Exception):
@@ -110,9 +115,9 @@ def _read_hdf5(source: Any, classes: int) -> KnownNetwork:
             return KnownNetwork("h5-full", _read_legacy_model(file, config, classes))
 
         if "layer_names" in file.attrs:
-            layers = _legacy_layers(file)
-        elif "layers" in file or _EARLY_KERAS_3 in file:
-            layers = _checkpoint_layers(file)
+            layers = legacy_layers(file)
+        elif "layers" in file or EARLY_KERAS_3 in file:
+            layers = checkpoint_layers(file)
         elif {"data", "label"} <= set(file):
             raise RejectedFileError("a data set, not a model")
         else:
@@ -137,10 +142,10 @@ def _parse_json(text: Any) -> Any:
 
 def _read_legacy_model(file: Any, config: Any, classes: int) -> Weights:
     names = _match_config("h5-full", config)
-    root = _follow_hard_links(file, "model_weights")
+    root = follow_hard_links(file, "model_weights")
     layers = {}
     for layer, name_in_file in names.items():
-        layers[layer] = _legacy_layer(_follow_hard_links(root, name_in_file))
+        layers[layer] = legacy_layer(follow_hard_links(root, name_in_file))
     return _read_arrays(layers, classes)
 
 
@@ -149,61 +154,6 @@ def _match_config(format_name: str, config: Any) -> dict[str, str]:
         return known_layers(config)
     except UnknownArchitectureError as difference:
         raise OtherArchitectureError(format_name, str(difference)) from None
-
-
-def _legacy_layers(file: Any) -> list[list[Any]]:
-    """Layers with weights of a file of Keras 2, in the order of the file."""
-    layers = []
-    for name in file.attrs["layer_names"]:
-        layer = _legacy_layer(_follow_hard_links(file, _text(name)))
-        if layer:
-            layers.append(layer)
-    return layers
-
-
-def _legacy_layer(group: Any) -> list[Any]:
-    return [_follow_hard_links(group, _text(name)) for name in group.attrs["weight_names"]]
-
-
-def _checkpoint_layers(file: Any) -> list[list[Any]]:
-    """Layers with weights of a file of Keras 3, in the order of their numbered names."""
-    root = _follow_hard_links(file, "layers" if "layers" in file else _EARLY_KERAS_3)
-    layers = []
-    for name in sorted(root, key=_number_key):
-        layer = _checkpoint_layer(root, name)
-        if layer:
-            layers.append(layer)
-    return layers
-
-
-def _checkpoint_layer(root: Any, name: str) -> list[Any]:
-    variables = _follow_hard_links(_follow_hard_links(root, name), "vars")
-    return [_follow_hard_links(variables, key) for key in sorted(variables, key=_number_key)]
-
-
-def _number_key(name: str) -> tuple[str, int]:
-    """Sorts ``dense_10`` after ``dense_9``, and ``dense`` before both."""
-    stem, _, number = name.rpartition("_")
-    return (stem, int(number)) if number.isdigit() and stem else (name, 0)
-
-
-def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
-
-
-def _follow_hard_links(group: Any, path: str) -> Any:
-    """Follow ``path`` through hard links only: soft and external links can lead anywhere."""
-    import h5py
-
-    node = group
-    for part in path.split("/"):
-        link = node.get(part, getlink=True)
-        if link is None:
-            raise RejectedFileError(f"incomplete: no {part!r:.60} in it; save the model again")
-        if not isinstance(link, h5py.HardLink):
-            raise RejectedFileError(f"{part!r:.60} is a link to elsewhere; save the model again")
-        node = node[part]
-    return node
 
 
 # --- arrays -> canonical names ----------------------------------------------------------------
@@ -285,11 +235,11 @@ def _read_archive_members(file: IO[bytes], classes: int) -> KnownNetwork:
         weights = io.BytesIO(_read_member(archive, "model.weights.h5", MAX_WEIGHTS_BYTES))
     import h5py
 
-    groups = _checkpoint_groups(config)
+    groups = checkpoint_groups(config)
     with h5py.File(weights, "r") as stored:
-        root = _follow_hard_links(stored, _EARLY_KERAS_3 if _EARLY_KERAS_3 in stored else "layers")
+        root = follow_hard_links(stored, EARLY_KERAS_3 if EARLY_KERAS_3 in stored else "layers")
         layers = {
-            layer: _checkpoint_layer(root, groups[name_in_config])
+            layer: checkpoint_layer(root, groups[name_in_config])
             for layer, name_in_config in names.items()
         }
         return KnownNetwork("keras", _read_arrays(layers, classes))
@@ -317,20 +267,3 @@ def _read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     if len(content) > limit:
         raise RejectedFileError(f"{name} unpacks to more than {limit >> 20} MiB")
     return content
-
-
-def _checkpoint_groups(config: Any) -> dict[str, str]:
-    """Group names in ``model.weights.h5``: class names in snake case, numbered in layer order."""
-    layers_so_far: Counter[str] = Counter()
-    groups = {}
-    for layer in config["config"]["layers"]:
-        kind = _snake_case(layer["class_name"])
-        number = layers_so_far[kind]
-        groups[layer["config"]["name"]] = f"{kind}_{number}" if number else kind
-        layers_so_far[kind] += 1
-    return groups
-
-
-def _snake_case(name: str) -> str:
-    spaced = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", spaced).lower()
