@@ -66,17 +66,27 @@ def test_every_docstring_under_a_field_describes_its_property():
         record(status=Status.REJECTED, reason="no model in it", badnet=None),
         record(
             checkpoint(
-                None, goodnet_artifact=artifact("g.keras", None, "goodnet"), lineage=None,
+                None,
+                goodnet_artifact=artifact("g.keras", None, "goodnet"),
+                lineage=None,
                 repaired=SplitCounts(valid=counts(), test=None),
                 probe=Probe(images=512, repeated_changed=0, perturbed_changed=3),
-                contract=GoodNetRule(against="B", width=0, images=1, broken=0, abstained=0,
-                                  outside=0, outside_label=None, as_repaired=None),
+                contract=GoodNetRule(
+                    against="B",
+                    width=0,
+                    images=1,
+                    broken=0,
+                    abstained=0,
+                    outside=0,
+                    outside_label=None,
+                    as_repaired=None,
+                ),
                 diagnoses=(Diagnosis(code="X", explanation="y", evidence={"a": None, "b": 1.5}),),
             )
         ),
     ],
     ids=["graded", "rejected", "foreign"],
-)  # fmt: skip
+)
 def test_records_written_by_hand_obey_it(validator, each):
     validator.validate(as_json(each))
 

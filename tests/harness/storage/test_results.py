@@ -25,10 +25,18 @@ from harness.storage.results import (
 
 def record(name="jk7846"):
     return Record(
-        schema_version=SCHEMA_VERSION, submission=name, status=Status.REJECTED, reason="why",
-        dataset=DatasetIdentity(name="faces", arrays={}), badnet=None, badnet_weights_hash=None,
-        checkpoints=(), checks=(), notes=(), environment={},
-    )  # fmt: skip
+        schema_version=SCHEMA_VERSION,
+        submission=name,
+        status=Status.REJECTED,
+        reason="why",
+        dataset=DatasetIdentity(name="faces", arrays={}),
+        badnet=None,
+        badnet_weights_hash=None,
+        checkpoints=(),
+        checks=(),
+        notes=(),
+        environment={},
+    )
 
 
 def answers():

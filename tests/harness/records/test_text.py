@@ -1,0 +1,42 @@
+"""Text from strangers is printable, short and on one line."""
+
+import pytest
+
+from harness.records.text import describe_error, join_lines, one_line, storable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("名 前", "名 前"),
+        ("no-break\u00a0space", "no-break\u00a0space"),
+        ("a\nb\tc", "a?b?c"),
+        ("\x1b[31mred", "?[31mred"),
+        ("invoice\u202egnp.exe", "invoice?gnp.exe"),
+        ("lone \udcff", "lone ?"),
+        (b"bytes \xff", "bytes \ufffd"),
+    ],
+)
+def test_what_cannot_be_seen_becomes_a_question_mark(text, shown):
+    assert one_line(text) == shown
+
+
+def test_only_what_is_longer_than_the_limit_is_cut():
+    assert one_line("12345", 5) == "12345"
+    assert one_line("123456", 5) == "12345..."
+
+
+def test_lines_of_a_message_are_joined():
+    assert join_lines("  first\r\n\n  second\tthird ") == "first second third"
+    assert join_lines(b"first\n\x07", 5) == "first..."
+
+
+def test_an_error_is_its_type_and_what_it_says():
+    assert describe_error(ValueError("no such\nlayer")) == "ValueError: no such layer"
+    assert describe_error(KeyError()) == "KeyError"
+    assert describe_error(ValueError("x" * 301)) == f"ValueError: {'x' * 300}..."
+
+
+def test_a_file_name_that_is_not_utf_8_can_be_stored():
+    assert storable("a\udcffb 名") == "a?b 名"
