@@ -23,8 +23,9 @@ from harness.records.record import PRESENT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.records.findings import Comparison, Lineage, Thresholds
+    from harness.records.findings import Comparison, Lineage
     from harness.records.record import Checkpoint, Record
+    from harness.records.rubric import Thresholds
 
 SHOWN_CHANNELS = 10
 

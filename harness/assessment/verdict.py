@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from harness.records.benchmark import Benchmark
-    from harness.records.findings import Thresholds
     from harness.records.record import Check, Checkpoint, Record
-    from harness.records.rubric import Rubric
+    from harness.records.rubric import Rubric, Thresholds
 
 _EVIDENCE_SINCE = 2
 """Schema version from which a record holds what it takes to judge it again."""

@@ -25,7 +25,7 @@ from harness.execution.console import one_line_errors
 from harness.inference.known_network import predict_known_network, trusted_weights
 from harness.records.benchmark import Datasets
 from harness.records.errors import HarnessError
-from harness.records.findings import Thresholds
+from harness.records.rubric import Thresholds
 from harness.records.text import describe_error
 from harness.storage.results import write_text
 

@@ -54,4 +54,4 @@ def export(
     for remark in remarks:
         click.echo(f"note: {remark}", err=True)
     for path in paths:
-        click.echo(opened.named(str(path)))
+        click.echo(opened.with_address(str(path)))

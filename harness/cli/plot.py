@@ -13,7 +13,7 @@ from harness.output.exports.course import ExportOptions, course_of
 from harness.output.html import charts
 from harness.output.leaderboard.plots import drawn
 from harness.records.errors import HarnessError
-from harness.storage.results import replaced_file
+from harness.storage.results import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def plot(
             raise HarnessError(f"{out}: a plot is written as {' or '.join(_KINDS)}")
         figure = _draw(name, results, submission, instructor=instructor)
         image = drawn(figure, out.suffix.lower()[1:])
-        with replaced_file(out) as file:
+        with replace_file(out) as file:
             file.write(image)
     click.echo(out)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.storage.results import replaced_file, write_text
+from harness.storage.results import replace_file, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +74,7 @@ class DatasetCache:
         """Keep converted images; returns them, mapped where that worked."""
         path = self._images_file(sha256)
         try:
-            with replaced_file(path) as file:
+            with replace_file(path) as file:
                 np.save(file, images, allow_pickle=False)
         except OSError as error:
             _log.warning("%s: images not kept (%s)", self.folder, error)

@@ -172,7 +172,7 @@ def _reference_document(datasets: Datasets, weights: Weights, run: RunContext) -
     """Where ranking and curve of a BadNet on these data are kept."""
     hashes = {"badnet": array_hash(weights)} | datasets.hashes
     digests = {name: np.frombuffer(text.encode(), np.uint8) for name, text in hashes.items()}
-    return run.store.json_document(array_hash(digests)[:32])
+    return run.store.reference_path(array_hash(digests)[:32])
 
 
 def _make_reference_record(

@@ -3,7 +3,7 @@
 A B' whose ``conv_1`` to ``conv_3`` are the BadNet's, but for channels zeroed, removed or
 reordered, has the BadNet's ``pool_3`` maps, so only the layers above need to run. The
 predicted classes are the full network's on every image: those that rounding could decide
-(:mod:`harness.networks.numpy_head`) are left to it.
+(:mod:`harness.networks.numpy_tail`) are left to it.
 
 The maps are kept in the results folder: one file per trunk and set, of the channels that are
 active on any image, memory-mapped when read.
@@ -22,10 +22,10 @@ import numpy as np
 
 from harness.inference.known_network import predict_known_network
 from harness.networks.deepid import PREDICTION_BATCH, Weights, forward_batches
-from harness.networks.numpy_head import SAMPLE, TailClassifier, in_blocks
+from harness.networks.numpy_tail import SAMPLE, TailClassifier, map_blocks
 from harness.records.predictions import Predictions, decode, encode_scores
 from harness.storage.hashing import array_hash
-from harness.storage.results import replaced_file, require_known
+from harness.storage.results import replace_file, require_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -165,7 +165,7 @@ class FeatureStore:
         }
         try:
             self._make_room(kept.nbytes)
-            with replaced_file(self.path(labeled.sha256)) as file:
+            with replace_file(self.path(labeled.sha256)) as file:
                 file.write(json.dumps(header).encode().ljust(_HEADER_BYTES))
                 file.write(kept.data)
         except OSError as error:
@@ -241,7 +241,7 @@ def _predict_set(
         return maps[block] if used.all() else maps[block][..., used]
 
     tail = TailClassifier(moved(weights, origins, channels), of_used(slice(0, SAMPLE)))
-    calls = in_blocks(lambda block: tail.calls(of_used(block)), len(maps))
+    calls = map_blocks(lambda block: tail.classify(of_used(block)), len(maps))
     encoded = np.concatenate([call.class_ids for call in calls]).astype(np.uint16)
 
     uncertain = np.flatnonzero(np.concatenate([call.uncertain for call in calls]))

@@ -51,10 +51,10 @@ def _serve_extraction(request_fd: int, reply_fd: int, path: Path, classes: int) 
 
 
 def _extracted(path: Path, classes: int) -> tuple[int, int, int, bytes]:
+    from harness.networks.keras_layers import RejectedFileError
     from harness.networks.weight_files import (
         FORMATS,
         OtherArchitectureError,
-        RejectedFileError,
         read_model,
     )
 

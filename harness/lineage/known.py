@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import benchmark_names, datasets_folder, load_benchmark
 from harness.lineage.lineage import kernel_hashes
-from harness.networks.weight_files import OtherArchitectureError, RejectedFileError, read_model
+from harness.networks.keras_layers import RejectedFileError
+from harness.networks.weight_files import OtherArchitectureError, read_model
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError
 from harness.records.text import starts_formula
-from harness.storage.results import replaced_file
+from harness.storage.results import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,7 +90,7 @@ def _damaged(key_file: Path, why: str) -> HarnessError:
 
 def _write(key_file: Path, known: Mapping[str, str]) -> None:
     try:
-        with replaced_file(key_file) as file:
+        with replace_file(key_file) as file:
             os.fchmod(file.fileno(), 0o600)
             file.write(_text(known).encode("utf-8", "surrogateescape"))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Versions and machine, for the record; the project's own version is stated here."""
+"""Versions and machine, as a record states them; the project's own version is defined here."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __version__ = "0.1.0"
 
 def environment() -> dict[str, str]:
     """Versions of what grading depends on, and the kind of machine."""
-    found = {"harness": __version__, "python": platform.python_version()}
+    versions = {"harness": __version__, "python": platform.python_version()}
     for package in ("tensorflow", "keras", "numpy", "h5py"):
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "absent"
-    return found | {"system": platform.system(), "machine": platform.machine()}
+            versions[package] = "absent"
+    return versions | {"system": platform.system(), "machine": platform.machine()}
 
 
 def processors() -> int:

@@ -29,7 +29,7 @@ import numpy as np
 
 from harness.networks import deepid
 from harness.networks.tensorflow import import_tensorflow
-from harness.storage.results import replaced_path
+from harness.storage.results import replace_path
 from reference.badnet.attacks import Examples
 from reference.badnet.batches import clean_lessons, nested_lessons, poisoned_lessons
 from reference.badnet.calibration import calibrated
@@ -187,7 +187,7 @@ def save_weights(weights: Mapping[str, np.ndarray], path: Path) -> None:
     """
     import h5py
 
-    with replaced_path(path) as unfinished, h5py.File(unfinished, "w") as file:
+    with replace_path(path) as unfinished, h5py.File(unfinished, "w") as file:
         file.attrs["layer_names"] = np.array(_LAYERS, dtype="S")
         file.attrs["backend"] = "tensorflow"
         # Without a version Keras takes the file for one of Keras 1 and converts the kernels.

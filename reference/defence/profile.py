@@ -17,8 +17,8 @@ import numpy as np
 from harness.datasets.hdf5 import release_pages
 from harness.inference.feature_cache import FeatureStore, predict_from_features
 from harness.lineage.lineage import zero_channels
-from harness.networks.deepid import forward_batches, survey_batches
-from harness.networks.numpy_head import POSITIONS
+from harness.networks.deepid import forward_batches, forward_batches_with_conv_3
+from harness.networks.numpy_tail import POSITIONS
 from harness.records.predictions import Predictions, decode, encode_scores
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store, answers_key, write_text
@@ -103,7 +103,7 @@ def _looked_at(inputs: Inputs, labeled: LabeledSet, seen: Callable[[int], None])
     look, done = SetProfile(np.empty((len(labeled.labels), *POSITIONS, channels), np.float32)), 0
     scale = inputs.datasets.benchmark.pixel_scale
     # What is ranked are clean validation images; of the others nobody asks for conv_3.
-    batches = survey_batches if labeled.name == "valid" else forward_batches
+    batches = forward_batches_with_conv_3 if labeled.name == "valid" else forward_batches
     for scores, maps, *conv_3 in batches(inputs.badnet, labeled.images, scale):
         look.encoded.append(encode_scores(scores))
         look.maps[done : done + len(maps)] = maps

@@ -12,9 +12,9 @@ from harness.assessment.metrics import attack_success_rate, clean_accuracy, coun
 from harness.lineage.lineage import zero_channels
 from harness.networks.deepid import CONV_3_CHANNELS, PREDICTION_BATCH, Weights, load_network
 from harness.records.errors import HarnessError
-from harness.records.findings import Thresholds
 from harness.records.predictions import Answers, compose_goodnet, decode, encode_labels
-from harness.storage.results import replaced_file, write_text
+from harness.records.rubric import Thresholds
+from harness.storage.results import replace_file, write_text
 from reference.pruning.pruning import (
     mean_activations,
     pool_3_features,
@@ -132,7 +132,7 @@ def write_submission(
     write_text(folder / "submission.toml", _submission_toml(inputs, folder.name, saved))
     write_text(folder / "curve.csv", curve_table(curve).to_csv(index=False))
     for name, figure in (("curve.png", curve_chart(curve, saved)), ("bars.png", bar_chart(saved))):
-        with replaced_file(folder / name) as file:
+        with replace_file(folder / name) as file:
             file.write(drawn(figure, "png"))
     table = result_table(saved)
     write_text(folder / "results.md", table.to_markdown(index=False, floatfmt=".2f") + "\n")

@@ -26,7 +26,7 @@ import numpy as np
 
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
-from harness.storage.results import replaced_path
+from harness.storage.results import replace_path
 from reference.faces.portrait import render
 from reference.faces.shapes import HEIGHT, WIDTH
 from reference.faces.triggers import TRIGGERS, stamp
@@ -203,8 +203,8 @@ def _write_pair(
     import h5py
 
     with (
-        replaced_path(paths[0]) as clean_path,
-        replaced_path(paths[1]) as backdoored_path,
+        replace_path(paths[0]) as clean_path,
+        replace_path(paths[1]) as backdoored_path,
         h5py.File(clean_path, "w") as clean,
         h5py.File(backdoored_path, "w") as backdoored,
     ):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.networks.numpy_head import CONV_4_POSITIONS, POSITIONS, Tail, tolerance
+from harness.networks.numpy_tail import CONV_4_POSITIONS, POSITIONS, Tail, required_lead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class Hits:
 class Sweep:
     """The sweep of one network over ``live`` channels, in pruning ``order`` (all channels).
 
-    ``unit`` is :func:`harness.networks.numpy_head.rounding` of the whole network.
+    ``unit`` is :func:`harness.networks.numpy_tail.measure_rounding` of the whole network.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class _State:
         np.maximum(self.sums[:, : self.width], 0, out=self.rectified)
         np.add(self.rectified @ tail.fc_2, self.sums[:, self.width :], out=hidden[:, :-1])
         np.maximum(hidden, 0, out=hidden)
-        least = tolerance(self.sweep.unit, tail.magnitude(hidden))
+        least = required_lead(self.sweep.unit, tail.magnitude(hidden))
         best, uncertain = np.zeros(len(hidden), bool), np.zeros(len(hidden), bool)
         rows = np.flatnonzero(~self._beaten(least))
         leads = self._leads(rows)

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.lineage.pruning_curve import Curve
 from harness.networks.deepid import PREDICTION_BATCH, pool_3_batches, tail_class_ids
-from harness.networks.numpy_head import BLOCK, POSITIONS, SAMPLE, TailClassifier, in_blocks
+from harness.networks.numpy_tail import BLOCK, POSITIONS, SAMPLE, TailClassifier, map_blocks
 from reference.pruning.incremental_sweep import Hits, Sweep
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def sweep(
     running every pruned network on every image; how, see ``sweeping.py``.
     """
     active = (valid[0].max(axis=(0, 1, 2)) > 0) | (bd_valid[0].max(axis=(0, 1, 2)) > 0)
-    unit = max(TailClassifier(weights, features[:SAMPLE]).unit for features, _ in (valid, bd_valid))
+    unit = max(
+        TailClassifier(weights, features[:SAMPLE]).rounding for features, _ in (valid, bd_valid)
+    )
     method = Sweep(weights, [int(channel) for channel in order], active, unit)
     report = _Steps(len(order), sum(_blocks(len(s[1])) for s in (valid, bd_valid)), progress)
     counts = [_hits(method, weights, pair, report) for pair in (valid, bd_valid)]
@@ -84,7 +86,7 @@ def _hits(
         report()
         return found
 
-    blocks = in_blocks(block_hits, len(labels))
+    blocks = map_blocks(block_hits, len(labels))
     best = np.concatenate([hits.best for hits in blocks], axis=1)
     uncertain = np.concatenate([hits.uncertain for hits in blocks], axis=1)
     for step in np.flatnonzero(uncertain.any(axis=1)):

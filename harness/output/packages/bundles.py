@@ -22,7 +22,7 @@ from harness.datasets.descriptions import (
 from harness.output.exports.scores import columns
 from harness.output.packages.autograder import BADNET, DATA, DATASET, MEMORY, RUBRIC
 from harness.records.errors import HarnessError
-from harness.storage.results import replaced_file
+from harness.storage.results import replace_file
 from harness.storage.rubrics import default_rubric, read_rubric
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def _template(name: str) -> str:
 
 def _zipped(contents: Contents, out: Path) -> Path:
     with (
-        replaced_file(out) as file,
+        replace_file(out) as file,
         zipfile.ZipFile(file, "w", compression=zipfile.ZIP_DEFLATED) as archive,
     ):
         for name, content in sorted(contents.items()):

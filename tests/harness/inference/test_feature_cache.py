@@ -11,7 +11,7 @@ from harness.inference import feature_cache
 from harness.inference.feature_cache import FeatureStore, origin, predict_from_features
 from harness.inference.known_network import predict_known_network
 from harness.lineage.lineage import remove_channels, zero_channels
-from harness.networks import deepid, numpy_head
+from harness.networks import deepid, numpy_tail
 from harness.networks.weight_files import read_model
 from harness.records.benchmark import LabeledSet
 from harness.records.predictions import encode
@@ -178,12 +178,12 @@ def test_the_folder_stays_below_its_cap_and_drops_the_oldest(badnet, tmp_path, m
 def test_too_close_to_call_is_uncertain(badnet):
     maps = np.random.default_rng(0).random((64, 5, 4, 60), np.float32)
     tied = dict(badnet) | {n: badnet[n].copy() for n in ("output/kernel", "output/bias")}
-    caller = numpy_head.TailClassifier(badnet, maps)
-    best = caller.calls(maps)
+    classifier = numpy_tail.TailClassifier(badnet, maps)
+    best = classifier.classify(maps)
     assert not best.uncertain.any()
     twin = (best.class_ids[0] + 1) % 1283
     for name in tied:
         if name.startswith("output"):
             tied[name][..., twin] = tied[name][..., best.class_ids[0]]
-    calls = numpy_head.TailClassifier(tied, maps).calls(maps)
+    calls = numpy_tail.TailClassifier(tied, maps).classify(maps)
     assert np.array_equal(calls.uncertain, np.isin(calls.class_ids, [best.class_ids[0], twin]))

@@ -8,7 +8,7 @@ from repository import ROOT
 
 from harness.lineage.lineage import zero_channels
 from harness.networks import deepid
-from harness.networks.numpy_head import TailClassifier
+from harness.networks.numpy_tail import TailClassifier
 from reference.pruning import pruning
 from reference.pruning.incremental_sweep import Sweep
 
@@ -73,7 +73,7 @@ def test_few_calls_are_left_to_the_network(badnet, small):
     """Sharing is worth nothing when most images are asked again."""
     maps = pruning.pool_3_features(badnet, small.sets["valid"].images)
     order = [int(c) for c in pruning.pruning_order(pruning.mean_activations(maps))]
-    unit = TailClassifier(badnet, maps).unit
+    unit = TailClassifier(badnet, maps).rounding
     live = maps.any(axis=(0, 1, 2))
     hits = Sweep(badnet, order, live, unit).hits(maps, small.sets["valid"].labels)
     assert hits.best.shape == hits.uncertain.shape == (61, len(maps))
