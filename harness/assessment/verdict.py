@@ -10,15 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.assessment import checks
+from harness.assessment.checkpoint_diagnoses import checkpoint_diagnoses
 from harness.assessment.claims import claim_comparisons, published_comparisons
-from harness.assessment.diagnoses import (
-    checkpoint_diagnoses,
-    followed_order,
-    is_nested,
-    submission_diagnoses,
-)
 from harness.assessment.scoring import score
-from harness.lineage.crossing import crossing
+from harness.assessment.submission_diagnoses import is_nested, submission_diagnoses
+from harness.lineage.rankings import followed_order
+from harness.lineage.thresholds import threshold_margin
 from harness.records.record import PRESENT
 
 if TYPE_CHECKING:
@@ -77,7 +74,7 @@ def _checked(record: Record, checkpoint: Checkpoint, limits: Thresholds) -> Chec
     points, badnet, repaired = checkpoint.drop_points, record.badnet, checkpoint.repaired
     found = None
     if points is not None and badnet is not None and repaired is not None:
-        found = crossing(badnet.valid, repaired.valid, checkpoint.steps, points)
+        found = threshold_margin(badnet.valid, repaired.valid, checkpoint.steps, points)
     checkpoint = replace(checkpoint, crossing=found)
     return replace(checkpoint, checks=tuple(_checks(record, checkpoint, limits)))
 
@@ -92,7 +89,7 @@ def _checks(record: Record, checkpoint: Checkpoint, limits: Thresholds) -> Itera
         yield checks.first_crossing_check(found, points, images, why_not, tolerance)
     if checkpoint.repaired is not None:
         lineage = checkpoint.lineage
-        order = followed_order(record, lineage)
+        order = followed_order(lineage, record.pruning_order)
         yield checks.order_check(order, lineage.ranking if lineage else None)
     if checkpoint.probe is not None:
         yield checks.function_check(

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.lineage.crossing import first_crossing
+from harness.lineage.thresholds import first_crossing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from harness.records.benchmark import Benchmark
+    from harness.records.findings import Lineage
 
 OTHER = "other"
 INDEX = "index"
@@ -110,7 +111,17 @@ def shared_order(followed: Sequence[tuple[str, ...]]) -> str | None:
     masks = [names for names in followed if names]
     if not masks:
         return None
-    return next((name for name in masks[0] if all(name in names for names in masks)), OTHER)
+    for name in masks[0]:
+        if all(name in names for names in masks):
+            return name
+    return OTHER
+
+
+def followed_order(lineage: Lineage | None, shared: str | None) -> str | None:
+    """The order of one mask: the one that all masks of its submission share, else its own."""
+    if lineage is None or not lineage.orders:
+        return None
+    return shared if shared in lineage.orders else lineage.orders[0]
 
 
 def measured_rankings(activations: Mapping[str, Sequence[float]]) -> Rankings:

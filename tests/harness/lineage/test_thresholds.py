@@ -4,11 +4,11 @@ import pytest
 from records_by_hand import counts
 
 from harness.assessment.checks import drop_check, first_crossing_check
-from harness.lineage.crossing import (
-    crossing,
+from harness.lineage.thresholds import (
     first_crossing,
     follows_relative_rule,
     images_needed,
+    threshold_margin,
 )
 from harness.records.findings import NeighbouringSteps, Step, ThresholdMargin
 
@@ -40,7 +40,7 @@ def test_a_decimal_fraction_is_taken_as_it_is_written():
      (23, True, False)],
 )  # fmt: skip
 def test_the_drop_check_around_the_threshold(lost, passed, look):
-    found = crossing(counts(990), counts(990 - lost), None, 2)
+    found = threshold_margin(counts(990), counts(990 - lost), None, 2)
     check = drop_check(found, 2, 1000)
     assert (found.needed, found.margin) == (20, lost - 20)
     assert check.passed is passed
@@ -55,7 +55,7 @@ def test_the_drop_check_around_the_threshold(lost, passed, look):
 )  # fmt: skip
 def test_the_step_before_around_the_threshold(lost_before, passed, look):
     steps = NeighbouringSteps(before=Step(channel=3, clean_correct=990 - lost_before))
-    found = crossing(counts(990), counts(990 - 40), steps, 2)
+    found = threshold_margin(counts(990), counts(990 - 40), steps, 2)
     check = first_crossing_check(found, 2, 1000)
     assert found.lost_before == lost_before
     assert check.passed is passed
@@ -63,13 +63,13 @@ def test_the_step_before_around_the_threshold(lost_before, passed, look):
 
 
 def test_an_unknown_step_before_fails_nobody():
-    found = crossing(counts(990), counts(950), None, 2)
+    found = threshold_margin(counts(990), counts(950), None, 2)
     check = first_crossing_check(found, 2, 1000, "no such step")
     assert (check.passed, check.reason) == (None, "no such step")
 
 
 def test_the_tolerance_is_data():
-    found = crossing(counts(990), counts(990 - 15), None, 2)
+    found = threshold_margin(counts(990), counts(990 - 15), None, 2)
     assert drop_check(found, 2, 1000, 5).passed is None
     assert drop_check(found, 2, 1000, 4).passed is False
 
@@ -77,7 +77,7 @@ def test_the_tolerance_is_data():
 def test_both_rules_at_step_48_of_the_published_curve():
     """Step 47 loses 454 images; 4 points need 462, 4 % of what was correct 456."""
     steps = NeighbouringSteps(before=Step(channel=46, clean_correct=11391 - 454))
-    found = crossing(counts(11391, total=11547), counts(10634, total=11547), steps, 4)
+    found = threshold_margin(counts(11391, total=11547), counts(10634, total=11547), steps, 4)
     assert (found.lost, found.lost_before) == (757, 454)
     assert (found.needed, found.needed_relative) == (462, 456)
     assert (found.margin, found.margin_relative) == (295, 301)
