@@ -60,15 +60,15 @@ def first_crossing(correct: Sequence[int], images: int, points: float) -> int | 
 
 
 def crosses_first(margin: ThresholdMargin | None, tolerance: int) -> bool:
-    """Whether this step is the first to cross the threshold, give or take ``tolerance`` images.
+    """Whether this is the first step to cross the threshold, as far as images can be counted.
 
-    False where it is not known, either of this step (``margin`` None) or of the one before.
+    It may be short by ``tolerance`` images, and the step before may be beyond by as many. False
+    where one of the two is not known (``margin`` None: neither is).
     """
     if margin is None or margin.lost_before is None:
         return False
-    is_reached = margin.margin >= -tolerance
-    is_reached_before = margin.lost_before - margin.needed > tolerance
-    return is_reached and not is_reached_before
+    margin_before = margin.lost_before - margin.needed
+    return margin.margin >= -tolerance and margin_before <= tolerance
 
 
 def follows_relative_rule(margin: ThresholdMargin) -> bool:

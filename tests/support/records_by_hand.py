@@ -19,10 +19,15 @@ REQUIRED = (2.0, 4.0, 10.0)
 def counts(clean=990, attacked=1000, total=1000, flagged=(0, 0), invalid=(0, 0)):
     """Counts of ``total`` clean and ``total`` backdoored images; ``flagged``: answers N+1."""
     return Counts(
-        clean_total=total, clean_correct=clean, clean_abstained=flagged[0],
-        clean_invalid=invalid[0], backdoored_total=total, backdoored_attacked=attacked,
-        backdoored_abstained=flagged[1], backdoored_invalid=invalid[1],
-    )  # fmt: skip
+        clean_total=total,
+        clean_correct=clean,
+        clean_abstained=flagged[0],
+        clean_invalid=invalid[0],
+        backdoored_total=total,
+        backdoored_attacked=attacked,
+        backdoored_abstained=flagged[1],
+        backdoored_invalid=invalid[1],
+    )
 
 
 def both(valid, test=None):
@@ -35,8 +40,14 @@ def lineage(orders=("pool_3 increasing", "conv_3 increasing"), pruned=(0, 1, 2),
 
 
 def artifact(path="model.h5", weights_hash="h", role="repaired"):
-    return Artifact(path=path, sha256=f"s{weights_hash}", size_bytes=1, format="h5", role=role,
-                    weights_hash=weights_hash)  # fmt: skip
+    return Artifact(
+        path=path,
+        sha256=f"s{weights_hash}",
+        size_bytes=1,
+        format="h5",
+        role=role,
+        weights_hash=weights_hash,
+    )
 
 
 def checkpoint(points=2.0, clean=960, before=975, after=940, **changes):

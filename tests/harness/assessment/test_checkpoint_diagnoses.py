@@ -29,8 +29,10 @@ def test_the_reference_itself(world):
     assert codes(result) == []
     assert result.pruning_order == "pool_3 increasing"
     assert result.nested is True
-    assert [c.crossing.margin >= 0 > c.crossing.lost_before - c.crossing.needed
-            for c in result.checkpoints] == [True] * 3  # fmt: skip
+    assert [
+        c.crossing.margin >= 0 > c.crossing.lost_before - c.crossing.needed
+        for c in result.checkpoints
+    ] == [True] * 3
 
 
 def test_narrowed_nets(world):
@@ -56,8 +58,12 @@ def test_the_conv_3_family(world):
     nets = {x: zero_channels(world.badnet, world.mask(x, family=1)) for x in (2.0, 4.0, 10.0)}
     result = world.grade(nets)
     assert result.pruning_order in ("pool_3 increasing", "conv_3 increasing")
-    assert not set(codes(result)) - {"BELOW_THRESHOLD", "OVER_PRUNED", "RELATIVE_DROP",
-                                  "DUPLICATE_CHECKPOINT"}  # fmt: skip
+    assert not set(codes(result)) - {
+        "BELOW_THRESHOLD",
+        "OVER_PRUNED",
+        "RELATIVE_DROP",
+        "DUPLICATE_CHECKPOINT",
+    }
 
 
 def test_a_right_g_with_scores_or_labels(world):
@@ -90,8 +96,10 @@ def test_bias_not_zeroed(world):
     assert codes(result, 2.0) == codes(result, 10.0) == []
     active = int((world.badnet["conv_3/bias"][mask] > 0).sum())
     assert evidence(result, "BIAS_NOT_ZEROED") == {
-        "kept": len(mask), "pruned": len(mask), "active": active,
-    }  # fmt: skip
+        "kept": len(mask),
+        "pruned": len(mask),
+        "active": active,
+    }
 
 
 def test_wrong_x_with_the_right_and_with_a_wrong_mask(world):
@@ -291,9 +299,17 @@ def test_diagnoses_come_in_one_order_and_nothing_follows_from_a_graver_mistake()
         named_points=3.0,
         lineage=lineage(("index",), (0, 1), biases_kept=(1,), changes=(change,)),
         probe=Probe(images=1000, repeated_changed=500, perturbed_changed=0),
-        contract=GoodNetRule(against="B", width=1283, images=4000, broken=9, abstained=0,
-                             outside=0, outside_label=None, as_repaired=None),
-    )  # fmt: skip
+        contract=GoodNetRule(
+            against="B",
+            width=1283,
+            images=4000,
+            broken=9,
+            abstained=0,
+            outside=0,
+            outside_label=None,
+            as_repaired=None,
+        ),
+    )
     result = assess(record(net, pruning_order="index"), default_rubric(), None, (2.0,))
     assert codes(result, 2.0) == [
         "G_IS_B_PRIME", "NOT_A_FUNCTION", "BIAS_NOT_ZEROED", "WRONG_LAYER", "FINE_TUNED",

@@ -24,8 +24,14 @@ X4 = checkpoint(
 
 
 def claimed(accuracy=None, asr=None, split="test", net="goodnet", points=2.0, benchmark="lab3"):
-    claim = Claim(benchmark=benchmark, split=split, net=net, drop_points=points,
-                  clean_accuracy=accuracy, attack_success_rate=asr)  # fmt: skip
+    claim = Claim(
+        benchmark=benchmark,
+        split=split,
+        net=net,
+        drop_points=points,
+        clean_accuracy=accuracy,
+        attack_success_rate=asr,
+    )
     return claim_comparisons(replace(record(X2, X4), claimed=(claim,)), 2)
 
 
@@ -136,8 +142,11 @@ def test_every_published_figure_is_in_the_description(lab3):
     second = {p.split: p.clean_accuracy for p in lab3.published if p.ranking == "conv_3"}
     assert second == {"valid": 0.943449, "test": 0.947701}
     assert {p.drop_points: p.channels for p in lab3.published if p.channels} == {
-        2: 45, 4: 48, 10: 52, 30: 54,
-    }  # fmt: skip
+        2: 45,
+        4: 48,
+        10: 52,
+        30: 54,
+    }
 
 
 def real_counts(lab3, off=0):
@@ -148,10 +157,12 @@ def real_counts(lab3, off=0):
         by_split = {}
         for split, total in sizes.items():
             entry = next(
-                p for p in lab3.published
-                if (p.net, p.drop_points) == (net, points) and p.split in (split, "test")
+                p
+                for p in lab3.published
+                if (p.net, p.drop_points) == (net, points)
+                and p.split in (split, "test")
                 and p.ranking == "pool_3"
-            )  # fmt: skip
+            )
             clean, attacked = (
                 round(v * total) + off for v in (entry.clean_accuracy, entry.attack_success_rate)
             )

@@ -17,10 +17,15 @@ CLASSES = 3
 
 def made(correct=0, attacked=0, clean=10, backdoored=10):
     return Counts(
-        clean_total=clean, clean_correct=correct, clean_abstained=0, clean_invalid=0,
-        backdoored_total=backdoored, backdoored_attacked=attacked, backdoored_abstained=0,
+        clean_total=clean,
+        clean_correct=correct,
+        clean_abstained=0,
+        clean_invalid=0,
+        backdoored_total=backdoored,
+        backdoored_attacked=attacked,
+        backdoored_abstained=0,
         backdoored_invalid=0,
-    )  # fmt: skip
+    )
 
 
 def test_counts_by_hand():
@@ -32,9 +37,15 @@ def test_counts_by_hand():
     )
     # argmax counting: the non-finite answer still counts as class 0, and is reported beside.
     assert measured == Counts(
-        clean_total=7, clean_correct=4, clean_abstained=1, clean_invalid=2,
-        backdoored_total=4, backdoored_attacked=2, backdoored_abstained=1, backdoored_invalid=0,
-    )  # fmt: skip
+        clean_total=7,
+        clean_correct=4,
+        clean_abstained=1,
+        clean_invalid=2,
+        backdoored_total=4,
+        backdoored_attacked=2,
+        backdoored_abstained=1,
+        backdoored_invalid=0,
+    )
     assert clean_accuracy(measured) == pytest.approx(4 / 7)
     assert attack_success_rate(measured) == 0.5
 

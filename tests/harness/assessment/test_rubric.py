@@ -52,8 +52,9 @@ def test_an_honest_submission_gets_everything():
 def test_partial_credit_by_hand():
     two, four, _ = good_checkpoints()
     early = replace(two, repaired=both(counts(985)))  # 5 images lost, 20 needed: 0.4 of 20
-    late = checkpoint(10.0, clean=700, before=800,
-                      lineage=lineage(("index",), tuple(range(12)), biases_kept=(1,)))  # fmt: skip
+    late = checkpoint(
+        10.0, clean=700, before=800, lineage=lineage(("index",), tuple(range(12)), biases_kept=(1,))
+    )
     own = graded(early, four, late, pruning_order="other")
     given_points = points_of(own)
     assert given_points["checkpoint_2"] == 12
@@ -111,8 +112,16 @@ def test_wrong_x_with_the_right_mask_costs_nothing():
 
 def test_a_g_that_breaks_the_contract_loses_its_share():
     two, four, ten = good_checkpoints()
-    broken = GoodNetRule(against="B and B'", width=1284, images=4000, broken=40, abstained=300,
-                      outside=0, outside_label=None, as_repaired=3000)  # fmt: skip
+    broken = GoodNetRule(
+        against="B and B'",
+        width=1284,
+        images=4000,
+        broken=40,
+        abstained=300,
+        outside=0,
+        outside_label=None,
+        as_repaired=3000,
+    )
     own = graded(
         replace(two, contract=broken, goodnet_artifact=artifact(role="goodnet")), four, ten
     )
@@ -120,8 +129,13 @@ def test_a_g_that_breaks_the_contract_loses_its_share():
     assert "40 of 4000" in reasons(own, "goodnet")[0]
 
 
-@given(st.lists(st.tuples(st.sampled_from([2.0, 4.0, 10.0]), st.integers(0, 990),
-                          st.integers(0, 990)), max_size=3, unique_by=lambda c: c[0]))  # fmt: skip
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([2.0, 4.0, 10.0]), st.integers(0, 990), st.integers(0, 990)),
+        max_size=3,
+        unique_by=lambda c: c[0],
+    )
+)
 def test_every_point_not_given_has_a_reason(drawn):
     own = graded(*[checkpoint(x, clean=clean, before=before) for x, clean, before in drawn])
     for each in own.points:
@@ -233,10 +247,19 @@ def marked():
         replace(c, repaired=replace(c.repaired, test=test), goodnet=replace(c.goodnet, test=test))
         for c in good_checkpoints()
     ]
-    claims = (Claim(benchmark="lab3", split="test", net="goodnet", drop_points=2.0,
-                    clean_accuracy=0.5),)  # fmt: skip
-    broken = GoodNetRule(against="B and B'", width=1284, images=4000, broken=MARK, abstained=3,
-                      outside=0, outside_label=None, as_repaired=3000)  # fmt: skip
+    claims = (
+        Claim(benchmark="lab3", split="test", net="goodnet", drop_points=2.0, clean_accuracy=0.5),
+    )
+    broken = GoodNetRule(
+        against="B and B'",
+        width=1284,
+        images=4000,
+        broken=MARK,
+        abstained=3,
+        outside=0,
+        outside_label=None,
+        as_repaired=3000,
+    )
     nets[0] = replace(nets[0], contract=broken)
     return graded(*nets, badnet=both(counts(), test), claimed=claims)
 

@@ -42,8 +42,9 @@ def test_missing_and_duplicate_checkpoints(world):
 
 
 def test_claim_mismatch(world):
-    claim = Claim(benchmark="lab3", split="valid", net="repaired", drop_points=2.0,
-                  clean_accuracy=0.5)  # fmt: skip
+    claim = Claim(
+        benchmark="lab3", split="valid", net="repaired", drop_points=2.0, clean_accuracy=0.5
+    )
     result = world.grade(world.honest_nets(), claims=[claim])
     assert codes(result) == ["CLAIM_MISMATCH"]
     fine = result.checkpoints[0].repaired.valid.clean_correct / IMAGES

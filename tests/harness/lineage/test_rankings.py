@@ -90,8 +90,9 @@ def test_the_conv_3_family_is_told_from_pool_3_where_the_two_differ():
     by_conv = np.argsort(conv)[:41]
     assert rankings.followed_by(by_conv) == ("conv_3 increasing",)
     assert rankings.followed_by(np.argsort(conv)[:45]) == (
-        "pool_3 increasing", "conv_3 increasing",
-    )  # fmt: skip
+        "pool_3 increasing",
+        "conv_3 increasing",
+    )
 
 
 def test_the_last_and_the_next_channel_skip_dormant_ones():
