@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.assessment.ranking import board
+from harness.assessment.ranking import rank_records
 from harness.intake.unpacking import without_suffix
 from harness.people.pseudonyms import known_pseudonyms
 from harness.people.roster import Person, moment, read_roster
@@ -175,7 +175,7 @@ def _best(attempts: Sequence[Record]) -> Record:
     if all(total is not None for total in totals):
         scores = [total or 0.0 for total in totals]
     else:
-        ranks = {row.submission: row.rank for row in board(attempts).rows}
+        ranks = {row.submission: row.rank for row in rank_records(attempts).rows}
         scores = [-(ranks[record.submission] or len(attempts) + 1) for record in attempts]
     best = max(range(len(attempts)), key=lambda index: (scores[index], index))
     return attempts[best]
