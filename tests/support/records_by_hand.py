@@ -1,6 +1,7 @@
 """Records written down by hand, for tests of what is drawn from them."""
 
 from harness.assessment.checks import presence_checks
+from harness.assessment.verdict import assess
 from harness.records.errors import Status
 from harness.records.findings import Lineage, NeighbouringSteps, Step
 from harness.records.record import (
@@ -10,8 +11,10 @@ from harness.records.record import (
     Counts,
     DatasetIdentity,
     Record,
+    ReferenceNet,
     SplitCounts,
 )
+from harness.storage.rubrics import default_rubric
 
 REQUIRED = (2.0, 4.0, 10.0)
 
@@ -97,3 +100,24 @@ def record(*checkpoints, **changes):
         "pruning_order": "pool_3 increasing",
     }
     return Record(**(fields | changes))
+
+
+def reference_nets():
+    """A reference that scores what the good checkpoints score."""
+    return tuple(
+        ReferenceNet(
+            drop_points=c.drop_points, channels_pruned=3, repaired=c.repaired, goodnet=c.goodnet
+        )
+        for c in good_checkpoints()
+    )
+
+
+def assess_by_hand(*checkpoints, rubric=None, required=REQUIRED, **changes):
+    """The record of these checkpoints with checks, diagnoses and points."""
+    evidence = record(*checkpoints, **changes)
+    return assess(evidence, default_rubric() if rubric is None else rubric, None, required)
+
+
+def points_of(own):
+    """Points by item."""
+    return {each.item: each.points for each in own.points}

@@ -12,34 +12,29 @@ from miniature_nets import (
     draw_badnet,
     evidence,
 )
-from records_by_hand import checkpoint, counts, good_checkpoints, lineage, record
+from records_by_hand import assess_by_hand, both, checkpoint, counts, good_checkpoints, lineage
 
-from harness.assessment.verdict import assess
 from harness.grading.models import predict_weights
 from harness.lineage.lineage import remove_channels, zero_channels
 from harness.records.findings import GoodNetRule, LayerChange, NeighbouringSteps, Step
-from harness.records.record import Probe
-from harness.storage.rubrics import default_rubric
+from harness.records.record import DatasetIdentity, Probe
 
 # --- honest work: no diagnosis ----------------------------------------------------------------
 
 
 def test_the_reference_itself(world):
-    result = world.grade(world.honest_nets())
-    assert codes(result) == []
-    assert result.pruning_order == "pool_3 increasing"
-    assert result.nested is True
+    own = world.grade(world.honest_nets())
+    assert codes(own) == []
+    assert own.pruning_order == "pool_3 increasing"
+    assert own.nested is True
     assert [
-        c.crossing.margin >= 0 > c.crossing.lost_before - c.crossing.needed
-        for c in result.checkpoints
+        c.crossing.margin >= 0 > c.crossing.lost_before - c.crossing.needed for c in own.checkpoints
     ] == [True] * 3
 
 
 def test_narrowed_nets(world):
-    result = world.grade(
-        {x: remove_channels(world.badnet, world.mask(x)) for x in (2.0, 4.0, 10.0)}
-    )
-    assert codes(result) == []
+    own = world.grade({x: remove_channels(world.badnet, world.mask(x)) for x in (2.0, 4.0, 10.0)})
+    assert codes(own) == []
 
 
 def test_some_dormant_channels_left_in(world):
@@ -48,17 +43,17 @@ def test_some_dormant_channels_left_in(world):
     for x in (2.0, 4.0, 10.0):
         left = world.rng.choice(dormant, 5, replace=False)
         nets[x] = zero_channels(world.badnet, set(world.mask(x)) - set(left.tolist()))
-    result = world.grade(nets)
-    assert codes(result) == []
-    assert result.nested is True
+    own = world.grade(nets)
+    assert codes(own) == []
+    assert own.nested is True
 
 
 def test_the_conv_3_family(world):
-    """Its result first crossings may differ; only its order is looked at."""
+    """Its own first crossings may differ; only its order is looked at."""
     nets = {x: zero_channels(world.badnet, world.mask(x, family=1)) for x in (2.0, 4.0, 10.0)}
-    result = world.grade(nets)
-    assert result.pruning_order in ("pool_3 increasing", "conv_3 increasing")
-    assert not set(codes(result)) - {
+    own = world.grade(nets)
+    assert own.pruning_order in ("pool_3 increasing", "conv_3 increasing")
+    assert not set(codes(own)) - {
         "BELOW_THRESHOLD",
         "OVER_PRUNED",
         "RELATIVE_DROP",
@@ -70,18 +65,18 @@ def test_a_right_g_with_scores_or_labels(world):
     nets = world.honest_nets()
     composed = world.composed_answers(nets[4.0])
     for width in (1284, 0):
-        result = world.grade(nets, [world.goodnet(4.0, composed, width)])
-        assert codes(result) == []
-        assert result.checkpoints[1].contract.broken == 0
+        own = world.grade(nets, [world.goodnet(4.0, composed, width)])
+        assert codes(own) == []
+        assert own.checkpoints[1].contract.broken == 0
 
 
 def test_extra_models_and_close_calls():
     two, four, ten = good_checkpoints()
     extra = checkpoint(30.0, clean=600, before=700)
     close = replace(two, repaired=replace(two.repaired, valid=counts(972)))  # 18 of 20 images
-    result = assess(record(close, four, ten, extra), default_rubric(), None, (2.0, 4.0, 10.0))
-    assert codes(result) == []
-    assert result.checkpoints[0].checks[0].passed is None
+    own = assess_by_hand(close, four, ten, extra)
+    assert codes(own) == []
+    assert own.checkpoints[0].checks[0].passed is None
 
 
 # --- mistakes, one by one ---------------------------------------------------------------------
@@ -91,11 +86,11 @@ def test_bias_not_zeroed(world):
     nets = world.honest_nets()
     mask = world.mask(4.0)
     nets[4.0] = zero_channels(world.badnet, mask, keep_biases=True)
-    result = world.grade(nets)
-    assert "BIAS_NOT_ZEROED" in codes(result, 4.0)
-    assert codes(result, 2.0) == codes(result, 10.0) == []
+    own = world.grade(nets)
+    assert "BIAS_NOT_ZEROED" in codes(own, 4.0)
+    assert codes(own, 2.0) == codes(own, 10.0) == []
     active = int((world.badnet["conv_3/bias"][mask] > 0).sum())
-    assert evidence(result, "BIAS_NOT_ZEROED") == {
+    assert evidence(own, "BIAS_NOT_ZEROED") == {
         "kept": len(mask),
         "pruned": len(mask),
         "active": active,
@@ -105,24 +100,24 @@ def test_bias_not_zeroed(world):
 def test_wrong_x_with_the_right_and_with_a_wrong_mask(world):
     nets = world.honest_nets()
     right = {2.0: nets[2.0], 5.0: nets[4.0], 10.0: nets[10.0]}
-    result = world.grade(right)
-    assert codes(result) == ["WRONG_X"]
-    assert evidence(result, "WRONG_X")["right"] == 1
+    own = world.grade(right)
+    assert codes(own) == ["WRONG_X"]
+    assert evidence(own, "WRONG_X")["right"] == 1
     wrong = {2.0: nets[2.0], 5.0: nets[10.0], 10.0: nets[10.0]}
     assert evidence(world.grade(wrong), "WRONG_X")["right"] == 0
 
 
 def test_below_threshold(world):
     nets = world.honest_nets() | {10.0: zero_channels(world.badnet, world.mask(4.0))}
-    result = world.grade(nets | {4.0: world.honest_nets()[4.0]})
-    assert "BELOW_THRESHOLD" in codes(result, 10.0)
-    assert evidence(result, "BELOW_THRESHOLD")["needed"] == 40
+    own = world.grade(nets | {4.0: world.honest_nets()[4.0]})
+    assert "BELOW_THRESHOLD" in codes(own, 10.0)
+    assert evidence(own, "BELOW_THRESHOLD")["needed"] == 40
 
 
 def test_over_pruned(world):
-    result = world.grade(world.honest_nets() | {2.0: zero_channels(world.badnet, world.mask(10.0))})
-    assert codes(result, 2.0) == ["OVER_PRUNED"]
-    assert "DUPLICATE_CHECKPOINT" in codes(result)
+    own = world.grade(world.honest_nets() | {2.0: zero_channels(world.badnet, world.mask(10.0))})
+    assert codes(own, 2.0) == ["OVER_PRUNED"]
+    assert "DUPLICATE_CHECKPOINT" in codes(own)
 
 
 @pytest.mark.parametrize("layer", ["conv_1", "conv_2", "conv_4"])
@@ -132,29 +127,29 @@ def test_wrong_layer(world, layer):
     for part in ("kernel", "bias"):
         weights[f"{layer}/{part}"] = weights[f"{layer}/{part}"].copy()
         weights[f"{layer}/{part}"][..., channels] = 0
-    result = world.grade(world.honest_nets() | {10.0: weights})
-    assert "WRONG_LAYER" in codes(result, 10.0)
-    assert "FINE_TUNED" not in codes(result)
-    assert evidence(result, "WRONG_LAYER")["layers"] == layer
+    own = world.grade(world.honest_nets() | {10.0: weights})
+    assert "WRONG_LAYER" in codes(own, 10.0)
+    assert "FINE_TUNED" not in codes(own)
+    assert evidence(own, "WRONG_LAYER")["layers"] == layer
 
 
 def test_index_order(world):
-    result = world.grade(world.nets_in_order(list(range(60))))
-    assert {"INDEX_ORDER"} <= set(codes(result, 10.0))
-    assert result.pruning_order == "index"
+    own = world.grade(world.nets_in_order(list(range(60))))
+    assert {"INDEX_ORDER"} <= set(codes(own, 10.0))
+    assert own.pruning_order == "index"
 
 
 def test_decreasing_order(world):
     order = list(reversed(world.basis.rankings.orders[0].sequence()))
-    result = world.grade(world.nets_in_order(order))
-    assert {"DECREASING_ORDER"} <= set(codes(result, 10.0))
+    own = world.grade(world.nets_in_order(order))
+    assert {"DECREASING_ORDER"} <= set(codes(own, 10.0))
 
 
 def test_other_order(world):
     order = world.rng.permutation(60).tolist()
-    result = world.grade(world.nets_in_order(order))
-    assert "OTHER_ORDER" in codes(result, 4.0)
-    assert result.nested is True
+    own = world.grade(world.nets_in_order(order))
+    assert "OTHER_ORDER" in codes(own, 4.0)
+    assert own.nested is True
 
 
 def test_fine_tuned(world):
@@ -162,36 +157,36 @@ def test_fine_tuned(world):
     for name in ("output/kernel", "fc_2/bias"):
         noise = world.rng.normal(0, 1e-4, weights[name].shape).astype(np.float32)
         weights[name] = weights[name] + noise
-    result = world.grade(world.honest_nets() | {10.0: weights})
-    assert "FINE_TUNED" in codes(result, 10.0)
-    assert evidence(result, "FINE_TUNED")["layers"] == "fc_2, output"
+    own = world.grade(world.honest_nets() | {10.0: weights})
+    assert "FINE_TUNED" in codes(own, 10.0)
+    assert evidence(own, "FINE_TUNED")["layers"] == "fc_2, output"
 
 
 def test_other_base(world):
-    result = world.grade(world.honest_nets() | {2.0: draw_badnet(np.random.default_rng(98))})
-    assert codes(result, 2.0) == ["OTHER_BASE"]
-    assert evidence(result, "OTHER_BASE")["base"] is None
+    own = world.grade(world.honest_nets() | {2.0: draw_badnet(np.random.default_rng(98))})
+    assert codes(own, 2.0) == ["OTHER_BASE"]
+    assert evidence(own, "OTHER_BASE")["base"] is None
     other = zero_channels(draw_badnet(np.random.default_rng(ELSEWHERE_SEED)), range(30))
-    result = world.grade(world.honest_nets() | {2.0: other})
-    assert codes(result, 2.0) == ["OTHER_BASE"]
-    assert evidence(result, "OTHER_BASE")["base"] == "elsewhere"
+    own = world.grade(world.honest_nets() | {2.0: other})
+    assert codes(own, 2.0) == ["OTHER_BASE"]
+    assert evidence(own, "OTHER_BASE")["base"] == "elsewhere"
 
 
 def test_is_badnet(world):
-    result = world.grade(world.honest_nets() | {4.0: dict(world.badnet)})
-    assert codes(result, 4.0) == ["IS_BADNET"]
+    own = world.grade(world.honest_nets() | {4.0: dict(world.badnet)})
+    assert codes(own, 4.0) == ["IS_BADNET"]
 
 
 def test_g_is_b_prime(world):
     nets = world.honest_nets()
     answers = world.predict(nets[10.0]).answers
     for width, certain in ((1283, True), (1284, True), (0, True)):
-        result = world.grade(nets, [world.goodnet(10.0, answers, width)])
-        assert codes(result, 10.0) == ["G_IS_B_PRIME"]
-        assert result.checkpoints[-1].diagnoses[0].certain is certain
+        own = world.grade(nets, [world.goodnet(10.0, answers, width)])
+        assert codes(own, 10.0) == ["G_IS_B_PRIME"]
+        assert own.checkpoints[-1].diagnoses[0].certain is certain
     other = world.predict(nets[2.0]).answers
-    result = world.grade(nets, [world.goodnet(10.0, other, 0)])
-    assert result.checkpoints[-1].diagnoses[0].certain is False
+    own = world.grade(nets, [world.goodnet(10.0, other, 0)])
+    assert own.checkpoints[-1].diagnoses[0].certain is False
 
 
 @pytest.mark.parametrize("label", [1284, 5000])
@@ -201,9 +196,9 @@ def test_g_label_1284(world, label):
         name: replace(answers, class_ids=np.where(answers.abstained, label, answers.class_ids))
         for name, answers in world.composed_answers(nets[2.0]).items()
     }
-    result = world.grade(nets, [world.goodnet(2.0, shifted, 0)])
-    assert codes(result, 2.0) == ["G_LABEL_1284"]
-    assert evidence(result, "G_LABEL_1284")["outside"] == label
+    own = world.grade(nets, [world.goodnet(2.0, shifted, 0)])
+    assert codes(own, 2.0) == ["G_LABEL_1284"]
+    assert evidence(own, "G_LABEL_1284")["outside"] == label
 
 
 def test_input_scaled(world):
@@ -215,12 +210,12 @@ def test_input_scaled(world):
     fewer = at(world, np.flatnonzero(raw.class_ids != valid.labels))
     total = len(fewer.datasets.sets["valid"].labels)
     assert total > IMAGES / 2
-    result = fewer.grade({2.0: weights, 4.0: world.honest_nets()[4.0]})
-    assert "INPUT_SCALED" in codes(result, 2.0)
-    assert "BELOW_THRESHOLD" not in codes(result, 2.0)
-    assert evidence(result, "INPUT_SCALED")["raw"] == 0
-    assert evidence(result, "INPUT_SCALED")["scaled"] >= 0.9 * total
-    assert result.checkpoints[1].scaled_clean_correct is None  # not even tried
+    own = fewer.grade({2.0: weights, 4.0: world.honest_nets()[4.0]})
+    assert "INPUT_SCALED" in codes(own, 2.0)
+    assert "BELOW_THRESHOLD" not in codes(own, 2.0)
+    assert evidence(own, "INPUT_SCALED")["raw"] == 0
+    assert evidence(own, "INPUT_SCALED")["scaled"] >= 0.9 * total
+    assert own.checkpoints[1].scaled_clean_correct is None  # not even tried
 
 
 def at(world, images):
@@ -241,20 +236,20 @@ def at(world, images):
 )
 def test_the_limits_of_input_scaled(raw, scaled, seen):
     near_chance = checkpoint(2.0, clean=raw, before=None, scaled_clean_correct=scaled)
-    result = assess(record(near_chance), default_rubric(), None, (2.0,))
-    assert ("INPUT_SCALED" in codes(result)) is seen
+    own = assess_by_hand(near_chance, required=(2.0,))
+    assert ("INPUT_SCALED" in codes(own)) is seen
 
 
 def test_relative_drop():
     """700 of 1000 were correct: X = 10 needs 100 images, taken relatively 70."""
     steps = NeighbouringSteps(order="pool_3 increasing", before=Step(channel=1, clean_correct=640))
-    badnet = replace(record().badnet, valid=counts(700))
+    badnet = both(counts(700), counts())
     relative = checkpoint(10.0, clean=620, steps=steps)
-    result = assess(record(relative, badnet=badnet), default_rubric(), None, (10.0,))
-    assert codes(result) == ["BELOW_THRESHOLD", "RELATIVE_DROP"]
-    assert result.checkpoints[0].diagnoses[1].certain
+    own = assess_by_hand(relative, badnet=badnet, required=(10.0,))
+    assert codes(own) == ["BELOW_THRESHOLD", "RELATIVE_DROP"]
+    assert own.checkpoints[0].diagnoses[1].certain
     unknown = replace(relative, steps=None)
-    unknown = assess(record(unknown, badnet=badnet), default_rubric(), None, (10.0,))
+    unknown = assess_by_hand(unknown, badnet=badnet, required=(10.0,))
     assert not unknown.checkpoints[0].diagnoses[1].certain
 
 
@@ -273,21 +268,21 @@ def test_relative_drop():
 )
 def test_the_probe_just_below_at_and_just_above_its_limits(repeated, perturbed, codes, passed):
     probe = Probe(images=1000, repeated_changed=repeated, perturbed_changed=perturbed)
-    result = assess(record(checkpoint(2.0, probe=probe)), default_rubric(), None, (2.0,))
+    own = assess_by_hand(checkpoint(2.0, probe=probe), required=(2.0,))
     wanted = {"NOT_A_FUNCTION", "INPUT_HASHING"}
-    assert [d.code for d in result.checkpoints[0].diagnoses if d.code in wanted] == codes
-    (check,) = (c for c in result.checkpoints[0].checks if c.name == "function_of_the_image")
+    assert [d.code for d in own.checkpoints[0].diagnoses if d.code in wanted] == codes
+    (check,) = (c for c in own.checkpoints[0].checks if c.name == "function_of_the_image")
     assert check.passed is passed
 
 
 def test_an_order_measured_on_a_private_split_is_not_certain():
     unordered = checkpoint(2.0, lineage=lineage(("other",), ranking="measured"))
-    public = record(unordered, pruning_order="other")
-    private = replace(public, dataset=replace(public.dataset, split="private"))
-    for evidence_of, certain in ((public, True), (private, False)):
-        diagnoses = assess(evidence_of, default_rubric(), None, (2.0,)).checkpoints[0].diagnoses
-        assert [(d.code, d.certain) for d in diagnoses] == [("OTHER_ORDER", certain)]
-        assert diagnoses[0].explanation.startswith("Not certain") is not certain
+    for split, certain in (("public", True), ("private", False)):
+        dataset = DatasetIdentity(name="lab3", arrays={}, split=split)
+        own = assess_by_hand(unordered, pruning_order="other", dataset=dataset, required=(2.0,))
+        (diagnosis,) = own.checkpoints[0].diagnoses
+        assert (diagnosis.code, diagnosis.certain) == ("OTHER_ORDER", certain)
+        assert diagnosis.explanation.startswith("Not certain") is not certain
 
 
 def test_diagnoses_come_in_one_order_and_nothing_follows_from_a_graver_mistake():
@@ -310,12 +305,12 @@ def test_diagnoses_come_in_one_order_and_nothing_follows_from_a_graver_mistake()
             as_repaired=None,
         ),
     )
-    result = assess(record(net, pruning_order="index"), default_rubric(), None, (2.0,))
-    assert codes(result, 2.0) == [
+    own = assess_by_hand(net, pruning_order="index", required=(2.0,))
+    assert codes(own, 2.0) == [
         "G_IS_B_PRIME", "NOT_A_FUNCTION", "BIAS_NOT_ZEROED", "WRONG_LAYER", "FINE_TUNED",
         "INDEX_ORDER", "WRONG_X", "BELOW_THRESHOLD",
     ]  # fmt: skip
 
     elsewhere = replace(net, lineage=replace(net.lineage, base=None))
-    result = assess(record(elsewhere, pruning_order="index"), default_rubric(), None, (2.0,))
-    assert codes(result, 2.0) == ["G_IS_B_PRIME", "NOT_A_FUNCTION", "OTHER_BASE"]
+    own = assess_by_hand(elsewhere, pruning_order="index", required=(2.0,))
+    assert codes(own, 2.0) == ["G_IS_B_PRIME", "NOT_A_FUNCTION", "OTHER_BASE"]

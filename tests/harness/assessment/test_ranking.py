@@ -3,18 +3,15 @@
 from dataclasses import replace
 
 import pytest
-from records_by_hand import both, checkpoint, counts, good_checkpoints, record
+from records_by_hand import assess_by_hand, both, checkpoint, counts, good_checkpoints, record
 
 from harness.assessment.metrics import defense_effectiveness
 from harness.assessment.ranking import rank_records
-from harness.assessment.verdict import assess
 from harness.records.errors import Status
-from harness.storage.rubrics import default_rubric
 
 
 def graded(name, *checkpoints, **changes):
-    evidence = record(*checkpoints, submission=name, **changes)
-    return assess(evidence, default_rubric(), None, (2.0, 4.0, 10.0))
+    return assess_by_hand(*checkpoints, submission=name, **changes)
 
 
 def attacked(images):

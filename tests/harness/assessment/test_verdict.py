@@ -2,25 +2,23 @@
 
 from dataclasses import replace
 
-from records_by_hand import good_checkpoints, record
+from records_by_hand import assess_by_hand, good_checkpoints, record
 
 from harness.assessment.scoring import total
-from harness.assessment.verdict import assess, reassess
+from harness.assessment.verdict import reassess
 from harness.records.findings import Thresholds
 from harness.storage.rubrics import default_rubric
 
-REQUIRED = (2.0, 4.0, 10.0)
-
 
 def test_assessing_again_changes_nothing():
-    own = assess(record(*good_checkpoints()), default_rubric(), None, REQUIRED)
+    own = assess_by_hand(*good_checkpoints())
     assert total(own.points) == (100.0, 100.0)
     assert reassess(own, default_rubric(), None) == own
 
 
 def test_another_rubric_decides_anew_from_the_evidence():
     early = replace(good_checkpoints()[0], steps=None)
-    own = assess(record(early), default_rubric(), None, REQUIRED)
+    own = assess_by_hand(early)
     assert own.checkpoints[0].crossing.margin == 5
     strict = replace(default_rubric(), thresholds=Thresholds(tolerance_images=5))
     again = reassess(own, strict, None)
@@ -29,7 +27,7 @@ def test_another_rubric_decides_anew_from_the_evidence():
 
 
 def test_the_required_x_are_those_of_the_record():
-    own = assess(record(*good_checkpoints()), default_rubric(), None, (2.0, 30.0))
+    own = assess_by_hand(*good_checkpoints(), required=(2.0, 30.0))
     again = reassess(own, default_rubric(), None)
     assert [check.limit for check in again.checks] == [2.0, 30.0]
     assert [d.code for d in again.diagnoses] == ["MISSING_CHECKPOINT"]
