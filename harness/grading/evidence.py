@@ -241,7 +241,8 @@ def _neighbouring_steps(
 
     name = followed_order(traced, given.order)
     order = basis.rankings.order(name) or basis.rankings.orders[0]
-    last, following = order.last_taken(traced.pruned or ()), order.next_taken(traced.pruned or ())
+    last = order.last_channel(traced.pruned or ())
+    following = order.next_channel(traced.pruned or ())
     before = after = None
     if last is not None:
         earlier = lineage.restore_channel(full, basis.badnet, last)
