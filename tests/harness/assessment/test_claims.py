@@ -23,7 +23,9 @@ X4 = checkpoint(
 )
 
 
-def claimed(accuracy=None, asr=None, split="test", net="goodnet", points=2.0, benchmark="lab3"):
+def compare_claim(
+    accuracy=None, asr=None, split="test", net="goodnet", points=2.0, benchmark="lab3"
+):
     claim = Claim(
         benchmark=benchmark,
         split=split,
@@ -39,7 +41,7 @@ def claimed(accuracy=None, asr=None, split="test", net="goodnet", points=2.0, be
                                              (3, False)])  # fmt: skip
 def test_a_claim_may_be_two_images_off(off, agrees):
     # Written to 8 digits, rounding is 0.00006 images; 3 images are beyond the tolerance.
-    (found,) = claimed(round((12284 + off) / N, 8))
+    (found,) = compare_claim(round((12284 + off) / N, 8))
     assert found.agrees is agrees
     assert found.stated_images == 12284 + off
     assert f"({off:+d})" in found.reason
@@ -68,18 +70,18 @@ def test_a_figure_stands_for_all_that_round_to_it(stated, hits, total, agrees):
     ],
 )
 def test_known_slips_are_named(claim, slip):
-    found = claimed(**claim)
+    found = compare_claim(**claim)
     assert all(each.agrees is False for each in found)
     assert slip in found[0].slip
 
 
 def test_a_figure_that_no_slip_explains():
-    (found,) = claimed(0.1234)
+    (found,) = compare_claim(0.1234)
     assert (found.agrees, found.slip) == (False, None)
 
 
 def test_what_is_right_has_no_slip():
-    found = claimed(0.9574, 0.7721)
+    found = compare_claim(0.9574, 0.7721)
     assert [(each.agrees, each.slip) for each in found] == [(True, None)] * 2
 
 
@@ -94,7 +96,7 @@ def test_what_is_right_has_no_slip():
     ],
 )
 def test_what_cannot_be_compared_is_not_held_against_anybody(claim, reason):
-    (found,) = claimed(**({"accuracy": 0.5} | claim))
+    (found,) = compare_claim(**({"accuracy": 0.5} | claim))
     assert found.agrees is None
     assert reason in found.reason
 

@@ -15,7 +15,7 @@ from harness.records.record import Counts
 CLASSES = 3
 
 
-def made(correct=0, attacked=0, clean=10, backdoored=10):
+def counts_of(correct=0, attacked=0, clean=10, backdoored=10):
     return Counts(
         clean_total=clean,
         clean_correct=correct,
@@ -51,9 +51,9 @@ def test_counts_by_hand():
 
 
 def test_an_empty_set_has_no_score():
-    assert clean_accuracy(made(clean=0)) is None
-    assert attack_success_rate(made(backdoored=0)) is None
-    assert defense_effectiveness(made(clean=0), made()) is None
+    assert clean_accuracy(counts_of(clean=0)) is None
+    assert attack_success_rate(counts_of(backdoored=0)) is None
+    assert defense_effectiveness(counts_of(clean=0), counts_of()) is None
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,4 @@ def test_an_empty_set_has_no_score():
     ],
 )
 def test_defense_effectiveness_by_hand(before, after, expected):
-    assert defense_effectiveness(made(*before), made(*after)) == pytest.approx(expected)
+    assert defense_effectiveness(counts_of(*before), counts_of(*after)) == pytest.approx(expected)
