@@ -155,7 +155,7 @@ def measure(course: Path, jobs: int, options: list[str]) -> None:
                "--output", results, "--jobs", str(jobs), *options]  # fmt: skip
     first = cost_of([sys.executable, "-m", "harness", *command], course / "grade.log")
     again = cost_of([sys.executable, "-m", "harness", *command], course / "again.log")
-    rubric = ROOT / "harness" / "judgement" / "rubric.toml"
+    rubric = ROOT / "harness" / "assessment" / "rubric.toml"
     reassessed = cost_of(
         [sys.executable, "-c", _TELLS_TENSORFLOW, "regrade", results, "--rubric", rubric,
          "--out", course / "regraded"], course / "regrade.log",

@@ -82,6 +82,27 @@ def paired_test(
     )
 
 
+def paired_tests(
+    net: str,
+    submission: Mapping[str, Answers],
+    reference: Mapping[str, Answers],
+    sets: Mapping[str, LabeledSet],
+) -> list[McNemarResult]:
+    """Compare two nets on both sets of the test split."""
+    results = []
+    for name in ("test", "bd_test"):
+        won = _won(submission[name], sets[name])
+        won_by_reference = _won(reference[name], sets[name])
+        results.append(paired_test(net, name, won, won_by_reference))
+    return results
+
+
+def _won(answers: Answers, labeled: LabeledSet) -> np.ndarray:
+    """Clean images that got their class; backdoored ones that did not get the target (bool)."""
+    right = answers.class_ids == labeled.labels
+    return np.asarray(~right if labeled.kind == "backdoored" else right)
+
+
 def original_counts(
     backdoored: Answers, original_labels: np.ndarray, target_label: int
 ) -> OriginalCounts:

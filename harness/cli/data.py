@@ -25,15 +25,14 @@ from harness.execution.console import one_line_errors
 from harness.inference.known_network import predict_known_network, trusted_weights
 from harness.records.benchmark import Datasets
 from harness.records.errors import HarnessError
+from harness.records.findings import Thresholds
+from harness.records.text import describe_error
 from harness.storage.results import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.records.benchmark import Benchmark
-
-COUNT_TOLERANCE = 2
-"""Images by which batch size and hardware may move a count."""
 
 
 @click.group()
@@ -118,20 +117,24 @@ def make_data(name: str, secret: Path | None, out: Path | None) -> Path:
 
 
 def _describe_private(benchmark: Benchmark, folder: Path) -> None:
+    import tomli_w
+
     sets = load_sets(replace(benchmark, hashes={}), folder)
-    lines = [
-        f"schema_version = {benchmark.schema_version}",
-        f'name = "{benchmark.name}"',
-        f'title = "{benchmark.title} (private split)"',
-        'split = "private"',
-        f'badnet = "{benchmark.badnet}"',
-        f"checkpoints = [{', '.join(f'{x:g}' for x in benchmark.checkpoints)}]",
-        "[files]",
-        *(f'{key} = "{path}"' for key, path in benchmark.files.items()),
-        "[hashes]",
-        *(f'{key} = "{labeled.sha256}"' for key, labeled in sets.items()),
-    ]
-    write_text(folder / "dataset.toml", "\n".join(lines) + "\n")
+    description = {
+        "schema_version": benchmark.schema_version,
+        "name": benchmark.name,
+        "title": f"{benchmark.title} (private split)",
+        "split": "private",
+        "classes": benchmark.classes,
+        "target_label": benchmark.target_label,
+        "pixel_scale": benchmark.pixel_scale,
+        "checkpoints": list(benchmark.checkpoints),
+        "files": benchmark.files,
+        "hashes": {name: labeled.sha256 for name, labeled in sets.items()},
+    }
+    if benchmark.badnet is not None:
+        description["badnet"] = benchmark.badnet
+    write_text(folder / "dataset.toml", tomli_w.dumps(description))
 
 
 def fetch_data(name: str, download: Callable[[str, Path], None] | None = None) -> list[str]:
@@ -166,8 +169,9 @@ def _download(folder_id: str, target: Path) -> None:
     try:
         gdown.download_folder(id=folder_id, output=str(target), quiet=False)
     except Exception as error:  # noqa: BLE001 - gdown and requests raise many types
-        first_line = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        raise HarnessError(f"the download failed ({first_line[0]}); try again later") from None
+        raise HarnessError(
+            f"the download failed ({describe_error(error)}); try again later"
+        ) from None
 
 
 def _collect(scratch: Path, name: str, target: Path) -> None:
@@ -215,7 +219,7 @@ def _verify_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> l
     for name, labeled in sets.items():
         hits = int(np.count_nonzero(answers[name].class_ids == labeled.labels))
         published = benchmark.badnet_counts.get(name)
-        if published is not None and abs(hits - published) > COUNT_TOLERANCE:
+        if published is not None and abs(hits - published) > Thresholds().tolerance_images:
             raise HarnessError(
                 f"{folder / benchmark.files[name]}: the BadNet hits {hits} labels, published are "
                 f"{published}; these are not the published images"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from harness.execution.console import one_line_errors
-from harness.grading.diff import differences
+from harness.output.diff import differences
 from harness.storage.remote import results_at
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import psutil
 
 from harness.datasets import descriptions
 from harness.execution.console import one_line_errors
@@ -108,20 +108,11 @@ def _machine() -> Iterator[Finding]:
         free = shutil.disk_usage(folder).free
         detail = f"{free / _GIB:.1f} GiB free in {folder}"
         yield Finding(name=name, passed=free >= _LEAST_DISK_BYTES, detail=detail)
-    memory = _available_memory_bytes()
+    memory = psutil.virtual_memory().available
     allowed = launch.Limits().memory_bytes
     detail = f"{memory / _GIB:.1f} GiB available; a model may use {allowed / _GIB:.0f} GiB"
     yield Finding(name="memory", passed=memory >= _LEAST_MEMORY_BYTES, detail=detail)
     yield Finding(name="processor cores", passed=None, detail=str(processors()))
-
-
-def _available_memory_bytes() -> int:
-    """Memory that new processes can have; all of it where the system does not tell."""
-    table = Path("/proc/meminfo")
-    if table.is_file():
-        lines = (line.split() for line in table.read_text(encoding="ascii").splitlines())
-        return next(int(line[1]) * 1024 for line in lines if line[0] == "MemAvailable:")
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _escape_tests(*, sandboxed: bool) -> Iterator[Finding]:

@@ -11,9 +11,10 @@ from harness.cli import options
 from harness.cli.report import exit_code, show_note
 from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
-from harness.grading.batch import Batch, WorkerConfig, connect_cluster, find_submissions
+from harness.grading.batch import Batch, connect_cluster, find_submissions
 from harness.grading.context import Options
 from harness.grading.setup import prepare
+from harness.grading.worker import WorkerConfig
 from harness.output.boards import board_text, shown_records, write_boards
 from harness.people.attempts import people_of
 from harness.records.errors import HarnessError

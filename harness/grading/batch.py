@@ -1,33 +1,34 @@
 """Many submissions: what is finished already, and a record for each whatever happens to others.
 
-A second run of the same command repeats nothing: a record whose fingerprint is unchanged
-stands, predictions are taken from the store, and timing is done where it is still missing.
-Timing comes last, one submission at a time, so that nothing else disturbs it.
+A second run of the same command repeats nothing: a record stands whose files, data and options
+are unchanged, predictions are taken from the store, and timing is done where it is still
+missing. Timing comes last, one submission at a time, so that nothing else disturbs it.
 """
 
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.datasets.descriptions import from_anywhere
-from harness.execution.console import set_log_level, show_log
 from harness.execution.local import InThisProcess, Processes, UnusableError, WorkerLostError
-from harness.execution.progress import ProgressSender
 from harness.execution.scratch import scratch_folder
-from harness.grading.setup import Prepared, prepare
-from harness.grading.submission import grade_folder, ungraded
+from harness.grading.submission import ungraded
 from harness.grading.timing import time_models
-from harness.intake.entries import entries, folder_of
+from harness.grading.worker import (
+    grade_entry,
+    prepare_remote_worker,
+    prepare_worker,
+    unpack_entry,
+)
+from harness.intake.entries import entries
 from harness.people.pseudonyms import pseudonyms
-from harness.records.errors import HarnessError, Status, SubmissionError
+from harness.records.errors import HarnessError, Status
 from harness.records.traversal import statuses
 
 if TYPE_CHECKING:
@@ -37,15 +38,16 @@ if TYPE_CHECKING:
     from harness.execution.dask import Cluster
     from harness.execution.local import PreparedExecutor
     from harness.execution.progress import Display
-    from harness.grading.context import Options
+    from harness.grading.setup import Prepared
+    from harness.grading.worker import WorkerConfig
     from harness.intake.entries import Entry
     from harness.records.record import Record
 
-_SECONDS_BETWEEN_LOOKS = 5.0
-_SECONDS_BETWEEN_REMOTE_EVENTS = 1.0
-
-
 DEFAULT_FOLDER = Path("submissions")
+
+_SECONDS_BETWEEN_LOOKS = 5.0
+
+_log = logging.getLogger(__name__)
 
 
 def find_submissions(
@@ -55,40 +57,19 @@ def find_submissions(
 
     A bulk download is unpacked in the results, or beside the key file: it is full of names.
     """
-    unpacked = key_file.with_name(f"{key_file.name}.intake") if key_file else output / "intake"
-    found = entries(paths, each if paths or each else DEFAULT_FOLDER, unpacked)
+    unpacked = output / "intake"
+    if key_file is not None:
+        unpacked = key_file.with_name(f"{key_file.name}.intake")
+    if not paths and each is None:
+        each = DEFAULT_FOLDER
+    named = entries(paths, each, unpacked)
     if key_file is None:
-        return found
-    names = pseudonyms([entry.name for entry in found], key_file)
-    hidden = (replace(entry, name=names[entry.name]) for entry in found)
+        return named
+
+    names = pseudonyms([entry.name for entry in named], key_file)
+    hidden = [replace(entry, name=names[entry.name]) for entry in named]
     # In the order of names, the times of the results' files would tell who is who.
     return sorted(hidden, key=lambda entry: entry.name)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerConfig:
-    """What a worker needs to make itself ready: the same for all submissions of a batch."""
-
-    dataset: str
-    """Name of a benchmark, or a folder."""
-
-    badnet: Path | None
-    """The BadNet's weights, where the benchmark does not bring them."""
-
-    output: Path
-    """The results folder."""
-
-    options: Options
-    log_level: int = logging.WARNING
-
-    def absolute(self) -> WorkerConfig:
-        """The same for a process that runs in another folder."""
-        return replace(
-            self,
-            dataset=from_anywhere(self.dataset),
-            badnet=self.badnet and self.badnet.absolute(),
-            output=self.output.absolute(),
-        )
 
 
 @contextmanager
@@ -104,8 +85,8 @@ def connect_cluster(
 
     paths = [entry.path for entry in entries]
     sandboxed = config.options.isolation != "none"
-    asked = partial(terms, config.output, paths, sandboxed=sandboxed)
-    with connected(scheduler, asked) as cluster:
+    requirements = partial(terms, config.output, paths, sandboxed=sandboxed)
+    with connected(scheduler, requirements) as cluster:
         yield cluster
 
 
@@ -129,32 +110,9 @@ class Batch:
             config = config.absolute()
         self.entries, self.config, self.cluster = entries, config, cluster
         self.prepared = prepared
-        self._kept = kept
         self.records: dict[str, Record] = {}
         self.problems: list[str] = []
-
-    def grade(self, display: Display, jobs: int) -> None:
-        """Grade what is not finished, retry alone what ran out of memory, then time."""
-        pending = list(self._pending(display))
-        display.begin(len(self.entries), len(self.entries) - len(pending))
-        if pending and self.cluster is not None and not self.cluster.workers():
-            display.message("no workers yet; waiting for the first")
-        with scratch_folder() as scratch:
-            run = replace(self.prepared.run, scratch=scratch)
-            self.prepared = replace(self.prepared, run=run)
-            self._grade(pending, max(1, min(jobs, len(pending))), display)
-            if self.config.options.timing:
-                self._time()
-
-    def _grade(self, pending: Sequence[Entry], jobs: int, display: Display) -> None:
-        lost = self._graded(pending, jobs, display) if pending else []
-        if lost:
-            display.message(f"once more, alone: {', '.join(entry.name for entry in lost)}")
-            for entry in self._graded(lost, 1, display, fresh=True):
-                reason = "the process that graded it was ended, most likely for want of memory"
-                basis, datasets = self.prepared.basis, self.prepared.datasets
-                self._keep(ungraded(entry.name, Status.NOT_GRADED, reason, basis, datasets))
-                display.finished(entry.name)
+        self._kept = kept
 
     @property
     def results(self) -> Path:
@@ -165,25 +123,63 @@ class Batch:
         """The records there are so far, by submission."""
         return sorted(self.records.values(), key=lambda record: record.submission)
 
-    def _pending(self, display: Display) -> Iterator[Entry]:
+    def grade(self, display: Display, jobs: int) -> None:
+        """Grade what is not finished, retry alone what ran out of memory, then time."""
+        pending = list(self._find_pending(display))
+        display.begin(len(self.entries), len(self.entries) - len(pending))
+        if pending and self.cluster is not None and not self.cluster.workers():
+            display.message("no workers yet; waiting for the first")
+
+        with scratch_folder() as scratch:
+            run = replace(self.prepared.run, scratch=scratch)
+            self.prepared = replace(self.prepared, run=run)
+            if pending:
+                self._grade(pending, max(1, min(jobs, len(pending))), display)
+            if self.config.options.timing:
+                self._time()
+
+    # --- what is finished already
+
+    def _find_pending(self, display: Display) -> Iterator[Entry]:
+        """The entries that have to be graded; the records of the others are taken."""
         stored = {record.submission: record for record in self.prepared.run.store.records()}
         if stored:
-            display.stage(
-                self.prepared.datasets.benchmark.name, "looking for what is graded already"
-            )
+            name = self.prepared.datasets.benchmark.name
+            display.stage(name, "looking for what is graded already")
+
         for entry in self.entries:
-            found = stored.get(entry.name)
-            if found is not None and not self.config.options.force and self._stands(entry, found):
-                self.records[entry.name] = found
+            record = stored.get(entry.name)
+            if record is not None and self._stands(entry, record):
+                _log.info("%s: its record stands", entry.name)
+                self.records[entry.name] = record
             else:
                 yield entry
 
     def _stands(self, entry: Entry, record: Record) -> bool:
-        if record.fingerprint is None or any(status.is_ours for status in statuses(record)):
+        """Whether nothing has changed that a stored record depends on."""
+        if self.config.options.force or record.fingerprint is None:
             return False
-        return entry.path.exists() and record.fingerprint == self.prepared.inputs_hash(entry.path)
+        if any(status.is_ours for status in statuses(record)):
+            return False
+        if not entry.path.exists():
+            return False
+        return record.fingerprint == self.prepared.inputs_hash(entry.path)
 
-    def _graded(
+    # --- grading
+
+    def _grade(self, pending: Sequence[Entry], jobs: int, display: Display) -> None:
+        """Grade the pending entries; those whose process ran out of memory once more, alone."""
+        lost = self._grade_each(pending, jobs, display)
+        if not lost:
+            return
+        display.message(f"once more, alone: {', '.join(entry.name for entry in lost)}")
+        for entry in self._grade_each(lost, 1, display, fresh=True):
+            reason = "the process that graded it was ended, most likely for want of memory"
+            basis, datasets = self.prepared.basis, self.prepared.datasets
+            self._keep(ungraded(entry.name, Status.NOT_GRADED, reason, basis, datasets))
+            display.finished(entry.name)
+
+    def _grade_each(
         self, entries: Sequence[Entry], jobs: int, display: Display, *, fresh: bool = False
     ) -> list[Entry]:
         """Grade and store each; returns those that ran out of memory beside others."""
@@ -201,21 +197,24 @@ class Batch:
                     continue
                 except UnusableError:
                     raise
-                except HarnessError as error:
+                except HarnessError as error:  # also of keeping it, at a far address
                     self.problems.append(str(error))
                 display.finished(entry.name)
         return again
 
     def _width(self, jobs: int, *, alone: bool) -> Callable[[], int]:
+        """How many entries are graded at a time; on a cluster as many as it has workers."""
         cluster = self.cluster
-        return lambda: jobs if cluster is None or alone else max(1, cluster.workers())
+        if cluster is None or alone:
+            return lambda: jobs
+        return lambda: max(1, cluster.workers())
 
     @contextmanager
     def _executor(self, jobs: int, display: Display, *, fresh: bool) -> Iterator[PreparedExecutor]:
         if jobs == 1 and not fresh and self.cluster is None:
             yield InThisProcess(self.prepared)
             return
-        with self._processes(jobs, display) as pool:
+        with self._other_processes(jobs, display) as pool:
             try:
                 yield pool
             except BaseException:
@@ -224,7 +223,7 @@ class Batch:
             pool.shutdown()
 
     @contextmanager
-    def _processes(self, jobs: int, display: Display) -> Iterator[PreparedExecutor]:
+    def _other_processes(self, jobs: int, display: Display) -> Iterator[PreparedExecutor]:
         """An executor of other processes, which prepare themselves and tell how far they are."""
         if self.cluster is None:
             with display.relayed() as wire:
@@ -242,6 +241,8 @@ class Batch:
         self.records[record.submission] = record
         self._kept()
 
+    # --- timing
+
     def _time(self) -> None:
         prepared = self.prepared
         basis, datasets, run = prepared.basis, prepared.datasets, prepared.run
@@ -249,7 +250,7 @@ class Batch:
             record = self.records.get(entry.name)
             if record is None or record.timed or not any(c.repaired for c in record.checkpoints):
                 continue
-            with unpacked(entry, run.scratch) as folder:
+            with unpack_entry(entry, run.scratch) as folder:
                 if isinstance(folder, Path):
                     self._keep(time_models(record, folder, basis, datasets, run))
 
@@ -269,53 +270,3 @@ def in_flight(
             running[pool.submit(grade_entry, entry)] = entry
         for future in wait(running, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done:
             yield running.pop(future), future
-
-
-# --- in a worker ------------------------------------------------------------------------------
-
-
-def prepare_worker(config: WorkerConfig, wire: Any) -> Prepared:
-    """Make this process ready to grade."""
-    return _prepare(config, ProgressSender(wire))
-
-
-def prepare_remote_worker(config: WorkerConfig, wire: Any, expected: str) -> Prepared:
-    """The same on another machine, which may have other files. Raises HarnessError."""
-    sender = ProgressSender(wire, seconds_between=_SECONDS_BETWEEN_REMOTE_EVENTS)
-    prepared = _prepare(config, sender)
-    if prepared.circumstances() != expected:
-        raise HarnessError("it has other data or another BadNet; copy those of this machine")
-    return prepared
-
-
-def _prepare(config: WorkerConfig, progress: ProgressSender) -> Prepared:
-    set_log_level(config.log_level)
-    show_log(progress.message)
-    # The process that started this one has begun anew already, where that was asked for.
-    options = replace(config.options, force=False)
-    prepared = prepare(config.dataset, config.badnet, config.output, options, progress)
-    return replace(prepared, run=replace(prepared.run, options=config.options))
-
-
-def grade_entry(prepared: Prepared, entry: Entry) -> Record:
-    """Grade one submission in this process. Raises HarnessError where it is not there."""
-    basis, datasets, run = prepared.basis, prepared.datasets, prepared.run
-    before = prepared.inputs_hash(entry.path)
-    with unpacked(entry, run.scratch) as folder:
-        if isinstance(folder, SubmissionError):
-            record = ungraded(entry.name, folder.status, folder.reason, basis, datasets)
-        else:
-            record = grade_folder(folder, basis, datasets, run, entry.name)
-            record = replace(record, submission=entry.name)
-    return replace(record, fingerprint=before)
-
-
-@contextmanager
-def unpacked(entry: Entry, scratch: Path | None) -> Iterator[Path | SubmissionError]:
-    """The folder to grade, an archive unpacked for as long as this lasts, or why there is none."""
-    with tempfile.TemporaryDirectory(prefix="harness-", dir=scratch) as empty:
-        try:
-            folder: Path | SubmissionError = folder_of(entry, Path(empty))
-        except SubmissionError as error:
-            folder = error
-        yield folder

@@ -14,15 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.assessment.metrics import split_counts
-from harness.assessment.statistics import paired_test, split_originals
-from harness.grading.models import (
-    Failed,
-    KnownModel,
-    OtherModel,
-    Predicted,
-    predict_model,
-    predict_weights,
-)
+from harness.assessment.statistics import paired_tests, split_originals
+from harness.grading.models import Failed, Predicted, predict_model, predict_weights
+from harness.inference.identification import KnownModel, OtherModel
 from harness.lineage import lineage
 from harness.lineage.goodnet_rule import compare_with_rule
 from harness.lineage.rankings import OTHER, followed_order, shared_order
@@ -337,22 +331,9 @@ def _compare_with_reference(
     """The exact paired tests of B' and G against the reference's on the test split."""
     if reference is None:
         return ()
-    pairs = {
-        "repaired": (repaired, reference),
-        "goodnet": (goodnet, _compose(basis, reference)),
-    }
-    results = []
-    for net, (own, theirs) in pairs.items():
-        if own is None:
-            continue
-        for name in ("test", "bd_test"):
-            labeled = datasets.sets[name]
-            won, won_by_reference = _won(own[name], labeled), _won(theirs[name], labeled)
-            results.append(paired_test(net, name, won, won_by_reference))
+    results: list[McNemarResult] = []
+    if repaired is not None:
+        results += paired_tests("repaired", repaired, reference, datasets.sets)
+    if goodnet is not None:
+        results += paired_tests("goodnet", goodnet, _compose(basis, reference), datasets.sets)
     return tuple(results)
-
-
-def _won(answers: Answers, labeled: LabeledSet) -> np.ndarray:
-    """Clean images that got their class; backdoored ones that did not get the target (bool)."""
-    right = answers.class_ids == labeled.labels
-    return np.asarray(~right if labeled.kind == "backdoored" else right)

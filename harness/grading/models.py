@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.inference.feature_cache import predict_from_features
-from harness.inference.known_network import inspect, predict_known_network
+from harness.inference.identification import KnownModel, identify
+from harness.inference.known_network import predict_known_network
 from harness.inference.sandboxed import SandboxedRun, ask_again, predict_sandboxed
 from harness.intake.staging import stage
 from harness.records.benchmark import SETS, Datasets
@@ -28,50 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.grading.context import Options, RunContext
+    from harness.inference.identification import Identified, OtherModel
     from harness.intake.staging import Staged
     from harness.networks.deepid import Weights
     from harness.records.record import Probe
     from harness.records.submission import Candidate, Submission
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownModel:
-    """A file that holds the known network, whose weights were read as data."""
-
-    candidate: Candidate
-    staged: Staged
-    format: str
-    weights: Weights
-
-    key: str
-    """The hash of the weights."""
-
-    isolation: str
-    """How the file was read: in a sandbox or in a plain process."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtherModel:
-    """A file that holds anything else: it has to be run."""
-
-    candidate: Candidate
-    staged: Staged
-    format: str
-
-    differs: str
-    """Where it differs from the known network."""
-
-    key: str
-    """Follows from the bytes of the file."""
-
-    isolation: str | None
-    """sandbox, none (one's own work), or None where it may not be run here."""
-
-    seed: int
-    """Of the secret order in which it sees images."""
-
-
-Identified = KnownModel | OtherModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,44 +121,8 @@ def _try_to_read(
 def _identify(
     candidate: Candidate, staged: Staged, datasets: Datasets, run: RunContext
 ) -> Identified:
-    sandboxed = _reads_sandboxed(run.options.isolation)
-    classes = datasets.benchmark.classes
-    inspection = inspect(staged, candidate.format, classes, sandboxed=sandboxed)
-
-    if inspection.weights is not None:
-        return KnownModel(
-            candidate=candidate,
-            staged=staged,
-            format=inspection.format,
-            weights=inspection.weights,
-            key=array_hash(inspection.weights),
-            isolation="sandbox" if sandboxed else "plain",
-        )
-    key = f"file-{staged.identity}"
-    return OtherModel(
-        candidate=candidate,
-        staged=staged,
-        format=inspection.format,
-        differs=inspection.differs or "",
-        key=key,
-        isolation=_isolation_of_runs(run.options.isolation),
-        seed=run.store.secret_number(key),
-    )
-
-
-def _reads_sandboxed(isolation: str) -> bool:
-    if isolation == "none":
-        return False
-    problem = sandbox_problem()
-    if isolation == "sandbox" and problem:
-        raise SubmissionError(Status.NOT_GRADED, problem)
-    return problem is None
-
-
-def _isolation_of_runs(isolation: str) -> str | None:
-    if isolation == "none":
-        return "none"
-    return None if sandbox_problem() else "sandbox"
+    classes, isolation = datasets.benchmark.classes, run.options.isolation
+    return identify(candidate, staged, classes, isolation, run.store.secret_number)
 
 
 # --- what does it answer? ---------------------------------------------------------------------

@@ -16,7 +16,8 @@ from harness.assessment.metrics import split_counts
 from harness.assessment.statistics import split_originals
 from harness.assessment.verdict import assess
 from harness.grading.evidence import gather_checkpoint, score_reference_nets, trace_lineages
-from harness.grading.models import Failed, KnownModel, predict_models
+from harness.grading.models import Failed, predict_models
+from harness.inference.identification import KnownModel
 from harness.intake.discovery import discover
 from harness.intake.matching import IdentifiedModel, assign
 from harness.records.environment import environment

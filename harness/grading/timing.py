@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.grading.models import KnownModel, OtherModel, read_model, sandboxed_run
+from harness.grading.models import read_model, sandboxed_run
+from harness.inference.identification import KnownModel, OtherModel
 from harness.inference.latency import THROUGHPUT_BATCH, measure
 from harness.inference.sandboxed import start_model
 from harness.inference.streams import Stream
@@ -26,7 +27,7 @@ from harness.records.traversal import artifacts
 
 if TYPE_CHECKING:
     from harness.grading.context import GradingBasis, RunContext
-    from harness.grading.models import Identified
+    from harness.inference.identification import Identified
     from harness.networks.deepid import Weights
     from harness.records.benchmark import Datasets
     from harness.records.record import Checkpoint, Record, Speed

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.execution.progress import show_progress
-from harness.grading.batch import Batch, WorkerConfig
+from harness.grading.batch import Batch
 from harness.grading.context import Options
 from harness.grading.setup import prepare
+from harness.grading.worker import WorkerConfig
 from harness.intake.entries import Entry
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
@@ -33,6 +34,7 @@ def verify_record(
     if submission not in records:
         raise HarnessError(f"{results}: no record of {one_line(submission)!r} in it")
     stored = records[submission]
+
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch, show_progress() as display:
         config = WorkerConfig(dataset, badnet, Path(scratch), Options(timing=False))
         prepared = prepare(dataset, badnet, Path(scratch), config.options, display)
@@ -45,18 +47,18 @@ def verify_record(
         batch.grade(display, 1)
     if batch.problems:
         raise HarnessError(batch.problems[0])
-    compared = list(_compared(stored, batch.records[submission]))
+
+    compared = list(_compare(stored, batch.records[submission]))
     return [line for line, _ in compared], all(equal for _, equal in compared)
 
 
-def _compared(stored: Record, again: Record) -> Iterator[tuple[str, bool]]:
+def _compare(stored: Record, again: Record) -> Iterator[tuple[str, bool]]:
     yield _line("BadNet: counts", stored.badnet, again.badnet)
     yield _line("status", stored.status.value, again.status.value)
-    found = {c.drop_points: c for c in again.checkpoints}
+    checkpoints = {checkpoint.drop_points: checkpoint for checkpoint in again.checkpoints}
     for checkpoint in stored.checkpoints:
-        points = checkpoint.drop_points
-        name = checkpoint_name(points)
-        other = found.get(points)
+        name = checkpoint_name(checkpoint.drop_points)
+        other = checkpoints.get(checkpoint.drop_points)
         yield _line(f"{name}: files", _files(checkpoint), other and _files(other))
         yield _line(f"{name}: counts of B'", checkpoint.repaired, other and other.repaired)
         yield _line(f"{name}: counts of G", checkpoint.goodnet, other and other.goodnet)

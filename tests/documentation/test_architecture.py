@@ -20,6 +20,12 @@ def test_every_room_is_in_the_table_and_every_row_is_a_room():
     assert {row.split("/")[0] for row in rows} == rooms()
 
 
+def test_every_file_in_a_row_is_in_its_room():
+    for room, row in re.findall(r"^\| `([\w/]+)` \|(.*)\|$", TEXT, re.MULTILINE):
+        for name in re.findall(r"`(\w+(?:\.\w+|/))`", row):
+            assert (HARNESS / room / name).exists(), f"{room}: {name}"
+
+
 def test_every_room_has_its_place_in_the_layers():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]

@@ -13,7 +13,8 @@ from harness.assessment.metrics import split_counts
 from harness.assessment.verdict import assess
 from harness.grading.context import GradingBasis, Options, RunContext
 from harness.grading.evidence import gather_checkpoint, trace_lineages
-from harness.grading.models import KnownModel, OtherModel, Predicted, predict_weights
+from harness.grading.models import Predicted, predict_weights
+from harness.inference.identification import KnownModel, OtherModel
 from harness.intake.discovery import drop_points_in_name
 from harness.intake.matching import IdentifiedModel, assign
 from harness.intake.staging import Staged

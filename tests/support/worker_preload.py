@@ -9,9 +9,9 @@ import signal
 import time
 from pathlib import Path
 
-import harness.grading.batch
+import harness.grading.worker
 
-_grade_folder = harness.grading.batch.grade_folder
+_grade_folder = harness.grading.worker.grade_folder
 
 
 def _waiting(folder, basis, datasets, run, name=None):
@@ -27,4 +27,4 @@ def _waiting(folder, basis, datasets, run, name=None):
     return _grade_folder(folder, basis, datasets, run, name)
 
 
-harness.grading.batch.grade_folder = _waiting
+harness.grading.worker.grade_folder = _waiting

@@ -123,6 +123,20 @@ def test_info_of_a_folder_says_what_there_is(run_harness, small_benchmark):
     ]
 
 
+def test_a_private_split_of_a_benchmark_with_quotes_in_its_title_is_read_again(tmp_path, faces):
+    title = 'The "Faces" of C:\\Lab'
+    named = replace(faces.benchmark, title=title, hashes={})
+    (tmp_path / "files").mkdir()
+    _, folder = descriptions.load_benchmark("faces")
+    for path in named.files.values():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).symlink_to(folder / path)
+    commands._describe_private(named, tmp_path)
+    again, _ = descriptions.load_benchmark(str(tmp_path))
+    assert (again.title, again.split) == (f"{title} (private split)", "private")
+    assert again.hashes == faces.hashes
+
+
 def test_lab3_names_its_missing_files(run_harness, tmp_path):
     finished = run_harness("grade", "x", "--dataset", "lab3", HARNESS_DATA=str(tmp_path))
     assert finished.returncode == 2

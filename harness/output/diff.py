@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 def differences(before: Path, after: Path) -> list[str]:
     """One line for each submission that differs, and a summary. Raises HarnessError."""
     old, new = _ranked(before), _ranked(after)
-    lines = [
-        one_line(f"{name}: {'; '.join(reasons)}")
-        for name in sorted(old.keys() | new.keys())
-        if (reasons := list(_reasons(old.get(name), new.get(name))))
-    ]
-    same = len(old.keys() | new.keys()) - len(lines)
+    names = sorted(old.keys() | new.keys())
+    lines = []
+    for name in names:
+        reasons = list(_reasons(old.get(name), new.get(name)))
+        if reasons:
+            lines.append(one_line(f"{name}: {'; '.join(reasons)}"))
+
+    same = len(names) - len(lines)
     return [*lines, f"{len(lines)} differ, {same} are the same"]
 
 

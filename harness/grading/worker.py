@@ -1,0 +1,101 @@
+"""What a process does that grades submissions for a batch: make itself ready, then grade each."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.datasets.descriptions import from_anywhere
+from harness.execution.console import set_log_level, show_log
+from harness.execution.progress import ProgressSender
+from harness.grading.setup import Prepared, prepare
+from harness.grading.submission import grade_folder, ungraded
+from harness.intake.entries import folder_of
+from harness.records.errors import HarnessError, SubmissionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.grading.context import Options
+    from harness.intake.entries import Entry
+    from harness.records.record import Record
+
+_SECONDS_BETWEEN_REMOTE_EVENTS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """What a worker needs to make itself ready: the same for all submissions of a batch."""
+
+    dataset: str
+    """Name of a benchmark, or a folder."""
+
+    badnet: Path | None
+    """The BadNet's weights, where the benchmark does not bring them."""
+
+    output: Path
+    """The results folder."""
+
+    options: Options
+    log_level: int = logging.WARNING
+
+    def absolute(self) -> WorkerConfig:
+        """The same for a process that runs in another folder."""
+        return replace(
+            self,
+            dataset=from_anywhere(self.dataset),
+            badnet=self.badnet and self.badnet.absolute(),
+            output=self.output.absolute(),
+        )
+
+
+def prepare_worker(config: WorkerConfig, wire: Any) -> Prepared:
+    """Make this process ready to grade; its progress goes to the ``wire``."""
+    return _prepare(config, ProgressSender(wire))
+
+
+def prepare_remote_worker(config: WorkerConfig, wire: Any, expected: str) -> Prepared:
+    """The same on another machine, which may have other files. Raises HarnessError."""
+    sender = ProgressSender(wire, seconds_between=_SECONDS_BETWEEN_REMOTE_EVENTS)
+    prepared = _prepare(config, sender)
+    if prepared.circumstances() != expected:
+        raise HarnessError("it has other data or another BadNet; copy those of this machine")
+    return prepared
+
+
+def _prepare(config: WorkerConfig, progress: ProgressSender) -> Prepared:
+    set_log_level(config.log_level)
+    show_log(progress.message)
+
+    # With --force, the process that started this one has made everything anew already.
+    options = replace(config.options, force=False)
+    prepared = prepare(config.dataset, config.badnet, config.output, options, progress)
+    return replace(prepared, run=replace(prepared.run, options=config.options))
+
+
+def grade_entry(prepared: Prepared, entry: Entry) -> Record:
+    """Grade one submission. Raises HarnessError where it is not there."""
+    basis, datasets, run = prepared.basis, prepared.datasets, prepared.run
+    before = prepared.inputs_hash(entry.path)
+    with unpack_entry(entry, run.scratch) as folder:
+        if isinstance(folder, SubmissionError):
+            record = ungraded(entry.name, folder.status, folder.reason, basis, datasets)
+        else:
+            record = grade_folder(folder, basis, datasets, run, entry.name)
+            record = replace(record, submission=entry.name)
+    return replace(record, fingerprint=before)
+
+
+@contextmanager
+def unpack_entry(entry: Entry, scratch: Path | None) -> Iterator[Path | SubmissionError]:
+    """The folder to grade, an archive unpacked for as long as this lasts, or why there is none."""
+    with tempfile.TemporaryDirectory(prefix="harness-", dir=scratch) as empty:
+        try:
+            folder: Path | SubmissionError = folder_of(entry, Path(empty))
+        except SubmissionError as error:
+            folder = error
+        yield folder

@@ -1,0 +1,108 @@
+"""What a staged file is: the known network, read as data, or a model that has to be run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.inference.known_network import inspect
+from harness.records.errors import Status, SubmissionError
+from harness.sandbox.launch import sandbox_problem
+from harness.storage.hashing import array_hash
+
+if TYPE_CHECKING:
+    from harness.intake.staging import Staged
+    from harness.networks.deepid import Weights
+    from harness.records.submission import Candidate
+
+SecretNumber = Callable[[str], int]
+"""A number that nobody can guess, always the same for the same purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownModel:
+    """A file that holds the known network, whose weights were read as data."""
+
+    candidate: Candidate
+    staged: Staged
+    format: str
+    weights: Weights
+
+    key: str
+    """The hash of the weights."""
+
+    isolation: str
+    """How the file was read: in a sandbox or in a plain process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherModel:
+    """A file that holds anything else: it has to be run."""
+
+    candidate: Candidate
+    staged: Staged
+    format: str
+
+    differs: str
+    """Where it differs from the known network."""
+
+    key: str
+    """Follows from the bytes of the file."""
+
+    isolation: str | None
+    """sandbox, none (one's own work), or None where it may not be run here."""
+
+    seed: int
+    """Of the secret order in which it sees images."""
+
+
+Identified = KnownModel | OtherModel
+
+
+def identify(
+    candidate: Candidate, staged: Staged, classes: int, isolation: str, secret_number: SecretNumber
+) -> Identified:
+    """Find out what a staged file is. ``isolation`` is the option of that name.
+
+    Raises SubmissionError.
+    """
+    sandboxed = _reads_sandboxed(isolation)
+    inspection = inspect(staged, candidate.format, classes, sandboxed=sandboxed)
+
+    if inspection.weights is not None:
+        return KnownModel(
+            candidate=candidate,
+            staged=staged,
+            format=inspection.format,
+            weights=inspection.weights,
+            key=array_hash(inspection.weights),
+            isolation="sandbox" if sandboxed else "plain",
+        )
+
+    key = f"file-{staged.identity}"
+    return OtherModel(
+        candidate=candidate,
+        staged=staged,
+        format=inspection.format,
+        differs=inspection.differs or "",
+        key=key,
+        isolation=_isolation_of_runs(isolation),
+        seed=secret_number(key),
+    )
+
+
+def _reads_sandboxed(isolation: str) -> bool:
+    """Whether files are read in the sandbox; with ``auto``, wherever there is one."""
+    if isolation == "none":
+        return False
+    problem = sandbox_problem()
+    if isolation == "sandbox" and problem:
+        raise SubmissionError(Status.NOT_GRADED, problem)
+    return problem is None
+
+
+def _isolation_of_runs(isolation: str) -> str | None:
+    if isolation == "none":
+        return "none"
+    return None if sandbox_problem() else "sandbox"
