@@ -15,8 +15,8 @@ import numpy as np
 from worked_example import badnet, benchmark, correct, example, order, rankings
 
 from harness.assessment.verdict import reassess
-from harness.lineage.crossing import first_crossing
 from harness.lineage.lineage import kernel_hashes, remove_channels, trace_lineage, zero_channels
+from harness.lineage.thresholds import first_crossing
 from harness.records.findings import GoodNetRule, NeighbouringSteps, Step
 from harness.records.record import Probe
 from harness.records.submission import Claim

@@ -28,9 +28,9 @@ from harness.grading.fingerprint import circumstances, grading_inputs_hash
 from harness.grading.models import predict_weights
 from harness.inference.feature_cache import FeatureStore
 from harness.inference.known_network import trusted_weights
-from harness.lineage.crossing import first_crossing
 from harness.lineage.known import known_benchmark, known_kernel_hashes
 from harness.lineage.rankings import known_rankings, measured_rankings
+from harness.lineage.thresholds import first_crossing
 from harness.records.benchmark import Datasets
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash

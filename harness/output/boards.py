@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.assessment.ranking import board
+from harness.assessment.ranking import rank_records
 from harness.output.html.folders import write_pages
 from harness.output.leaderboard import csv, json, markdown, text
 from harness.people.attempts import Standings, add_standings, find_standings, select_attempts
@@ -70,4 +70,4 @@ def board_text(results: Path, records: Sequence[Record], found: Standings) -> st
 
 
 def _board(results: Path, records: Sequence[Record], found: Standings) -> Board:
-    return add_standings(board(records, rubric_of(results).ranking), found)
+    return add_standings(rank_records(records, rubric_of(results).ranking), found)

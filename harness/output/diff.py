@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.assessment.ranking import board
+from harness.assessment.ranking import rank_records
 from harness.assessment.scoring import total
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
@@ -37,7 +37,7 @@ def _ranked(results: Path) -> dict[str, tuple[int | None, Record]]:
     records = {record.submission: record for record in Store(results).records()}
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
-    rows = board(list(records.values()), rubric_of(results).ranking).rows
+    rows = rank_records(list(records.values()), rubric_of(results).ranking).rows
     return {row.submission: (row.rank, records[row.submission]) for row in rows}
 
 

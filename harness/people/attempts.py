@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
-from harness.assessment.ranking import board
+from harness.assessment.ranking import rank_records
 from harness.assessment.scoring import total
 from harness.people.identification import (
     find_person,
@@ -154,7 +154,7 @@ def _best(attempts: Sequence[Record]) -> Record:
     if len(known) == len(points):
         scores = known
     else:
-        ranks = {row.submission: row.rank for row in board(attempts).rows}
+        ranks = {row.submission: row.rank for row in rank_records(attempts).rows}
         worst = len(attempts) + 1
         scores = [-float(ranks[record.submission] or worst) for record in attempts]
     best = max(range(len(attempts)), key=lambda index: (scores[index], index))

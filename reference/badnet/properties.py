@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.lineage.crossing import first_crossing
+from harness.lineage.thresholds import first_crossing
 from harness.networks.deepid import CONV_3_CHANNELS
 from reference.badnet.attacks import ATTACKS
 from reference.badnet.channel_probe import Bench

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from harness.assessment.ranking import board
+from harness.assessment.ranking import rank_records
 from harness.assessment.verdict import reassess
 from harness.assessment.views import student_view
 from harness.lineage.known import known_benchmark
@@ -69,7 +69,7 @@ class Course:
 
     def board(self) -> Board:
         """The leaderboard of what may be shown; what a roster tells is the instructor's."""
-        ranked = board([self.view(record) for record in self.records])
+        ranked = rank_records([self.view(record) for record in self.records])
         return add_standings(ranked, self.standings if self.wishes.instructor else {})
 
     def only(self) -> Record:

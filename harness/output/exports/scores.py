@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
-from harness.assessment.ranking import board
+from harness.assessment.ranking import rank_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def columns(required: Sequence[float]) -> Iterator[Column]:
 
 def scores(view: Record) -> dict[str, float]:
     """The figures of one submission by key; what is hidden or was not measured is absent."""
-    row = board([view]).rows[0]
+    row = rank_records([view]).rows[0]
     found: dict[str, float | None] = {
         "checkpoints_passed": row.checkpoints_passed,
         "defense_effectiveness": row.defense_effectiveness,

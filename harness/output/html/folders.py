@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.assessment.ranking import board
+from harness.assessment.ranking import rank_records
 from harness.assessment.views import student_view
 from harness.output.html import assets
 from harness.output.html.assets import SUBMISSIONS
@@ -60,7 +60,7 @@ def write_pages(
             _require_ours(folder, names)
             remove_pages(folder, keep=names)
             # One at a time: those of a large course are not held together.
-            ranked = board(shown, rubric.ranking)
+            ranked = rank_records(shown, rubric.ranking)
             if audience == "instructor":
                 ranked = add_standings(ranked, found or {})
             for name, page in _pages(shown, audience, ranked, evidence or results):

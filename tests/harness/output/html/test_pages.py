@@ -10,7 +10,7 @@ from courses import crowd, graded, names_on_disk, put, rubric, set_rubric, telli
 from hostile import NAMES, hostile_record
 from records_by_hand import artifact, checkpoint
 
-from harness.assessment.ranking import board
+from harness.assessment.ranking import rank_records
 from harness.assessment.views import student_view
 from harness.lineage.pruning_curve import reference_curve
 from harness.output.html import assets, folders, leaderboard, submission
@@ -49,7 +49,7 @@ class Page(HTMLParser):
 
 
 def page_of(record, audience="instructor"):
-    ranked = board([record])
+    ranked = rank_records([record])
     return submission.render(record, ranked.rows[0], None, [], audience)
 
 
@@ -58,7 +58,7 @@ def page_of(record, audience="instructor"):
 
 def test_the_leaderboard_says_what_is_measured():
     records = [telling(), graded("ann")]
-    text = Page(leaderboard.render(board(records), records, "instructor")).text
+    text = Page(leaderboard.render(rank_records(records), records, "instructor")).text
     assert "2 submissions" in text
     assert "98.80 % clean accuracy of the BadNet" in text
     head = "Rank Submission Status Points DER G, X = 2 G, X = 4 G, X = 10 Time Findings"
@@ -74,7 +74,7 @@ def test_the_leaderboard_says_what_is_measured():
 def test_a_model_that_was_not_opened_is_of_no_family():
     opened, broken = checkpoint(2.0), checkpoint(4.0, repaired=None, goodnet=None,
                                                  artifact=artifact(weights_hash=None))  # fmt: skip
-    row = board([graded("ann", (opened, broken))]).rows[0]
+    row = rank_records([graded("ann", (opened, broken))]).rows[0]
     assert leaderboard.row_of(row, "test", [2.0])["families"] == ["pruned"]
 
 
@@ -87,7 +87,7 @@ def test_the_page_of_a_submission_says_everything():
 
 def test_rendering_is_pure():
     records = [telling(), graded("ann")]
-    ranked = board(records)
+    ranked = rank_records(records)
     assert leaderboard.render(ranked, records, "student") == leaderboard.render(
         ranked, records, "student"
     )
@@ -97,7 +97,7 @@ def test_rendering_is_pure():
 def test_a_page_loads_nothing_and_allows_only_its_own_style_and_script():
     records = [telling()]
     for text, scripts in (
-        (leaderboard.render(board(records), records, "student"), 1),
+        (leaderboard.render(rank_records(records), records, "student"), 1),
         (page_of(records[0]), 0),
     ):
         tags = Page(text).tags
@@ -151,9 +151,9 @@ def test_attempts_and_lateness_are_the_instructor_s_to_see(tmp_path):
 
 def test_ranks_do_not_betray_the_test_split():
     views = [student_view(each, ("test",)) for each in (graded("zoe"), telling("amy"))]
-    rows = board(views).rows
+    rows = rank_records(views).rows
     assert [(row.rank, row.submission) for row in rows] == [(None, "amy"), (None, "zoe")]
-    page = Page(leaderboard.render(board(views), views, "student")).text
+    page = Page(leaderboard.render(rank_records(views), views, "student")).text
     assert page.index("amy") < page.index("zoe")
     assert "G on the validation images" in page
 
@@ -187,7 +187,7 @@ def test_a_hostile_name_stays_text(name):
     records = [hostile_record(name), telling()]
     for audience in ("instructor", "student"):
         pages = (
-            leaderboard.render(board(records), records, audience),
+            leaderboard.render(rank_records(records), records, audience),
             page_of(records[0], audience),
         )
         for text in pages:

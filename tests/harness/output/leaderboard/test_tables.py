@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from records_by_hand import checkpoint, good_checkpoints, record
 
-from harness.assessment.ranking import board
+from harness.assessment.ranking import rank_records
 from harness.output.leaderboard import csv, markdown, text
 from harness.output.leaderboard import json as json_renderer
 from harness.output.leaderboard.columns import HEADINGS, family, table
@@ -97,7 +97,7 @@ MARKDOWN_WITH_ROSTER = """\
 @pytest.fixture
 def ranked():
     bad = replace(record(), submission=HOSTILE, status=Status.REJECTED, reason="a | b\n<b>")
-    return board([bad, record(*good_checkpoints())])
+    return rank_records([bad, record(*good_checkpoints())])
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def ranked_with_roster():
               for name in ("before", "doe_LATE_12", "unknown")]  # fmt: skip
     roster = (Person(folder="s", login="ann", attempt=2, late=False),
               Person(folder="before", login="ann", attempt=1, late=True))  # fmt: skip
-    ranked = board([record(*good_checkpoints()), *others])
+    ranked = rank_records([record(*good_checkpoints()), *others])
     return add_standings(ranked, find_standings([row.submission for row in ranked.rows], roster))
 
 
@@ -121,7 +121,7 @@ def test_the_time_of_g_is_a_number_only_where_it_is_known():
                       throughput_images_per_second=1e3, latency_ratio=2.0, throughput_ratio=2.0,
                       throughput_ratio_interval=interval)  # fmt: skip
         timing = Timing(badnet=speed, repaired=speed, goodnet=speed)
-        return table(board([record(checkpoint(timing=timing))]))[1][HEADINGS.index("G time")]
+        return table(rank_records([record(checkpoint(timing=timing))]))[1][HEADINGS.index("G time")]
 
     assert with_interval(None) == with_interval((1.95, 2.05)) == "2.00x"
     assert with_interval((1.5, 2.5)) == "noisy"
@@ -176,7 +176,7 @@ def test_a_roster_adds_attempts_and_lateness_to_the_json(ranked_with_roster, ran
 
 
 def test_who_is_only_a_folder_has_no_attempts():
-    ranked = board([record()])
+    ranked = rank_records([record()])
     roster = (Person(folder="s", late=True),)
     (row,) = add_standings(ranked, find_standings(["s"], roster)).rows
     assert (row.attempt, row.attempts, row.late) == (None, None, True)
