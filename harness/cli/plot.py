@@ -11,7 +11,7 @@ from harness.execution.console import one_line_errors
 from harness.lineage.pruning_curve import reference_curve
 from harness.output.exports.course import ExportOptions, course_of
 from harness.output.html import charts
-from harness.output.leaderboard.plots import drawn
+from harness.output.leaderboard.plots import render_image
 from harness.records.errors import HarnessError
 from harness.storage.results import replaced_file
 
@@ -37,7 +37,7 @@ def plot(
         if out.suffix.lower() not in _KINDS:
             raise HarnessError(f"{out}: a plot is written as {' or '.join(_KINDS)}")
         figure = _draw(name, results, submission, instructor=instructor)
-        image = drawn(figure, out.suffix.lower()[1:])
+        image = render_image(figure, out.suffix.lower()[1:])
         with replaced_file(out) as file:
             file.write(image)
     click.echo(out)

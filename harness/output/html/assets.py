@@ -66,14 +66,14 @@ def rendered(template: str, context: dict[str, Any], script: str | None = None) 
         environment()
         .get_template(template)
         .render(
-            context | {name: trusted(value) for name, value in own.items()},
+            context | {name: trust(value) for name, value in own.items()},
             policy=policy(style, script),
             version=__version__,
         )
     )
 
 
-def trusted(ours: str) -> Markup:
+def trust(ours: str) -> Markup:
     """Text that this project itself wrote, or has escaped, as part of a page."""
     from markupsafe import Markup
 

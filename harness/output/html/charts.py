@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.output.leaderboard import plots
+from harness.output.leaderboard.shapes import Bar, Mark
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name
 
@@ -44,7 +45,7 @@ def curve_figure(record: Record, curve: Curve | None, title: str = "") -> Any:
     return plots.curve_chart(shown, list(marks(record)), one_line(title))
 
 
-def marks(record: Record) -> Iterator[plots.Mark]:
+def marks(record: Record) -> Iterator[Mark]:
     """The checkpoints that have a place on a pruning curve: those of so many pruned channels.
 
     Of several that lie too close for their names, the first one bears them all.
@@ -57,7 +58,7 @@ def marks(record: Record) -> Iterator[plots.Mark]:
     placed.sort(key=lambda place: place[0])
     names = _names([(step, checkpoint.drop_points) for step, checkpoint, _ in placed])
     for name, (step, checkpoint, (accuracy, attack)) in zip(names, placed, strict=True):
-        yield plots.Mark(
+        yield Mark(
             label=name,
             step=step,
             accuracy=accuracy,
@@ -94,13 +95,13 @@ def bars_figure(record: Record, split: str, title: str = "") -> Any:
     return plots.bar_chart(list(bar_groups(record, split)), SPLIT_NAMES[split], one_line(title))
 
 
-def bar_groups(record: Record, split: str) -> Iterator[tuple[str, list[plots.Bar]]]:
+def bar_groups(record: Record, split: str) -> Iterator[tuple[str, list[Bar]]]:
     """One group of bars for each checkpoint that was measured on ``split``."""
     references = {net.drop_points: net for net in record.reference}
     for checkpoint in record.checkpoints:
         reference = references.get(checkpoint.drop_points or 0.0)
         bars = [
-            plots.Bar(net=name, attack=attack, fraction=own[attack],
+            Bar(net=name, attack=attack, fraction=own[attack],
                       reference=theirs[attack] if theirs else None)
             for name, pick in (("B'", _repaired), ("G", _goodnet))
             if (own := rates(pick(checkpoint), split)) is not None

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from harness.output.html import assets
+from harness.output.html import assets, plots
 from harness.output.html.assets import SUBMISSIONS
 from harness.output.html.charts import SPLIT_NAMES, rates, scatter_figure, shown_split
-from harness.output.html.inline import inlined
-from harness.output.leaderboard import plots
 from harness.output.leaderboard.columns import attempt, family, known_ratio, tells_attempts
 from harness.records.errors import Status
 from harness.records.record import PRESENT
@@ -117,6 +115,5 @@ def _filters(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, list[str]]]
 
 def _scatter(records: Sequence[Record]) -> Markup:
     figure = scatter_figure(records, lambda record: address(record.submission))
-    svg = plots.drawn(figure, "svg", transparent=True).decode()
     titles = {address(r.submission): one_line(r.submission) for r in records}
-    return inlined(svg, "scatter", "Clean accuracy against attack success rate", titles)
+    return plots.scatter(figure, titles)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.assessment.scoring import total
 from harness.output.explain import NET_HEADINGS, advice, net_rows
-from harness.output.html import assets, shapes, tables
+from harness.output.html import assets, plots, tables
 from harness.output.html.charts import SPLIT_NAMES, bar_groups, marks, shown_split
 from harness.output.html.leaderboard import standing
 from harness.output.leaderboard.columns import attempt, tells_attempt
@@ -66,6 +66,6 @@ def _plots(record: Record, curve: Curve | None) -> dict[str, Any]:
     groups = tuple((label, tuple(bars)) for label, bars in bar_groups(record, split))
     return {
         "has_reference": bool(record.reference),
-        "curve": shapes.curve(shown, points) if points else None,
-        "bars": shapes.bars(groups, SPLIT_NAMES[split]) if groups else None,
+        "curve": plots.curve(shown, points) if points else None,
+        "bars": plots.bars(groups, SPLIT_NAMES[split]) if groups else None,
     }
