@@ -10,6 +10,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError
+from harness.records.spreadsheets import disarm
 from harness.storage.results import replaced_file
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _HEADER = ["pseudonym", "folder"]
 _PSEUDONYM = re.compile(r"s-[0-9a-f]{10}")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 def pseudonyms(names: Sequence[str], key_file: Path) -> dict[str, str]:
@@ -96,5 +96,7 @@ def _text(known: Mapping[str, str]) -> str:
     writer = csv.writer(output)
     writer.writerow(_HEADER)
     for name, pseudonym in known.items():
-        writer.writerow([pseudonym, f"'{name}" if name.startswith(_FORMULA_STARTS) else name])
+        # An apostrophe of its own is doubled, since reading takes one away.
+        cell = f"'{name}" if name.startswith("'") else disarm(name)
+        writer.writerow([pseudonym, cell])
     return output.getvalue()

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from harness.output.leaderboard.columns import tells_attempts
+from harness.records.spreadsheets import disarm
 from harness.records.text import one_line
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ _COUNTS = ("clean_total", "clean_correct", "clean_abstained", "clean_invalid",
            "backdoored_invalid")  # fmt: skip
 _NETS = ("repaired", "goodnet")
 _SPLITS = ("valid", "test")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""Also in full width, which spreadsheets of some languages read alike."""
 
 
 def render(board: Board) -> str:
@@ -66,5 +65,4 @@ def cell(value: Any) -> Any:
         return "yes" if value else "no"
     if not isinstance(value, str):
         return value
-    text = one_line(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return disarm(one_line(value))

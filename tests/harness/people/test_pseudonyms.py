@@ -54,6 +54,17 @@ def test_hostile_names_come_back_and_start_no_formula(tmp_path):
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
 
 
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+)
+def test_no_name_in_the_key_file_starts_a_formula(tmp_path, start):
+    key = tmp_path / "key.csv"
+    first = pseudonyms([f"{start}cmd"], key)
+    with key.open(newline="", encoding="utf-8") as file:
+        assert [line[1] for line in csv.reader(file)][1:] == [f"'{start}cmd"]
+    assert pseudonyms([f"{start}cmd"], key) == first
+
+
 @given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1), unique=True, max_size=8))
 def test_any_names_come_back(tmp_path_factory, names):
     key = tmp_path_factory.mktemp("key") / "key.csv"

@@ -381,13 +381,16 @@ def test_attempts_of_one_person_are_one_line():
     assert [line[-1] for line in best] == ["lab3", "100", "100"]
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "＝"])  # noqa: RUF001
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+)
 def test_no_cell_starts_a_formula(start):
     person = replace(JANE, name=f"{start}cmd", login=f"{start}cmd", section=f"{start}cmd")
     given = course(graded("jane"), roster=(person,), item=f"{start}cmd")
     for name in ("canvas", "brightspace"):
         for row in rows(only_file(name, given)):
-            assert not [cell for cell in row if re.match(r"[=+\-@\t\r＝]", cell)]  # noqa: RUF001
+            formula = r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]"
+            assert not [cell for cell in row if re.match(formula, cell)]
     if start not in "\t\r":
         remarks = renderer("canvas")(given).remarks
         assert any("an id that a spreadsheet would run was changed" in line for line in remarks)
