@@ -47,7 +47,7 @@ def _draw(name: str, results: Path, submission: str | None, *, instructor: bool)
     if name != "scatter" and submission is None:
         raise HarnessError(f"plot {name}: name the submission, as in `plot {name} RESULTS NAME`")
 
-    course = course_of(results, wishes=ExportOptions(submission=submission, instructor=instructor))
+    course = course_of(results, options=ExportOptions(submission=submission, instructor=instructor))
     views = [course.view(record) for record in course.records]
     if name == "scatter":
         title = ", ".join(sorted({view.dataset.name for view in views}))

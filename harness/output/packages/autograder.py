@@ -149,7 +149,7 @@ def _export(kit: GradingPackage, submission: Path, name: str, out: Path) -> None
         results = Path(scratch) / "results"
         kit.grade(submission, results)
         notes = tuple(note.format(memory=MEMORY[name]) for note in _NOTES)
-        export(results, name, out, wishes=ExportOptions(notes=notes))
+        export(results, name, out, options=ExportOptions(notes=notes))
 
 
 def _write(rendered: Rendered, out: Path) -> None:
