@@ -75,7 +75,7 @@ def test_a_model_that_was_not_opened_is_of_no_family():
     opened, broken = checkpoint(2.0), checkpoint(4.0, repaired=None, goodnet=None,
                                                  artifact=artifact(weights_hash=None))  # fmt: skip
     row = board([graded("ann", (opened, broken))]).rows[0]
-    assert leaderboard.row_of(row, "test", [2.0])["families"] == ["pruned"]
+    assert leaderboard.table_row(row, "test", [2.0])["families"] == ["pruned"]
 
 
 def test_the_page_of_a_submission_says_everything():
@@ -355,13 +355,13 @@ def uris(labeled):
 
 
 def test_what_g_said_beside_an_image_is_what_is_stored(course, small):
-    from harness.output.html.examples import shown_examples
+    from harness.output.html.examples import open_examples
     from harness.records.predictions import compose_goodnet
 
     (own,) = Store(course).records()
     first, hashes = own.checkpoints[0], own.dataset.arrays
-    with shown_examples(Store(course), "instructor") as examples:
-        found = [each for each in examples(own) if each.where == "X = 2"]
+    with open_examples(Store(course), "instructor") as examples:
+        found = [each for each in examples(own) if each.checkpoint == "X = 2"]
     b, repaired = (
         Store(course).answers(key, hashes["test"], 1283).answers
         for key in (own.badnet_weights_hash, first.artifact.predictions)
