@@ -10,7 +10,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError
-from harness.records.spreadsheets import disarm
+from harness.records.text import disarm_formula
 from harness.storage.results import replaced_file
 
 if TYPE_CHECKING:
@@ -97,6 +97,6 @@ def _text(known: Mapping[str, str]) -> str:
     writer.writerow(_HEADER)
     for name, pseudonym in known.items():
         # An apostrophe of its own is doubled, since reading takes one away.
-        cell = f"'{name}" if name.startswith("'") else disarm(name)
+        cell = f"'{name}" if name.startswith("'") else disarm_formula(name)
         writer.writerow([pseudonym, cell])
     return output.getvalue()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Also in full width, which spreadsheets of some languages read alike."""
+
 
 def one_line(text: str | bytes, limit: int | None = None) -> str:
     """``text`` with a question mark for each line break, control character and direction mark.
@@ -35,6 +38,11 @@ def describe_error(error: BaseException, limit: int = 300) -> str:
 def storable(text: str) -> str:
     """``text`` as JSON can hold it: bytes of a file name that are no UTF-8 become ``?``."""
     return text.encode("utf-8", "replace").decode()
+
+
+def disarm_formula(text: str) -> str:
+    """``text`` with an apostrophe in front where a spreadsheet would run it as a formula."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def _is_shown(character: str) -> bool:

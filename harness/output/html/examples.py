@@ -158,14 +158,14 @@ def examples(record: Record, split: str, evidence: Evidence | None) -> list[Exam
     if evidence is None or evidence.benchmark.name != record.dataset.name:
         return []
 
-    found: list[Example] = []
+    mistakes: list[Example] = []
     try:
         for checkpoint in record.checkpoints:
-            found += _checkpoint_examples(checkpoint, record, split, evidence)
+            mistakes += _checkpoint_examples(checkpoint, record, split, evidence)
     except (OSError, KeyError, ValueError, IndexError):
         # The data has changed or is damaged. Grading reports that; a page does without examples.
         return []
-    return found
+    return mistakes
 
 
 def _checkpoint_examples(

@@ -7,8 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from harness.output.leaderboard.columns import tells_attempts
-from harness.records.spreadsheets import disarm
-from harness.records.text import one_line
+from harness.records.text import disarm_formula, one_line
 
 if TYPE_CHECKING:
     from harness.records.board import Board
@@ -70,4 +69,4 @@ def cell(value: Any) -> Any:
         return "yes" if value else "no"
     if not isinstance(value, str):
         return value
-    return disarm(one_line(value))
+    return disarm_formula(one_line(value))

@@ -149,11 +149,11 @@ def gradescope(root: Path) -> None:
 
 
 @main.command()
-@click.argument("given", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
-def codabench(given: Path, output: Path) -> None:
+def codabench(folder: Path, output: Path) -> None:
     """Score INPUT/res by the kit INPUT/ref into OUTPUT; without scores it counts as failed."""
-    folder = given.resolve()
+    folder = folder.resolve()
     with one_line_errors():
         _grade_and_export(GradingPackage(folder / "ref"), folder / "res", "codabench", output)
 

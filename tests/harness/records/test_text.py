@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.records.text import describe_error, join_lines, one_line, storable
+from harness.records.text import describe_error, disarm_formula, join_lines, one_line, storable
 
 BELL, RIGHT_TO_LEFT, LINE_SEPARATOR = "\x07", "\u202e", "\u2028"
 
@@ -39,3 +39,16 @@ def test_a_message_of_several_lines_becomes_one():
 def test_an_error_says_what_it_is():
     assert describe_error(ValueError("no such\nlayer")) == "ValueError: no such layer"
     assert describe_error(KeyError()) == "KeyError"
+
+
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+)
+def test_what_would_start_a_formula_gets_an_apostrophe(start):
+    assert disarm_formula(f"{start}1+2") == f"'{start}1+2"
+    assert disarm_formula(f"1{start}2") == f"1{start}2"
+
+
+def test_what_starts_no_formula_stays_as_it_is():
+    assert disarm_formula("") == ""
+    assert disarm_formula("'=1") == "'=1"
