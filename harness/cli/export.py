@@ -44,13 +44,13 @@ def export(
     instructor: bool,
 ) -> None:
     """Write RESULTS in the format of another platform."""
-    wishes = ExportOptions(
+    export_options = ExportOptions(
         submission=submission, item=item, attempt=attempt, capped=capped, instructor=instructor
     )
     with one_line_errors(), results_at(results) as opened:
         people = load_people(opened.folder, roster)
         out = out or opened.folder / "exports"
-        paths, remarks = write_export(opened.folder, name, out, people, wishes)
+        paths, remarks = write_export(opened.folder, name, out, people, export_options)
     for remark in remarks:
         click.echo(f"note: {remark}", err=True)
     for path in paths:

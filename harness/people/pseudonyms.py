@@ -10,7 +10,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError
-from harness.records.text import starts_formula
+from harness.records.text import disarm_formula
 from harness.storage.results import replace_file
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _text(known: Mapping[str, str]) -> str:
     writer = csv.writer(output)
     writer.writerow(_HEADER)
     for name, pseudonym in known.items():
-        # An apostrophe of the name's own gets one too: reading takes one off.
-        is_escaped = starts_formula(name) or name.startswith(_APOSTROPHE)
-        writer.writerow([pseudonym, f"{_APOSTROPHE}{name}" if is_escaped else name])
+        # An apostrophe of its own is doubled, since reading takes one away.
+        cell = f"'{name}" if name.startswith("'") else disarm_formula(name)
+        writer.writerow([pseudonym, cell])
     return output.getvalue()

@@ -42,11 +42,11 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def starts_formula(text: str) -> bool:
-    """Whether a spreadsheet would run a cell with this text."""
-    return text.startswith(_FORMULA_STARTS)
+def disarm_formula(text: str) -> str:
+    """``text`` with an apostrophe in front where a spreadsheet would run it as a formula."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def _is_visible(character: str) -> bool:
-    """Whether a character is printed where it stands; unusual spaces count as visible."""
+    """Whether a character is seen where it stands; unusual spaces are."""
     return character.isprintable() or unicodedata.category(character) == "Zs"

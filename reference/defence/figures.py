@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.output.leaderboard import plots
+from harness.output.leaderboard.shapes import Bar, Mark
 
 if TYPE_CHECKING:
     from harness.lineage.pruning_curve import Curve
@@ -18,7 +19,7 @@ def curve_chart(curve: Curve, saved: list[Repair]) -> Any:
     for repair in saved:
         step = len(repair.channels)
         marks.append(
-            plots.Mark(
+            Mark(
                 label=f"X = {repair.drop_points:g}",
                 step=step,
                 accuracy=curve.clean_correct[step] / curve.clean_total,
@@ -34,7 +35,7 @@ def bar_chart(saved: list[Repair]) -> Any:
     for repair in saved:
         counts = repair.goodnet["test"]
         bars = [
-            plots.Bar(net="G", attack=attack, fraction=metric(counts) or 0.0)
+            Bar(net="G", attack=attack, fraction=metric(counts) or 0.0)
             for attack, metric in ((False, clean_accuracy), (True, attack_success_rate))
         ]
         groups.append((f"G, X = {repair.drop_points:g}", bars))

@@ -123,7 +123,7 @@ def write_submission(
     folder: Path, inputs: Inputs, curve: Curve, saved: list[Repair]
 ) -> list[str]:  # fmt: skip
     """Write an ordinary submission folder; returns the lines of its result table."""
-    from harness.output.leaderboard.plots import drawn
+    from harness.output.leaderboard.plots import render_image
     from reference.badnet.training import save_weights
     from reference.defence.figures import bar_chart, curve_chart
 
@@ -133,7 +133,7 @@ def write_submission(
     write_text(folder / "curve.csv", curve_table(curve).to_csv(index=False))
     for name, figure in (("curve.png", curve_chart(curve, saved)), ("bars.png", bar_chart(saved))):
         with replace_file(folder / name) as file:
-            file.write(drawn(figure, "png"))
+            file.write(render_image(figure, "png"))
     table = result_table(saved)
     write_text(folder / "results.md", table.to_markdown(index=False, floatfmt=".2f") + "\n")
     return str(table.to_string(index=False)).splitlines()

@@ -61,6 +61,17 @@ def test_an_older_key_file_with_a_full_width_sign_is_read_as_it_was_meant(tmp_pa
     assert assign_pseudonyms(["\uff1d1+1"], key) == {"\uff1d1+1": "s-0123456789"}
 
 
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+)
+def test_no_name_in_the_key_file_starts_a_formula(tmp_path, start):
+    key = tmp_path / "key.csv"
+    first = assign_pseudonyms([f"{start}cmd"], key)
+    with key.open(newline="", encoding="utf-8") as file:
+        assert [line[1] for line in csv.reader(file)][1:] == [f"'{start}cmd"]
+    assert assign_pseudonyms([f"{start}cmd"], key) == first
+
+
 @given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1), unique=True, max_size=8))
 def test_any_names_come_back(tmp_path_factory, names):
     key = tmp_path_factory.mktemp("key") / "key.csv"

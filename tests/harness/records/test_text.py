@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.records.text import describe_error, join_lines, one_line, storable
+from harness.records.text import describe_error, disarm_formula, join_lines, one_line, storable
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,16 @@ def test_an_error_is_its_type_and_what_it_says():
 
 def test_a_file_name_that_is_not_utf_8_can_be_stored():
     assert storable("a\udcffb 名") == "a?b 名"
+
+
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+)
+def test_what_would_start_a_formula_gets_an_apostrophe(start):
+    assert disarm_formula(f"{start}1+2") == f"'{start}1+2"
+    assert disarm_formula(f"1{start}2") == f"1{start}2"
+
+
+def test_what_starts_no_formula_stays_as_it_is():
+    assert disarm_formula("") == ""
+    assert disarm_formula("'=1") == "'=1"

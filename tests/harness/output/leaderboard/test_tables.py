@@ -144,6 +144,17 @@ def test_csv_holds_counts_and_starts_no_formula(ranked):
         assert not any(value.startswith(("=", "+", "@", "-")) for value in row.values())
 
 
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+)
+def test_no_cell_of_the_csv_starts_a_formula(start):
+    bad = replace(record(), submission=f"{start}cmd", status=Status.REJECTED, reason=f"{start}1")
+    (row,) = csv_module.DictReader(io.StringIO(csv.render(rank_records([bad]))))
+    # A control character is a question mark before anything else.
+    shown = f"'{start}" if start not in "\t\r" else "?"
+    assert (row["submission"], row["reason"]) == (f"{shown}cmd", f"{shown}1")
+
+
 def test_json_is_the_board(ranked):
     rows = json.loads(json_renderer.render(ranked))["rows"]
     assert [row["rank"] for row in rows] == [1, None]
