@@ -56,7 +56,7 @@ def inspect(staged: Staged, format_hint: str, classes: int, *, sandboxed: bool) 
         with launch.start(
             WORKER,
             ("extract", inside, str(classes)),
-            readable={inside: staged.path.resolve()},
+            inputs=launch.Inputs(readable={inside: staged.path.resolve()}),
             limits=_EXTRACT_LIMITS,
             sandboxed=sandboxed,
         ) as child:

@@ -213,8 +213,7 @@ def start_model(
         with launch.start(
             WORKER,
             arguments,
-            readable=readable,
-            images_fd=images_fd,
+            inputs=launch.Inputs(readable=readable, images_fd=images_fd),
             limits=run.limits,
             sandboxed=run.sandboxed,
         ) as child:

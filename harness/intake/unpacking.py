@@ -94,7 +94,7 @@ def members(archive: Path, limits: launch.Limits = _SUBMISSION_LIMITS) -> Genera
     with launch.start(
         _READER,
         (inside,),
-        readable={inside: archive.resolve()},
+        inputs=launch.Inputs(readable={inside: archive.resolve()}),
         limits=limits,
         sandboxed=launch.sandbox_problem() is None,
     ) as child:

@@ -55,8 +55,7 @@ def start(script, arguments=(), *, sandboxed, readable=None, limits=SMALL, image
     return launch.start(
         script,
         arguments,
-        readable=readable or {},
-        images_fd=images_fd,
+        inputs=launch.Inputs(readable=readable or {}, images_fd=images_fd),
         limits=limits,
         sandboxed=sandboxed,
     )
