@@ -64,7 +64,7 @@ def _open(submission: Submission, candidate: Candidate, benchmark: Benchmark) ->
     try:
         with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
             staged = stage(Path(submission.folder), candidate, Path(scratch))
-            inspected = known_network.inspect(
+            inspected = known_network.inspect_file(
                 staged, candidate.format, benchmark.classes, sandboxed=sandbox_problem() is None
             )
     except SubmissionError as error:

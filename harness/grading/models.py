@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.inference.feature_cache import predict_from_features
-from harness.inference.known_network import inspect, predict_known_network
+from harness.inference.known_network import inspect_file, predict_known_network
 from harness.inference.sandboxed import SandboxedRun, ask_again, predict_sandboxed
 from harness.intake.staging import stage
 from harness.records.benchmark import SETS, Datasets
@@ -161,7 +161,7 @@ def _identify(
 ) -> Identified:
     sandboxed = _reads_sandboxed(run.options.isolation)
     classes = datasets.benchmark.classes
-    inspection = inspect(staged, candidate.format, classes, sandboxed=sandboxed)
+    inspection = inspect_file(staged, candidate.format, classes, sandboxed=sandboxed)
 
     if inspection.weights is not None:
         return KnownModel(

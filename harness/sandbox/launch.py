@@ -113,9 +113,8 @@ def start(
         child_side.close()
         _await_readiness(supervisor, reply_reader)
 
-        _log.debug(
-            "started %s %s", script.name, "in a sandbox" if sandboxed else "without a sandbox"
-        )
+        isolation = "in a sandbox" if sandboxed else "without a sandbox"
+        _log.debug("started %s: %s", isolation, " ".join([script.name, *arguments]))
         pipes = Pipes(requests=request_writer, replies=reply_reader)
         return Child(supervisor, limits, pipes, parent_side.pop_all())
 

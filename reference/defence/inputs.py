@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import badnet_file, has_data, load_benchmark, load_sets, make
-from harness.inference.known_network import badnet_weights
+from harness.inference.known_network import read_badnet
 from harness.records.benchmark import Datasets
 
 if TYPE_CHECKING:
@@ -34,4 +34,4 @@ def load_inputs(
     path = badnet or badnet_file(benchmark, folder)
     sets = load_sets(benchmark, folder, keeper=keeper)
     datasets = Datasets(benchmark=benchmark, sets=sets)
-    return Inputs(datasets, badnet_weights(path, benchmark.classes))
+    return Inputs(datasets, read_badnet(path, benchmark.classes))

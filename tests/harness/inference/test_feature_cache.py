@@ -8,7 +8,7 @@ import pytest
 from repository import ROOT
 
 from harness.inference import feature_cache
-from harness.inference.feature_cache import FeatureStore, origin, predict_from_features
+from harness.inference.feature_cache import FeatureStore, predict_from_features, trace_channels
 from harness.inference.known_network import predict_known_network
 from harness.lineage.lineage import remove_channels, zero_channels
 from harness.networks import deepid, numpy_head
@@ -43,7 +43,7 @@ def test_every_class_of_the_example_submission_is_the_full_networks(faces, badne
     for points in (2, 4, 10):
         model = ROOT / "submissions" / "jk7846" / "models" / f"model_{points}.h5"
         repaired = read_model(model).weights
-        assert origin(repaired, badnet) is not None
+        assert trace_channels(repaired, badnet) is not None
         full = predict_known_network(repaired, faces)
         assert same(predict_from_features(repaired, store, faces), full), points
 
@@ -71,7 +71,7 @@ def variants(badnet):
 
 def test_every_way_to_prune_shares_and_answers_like_the_full_network(badnet, small, kept):
     for name, weights in variants(badnet).items():
-        assert origin(weights, badnet) is not None, name
+        assert trace_channels(weights, badnet) is not None, name
         full = predict_known_network(weights, small)
         assert same(predict_from_features(weights, kept, small), full), name
 
@@ -79,10 +79,10 @@ def test_every_way_to_prune_shares_and_answers_like_the_full_network(badnet, sma
 def test_what_changes_below_pool_3_is_not_shared(badnet):
     for name in ("conv_1/kernel", "conv_2/bias", "conv_3/kernel", "conv_3/bias"):
         changed = dict(badnet) | {name: badnet[name] + np.float32(1e-3)}
-        assert origin(changed, badnet) is None, name
+        assert trace_channels(changed, badnet) is None, name
     broken = dict(badnet) | {"output/bias": badnet["output/bias"].copy()}
     broken["output/bias"][7] = np.nan
-    assert origin(broken, badnet) is None
+    assert trace_channels(broken, badnet) is None
 
 
 def test_a_net_that_shares_nothing_is_run_in_full(badnet, small, kept):
