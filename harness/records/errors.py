@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 class Status(StrEnum):
@@ -36,3 +41,17 @@ class SubmissionError(Exception):
         self.status = status
         self.reason = reason
         self.out_of_memory = out_of_memory
+
+
+@contextmanager
+def blame_harness(make: Callable[[Exception], HarnessError]) -> Iterator[None]:
+    """Raise what ``make`` returns in place of any exception that is not a HarnessError yet.
+
+    For libraries that raise other types for each protocol, none of them a submission's fault.
+    """
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:  # noqa: BLE001 - there is no common type
+        raise make(error) from None

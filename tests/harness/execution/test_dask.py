@@ -17,10 +17,10 @@ import pytest
 from distributed import Client
 from models import known_config, write_full
 from repository import ROOT
-from worker_calls import divide, overlapping, preparation
+from worker_calls import count_preparations, divide, observe_overlap
 
-from harness.execution.compatibility import terms
-from harness.execution.dask import Workers, connected
+from harness.execution.compatibility import worker_requirements
+from harness.execution.dask import Workers, connect
 from harness.execution.local import UnusableError
 from harness.records.errors import HarnessError
 
@@ -258,22 +258,25 @@ def test_a_submission_that_kills_its_workers_ends_as_a_record(
 
 
 def connection(scheduler, results, submissions=()):
-    asked = partial(terms, results, submissions, sandboxed=True)
-    return connected(str(scheduler), asked)
+    require = partial(worker_requirements, results, submissions, sandboxed=True)
+    return connect(str(scheduler), require)
 
 
 def test_a_worker_with_threads_does_one_thing_at_a_time(workers, scheduler, results, tmp_path):
     workers(1, "--no-nanny", "--nthreads", "4")
     (tmp_path / "marks").mkdir()
     with connection(scheduler, results) as cluster:
-        with Workers(cluster, preparation) as pool:
-            calls = [pool.submit(overlapping, tmp_path / "marks", number) for number in range(4)]
+        with Workers(cluster, count_preparations) as pool:
+            calls = [
+                pool.submit(observe_overlap, tmp_path / "marks", number) for number in range(4)
+            ]
             assert [call.result() for call in calls] == [(False, 1)] * 4
             with pytest.raises(ZeroDivisionError):
                 pool.submit(divide, 1, 0).result()
         # Another batch is prepared anew, and what has become wrong since is found then.
-        asked = replace(cluster.terms, versions=cluster.terms.versions | {"harness": "0.0"})
-        late = Workers(replace(cluster, terms=asked), preparation).submit(divide, 1, 2)
+        versions = cluster.requirements.versions | {"harness": "0.0"}
+        outdated = replace(cluster, requirements=replace(cluster.requirements, versions=versions))
+        late = Workers(outdated, count_preparations).submit(divide, 1, 2)
         with pytest.raises(
             UnusableError, match=r"worker tcp:.*: harness is .* there and 0\.0 here"
         ):
