@@ -46,9 +46,12 @@ class Running:
         path = os.pathsep.join([str(ROOT), str(SUPPORT)])
         with log.open("w") as file:
             self.process = subprocess.Popen(
-                [*map(str, command)], cwd=log.parent, stdout=file, stderr=file,
+                [*map(str, command)],
+                cwd=log.parent,
+                stdout=file,
+                stderr=file,
                 env=os.environ | CONFIGURATION | {"PYTHONPATH": path} | environment,
-            )  # fmt: skip
+            )
 
     def ended(self, seconds=90):
         """Exit code and what it said."""
@@ -247,8 +250,10 @@ def test_a_submission_that_kills_its_workers_ends_as_a_record(
     assert code == 2, said
     found = records(results)
     assert {name: r["status"] for name, r in found.items()} == {
-        "bob": "graded", "lethal": "not_graded", "zoe": "rejected"
-    }  # fmt: skip
+        "bob": "graded",
+        "lethal": "not_graded",
+        "zoe": "rejected",
+    }
     assert "most likely for want of memory" in found["lethal"]["reason"]
     assert "once more, alone: lethal" in said
     assert "lethal: done (3 of 3)" in said
@@ -348,8 +353,11 @@ def test_errors_of_the_cluster_end_the_command_with_2(course, arguments, run_har
     )
     finished = subprocess.run(
         [sys.executable, "-c", without, *map(str, arguments), "--scheduler", "127.0.0.1:1"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (finished.returncode, finished.stdout) == (2, "")
     assert finished.stderr == (
         "error: --scheduler needs Dask: pip install 'backdoor-defence-harness[cluster]'\n"

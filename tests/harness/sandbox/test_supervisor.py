@@ -164,10 +164,12 @@ def test_nothing_is_left_of_a_child(payload, sandboxed, ending):
 @LINUX_ONLY
 @pytest.mark.parametrize(
     "code",
-    ["pid = os.fork() or time.sleep(60); tell(pid); time.sleep(1); os._exit(0)",
-     "pid = os.fork() or os.setsid() or time.sleep(60); tell(pid); time.sleep(60)"],
+    [
+        "pid = os.fork() or time.sleep(60); tell(pid); time.sleep(1); os._exit(0)",
+        "pid = os.fork() or os.setsid() or time.sleep(60); tell(pid); time.sleep(60)",
+    ],
     ids=["orphan in the group", "descendant outside the group"],
-)  # fmt: skip
+)
 def test_without_a_sandbox_relatives_are_killed_too(payload, code):
     with start(payload(code), sandboxed=False) as child:
         pid = read_fact(child)
