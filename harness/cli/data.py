@@ -22,7 +22,7 @@ from harness.datasets.descriptions import (
     load_sets,
 )
 from harness.execution.console import one_line_errors
-from harness.inference.known_network import predict_known_network, trusted_weights
+from harness.inference.known_network import predict_known_network, read_benchmark_badnet
 from harness.records.benchmark import Datasets
 from harness.records.errors import HarnessError
 from harness.records.rubric import Thresholds
@@ -211,7 +211,7 @@ def _verify_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> l
         path = badnet or badnet_file(benchmark, folder)
     except HarnessError as error:
         return [f"not checked against the BadNet: {error}"]
-    weights = trusted_weights(path, benchmark)
+    weights = read_benchmark_badnet(path, benchmark)
     sets = load_sets(benchmark, folder)
     datasets = Datasets(benchmark=benchmark, sets=sets)
     answers = predict_known_network(weights, datasets).answers

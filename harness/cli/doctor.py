@@ -131,7 +131,7 @@ def _tensorflow(*, sandboxed: bool) -> Finding:
     """Calculate something with TensorFlow where submissions would."""
     script = escape_tests.ATTACKS / "tensorflow_operation.py"
     try:
-        with launch.start(script, readable={}, sandboxed=sandboxed) as child:
+        with launch.start(script, sandboxed=sandboxed) as child:
             report = child.ask(b"?", REPORT_BYTES).decode(errors="replace").strip()
     except (launch.ChildFailure, HarnessError) as error:
         return Finding(name="TensorFlow", passed=False, detail=str(error))

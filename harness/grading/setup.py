@@ -27,7 +27,7 @@ from harness.grading.context import GradingBasis, RunContext
 from harness.grading.fingerprint import circumstances, grading_inputs_hash
 from harness.grading.models import predict_weights
 from harness.inference.feature_cache import FeatureStore
-from harness.inference.known_network import trusted_weights
+from harness.inference.known_network import read_benchmark_badnet
 from harness.lineage.known import known_benchmark, known_kernel_hashes
 from harness.lineage.rankings import known_rankings, measured_rankings
 from harness.lineage.thresholds import first_crossing
@@ -80,7 +80,7 @@ def prepare(
     if not benchmark.make:
         require_data(benchmark, folder)
     weights_file = badnet or badnet_file(benchmark, folder)
-    weights = trusted_weights(weights_file, benchmark)
+    weights = read_benchmark_badnet(weights_file, benchmark)
     if benchmark.make and not data_is_present(benchmark, folder):
         generate_data(benchmark, folder)
 

@@ -108,7 +108,7 @@ def read_members(archive: Path, limits: launch.Limits = _SUBMISSION_LIMITS) -> G
     with launch.start(
         _READER,
         (inside,),
-        readable={inside: archive.resolve()},
+        inputs=launch.Inputs(readable={inside: archive.resolve()}),
         limits=limits,
         sandboxed=launch.sandbox_problem() is None,
     ) as child:

@@ -20,8 +20,13 @@ def environment() -> dict[str, str]:
     return versions | {"system": platform.system(), "machine": platform.machine()}
 
 
-def processors() -> int:
-    """Processors that this process may use."""
+def processor_ids() -> list[int]:
+    """The processors that this process may use; none where the system does not say which."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return sorted(os.sched_getaffinity(0))
+    return []
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(processor_ids()) or os.cpu_count() or 1

@@ -12,7 +12,7 @@ from harness.datasets.descriptions import (
     load_benchmark,
     load_sets,
 )
-from harness.inference.known_network import badnet_weights
+from harness.inference.known_network import read_badnet
 from harness.records.benchmark import Datasets
 
 if TYPE_CHECKING:
@@ -40,4 +40,4 @@ def load_inputs(
     path = badnet or badnet_file(benchmark, folder)
     sets = load_sets(benchmark, folder, cache=cache)
     datasets = Datasets(benchmark=benchmark, sets=sets)
-    return Inputs(datasets, badnet_weights(path, benchmark.classes))
+    return Inputs(datasets, read_badnet(path, benchmark.classes))
