@@ -52,7 +52,8 @@ def _train(attack_name: str, files: dict[int, Path]) -> None:
     """Train one BadNet for each seed, write it, and print what it is like."""
     from reference.badnet import training
     from reference.badnet.attacks import ATTACKS, Examples
-    from reference.badnet.properties import curve_table, properties, requirement_table
+    from reference.badnet.properties import curve_table, measure_properties
+    from reference.badnet.requirements import requirement_table
     from reference.faces.dataset import rendered_split
 
     attack = ATTACKS[attack_name]
@@ -63,7 +64,7 @@ def _train(attack_name: str, files: dict[int, Path]) -> None:
             weights = training.train(attack, seed=seed, report=report)
         training.save_weights(weights, file)
 
-        badnets.append(properties(weights, splits, attack))
+        badnets.append(measure_properties(weights, splits, attack))
         click.echo(f"\n{file}: {attack_name}, seed {seed}\n{curve_table(badnets[-1])}")
 
     if attack.pruning_aware:
