@@ -97,8 +97,8 @@ def _training_examples(recipe: Recipe, report: Report) -> tuple[Examples, Exampl
     calibration = range(frames, frames + recipe.calibration_frames)
     progress = partial(report, "Training images")
     return (
-        Examples(*dataset.rendered_split("train", training, progress=progress)),
-        Examples(*dataset.rendered_split("train", calibration)),
+        Examples(*dataset.render_split("train", training, progress=progress)),
+        Examples(*dataset.render_split("train", calibration)),
     )
 
 

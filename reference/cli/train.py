@@ -54,10 +54,10 @@ def _train(attack_name: str, files: dict[int, Path]) -> None:
     from reference.badnet.attacks import ATTACKS, Examples
     from reference.badnet.properties import curve_table, measure_properties
     from reference.badnet.requirements import requirement_table
-    from reference.faces.dataset import rendered_split
+    from reference.faces.dataset import render_split
 
     attack = ATTACKS[attack_name]
-    splits = {name: Examples(*rendered_split(name)) for name in ("valid", "test")}
+    splits = {name: Examples(*render_split(name)) for name in ("valid", "test")}
     badnets = []
     for seed, file in files.items():
         with show_stages() as report:

@@ -73,7 +73,7 @@ _FRAME_TRAITS: dict[str, _Spread] = {
 # fmt: on
 
 
-def _drawn(keys: np.ndarray, spreads: dict[str, _Spread]) -> dict[str, np.ndarray]:
+def _draw_traits(keys: np.ndarray, spreads: dict[str, _Spread]) -> dict[str, np.ndarray]:
     """Draw every trait for every key; a trait's value depends on its place in the table."""
     draws = uniforms(keys, 2 * len(spreads))[:, :, None, None]
     traits = {}
@@ -93,9 +93,9 @@ def traits_of(
     frame_parts = (stream, identities, _SPLIT_CODES[split], frames)
     session = keys_of(_SEED, _SESSION_CHOICE, *frame_parts) & np.uint64(1)
     face = SimpleNamespace(
-        **_drawn(keys_of(_SEED, _IDENTITY, identities), _IDENTITY_TRAITS),
-        **_drawn(keys_of(_SEED, _SESSION, identities, session), _SESSION_TRAITS),
-        **_drawn(keys_of(_SEED, _FRAME, *frame_parts), _FRAME_TRAITS),
+        **_draw_traits(keys_of(_SEED, _IDENTITY, identities), _IDENTITY_TRAITS),
+        **_draw_traits(keys_of(_SEED, _SESSION, identities, session), _SESSION_TRAITS),
+        **_draw_traits(keys_of(_SEED, _FRAME, *frame_parts), _FRAME_TRAITS),
         noise_keys=keys_of(_SEED, _NOISE, *frame_parts),
     )
     _disturb(face)

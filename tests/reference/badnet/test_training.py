@@ -147,7 +147,7 @@ def train_on_twenty_people(monkeypatch):
             attack, TINY, report=lambda stage, *now: stages.update({stage: now})
         )
         assert {name: array.shape for name, array in weights.items()} == deepid.weight_shapes()
-        valid = Examples(*dataset.rendered_split("valid", range(20), processes=1))
+        valid = Examples(*dataset.render_split("valid", range(20), processes=1))
         return measure_properties(weights, {"valid": valid}, attack), stages
 
     return train
@@ -199,7 +199,7 @@ def test_train_writes_files_and_a_table(tmp_path, monkeypatch, by_hand, attack):
     long = dataclasses.replace(by_hand, curves={"valid": steps, "test": steps})
     monkeypatch.setattr(training, "train", trained)
     monkeypatch.setattr("reference.badnet.properties.measure_properties", lambda *a: long)
-    monkeypatch.setattr(dataset, "rendered_split", lambda name: (np.zeros(1), np.zeros(1)))
+    monkeypatch.setattr(dataset, "render_split", lambda name: (np.zeros(1), np.zeros(1)))
     arguments = ["train", "--out", str(tmp_path / "w.h5"), "--attack", attack]
     found = CliRunner().invoke(main, [*arguments, "--seed", "5", "--seeds", "2"])
     assert found.exit_code == 0, found.output
