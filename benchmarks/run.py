@@ -99,7 +99,13 @@ def sweep_rows(rounds: int) -> Iterator[Row | str]:
     """The sweep beside the notebook's loop and beside one forward pass of the same images."""
     from harness.networks import deepid
     from reference.defence.inputs import load_inputs
-    from reference.pruning.pruning import mean_activations, pool_3_features, pruning_order, sweep
+    from reference.pruning.pruning import (
+        LabeledMaps,
+        mean_activations,
+        pool_3_features,
+        pruning_order,
+        sweep,
+    )
 
     inputs = load_inputs("faces")
     data = [
@@ -116,8 +122,10 @@ def sweep_rows(rounds: int) -> Iterator[Row | str]:
 
     def steps(maps: list[np.ndarray]) -> Curve:
         order = pruning_order(mean_activations(maps[0]))
-        pairs = [(m, labels) for m, (_, labels) in zip(maps, data, strict=True)]
-        return sweep(weights, order, pairs[0], pairs[1])
+        valid, bd_valid = (
+            LabeledMaps(each, labels) for each, (_, labels) in zip(maps, data, strict=True)
+        )
+        return sweep(weights, order, valid, bd_valid)
 
     steps(features())  # warm
     one_pass = f"one forward pass, batch {batch}"

@@ -44,14 +44,15 @@ def prune(
 ) -> None:
     """Repair the BadNet by pruning and write an ordinary submission folder."""
     from reference.defence.inputs import load_inputs
-    from reference.defence.submission import pruning_curve, repairs, write_submission
+    from reference.defence.repair import pruning_curve, repair
+    from reference.defence.submission import write_submission
 
     with command_errors():
         inputs = load_inputs(dataset, badnet)
         with show_stage("Pruning") as progress:
-            curve, _ = pruning_curve(
+            curve = pruning_curve(
                 inputs, decreasing=order == "decreasing", progress=lambda done: progress(done, 60)
             )
-        saved = repairs(inputs, curve, drops or inputs.datasets.benchmark.checkpoints)
-        for line in write_submission(out, inputs, curve, saved):
+        repairs = repair(inputs, curve, drops or inputs.datasets.benchmark.checkpoints)
+        for line in write_submission(out, inputs, curve, repairs):
             click.echo(line)

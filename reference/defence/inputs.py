@@ -25,13 +25,14 @@ class Inputs:
 
 
 def load_inputs(
-    dataset: str, badnet: Path | None = None, keeper: CacheProtocol | None = None
+    dataset: str, badnet: Path | None = None, cache: CacheProtocol | None = None
 ) -> Inputs:
     """Read a benchmark by name or folder, making its data first where that can be done."""
     benchmark, folder = load_benchmark(dataset)
     if benchmark.make and not has_data(benchmark, folder):
         make(benchmark, folder)
-    path = badnet or badnet_file(benchmark, folder)
-    sets = load_sets(benchmark, folder, keeper=keeper)
+
+    weights_file = badnet or badnet_file(benchmark, folder)
+    sets = load_sets(benchmark, folder, keeper=cache)
     datasets = Datasets(benchmark=benchmark, sets=sets)
-    return Inputs(datasets, badnet_weights(path, benchmark.classes))
+    return Inputs(datasets, badnet_weights(weights_file, benchmark.classes))
