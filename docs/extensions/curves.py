@@ -53,10 +53,10 @@ def saved_at(code: str, right: int, points: float = 2) -> Figure:
     _curve(axes, min(step, right) - 3, max(step, right) + 3, hits)
     _threshold(axes, points)
     _mark(axes, right, hits, "first step that crosses", wrong=False)
-    named = (
-        f"named X = {checkpoint.named_points:g}, " if checkpoint and checkpoint.named_points else ""
-    )
-    _mark(axes, step, hits, f"{named}saved here", wrong=True)
+    text = "saved here"
+    if checkpoint and checkpoint.named_points:
+        text = f"named X = {checkpoint.named_points:g}, {text}"
+    _mark(axes, step, hits, text, wrong=True)
     return figure
 
 
@@ -73,10 +73,10 @@ def right_step_other_name() -> Figure:
 
 def two_rules() -> Figure:
     """The images lost, between what the relative rule asks for and the lab's."""
-    found = scenario("RELATIVE_DROP").checkpoint
-    crossing = found.crossing if found else None
+    checkpoint = scenario("RELATIVE_DROP").checkpoint
+    crossing = checkpoint.crossing if checkpoint else None
     if crossing is None:
-        raise ValueError("the scenario crosses a threshold")
+        raise ValueError("the scenario crosses no threshold")
     figure, axes = figure_of(1.7)
     low, high = crossing.needed_relative - 12, crossing.needed + 12
     axes.hlines(0, low, high, color=INK, lw=1)

@@ -18,7 +18,9 @@ CELL = 0.88
 _LEGEND = {"frameon": False, "fontsize": 9, "handlelength": 1.2, "columnspacing": 1.4}
 
 
-def _channels(rows: Mapping[str, Sequence[str]], legend: Mapping[str, tuple[str, str]]) -> Figure:
+def _draw_strips(
+    rows: Mapping[str, Sequence[str]], legend: Mapping[str, tuple[str, str]]
+) -> Figure:
     """One strip of 60 cells for each row, in order of activation; a cell names its look."""
     shown = {state for states in rows.values() for state in states}
     figure, axes = figure_of(0.45 + 0.25 * -(-len(shown) // _columns(shown)) + 0.42 * len(rows))
@@ -70,11 +72,12 @@ def _states(mask: Collection[int], right: Collection[int] | None = None) -> list
 
 def _state(channel: int, mask: Collection[int], right: Collection[int] | None) -> str:
     is_dormant = channel in worked_example.rankings().dormant
+    is_right = right is None or (channel in mask) == (channel in right)
     if channel in mask:
-        return "wrongly pruned" if right is not None and channel not in right else "pruned"
+        return "pruned" if is_right else "wrongly pruned"
     if is_dormant:
         return "dormant, kept"
-    return "wrongly kept" if right is not None and channel in right else "kept"
+    return "kept" if is_right else "wrongly kept"
 
 
 def right_mask() -> Figure:
@@ -84,32 +87,31 @@ def right_mask() -> Figure:
         for points, checkpoint in worked_example.good()
         if checkpoint.lineage
     }
-    return _channels(rows, _LOOKS)
+    return _draw_strips(rows, _LOOKS)
 
 
 def against_right(code: str) -> Figure:
     """The mask of a mistake below one of the same size in the right order."""
     mask = scenario(code).mask
     right = worked_example.order()[: len(mask)]
-    return _channels({"right": _states(right), "here": _states(mask, right)}, _LOOKS)
+    return _draw_strips({"right": _states(right), "here": _states(mask, right)}, _LOOKS)
 
 
 def biases() -> Figure:
     """Kernels and biases of the pruned channels, one strip each."""
     checkpoint = scenario("BIAS_NOT_ZEROED").checkpoint
-    found = checkpoint.lineage if checkpoint else None
-    if found is None:
-        raise ValueError("the scenario has a lineage")
+    lineage = checkpoint.lineage if checkpoint else None
+    if lineage is None:
+        raise ValueError("the scenario has no lineage")
 
     def state(channel: int) -> str:
-        if channel in found.biases_active:
+        if channel in lineage.biases_active:
             return "its bias is positive"
-        return "kernel 0, bias kept" if channel in found.biases_kept else "kept"
+        return "kernel 0, bias kept" if channel in lineage.biases_kept else "kept"
 
-    kernels = _states(found.kernels_zeroed)
-    return _channels(
-        {"kernel": kernels, "bias": [state(c) for c in worked_example.order()]}, _LOOKS
-    )
+    kernels = _states(lineage.kernels_zeroed)
+    biases = [state(channel) for channel in worked_example.order()]
+    return _draw_strips({"kernel": kernels, "bias": biases}, _LOOKS)
 
 
 def nested() -> Figure:
@@ -120,7 +122,7 @@ def nested() -> Figure:
     for place, channel in enumerate(worked_example.order()):
         if channel in smaller - larger and rows["X = 4"][place] == "kept":
             rows["X = 4"][place] = "wrongly kept"
-    return _channels(rows, _LOOKS)
+    return _draw_strips(rows, _LOOKS)
 
 
 def nothing() -> Figure:
@@ -131,15 +133,18 @@ def nothing() -> Figure:
 def _against_right_of_size(code: str, size: int) -> Figure:
     right = worked_example.order()[:size]
     rows = {"right, X = 2": _states(right), "here": _states(scenario(code).mask, right)}
-    return _channels(rows, _LOOKS)
+    return _draw_strips(rows, _LOOKS)
 
 
 def layers() -> Figure:
     """All convolutions, with the channels that were pruned in the wrong one."""
-    found = scenario("WRONG_LAYER").checkpoint
-    changes = {c.layer: c.zeroed for c in found.lineage.changes} if found and found.lineage else {}
-    layers = {name: worked_example.badnet()[f"{name}/bias"].size for name in
-              ("conv_1", "conv_2", "conv_3", "conv_4")}  # fmt: skip
+    checkpoint = scenario("WRONG_LAYER").checkpoint
+    if checkpoint is None or checkpoint.lineage is None:
+        raise ValueError("the scenario has no lineage")
+    changes = {change.layer: change.zeroed for change in checkpoint.lineage.changes}
+    names = ("conv_1", "conv_2", "conv_3", "conv_4")
+    layers = {name: worked_example.badnet()[f"{name}/bias"].size for name in names}
+
     figure, axes = figure_of(1.9)
     for height, (layer, channels) in enumerate(reversed(layers.items())):
         for channel in range(channels):
