@@ -42,8 +42,9 @@ def test_forward_pass(benchmark: Any, inputs: Inputs) -> None:
     """The unit of comparison: both validation sets through the whole network."""
     benchmark.pedantic(
         lambda: [class_ids(inputs.badnet, inputs.datasets.sets[name].images) for name in NAMES],
-        rounds=3, warmup_rounds=1,
-    )  # fmt: skip
+        rounds=3,
+        warmup_rounds=1,
+    )
 
 
 def test_sweep_over_features(benchmark: Any, inputs: Inputs, maps: list[np.ndarray]) -> None:

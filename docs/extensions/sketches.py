@@ -28,10 +28,15 @@ def weights_of(code: str, layer: str) -> Figure:
     limit = float(np.abs(original[chosen]).max())
     axes.plot([-limit, limit], [-limit, limit], color=INK, lw=1, ls="--")
     axes.scatter(original[chosen], submitted[chosen], s=5, color=VERMILION, alpha=0.6, lw=0)
-    axes.annotate("unchanged weights\nlie on this line", (0.62 * limit, 0.62 * limit), fontsize=9,
-                  xytext=(-140, 10), textcoords="offset points",
-                  bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.9},
-                  arrowprops={"arrowstyle": "->", "color": INK})  # fmt: skip
+    axes.annotate(
+        "unchanged weights\nlie on this line",
+        (0.62 * limit, 0.62 * limit),
+        fontsize=9,
+        xytext=(-140, 10),
+        textcoords="offset points",
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.9},
+        arrowprops={"arrowstyle": "->", "color": INK},
+    )
     axes.set(xlabel=f"{layer} kernel of the BadNet", ylabel="of the file handed in")
     return figure
 

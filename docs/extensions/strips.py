@@ -12,6 +12,7 @@ from scenarios import scenario
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 CELL = 0.88
@@ -23,24 +24,20 @@ def _draw_strips(
 ) -> Figure:
     """One strip of 60 cells for each row, in order of activation; a cell names its look."""
     shown = {state for states in rows.values() for state in states}
-    figure, axes = figure_of(0.45 + 0.25 * -(-len(shown) // _columns(shown)) + 0.42 * len(rows))
+    legend_rows = -(-len(shown) // _columns(shown))
+    figure, axes = figure_of(0.45 + 0.25 * legend_rows + 0.42 * len(rows))
     for height, states in enumerate(reversed(rows.values())):
         for place, state in enumerate(states):
             colour, mark = legend[state]
-            axes.add_patch(
-                Rectangle((place, height + 0.1), CELL, 0.8, facecolor=colour, edgecolor=INK, lw=0.5)
-            )
+            _draw_cell(axes, place, height, colour)
             if mark:
-                axes.text(place + CELL / 2, height + 0.48, mark, ha="center", va="center",
-                          fontsize=8, color="white", fontweight="bold")  # fmt: skip
+                _mark_cell(axes, place, height, mark)
     axes.set(xlim=(-0.3, 60.2), ylim=(0, len(rows)))
     axes.set_yticks([i + 0.5 for i in range(len(rows))], list(reversed(rows)))
     axes.set_xticks([0.44, 59.44], ["least active channel", "most active"])
     axes.get_xticklabels()[0].set_ha("left")
     axes.get_xticklabels()[1].set_ha("right")
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    _hide_frame(axes)
     handles = [
         Patch(facecolor=colour, edgecolor=INK, lw=0.5, label=f"{name} ({mark})" if mark else name)
         for name, (colour, mark) in legend.items()
@@ -48,6 +45,22 @@ def _draw_strips(
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=_columns(shown), **_LEGEND)
     return figure
+
+
+def _draw_cell(axes: Axes, place: int, row: int, colour: str) -> None:
+    cell = Rectangle((place, row + 0.1), CELL, 0.8, facecolor=colour, edgecolor=INK, lw=0.5)
+    axes.add_patch(cell)
+
+
+def _mark_cell(axes: Axes, place: int, row: int, mark: str, size: float = 8) -> None:
+    look = {"fontsize": size, "color": "white", "fontweight": "bold"}
+    axes.text(place + CELL / 2, row + 0.48, mark, ha="center", va="center", **look)
+
+
+def _hide_frame(axes: Axes) -> None:
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
 
 
 def _columns(shown: Collection[str]) -> int:
@@ -149,19 +162,17 @@ def layers() -> Figure:
     for height, (layer, channels) in enumerate(reversed(layers.items())):
         for channel in range(channels):
             is_zero = channel in changes.get(layer, ())
-            axes.add_patch(Rectangle((channel, height + 0.1), CELL, 0.8, edgecolor=INK, lw=0.5,
-                                     facecolor=VERMILION if is_zero else KEPT))  # fmt: skip
+            _draw_cell(axes, channel, height, VERMILION if is_zero else KEPT)
             if is_zero:
-                axes.text(channel + CELL / 2, height + 0.48, "x", ha="center", va="center",
-                          color="white", fontsize=7, fontweight="bold")  # fmt: skip
+                _mark_cell(axes, channel, height, "x", size=7)
     third = list(reversed(layers)).index("conv_3")
     axes.text(61, third + 0.5, "to be pruned: this one", va="center", fontsize=9, color=BLUE)
     axes.set(xlim=(-0.3, 86), ylim=(0, 4), xticks=[])
     axes.set_yticks([i + 0.5 for i in range(4)], list(reversed(layers)))
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    figure.legend(handles=[Patch(facecolor=VERMILION, edgecolor=INK, label="pruned here (x)"),
-                           Patch(facecolor=KEPT, edgecolor=INK, label="untouched")],
-                  loc="outside upper left", ncols=2, **_LEGEND)  # fmt: skip
+    _hide_frame(axes)
+    handles = [
+        Patch(facecolor=VERMILION, edgecolor=INK, label="pruned here (x)"),
+        Patch(facecolor=KEPT, edgecolor=INK, label="untouched"),
+    ]
+    figure.legend(handles=handles, loc="outside upper left", ncols=2, **_LEGEND)
     return figure
