@@ -10,13 +10,13 @@ from harness.output.leaderboard.shapes import Bar, Mark
 
 if TYPE_CHECKING:
     from harness.lineage.pruning_curve import Curve
-    from reference.defence.submission import Repair
+    from reference.defence.repair import Repair
 
 
-def curve_chart(curve: Curve, saved: list[Repair]) -> Any:
+def curve_chart(curve: Curve, repairs: list[Repair]) -> Any:
     """Clean accuracy and ASR against the channels pruned, checkpoints marked."""
     marks = []
-    for repair in saved:
+    for repair in repairs:
         step = len(repair.channels)
         marks.append(
             Mark(
@@ -29,10 +29,10 @@ def curve_chart(curve: Curve, saved: list[Repair]) -> Any:
     return plots.curve_chart(curve, marks)
 
 
-def bar_chart(saved: list[Repair]) -> Any:
+def bar_chart(repairs: list[Repair]) -> Any:
     """Clean accuracy and ASR of the combined models (GoodNets) on test, side by side."""
     groups = []
-    for repair in saved:
+    for repair in repairs:
         counts = repair.goodnet["test"]
         bars = [
             Bar(net="G", attack=attack, fraction=metric(counts) or 0.0)

@@ -37,7 +37,8 @@ def load_inputs(
     benchmark, folder = load_benchmark(dataset)
     if benchmark.make and not data_is_present(benchmark, folder):
         generate_data(benchmark, folder)
-    path = badnet or badnet_file(benchmark, folder)
+
+    weights_file = badnet or badnet_file(benchmark, folder)
     sets = load_sets(benchmark, folder, cache=cache)
     datasets = Datasets(benchmark=benchmark, sets=sets)
-    return Inputs(datasets, read_badnet(path, benchmark.classes))
+    return Inputs(datasets, read_badnet(weights_file, benchmark.classes))
