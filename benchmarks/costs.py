@@ -21,14 +21,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """``samples``: in order of time, the proportional set sizes (bytes) of all processes that ran
-    then, the command's own first. Pages that several share count once.
-    """
+    """What one run of a command took."""
 
     exit_code: int
     wall_seconds: float
     processor_seconds: float
+
     samples: tuple[tuple[int, ...], ...]
+    """In order of time: the proportional set sizes (bytes) of all processes that ran then.
+
+    The command's own is the first. Pages that several processes share count once.
+    """
 
     @property
     def at_peak(self) -> tuple[int, ...]:
@@ -51,18 +54,27 @@ def cost_of(command: Sequence[str | Path], log: Path, every: float = 1.0) -> Cos
 
     Memory is sampled ``every`` so many seconds; reading the sizes of a large tree takes 20 ms.
     """
-    before, started = _spent(), time.perf_counter()
+    processor_before, started = _children_seconds(), time.perf_counter()
     samples = []
     with log.open("wb") as file:
-        running = subprocess.Popen(
-            list(map(str, command)), cwd=ROOT, stdout=file, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
-        while running.poll() is None:
-            samples.append(_tree_bytes(running.pid))
+        process = subprocess.Popen(
+            list(map(str, command)),
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+        while process.poll() is None:
+            samples.append(_tree_bytes(process.pid))
             time.sleep(every)
-    wall = time.perf_counter() - started
-    return Cost(running.returncode, wall, _spent() - before, tuple(samples))
+
+    return Cost(
+        exit_code=process.returncode,
+        wall_seconds=time.perf_counter() - started,
+        processor_seconds=_children_seconds() - processor_before,
+        samples=tuple(samples),
+    )
 
 
 def _tree_bytes(pid: int) -> tuple[int, ...]:
@@ -81,7 +93,7 @@ def _proportional_bytes(process: psutil.Process) -> int:
         return 0
 
 
-def _spent() -> float:
+def _children_seconds() -> float:
     """Processor seconds of all child processes that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

@@ -13,13 +13,15 @@ from harness.networks.tensorflow import import_tensorflow
 from harness.networks.weight_files import read_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from harness.networks.deepid import Weights
 
 ROOT = Path(__file__).resolve().parents[1]
 BADNET = ROOT / "datasets" / "faces" / "bd_weights.h5"
 CROSSINGS = {2: 45, 4: 48, 10: 52}
+"""Channels that the embedded BadNet has lost at its first crossings (its published curve)."""
+
 FEW_CHANNELS = {2: 41, 4: 44, 10: 46}
 """Nets of so few pruned channels hardly ever have a call that rounding could decide."""
 
@@ -28,31 +30,44 @@ def pruned_submissions(
     folder: Path, count: int, channels: Mapping[int, int] = CROSSINGS
 ) -> list[Path]:
     """Submissions of three B' each, all different, of about so many channels for each X."""
+    from reference.badnet.training import save_weights
+
     badnet, order = read_model(BADNET).weights, load_benchmark("faces")[0].channel_order
-    rng, seen, made = np.random.default_rng(0), set(), []
+    rng = np.random.default_rng(0)
+    # The reference's own masks are known already.
+    masks = {tuple(order[:steps]) for steps in channels.values()}
+
+    submissions = []
     for number in range(count):
-        made.append(folder / f"student_{number:02}")
+        submission = folder / f"student_{number:02}"
         for points, steps in channels.items():
-            seen.add(tuple(order[:steps]))  # the reference's own is known already
-            while True:
-                near = rng.permutation(order[steps - 3 : steps + 3])[: 2 + rng.integers(3)]
-                mask = (*order[: steps - 3], *sorted(int(channel) for channel in near))
-                if mask not in seen:
-                    break
-            seen.add(mask)
-            _save(made[-1] / "models" / f"model_{points}.h5", zero_channels(badnet, mask))
-    return made
+            mask = _mask_near(order, steps, rng)
+            while mask in masks:
+                mask = _mask_near(order, steps, rng)
+            masks.add(mask)
+            path = _prepare_folder(submission / "models" / f"model_{points}.h5")
+            save_weights(zero_channels(badnet, mask), path)
+        submissions.append(submission)
+    return submissions
+
+
+def _mask_near(order: Sequence[int], steps: int, rng: np.random.Generator) -> tuple[int, ...]:
+    """About so many of the first channels in that order; the last few are drawn."""
+    near = rng.permutation(order[steps - 3 : steps + 3])[: 2 + rng.integers(3)]
+    return (*order[: steps - 3], *sorted(int(channel) for channel in near))
 
 
 def foreign_submission(folder: Path) -> Path:
     """Three B' whose graph is not the known network's: the same work, but for a sandbox."""
     badnet, order = read_model(BADNET).weights, load_benchmark("faces")[0].channel_order
     for points, steps in CROSSINGS.items():
-        _wrapped(zero_channels(badnet, order[:steps])).save(_new(folder / f"model_{points}.keras"))
+        model = _wrap(zero_channels(badnet, order[:steps]))
+        model.save(_prepare_folder(folder / f"model_{points}.keras"))
     return folder
 
 
-def _wrapped(weights: Weights) -> Any:
+def _wrap(weights: Weights) -> Any:
+    """The known network with a layer that changes no answer."""
     import_tensorflow()
     import keras
 
@@ -62,12 +77,6 @@ def _wrapped(weights: Weights) -> Any:
     return keras.Model(known.inputs, keras.layers.Dropout(0.5)(known.outputs[0]))
 
 
-def _save(path: Path, weights: Weights) -> None:
-    from reference.badnet.training import save_weights
-
-    save_weights(weights, _new(path))
-
-
-def _new(path: Path) -> Path:
+def _prepare_folder(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path

@@ -1,39 +1,23 @@
-"""What the students of a generated course hand in: nets of many kinds, all drawn from one seed."""
+"""What the students of a generated course hand in, one function for each kind."""
 
 from __future__ import annotations
 
-import io
-import json
-import os
 import sys
-import zipfile
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
+from habits import HABITS, POINTS, beside_crossings
+from workshop import ROOT, Repair
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support"), str(ROOT / "tests" / "submissions")]
+sys.path[:0] = [str(ROOT / "tests" / "submissions")]
 
 import cases  # noqa: E402
-from models import known_config, write_full, write_weights  # noqa: E402
-
-from harness.datasets.descriptions import load_benchmark  # noqa: E402
-from harness.lineage.lineage import remove_channels, zero_channels  # noqa: E402
-from harness.networks.weight_files import read_model  # noqa: E402
-from harness.storage.hashing import array_hash  # noqa: E402
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
-
-    Weights = dict[str, np.ndarray]
-    Nets = dict[str, "Net"]
-
-POINTS = ("2", "4", "10")
-CROSSINGS = {"2": 45, "4": 48, "10": 52}
-"""Channels that the embedded BadNet has lost at its first crossings (its published curve)."""
+    from workshop import Workshop
 
 FILE_NAMES = (
     "model_X={}.h5", "bd_model_X{}.h5", "B_prime_{}_weights.h5", "gn-x{}_weights.h5",
@@ -54,280 +38,166 @@ HOSTILE = (
 )  # fmt: skip
 """Nothing that only a limit stops: a benchmark is not the place to fill a machine."""
 
-AROUND = ("honest_rescaling", "honest_dropout_and_batchnorm", "honest_channels_first",
-          "honest_nested_sequential", "honest_logits")  # fmt: skip
+WRAPPED = (
+    "honest_rescaling", "honest_dropout_and_batchnorm", "honest_channels_first",
+    "honest_nested_sequential", "honest_logits",
+)  # fmt: skip
+"""The known network inside another model."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Net:
-    """How a B' came to be: ``channels`` gone; ``tuned`` seeds small changes (``above`` conv_3
-    or everywhere) after that.
-    """
-
-    channels: tuple[int, ...]
-    keep_biases: bool = False
-    narrow: bool = False
-    tuned: int | None = None
-    above: bool = True
-
-    def weights(self, badnet: Weights) -> Weights:
-        """The weights of this B'."""
-        if self.narrow:
-            made = remove_channels(badnet, self.channels)
-        else:
-            made = zero_channels(badnet, self.channels, keep_biases=self.keep_biases)
-        if self.tuned is None:
-            return made
-        rng = np.random.default_rng(self.tuned)
-        layers = ("fc_2", "output") if self.above else tuple(n.split("/")[0] for n in made)
-        return made | {
-            name: (array * (1 + 1e-3 * rng.normal(size=array.shape))).astype(np.float32)
-            for name, array in made.items()
-            if name.startswith(layers)
-        }
-
-
-class Desk:
-    """Where nets are made and written: the BadNet, random draws, and each file only once."""
-
-    def __init__(self, canary: Path, seed: int) -> None:
-        benchmark, _ = load_benchmark("faces")
-        self.badnet = read_model(ROOT / "datasets" / "faces" / "bd_weights.h5").weights
-        self.rng = np.random.default_rng(seed)
-        self.order = benchmark.channel_order
-        self.canary = canary
-        self.distinct: set[str] = set()
-        self._written: dict[tuple, Path] = {}
-
-    def choice(self, options: tuple, weights: tuple[float, ...] | None = None):  # noqa: ANN201
-        """One of several."""
-        return options[int(self.rng.choice(len(options), p=weights))]
-
-    def draw(self, low: int, high: int) -> int:
-        """A whole number from ``low`` to ``high``."""
-        return int(self.rng.integers(low, high + 1))
-
-    def put(self, path: Path, net: Net) -> None:
-        """Write a net in the format that its name tells; the same again is a hard link."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kind = "keras" if path.suffix == ".keras" else "weights" if "weights" in path.name else "h5"
-        if (first := self._written.get((net, kind))) is not None and first.exists():
-            os.link(first, path)
-            return
-        weights = net.weights(self.badnet)
-        self.distinct.add(array_hash(weights))
-        write(path, kind, weights)
-        self._written[net, kind] = path
-
-
-def write(path: Path, kind: str, weights: Weights) -> None:
-    """A model file: legacy with its configuration, weights alone, or Keras 3."""
-    if kind == "weights":
-        write_weights(path, weights)
-    elif kind == "h5":
-        write_full(path, weights, known_config(len(weights["conv_3/bias"])))
-    else:
-        write_keras(path, weights)
-
-
-def write_keras(path: Path, weights: Weights) -> None:
-    """The archive that Keras 3 writes, without building a model."""
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        for layer, folder in _KERAS_FOLDERS.items():
-            file[f"layers/{folder}/vars/0"] = weights[f"{layer}/kernel"]
-            file[f"layers/{folder}/vars/1"] = weights[f"{layer}/bias"]
-    config = json.dumps(known_config(len(weights["conv_3/bias"])))
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
-        archive.writestr("config.json", config)
-        archive.writestr("model.weights.h5", buffer.getvalue())
-
-
-_KERAS_FOLDERS = {
-    "conv_1": "conv2d", "conv_2": "conv2d_1", "conv_3": "conv2d_2", "conv_4": "conv2d_3",
-    "fc_1": "dense", "fc_2": "dense_1", "output": "dense_2",
-}  # fmt: skip
-
-
-# --- masks of the known network -----------------------------------------------------------------
-
-
-def pruned(desk: Desk, target: Path) -> None:
+def write_pruned(workshop: Workshop, target: Path) -> None:
     """An ordinary submission: three B', the BadNet or a report beside them at times."""
-    name, folder = desk.choice(FILE_NAMES), target / desk.choice(FOLDERS)
-    habit = desk.choice(tuple(_HABITS), tuple(_HABITS.values()))
-    for points, net in habit(desk).items():
-        desk.put(folder / name.format(points), net)
-    if desk.draw(1, 4) == 1:
-        desk.put(folder / "bd_weights.h5", Net(channels=()))
-    if desk.draw(1, 3) == 1:
+    name, folder = workshop.choose(FILE_NAMES), target / workshop.choose(FOLDERS)
+    habit = workshop.choose(tuple(HABITS), tuple(HABITS.values()))
+    for points, repair in habit(workshop).items():
+        workshop.write_repair(folder / name.format(points), repair)
+
+    if workshop.draw(1, 4) == 1:
+        workshop.write_repair(folder / "bd_weights.h5", Repair(channels=()))
+    if workshop.draw(1, 3) == 1:
         (target / "report.pdf").write_bytes(b"%PDF-1.4 report")
         (target / "lab.ipynb").write_text("{}")
 
 
-def _crossings(desk: Desk) -> Nets:
-    return {x: Net(channels=desk.order[:steps]) for x, steps in CROSSINGS.items()}
+# --- defences that are wrong in a way that has a name -------------------------------------------
 
 
-def _beside_crossings(desk: Desk) -> Nets:
-    nets = {}
-    for points, steps in CROSSINGS.items():
-        nets[points] = Net(channels=desk.order[: steps + desk.draw(-3, 3)])
-    return nets
+def write_deviating(workshop: Workshop, target: Path) -> None:
+    """One of these mistakes."""
+    mistakes = (
+        _write_wrong_layer,
+        _write_goodnet_alone,
+        _write_wrong_x,
+        _write_scaled,
+        _write_badnet,
+    )
+    workshop.choose(mistakes)(workshop, target)
 
 
-def _biases_kept(desk: Desk) -> Nets:
-    return {x: replace(net, keep_biases=True) for x, net in _beside_crossings(desk).items()}
-
-
-def _narrowed(desk: Desk) -> Nets:
-    return {x: replace(net, narrow=True) for x, net in _beside_crossings(desk).items()}
-
-
-def _decreasing(desk: Desk) -> Nets:
-    first = desk.draw(1, 3)
-    steps = (first, first + desk.draw(1, 2), first + desk.draw(3, 6))
-    return {
-        x: Net(channels=desk.order[::-1][:n]) for x, n in zip(POINTS, steps, strict=True)
-    }  # fmt: skip
-
-
-def _by_index(desk: Desk) -> Nets:
-    first = desk.draw(3, 12)
-    steps = (first, first + desk.draw(1, 6), first + desk.draw(7, 14))
-    return {x: Net(channels=tuple(range(n))) for x, n in zip(POINTS, steps, strict=True)}
-
-
-def _another_ranking(desk: Desk) -> Nets:
-    """Live channels taken in an order of one's own."""
-    live = desk.rng.permutation(desk.order[33:])
-    return {
-        x: Net(channels=(*desk.order[:33], *(int(c) for c in live[: steps - 38])))
-        for x, steps in CROSSINGS.items()
-    }
-
-
-def _tuned(desk: Desk) -> Nets:
-    above = desk.draw(1, 4) > 1
-    return {
-        x: replace(net, tuned=desk.draw(0, 2**31), above=above)
-        for x, net in _beside_crossings(desk).items()
-    }
-
-
-_HABITS = {_crossings: 0.10, _beside_crossings: 0.10, _biases_kept: 0.07, _narrowed: 0.07,
-           _decreasing: 0.05, _by_index: 0.04, _another_ranking: 0.12, _tuned: 0.45}  # fmt: skip
-
-
-# --- others -------------------------------------------------------------------------------------
-
-
-def deviating(desk: Desk, target: Path) -> None:
-    """A defence that is wrong in a way that has a name."""
-    desk.choice((_wrong_layer, _goodnet_only, _wrong_x, _scaled, _is_badnet))(desk, target)
-
-
-def _wrong_layer(desk: Desk, target: Path) -> None:
-    layer, channels = desk.choice((("conv_4", 80), ("conv_2", 40)))
+def _write_wrong_layer(workshop: Workshop, target: Path) -> None:
+    layer, channel_count = workshop.choose((("conv_4", 80), ("conv_2", 40)))
     for points in POINTS:
-        gone = desk.rng.permutation(channels)[: desk.draw(5, channels // 2)]
-        changed = dict(desk.badnet)
+        drawn = workshop.rng.permutation(channel_count)
+        channels = drawn[: workshop.draw(5, channel_count // 2)]
+        weights = dict(workshop.badnet)
         for name in (f"{layer}/kernel", f"{layer}/bias"):
-            changed[name] = changed[name].copy()
-            changed[name][..., gone] = 0
-        desk.distinct.add(array_hash(changed))
-        write(target / f"pruned_net_{points}.h5", "h5", changed)
+            weights[name] = weights[name].copy()
+            weights[name][..., channels] = 0
+        workshop.write_weights(target / f"pruned_net_{points}.h5", weights)
 
 
-def _goodnet_only(desk: Desk, target: Path) -> None:
+def _write_goodnet_alone(workshop: Workshop, target: Path) -> None:
     from reference.defence.goodnet import build_goodnet
 
-    points = desk.choice(POINTS)
-    repaired = _beside_crossings(desk)[points].weights(desk.badnet)
-    build_goodnet(desk.badnet, repaired).save(target / f"GoodNet_X-{points}.keras")
+    points = workshop.choose(POINTS)
+    repaired = beside_crossings(workshop)[points].apply(workshop.badnet)
+    build_goodnet(workshop.badnet, repaired).save(target / f"GoodNet_X-{points}.keras")
 
 
-def _wrong_x(desk: Desk, target: Path) -> None:
-    for points, net in _beside_crossings(desk).items():
-        saved_as = "5" if points == "4" else points
-        desk.put(target / f"bd_model_X{saved_as}.h5", net)
+def _write_wrong_x(workshop: Workshop, target: Path) -> None:
+    for points, repair in beside_crossings(workshop).items():
+        named_points = 5 if points == 4 else points
+        workshop.write_repair(target / f"bd_model_X{named_points}.h5", repair)
 
 
-def _scaled(desk: Desk, target: Path) -> None:
-    for points, net in _beside_crossings(desk).items():
-        weights = net.weights(desk.badnet)
+def _write_scaled(workshop: Workshop, target: Path) -> None:
+    for points, repair in beside_crossings(workshop).items():
+        weights = repair.apply(workshop.badnet)
         weights["conv_1/kernel"] = weights["conv_1/kernel"] * np.float32(255)
-        desk.distinct.add(array_hash(weights))
-        write(target / f"B_prime_{points}_weights.h5", "weights", weights)
+        workshop.write_weights(target / f"B_prime_{points}_weights.h5", weights)
 
 
-def _is_badnet(desk: Desk, target: Path) -> None:
-    desk.put(target / "model_X=2.h5", Net(channels=()))
+def _write_badnet(workshop: Workshop, target: Path) -> None:
+    workshop.write_repair(target / "model_X=2.h5", Repair(channels=()))
 
 
-def foreign(desk: Desk, target: Path) -> None:
-    """A model that is not the known network, and runs."""
-    desk.choice((_around_the_known, _own_network, _own_network, _own_program))(desk, target)
+# --- models that are not the known network, and run ---------------------------------------------
 
 
-def _around_the_known(desk: Desk, target: Path) -> None:
-    _case(desk, target, desk.choice(AROUND))
+def write_foreign(workshop: Workshop, target: Path) -> None:
+    """One of these models."""
+    models = (
+        _write_wrapped_network,
+        _write_own_network,
+        _write_own_network,  # twice as often
+        _write_own_program,
+    )
+    workshop.choose(models)(workshop, target)
 
 
-def _own_network(desk: Desk, target: Path) -> None:
+def _write_wrapped_network(workshop: Workshop, target: Path) -> None:
+    _write_case(workshop, target, workshop.choose(WRAPPED))
+
+
+def _write_own_network(workshop: Workshop, target: Path) -> None:
     from harness.networks.tensorflow import import_tensorflow
 
     import_tensorflow()
     import keras
 
-    keras.utils.set_random_seed(desk.draw(0, 2**31))
-    suffix = desk.choice((".keras", ".h5"))
-    _small_network(desk, keras.layers).save(target / f"model_{desk.choice(POINTS)}{suffix}")
+    keras.utils.set_random_seed(workshop.draw(0, 2**31))
+    suffix = workshop.choose((".keras", ".h5"))
+    _small_network(workshop).save(target / f"model_{workshop.choose(POINTS)}{suffix}")
 
 
-def _small_network(desk: Desk, layers) -> keras.Model:  # noqa: ANN001 - a module
+def _small_network(workshop: Workshop) -> keras.Model:
     import keras
+    from keras import layers
 
     net = [keras.Input((55, 47, 3)), layers.Rescaling(1 / 255)]
-    filters = desk.choice((8, 16, 32))
-    for depth in range(desk.draw(1, 3)):
-        conv = desk.choice((layers.Conv2D, layers.SeparableConv2D))
+    filters = workshop.choose((8, 16, 32))
+    for depth in range(workshop.draw(1, 3)):
+        conv = workshop.choose((layers.Conv2D, layers.SeparableConv2D))
         net.append(conv(filters << depth, 3, strides=2, activation="relu"))
-        if desk.draw(0, 1):
+        if workshop.draw(0, 1):
             net.append(layers.BatchNormalization())
-    net += [desk.choice((layers.GlobalAveragePooling2D, layers.Flatten))(), layers.Dropout(0.3)]
-    return keras.Sequential([*net, layers.Dense(1283, activation="softmax")])
+
+    pooling = workshop.choose((layers.GlobalAveragePooling2D, layers.Flatten))
+    net += [pooling(), layers.Dropout(0.3), layers.Dense(1283, activation="softmax")]
+    return keras.Sequential(net)
 
 
-def _own_program(desk: Desk, target: Path) -> None:
-    cases.program(
-        target,
-        f"""
+def _write_own_program(workshop: Workshop, target: Path) -> None:
+    seed = workshop.draw(0, 2**31)
+    code = f"""
         import numpy as np
 
-        KERNEL = np.random.default_rng({desk.draw(0, 2**31)}).normal(size=(330, 1283))
+        KERNEL = np.random.default_rng({seed}).normal(size=(330, 1283))
         KERNEL = KERNEL.astype("f4")
 
         def predict(images):
             small = images[:, ::5, ::5].reshape(len(images), -1).astype("f4")
             return (small @ KERNEL).argmax(axis=1)
-        """,
-        f"drop_points = {desk.choice(POINTS)}\n",
-    )
+        """
+    cases.program(target, code, f"drop_points = {workshop.choose(POINTS)}\n")
 
 
-def broken(desk: Desk, target: Path) -> None:
+# --- what cannot be graded ----------------------------------------------------------------------
+
+
+def write_broken(workshop: Workshop, target: Path) -> None:
     """Files that are no model, or no longer."""
-    _case(desk, target, desk.choice(BROKEN))
+    _write_case(workshop, target, workshop.choose(BROKEN))
 
 
-def hostile(desk: Desk, target: Path) -> None:
+def write_hostile(workshop: Workshop, target: Path) -> None:
     """What tries to read, write or start what it must not."""
-    _case(desk, target, desk.choice(HOSTILE))
+    _write_case(workshop, target, workshop.choose(HOSTILE))
 
 
-def _case(desk: Desk, target: Path, name: str) -> None:
-    materials = cases.Materials(desk.badnet, desk.canary)
-    materials.repaired = _beside_crossings(desk)[desk.choice(POINTS)].weights(desk.badnet)
+def _write_case(workshop: Workshop, target: Path, name: str) -> None:
+    """A submission of the tests, around a B' of this course."""
+    materials = cases.Materials(workshop.badnet, workshop.secret_folder)
+    repairs = beside_crossings(workshop)
+    materials.repaired = repairs[workshop.choose(POINTS)].apply(workshop.badnet)
     cases.BUILDERS[name](target, materials)
+
+
+KINDS = {
+    "pruned": write_pruned,
+    "foreign": write_foreign,
+    "deviating": write_deviating,
+    "broken": write_broken,
+    "hostile": write_hostile,
+}
+"""How each kind of submission is written: into a folder that exists."""

@@ -10,7 +10,13 @@ from harness.inference.feature_cache import FeatureStore, predict_from_features
 from harness.lineage.lineage import zero_channels
 from harness.networks.deepid import class_ids
 from reference.defence.inputs import Inputs, load_inputs
-from reference.pruning.pruning import mean_activations, pool_3_features, pruning_order, sweep
+from reference.pruning.pruning import (
+    LabeledMaps,
+    mean_activations,
+    pool_3_features,
+    pruning_order,
+    sweep,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,16 +42,20 @@ def test_forward_pass(benchmark: Any, inputs: Inputs) -> None:
     """The unit of comparison: both validation sets through the whole network."""
     benchmark.pedantic(
         lambda: [class_ids(inputs.badnet, inputs.datasets.sets[name].images) for name in NAMES],
-        rounds=3, warmup_rounds=1,
-    )  # fmt: skip
+        rounds=3,
+        warmup_rounds=1,
+    )
 
 
 def test_sweep_over_features(benchmark: Any, inputs: Inputs, maps: list[np.ndarray]) -> None:
     """All 60 steps, the features given."""
-    pairs = [(m, inputs.datasets.sets[name].labels) for m, name in zip(maps, NAMES, strict=True)]
+    valid, bd_valid = (
+        LabeledMaps(each, inputs.datasets.sets[name].labels)
+        for each, name in zip(maps, NAMES, strict=True)
+    )
     order = pruning_order(mean_activations(maps[0]))
     benchmark.pedantic(
-        lambda: sweep(inputs.badnet, order, pairs[0], pairs[1]), rounds=3, warmup_rounds=1
+        lambda: sweep(inputs.badnet, order, valid, bd_valid), rounds=3, warmup_rounds=1
     )
 
 

@@ -19,7 +19,7 @@ from matplotlib.patches import FancyBboxPatch
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "rooms.svg"
-sys.path.insert(0, str(ROOT / "docs" / "extensions"))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "extensions")]
 
 from drawing import BLUE, INK, LOOK, figure_of  # noqa: E402
 
@@ -77,7 +77,7 @@ def room_of(module: str) -> str:
 
 
 def without_shortcuts(arrows: Arrows) -> Arrows:
-    """The arrows without those that lead where two or more others lead, too."""
+    """The arrows without those whose target can be reached through another room, too."""
     reached: Arrows = {}
 
     def below(room: str) -> set[str]:
@@ -85,13 +85,11 @@ def without_shortcuts(arrows: Arrows) -> Arrows:
             reached[room] = arrows[room].union(*map(below, arrows[room]))
         return reached[room]
 
-    return {
-        room: {
-            target for target in targets
-            if not any(target in below(other) for other in targets - {target})
-        }
-        for room, targets in arrows.items()
-    }  # fmt: skip
+    remaining: Arrows = {}
+    for room, targets in arrows.items():
+        by_a_detour = set().union(*(below(target) for target in targets))
+        remaining[room] = targets - by_a_detour
+    return remaining
 
 
 def draw(floors: list[list[str]], arrows: Arrows) -> Figure:
@@ -105,18 +103,27 @@ def draw(floors: list[list[str]], arrows: Arrows) -> Figure:
     }
     for room, (x, y) in places.items():
         corner = (x - BOX_WIDTH / 2, y - BOX_HEIGHT / 2)
-        box = FancyBboxPatch(corner, BOX_WIDTH, BOX_HEIGHT, facecolor="white", edgecolor=INK,
-                             boxstyle="round,pad=0,rounding_size=0.08", zorder=2)  # fmt: skip
+        box = FancyBboxPatch(
+            corner,
+            BOX_WIDTH,
+            BOX_HEIGHT,
+            facecolor="white",
+            edgecolor=INK,
+            boxstyle="round,pad=0,rounding_size=0.08",
+            zorder=2,
+        )
         axes.add_patch(box)
         axes.text(x, y, room, ha="center", va="center", color=INK, zorder=3)
     for room, targets in arrows.items():
         for target in sorted(targets):
             (x, y), (below_x, below_y) = places[room], places[target]
             axes.annotate(
-                "", xytext=(x, y - BOX_HEIGHT / 2), xy=(below_x, below_y + BOX_HEIGHT / 2),
+                "",
+                xytext=(x, y - BOX_HEIGHT / 2),
+                xy=(below_x, below_y + BOX_HEIGHT / 2),
                 arrowprops={"arrowstyle": "-|>", "color": BLUE, "shrinkA": 0, "shrinkB": 0},
                 zorder=1,
-            )  # fmt: skip
+            )
     axes.set_xlim(-1.8, 1.8)
     axes.set_ylim(-len(floors) + 0.4, 0.6)
     return figure

@@ -30,9 +30,8 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "submissions" / "jk7846", folder / "jk7846")
     write_variants(folder)
-    command = [sys.executable, "-m", "harness", "grade", "--each", str(folder),
-               "--output", str(RESULTS)]  # fmt: skip
-    subprocess.run(command, cwd=ROOT, check=False)
+    grade = ["-m", "harness", "grade", "--each", str(folder), "--output", str(RESULTS)]
+    subprocess.run([sys.executable, *grade], cwd=ROOT, check=False)
     photograph(RESULTS / "instructor" / "index.html", ROOT / "docs" / "leaderboard.png")
 
 

@@ -50,11 +50,11 @@ def real_files(pytestconfig) -> Path:
 @pytest.fixture(scope="session")
 def faces_folder() -> Path:
     """The embedded benchmark's four files, generated on first use."""
-    from harness.datasets.descriptions import has_data, load_benchmark, make
+    from harness.datasets.descriptions import data_is_present, generate_data, load_benchmark
 
     benchmark, folder = load_benchmark("faces")
-    if not has_data(benchmark, folder):
-        make(benchmark, folder)
+    if not data_is_present(benchmark, folder):
+        generate_data(benchmark, folder)
     return folder
 
 

@@ -32,9 +32,16 @@ def _threshold(axes: Axes, points: float) -> None:
     total, start = worked_example.benchmark().images["valid"], worked_example.correct()[0]
     level = 100 * start / total - points
     axes.axhline(level, color=INK, lw=1, ls="--")
-    axes.annotate(f"X = {points:g}: {level:.2f} %", (0.99, level), ha="right", va="bottom",
-                  xycoords=("axes fraction", "data"), xytext=(0, 3),
-                  textcoords="offset points", fontsize=9)  # fmt: skip
+    axes.annotate(
+        f"X = {points:g}: {level:.2f} %",
+        (0.99, level),
+        ha="right",
+        va="bottom",
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        fontsize=9,
+    )
 
 
 def _mark(axes: Axes, step: int, hits: Sequence[int], text: str, *, wrong: bool) -> None:
@@ -53,10 +60,10 @@ def saved_at(code: str, right: int, points: float = 2) -> Figure:
     _curve(axes, min(step, right) - 3, max(step, right) + 3, hits)
     _threshold(axes, points)
     _mark(axes, right, hits, "first step that crosses", wrong=False)
-    named = (
-        f"named X = {checkpoint.named_points:g}, " if checkpoint and checkpoint.named_points else ""
-    )
-    _mark(axes, step, hits, f"{named}saved here", wrong=True)
+    text = "saved here"
+    if checkpoint and checkpoint.named_points:
+        text = f"named X = {checkpoint.named_points:g}, {text}"
+    _mark(axes, step, hits, text, wrong=True)
     return figure
 
 
@@ -73,22 +80,38 @@ def right_step_other_name() -> Figure:
 
 def two_rules() -> Figure:
     """The images lost, between what the relative rule asks for and the lab's."""
-    found = scenario("RELATIVE_DROP").checkpoint
-    crossing = found.crossing if found else None
+    checkpoint = scenario("RELATIVE_DROP").checkpoint
+    crossing = checkpoint.crossing if checkpoint else None
     if crossing is None:
-        raise ValueError("the scenario crosses a threshold")
+        raise ValueError("the scenario crosses no threshold")
     figure, axes = figure_of(1.7)
     low, high = crossing.needed_relative - 12, crossing.needed + 12
     axes.hlines(0, low, high, color=INK, lw=1)
-    texts = [(crossing.needed_relative, "X % of the original\naccuracy", ORANGE, "right"),
-             (crossing.needed, "X points\n(the lab's rule)", BLUE, "left")]  # fmt: skip
+    texts = [
+        (crossing.needed_relative, "X % of the original\naccuracy", ORANGE, "right"),
+        (crossing.needed, "X points\n(the lab's rule)", BLUE, "left"),
+    ]
     for needed, text, colour, side in texts:
         axes.plot([needed], [0], "|", ms=26, mew=3, color=colour)
-        axes.annotate(f"{needed}: {text}", (needed, 0), xytext=(-6 if side == "right" else 6, 12),
-                      textcoords="offset points", ha=side, va="bottom", fontsize=9)  # fmt: skip
+        axes.annotate(
+            f"{needed}: {text}",
+            (needed, 0),
+            xytext=(-6 if side == "right" else 6, 12),
+            textcoords="offset points",
+            ha=side,
+            va="bottom",
+            fontsize=9,
+        )
     axes.plot([crossing.lost], [0], "X", ms=12, color=VERMILION)
-    axes.annotate(f"saved here: {crossing.lost}", (crossing.lost, 0), xytext=(0, -12),
-                  textcoords="offset points", ha="center", va="top", fontsize=9)  # fmt: skip
+    axes.annotate(
+        f"saved here: {crossing.lost}",
+        (crossing.lost, 0),
+        xytext=(0, -12),
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        fontsize=9,
+    )
     axes.set(xlim=(low, high), ylim=(-1, 1.3), yticks=[], xlabel="clean validation images lost")
     axes.spines["left"].set_visible(False)
     return figure
@@ -129,10 +152,14 @@ def whole_curve() -> Figure:
         step = checkpoint.channels_pruned or 0
         level = 100 * hits[step] / total
         axes.plot([step], [level], "o", ms=8, color=GREEN)
-        axes.annotate(f"X = {points:g}: {step} channels", (step, level), ha="right", fontsize=9,
-                      xytext=(41, 78 - 16 * row),
-                      arrowprops={"arrowstyle": "-", "color": INK, "lw": 0.6,
-                                  "relpos": (1, 0.5)})  # fmt: skip
+        axes.annotate(
+            f"X = {points:g}: {step} channels",
+            (step, level),
+            ha="right",
+            fontsize=9,
+            xytext=(41, 78 - 16 * row),
+            arrowprops={"arrowstyle": "-", "color": INK, "lw": 0.6, "relpos": (1, 0.5)},
+        )
     dormant = len(worked_example.rankings().dormant)
     axes.axvspan(0, dormant, color=DORMANT, alpha=0.5, lw=0)
     axes.text(dormant / 2, 12, "dormant channels:\nnothing changes", ha="center", fontsize=9)

@@ -35,7 +35,7 @@ def _section(code: str, variants: list[str]) -> Iterator[str]:
         if variant != code:
             yield f"{_VARIANTS[variant]}\n"
         example = scenario(variant)
-        yield f"> {example.found.explanation}\n"
+        yield f"> {example.diagnosis.explanation}\n"
         if variant in PICTURES:
             yield picture(variant)
         yield f"*{_consequence(example)}*\n"
@@ -43,12 +43,12 @@ def _section(code: str, variants: list[str]) -> Iterator[str]:
 
 def _consequence(example: Scenario) -> str:
     """What the mistake costs and which checks it fails, in this example."""
-    lost = {p.item: (p, sum(each.points for each in p.losses)) for p in example.record.points}
-    costs = [
-        f'{points:.3g} of {item.maximum:g} points for "{item.title}"'
-        for item, points in lost.values()
-        if points
-    ]
+    costs = []
+    for item in example.record.points:
+        lost = sum(loss.points for loss in item.losses)
+        if lost:
+            costs.append(f'{lost:.3g} of {item.maximum:g} points for "{item.title}"')
+
     failed = ", ".join(f"`{name}`" for name in example.failed)
     checks = f"Fails {failed}. " if failed else ""
-    return f"{checks}Costs {'; '.join(costs) if costs else 'no points'}."
+    return f"{checks}Costs {'; '.join(costs) or 'no points'}."

@@ -31,7 +31,7 @@ def _draw(app: Sphinx) -> None:
 
 
 def _fill_in(_app: Sphinx, _page: str, source: list[str]) -> None:
-    source[0] = _MARK.sub(lambda found: _part(found[1]), source[0])
+    source[0] = _MARK.sub(lambda mark: _part(mark[1]), source[0])
 
 
 def _part(name: str) -> str:

@@ -29,13 +29,18 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def _check(app: Sphinx, failure: Exception | None) -> None:
-    if failure is None and (found := list(loaded_from_outside(Path(app.outdir)))):
-        raise ExtensionError(f"loaded from outside: {'; '.join(found)}")
+    if failure is not None:
+        return
+    loaded = list(loaded_from_outside(Path(app.outdir)))
+    if loaded:
+        raise ExtensionError(f"loaded from outside: {'; '.join(loaded)}")
 
 
 def loaded_from_outside(site: Path) -> Iterator[str]:
     """Each file of a site that loads something from elsewhere, with how it begins to."""
     for path in sorted(site.rglob("*")):
-        if pattern := _LOADED.get(path.suffix):
-            for found in pattern.findall(path.read_text(encoding="utf-8")):
-                yield f"{path.relative_to(site)}: {found}"
+        pattern = _LOADED.get(path.suffix)
+        if pattern is None:
+            continue
+        for beginning in pattern.findall(path.read_text(encoding="utf-8")):
+            yield f"{path.relative_to(site)}: {beginning}"

@@ -26,11 +26,16 @@ def _type(name: str, entry: dict[str, Any]) -> Iterator[str]:
         yield "One of " + ", ".join(f"`{value}`" for value in entry["enum"]) + ".\n"
         return
     required = entry.get("required", ())
-    yield "| field | type | if left out |\n| --- | --- | --- |"
+    yield "| field | type | if left out | what it is |\n| --- | --- | --- | --- |"
     for field, kind in entry["properties"].items():
         absent = "must be there" if field in required else _default(kind.get("default"))
-        yield f"| `{field}` | {_kind(kind)} | {absent} |"
+        yield f"| `{field}` | {_kind(kind)} | {absent} | {_cell(kind.get('description', ''))} |"
     yield ""
+
+
+def _cell(description: str) -> str:
+    """A description in one cell of a table."""
+    return _ROLE.sub(r"`\1`", " ".join(description.split())).replace("|", r"\|")
 
 
 def _default(value: object) -> str:

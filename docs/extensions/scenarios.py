@@ -15,8 +15,8 @@ import numpy as np
 from worked_example import badnet, benchmark, correct, example, order, rankings
 
 from harness.assessment.verdict import reassess
-from harness.lineage.crossing import first_crossing
 from harness.lineage.lineage import kernel_hashes, remove_channels, trace_lineage, zero_channels
+from harness.lineage.thresholds import first_crossing
 from harness.records.findings import GoodNetRule, NeighbouringSteps, Step
 from harness.records.record import Probe
 from harness.records.submission import Claim
@@ -35,26 +35,34 @@ X = {2.0: 0, 4.0: 1, 10.0: 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A mistake: the record with it, judged, and what was diagnosed."""
+    """A mistake as the harness sees it."""
 
     record: Record
-    found: Diagnosis
+    """The example's record with the mistake, judged."""
+
+    diagnosis: Diagnosis
+    """What the mistake was diagnosed as."""
+
     checkpoint: Checkpoint | None
+    """Where it was made; None where it is one of the whole submission."""
+
     weights: Weights | None = None
+    """The weights with the mistake, where a picture shows them."""
 
     @property
     def mask(self) -> tuple[int, ...]:
         """The channels that are pruned in it."""
         if self.checkpoint is None or self.checkpoint.lineage is None:
-            raise ValueError(f"{self.found.code}: its scenario has no mask")
+            raise ValueError(f"{self.diagnosis.code}: its scenario has no mask")
         return self.checkpoint.lineage.pruned or ()
 
     @property
     def failed(self) -> list[str]:
         """Names of the checks that say no."""
-        of_checkpoints = (check for c in self.record.checkpoints for check in c.checks)
-        asked = (*self.record.checks, *of_checkpoints)
-        return sorted({check.name for check in asked if check.passed is False})
+        checks = list(self.record.checks)
+        for checkpoint in self.record.checkpoints:
+            checks += checkpoint.checks
+        return sorted({check.name for check in checks if check.passed is False})
 
 
 def _checkpoint(points: float, weights: Weights | None = None, **changes: object) -> Checkpoint:
@@ -62,9 +70,9 @@ def _checkpoint(points: float, weights: Weights | None = None, **changes: object
     original = example().checkpoints[X[points]]
     if weights is None:
         return replace(original, **changes)
-    found = trace_lineage(weights, badnet(), rankings(), {})
-    count = None if found.pruned is None else len(found.pruned)
-    return replace(original, **({"lineage": found, "channels_pruned": count} | changes))
+    lineage = trace_lineage(weights, badnet(), rankings(), {})
+    count = None if lineage.pruned is None else len(lineage.pruned)
+    return replace(original, **({"lineage": lineage, "channels_pruned": count} | changes))
 
 
 def _at_step(points: float, step: int, curve: Sequence[int] = (), **changes: object) -> Checkpoint:
@@ -84,28 +92,37 @@ def _at_step(points: float, step: int, curve: Sequence[int] = (), **changes: obj
     return _checkpoint(points, weights, repaired=repaired, steps=steps, **changes)
 
 
-def _judged(
+def _reassess(
     code: str, *checkpoints: Checkpoint, weights: Weights | None = None, **changes: object
 ) -> Scenario:
     """The example with these checkpoints in the place of its own."""
-    own = {c.drop_points: c for c in example().checkpoints}
-    own |= {c.drop_points: c for c in checkpoints}
-    spoilt = replace(example(), **({"checkpoints": tuple(own.values())} | changes))
+    by_points = {checkpoint.drop_points: checkpoint for checkpoint in example().checkpoints}
+    by_points |= {checkpoint.drop_points: checkpoint for checkpoint in checkpoints}
+    spoilt = replace(example(), **({"checkpoints": tuple(by_points.values())} | changes))
     record = reassess(spoilt, default_rubric(), None)
-    by_checkpoint = [(d, c) for c in record.checkpoints for d in c.diagnoses]
-    everywhere = by_checkpoint + [(d, None) for d in record.diagnoses]
-    found, checkpoint = next((d, c) for d, c in everywhere if d.code == code.partition(".")[0])
+
+    diagnosis, checkpoint = _find_diagnosis(record, code.partition(".")[0])
     if checkpoint is None and checkpoints:
-        checkpoint = next(
-            c for c in record.checkpoints if c.drop_points == checkpoints[0].drop_points
-        )
-    return Scenario(record=record, found=found, checkpoint=checkpoint, weights=weights)
+        reassessed = {each.drop_points: each for each in record.checkpoints}
+        checkpoint = reassessed[checkpoints[0].drop_points]
+    return Scenario(record=record, diagnosis=diagnosis, checkpoint=checkpoint, weights=weights)
+
+
+def _find_diagnosis(record: Record, code: str) -> tuple[Diagnosis, Checkpoint | None]:
+    """The first diagnosis of that code, and the checkpoint that has it; KeyError without one."""
+    for checkpoint in record.checkpoints:
+        for diagnosis in checkpoint.diagnoses:
+            if diagnosis.code == code:
+                return diagnosis, checkpoint
+    for diagnosis in record.diagnoses:
+        if diagnosis.code == code:
+            return diagnosis, None
+    raise KeyError(code)
 
 
 def _mask(code: str, channels: Iterable[int], pruning_order: str) -> Scenario:
-    return _judged(
-        code, _checkpoint(2.0, zero_channels(badnet(), channels)), pruning_order=pruning_order
-    )  # fmt: skip
+    checkpoint = _checkpoint(2.0, zero_channels(badnet(), channels))
+    return _reassess(code, checkpoint, pruning_order=pruning_order)
 
 
 def _random_weights() -> Weights:
@@ -118,38 +135,38 @@ def _random_weights() -> Weights:
 
 def _bias_not_zeroed(code: str) -> Scenario:
     weights = zero_channels(badnet(), order()[:45], keep_biases=True)
-    return _judged(code, _checkpoint(2.0, weights), weights=weights)
+    return _reassess(code, _checkpoint(2.0, weights), weights=weights)
 
 
 def _wrong_x(code: str) -> Scenario:
     step = first_crossing(correct(), benchmark().images["valid"], 3) or 0
-    return _judged(code, _at_step(2.0, step, named_points=3.0))
+    return _reassess(code, _at_step(2.0, step, named_points=3.0))
 
 
 def _wrong_x_right_mask(code: str) -> Scenario:
-    return _judged(code, _checkpoint(4.0, named_points=5.0))
+    return _reassess(code, _checkpoint(4.0, named_points=5.0))
 
 
 def _below_threshold(code: str) -> Scenario:
-    return _judged(code, _at_step(2.0, 44))
+    return _reassess(code, _at_step(2.0, 44))
 
 
 def _over_pruned(code: str) -> Scenario:
-    return _judged(code, _at_step(2.0, 46))
+    return _reassess(code, _at_step(2.0, 46))
 
 
 def _relative_drop(code: str) -> Scenario:
     # No step of this BadNet lies between the two rules; one is put there.
     curve = list(correct())
     curve[52] = curve[0] - 1150
-    return _judged(code, _at_step(10.0, 52, curve))
+    return _reassess(code, _at_step(10.0, 52, curve))
 
 
 def _wrong_layer(code: str) -> Scenario:
     weights = {name: array.copy() for name, array in badnet().items()}
     for name in ("conv_4/kernel", "conv_4/bias"):
         weights[name][..., [3, 17, 40, 41, 66]] = 0
-    return _judged(code, _checkpoint(2.0, weights))
+    return _reassess(code, _checkpoint(2.0, weights))
 
 
 def _index_order(code: str) -> Scenario:
@@ -167,49 +184,55 @@ def _other_order(code: str) -> Scenario:
 
 def _not_nested(code: str) -> Scenario:
     channels = (*order()[:42], *order()[45:51])
-    return _judged(code, _checkpoint(4.0, zero_channels(badnet(), channels)))
+    return _reassess(code, _checkpoint(4.0, zero_channels(badnet(), channels)))
 
 
 def _fine_tuned(code: str) -> Scenario:
     weights = zero_channels(badnet(), order()[:45])
     noise = np.random.default_rng(2).normal(0, 0.01, weights["fc_2/kernel"].shape)
     weights["fc_2/kernel"] = (weights["fc_2/kernel"] + noise).astype(np.float32)
-    return _judged(code, _checkpoint(2.0, weights), weights=weights)
+    return _reassess(code, _checkpoint(2.0, weights), weights=weights)
 
 
 def _fine_tuned_narrowed(code: str) -> Scenario:
     weights = remove_channels(badnet(), order()[:45])
     kernel = np.random.default_rng(3).normal(0, 0.1, weights["conv_3/kernel"].shape)
     weights["conv_3/kernel"] = kernel.astype(np.float32)
-    return _judged(code, _checkpoint(2.0, weights))
+    return _reassess(code, _checkpoint(2.0, weights))
 
 
 def _other_base(code: str) -> Scenario:
     weights = _random_weights()
-    return _judged(code, _checkpoint(2.0, weights), weights=weights)
+    return _reassess(code, _checkpoint(2.0, weights), weights=weights)
 
 
 def _other_base_known(code: str) -> Scenario:
     weights = _random_weights()
-    found = trace_lineage(weights, badnet(), rankings(), {"another-lab": kernel_hashes(weights)})
-    return _judged(code, _checkpoint(2.0, lineage=found))
+    known = {"another-lab": kernel_hashes(weights)}
+    lineage = trace_lineage(weights, badnet(), rankings(), known)
+    return _reassess(code, _checkpoint(2.0, lineage=lineage))
 
 
 def _is_badnet(code: str) -> Scenario:
-    return _judged(
-        code, _at_step(2.0, 1, lineage=trace_lineage(badnet(), badnet(), rankings(), {}))
-    )
+    lineage = trace_lineage(badnet(), badnet(), rankings(), {})
+    return _reassess(code, _at_step(2.0, 1, lineage=lineage))
 
 
 def _goodnet(code: str, width: int, outside: int, outside_label: int | None) -> Scenario:
     """A submitted G for X = 2, with as many flagged images as the right one has."""
     images = sum(benchmark().images.values())
     flagged = 834
-    contract = GoodNetRule(
-        against="B and B'", width=width, images=images, broken=flagged, abstained=0,
-        outside=outside, outside_label=outside_label, as_repaired=images - outside,
-    )  # fmt: skip
-    return _judged(code, _checkpoint(2.0, contract=contract))
+    rule = GoodNetRule(
+        against="B and B'",
+        width=width,
+        images=images,
+        broken=flagged,
+        abstained=0,
+        outside=outside,
+        outside_label=outside_label,
+        as_repaired=images - outside,
+    )
+    return _reassess(code, _checkpoint(2.0, contract=rule))
 
 
 def _g_is_b_prime(code: str) -> Scenario:
@@ -224,40 +247,46 @@ def _input_scaled(code: str) -> Scenario:
     original = example().checkpoints[0]
     if original.repaired is None or original.repaired.test is None:
         raise ValueError("the example's nets were graded")
-    both = replace(
+    counts = replace(
         original.repaired,
         valid=replace(original.repaired.valid, clean_correct=9),
         test=replace(original.repaired.test, clean_correct=10),
     )
     right = original.repaired.valid.clean_correct
-    return _judged(code, replace(original, repaired=both, goodnet=both, scaled_clean_correct=right))
+    return _reassess(
+        code, replace(original, repaired=counts, goodnet=counts, scaled_clean_correct=right)
+    )
 
 
 def _not_a_function(code: str) -> Scenario:
     probe = Probe(images=512, repeated_changed=131, perturbed_changed=134)
-    return _judged(code, _checkpoint(2.0, probe=probe))
+    return _reassess(code, _checkpoint(2.0, probe=probe))
 
 
 def _input_hashing(code: str) -> Scenario:
     probe = Probe(images=512, repeated_changed=0, perturbed_changed=507)
-    return _judged(code, _checkpoint(2.0, probe=probe))
+    return _reassess(code, _checkpoint(2.0, probe=probe))
 
 
 def _missing_checkpoint(code: str) -> Scenario:
-    kept = example().checkpoints[:2]
-    return _judged(code, checkpoints=kept)
+    return _reassess(code, checkpoints=example().checkpoints[:2])
 
 
 def _duplicate_checkpoint(code: str) -> Scenario:
     last = example().checkpoints[2]
     same = _at_step(4.0, 52, artifact=last.artifact)
-    return _judged(code, same)
+    return _reassess(code, same)
 
 
-def _claim(code: str, stated: float) -> Scenario:
-    claim = Claim(benchmark="faces", split="test", net="repaired", drop_points=2.0,
-                  clean_accuracy=stated)  # fmt: skip
-    return _judged(code, claimed=(claim,))
+def _claim(code: str, clean_accuracy: float) -> Scenario:
+    claim = Claim(
+        benchmark="faces",
+        split="test",
+        net="repaired",
+        drop_points=2.0,
+        clean_accuracy=clean_accuracy,
+    )
+    return _reassess(code, claimed=(claim,))
 
 
 def _claim_mismatch(code: str) -> Scenario:

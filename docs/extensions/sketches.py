@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import worked_example
@@ -17,20 +17,26 @@ if TYPE_CHECKING:
 
 def weights_of(code: str, layer: str) -> Figure:
     """Some weights of a layer, in the file and in the BadNet."""
-    ours = scenario(code).weights
-    if ours is None:
+    weights = scenario(code).weights
+    if weights is None:
         raise ValueError(f"{code}: its scenario keeps no weights")
-    rng = np.random.default_rng(0)
-    own, original = (w[f"{layer}/kernel"].ravel() for w in (ours, worked_example.badnet()))
-    chosen = rng.choice(own.size, 1500, replace=False)
+    submitted = weights[f"{layer}/kernel"].ravel()
+    original = worked_example.badnet()[f"{layer}/kernel"].ravel()
+    chosen = np.random.default_rng(0).choice(submitted.size, 1500, replace=False)
+
     figure, axes = figure_of(2.9)
     limit = float(np.abs(original[chosen]).max())
     axes.plot([-limit, limit], [-limit, limit], color=INK, lw=1, ls="--")
-    axes.scatter(original[chosen], own[chosen], s=5, color=VERMILION, alpha=0.6, lw=0)
-    axes.annotate("unchanged weights\nlie on this line", (0.62 * limit, 0.62 * limit), fontsize=9,
-                  xytext=(-140, 10), textcoords="offset points",
-                  bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.9},
-                  arrowprops={"arrowstyle": "->", "color": INK})  # fmt: skip
+    axes.scatter(original[chosen], submitted[chosen], s=5, color=VERMILION, alpha=0.6, lw=0)
+    axes.annotate(
+        "unchanged weights\nlie on this line",
+        (0.62 * limit, 0.62 * limit),
+        fontsize=9,
+        xytext=(-140, 10),
+        textcoords="offset points",
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.9},
+        arrowprops={"arrowstyle": "->", "color": INK},
+    )
     axes.set(xlabel=f"{layer} kernel of the BadNet", ylabel="of the file handed in")
     return figure
 
@@ -40,9 +46,9 @@ def goodnet(agreed: str, differing: str, wrong: bool) -> Figure:
     figure, axes = figure_of(2.2)
     boxes = {"image": (0, 1), "B": (2.2, 1.8), "B'": (2.2, 0.2), "the same\nclass?": (4.5, 1)}
     for text, (x, y) in boxes.items():
-        _box(axes, (x, y), text, KEPT)
-    _box(axes, (7.6, 1.8), agreed, "#cde6f5")
-    _box(axes, (7.6, 0.2), differing, "#f9d9c4" if wrong else "#cde6f5")
+        _box(axes, _Corner(x, y), text, KEPT)
+    _box(axes, _Corner(7.6, 1.8), agreed, "#cde6f5")
+    _box(axes, _Corner(7.6, 0.2), differing, "#f9d9c4" if wrong else "#cde6f5")
     arrows = [((1.4, 1.3), (2.2, 2.0), ""), ((1.4, 1.1), (2.2, 0.5), ""),
               ((3.6, 2.0), (4.5, 1.35), ""), ((3.6, 0.5), (4.5, 1.05), ""),
               ((5.9, 1.4), (7.6, 2.1), "yes"), ((5.9, 1.0), (7.6, 0.5), "no")]  # fmt: skip
@@ -54,8 +60,15 @@ def goodnet(agreed: str, differing: str, wrong: bool) -> Figure:
     return figure
 
 
-def _box(axes: Axes, corner: tuple[float, float], text: str, colour: str) -> None:
-    width = 2.7 if corner[0] > 7 else 1.4
-    axes.add_patch(FancyBboxPatch(corner, width, 0.6, boxstyle="round,pad=0.04", facecolor=colour,
-                                  edgecolor=INK, lw=0.8))  # fmt: skip
-    axes.text(corner[0] + width / 2, corner[1] + 0.3, text, ha="center", va="center", fontsize=9)
+class _Corner(NamedTuple):
+    """The lower left corner of a box."""
+
+    x: float
+    y: float
+
+
+def _box(axes: Axes, corner: _Corner, text: str, colour: str) -> None:
+    width = 2.7 if corner.x > 7 else 1.4
+    look = {"boxstyle": "round,pad=0.04", "facecolor": colour, "edgecolor": INK, "lw": 0.8}
+    axes.add_patch(FancyBboxPatch(corner, width, 0.6, **look))
+    axes.text(corner.x + width / 2, corner.y + 0.3, text, ha="center", va="center", fontsize=9)

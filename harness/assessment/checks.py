@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.lineage.rankings import OFFICIAL
+from harness.lineage.rankings import DECREASING, INDEX, OFFICIAL
 from harness.records.errors import Status
 from harness.records.record import (
     CONTRACT,
@@ -24,77 +24,108 @@ if TYPE_CHECKING:
 
 _DECIDING = (DROP, FIRST_CROSSING)
 
+_FROM_RANKING = {
+    "known": " (known order of this BadNet)",
+    "measured": " (measured on this data)",
+}
+
 
 def function_check(probe: Probe, repeated_limit: float, perturbed_limit: float) -> Check:
     """Were the answers the same when a model was asked again, and nearly the same?"""
     repeated = probe.repeated_changed / probe.images
     perturbed = probe.perturbed_changed / probe.images
-    passed = repeated <= repeated_limit and perturbed <= perturbed_limit
+    is_repeatable = repeated <= repeated_limit
+
     return Check(
         name=FUNCTION,
-        passed=passed,
+        passed=is_repeatable and perturbed <= perturbed_limit,
         observed=max(repeated, perturbed),
-        limit=perturbed_limit if repeated <= repeated_limit else repeated_limit,
+        limit=perturbed_limit if is_repeatable else repeated_limit,
         reason=f"of {probe.images} answers, {probe.repeated_changed} changed for the same pixels "
         f"in another process and order, {probe.perturbed_changed} for pixels one grey level off",
     )
 
 
-def drop_check(found: ThresholdMargin, points: float, images: int, tolerance: int = 2) -> Check:
+# --- the threshold X --------------------------------------------------------------------------
+
+
+def drop_check(margin: ThresholdMargin, points: float, images: int, tolerance: int = 2) -> Check:
     """Has clean validation accuracy dropped by at least ``points``?
 
     None instead of False where the loss is short by no more than ``tolerance`` images.
     """
-    is_close = abs(found.margin) <= tolerance
-    passed = True if found.margin >= 0 else (None if is_close else False)
-    observed = 100.0 * found.lost / images
-    verb = "reached" if found.margin >= 0 else "not reached"
-    story = (
+    is_reached = margin.margin >= 0
+    is_close = abs(margin.margin) <= tolerance
+    observed = 100.0 * margin.lost / images
+
+    verb = "reached" if is_reached else "not reached"
+    reason = (
         f"clean validation accuracy dropped by {observed:.3f} points; {points:g} {verb}: "
-        f"{found.lost} images lost, {found.needed} needed ({found.margin:+d}; "
-        f"{found.margin_relative:+d} if X is taken relative to the original accuracy)"
+        f"{margin.lost} images lost, {margin.needed} needed ({margin.margin:+d}; "
+        f"{margin.margin_relative:+d} if X is taken relative to the original accuracy)"
     )
+    if is_close:
+        reason += _request_to_look(tolerance)
+
     return Check(
         name=DROP,
-        passed=passed,
+        passed=_outcome(is_reached, is_close),
         observed=observed,
         limit=points,
-        reason=story + (_look(tolerance) if is_close else ""),
+        reason=reason,
     )
 
 
 def first_crossing_check(
-    found: ThresholdMargin, points: float, images: int, why_not: str = "", tolerance: int = 2
+    margin: ThresholdMargin, points: float, images: int, why_not: str = "", tolerance: int = 2
 ) -> Check:
     """Was the step before this one still above the threshold?
 
-    None where that step is not known, or crosses by no more than ``tolerance`` images.
+    None where that step is not known (``why_not``), or crosses by no more than ``tolerance``
+    images.
     """
-    if found.lost_before is None:
+    if margin.lost_before is None:
         return Check(name=FIRST_CROSSING, passed=None, observed=None, limit=points, reason=why_not)
-    margin = found.lost_before - found.needed
-    is_close = abs(margin) <= tolerance
-    passed = True if margin < 0 else (None if is_close else False)
-    observed = 100.0 * found.lost_before / images
-    if found.margin < 0:
+
+    margin_before = margin.lost_before - margin.needed
+    is_first = margin_before < 0
+    is_close = abs(margin_before) <= tolerance
+    observed = 100.0 * margin.lost_before / images
+
+    if margin.margin < 0:
         ending = "this step does not cross either"
+    elif is_first:
+        ending = "this is the first step that does"
     else:
-        ending = "this is the first step that does" if margin < 0 else "it was saved too late"
-    story = (
-        f"one channel earlier the drop was {observed:.3f} points ({found.lost_before} images "
-        f"lost, {margin:+d}); {ending}"
+        ending = "it was saved too late"
+    reason = (
+        f"one channel earlier the drop was {observed:.3f} points ({margin.lost_before} images "
+        f"lost, {margin_before:+d}); {ending}"
     )
+    if is_close:
+        reason += _request_to_look(tolerance)
+
     return Check(
         name=FIRST_CROSSING,
-        passed=passed,
+        passed=_outcome(is_first, is_close),
         observed=observed,
         limit=points,
-        reason=story + (_look(tolerance) if is_close else ""),
+        reason=reason,
     )
 
 
-def _look(tolerance: int) -> str:
+def _outcome(is_met: bool, is_close: bool) -> bool | None:
+    """A condition that is just missed is not decided: another machine may count otherwise."""
+    if is_met:
+        return True
+    return None if is_close else False
+
+
+def _request_to_look(tolerance: int) -> str:
     return f"; within {tolerance} images of the threshold: look at it"
+
+
+# --- rules ------------------------------------------------------------------------------------
 
 
 def order_check(followed: str | None, ranking: str | None = "measured") -> Check:
@@ -103,59 +134,68 @@ def order_check(followed: str | None, ranking: str | None = "measured") -> Check
     The ranking of ``pool_3`` and that of ``conv_3`` are both accepted. ``ranking`` says
     whether the BadNet's known order was taken or the one measured on the data.
     """
+    passed = None
     if followed is None:
         reason = "no pruned channels of conv_3, or they cannot be told from this model"
-    elif followed in OFFICIAL:
-        reason = f"the least active channels were pruned, by {followed.split()[0]} activation"
-    elif followed.endswith("decreasing"):
-        reason = f"the most active channels were pruned first, by {followed.split()[0]} activation"
-    elif followed == "index":
-        reason = "the channels were pruned by their number, not by their activation"
     else:
-        reason = "the pruned channels follow no order of activation"
-    source = {"known": " (known order of this BadNet)", "measured": " (measured on this data)"}
-    return Check(
-        name=ORDER,
-        passed=None if followed is None else followed in OFFICIAL,
-        observed=followed,
-        limit=OFFICIAL[0],
-        reason=reason + (source.get(ranking or "", "") if followed else ""),
-    )
+        passed = followed in OFFICIAL
+        reason = _order_in_words(followed) + _FROM_RANKING.get(ranking or "", "")
+
+    return Check(name=ORDER, passed=passed, observed=followed, limit=OFFICIAL[0], reason=reason)
 
 
-def contract_check(found: GoodNetRule, tolerance: int = 2) -> Check:
+def _order_in_words(followed: str) -> str:
+    layer, _, _ = followed.partition(" ")
+    if followed in OFFICIAL:
+        return f"the least active channels were pruned, by {layer} activation"
+    if followed.endswith(DECREASING):
+        return f"the most active channels were pruned first, by {layer} activation"
+    if followed == INDEX:
+        return "the channels were pruned by their number, not by their activation"
+    return "the pruned channels follow no order of activation"
+
+
+def goodnet_rule_check(rule: GoodNetRule, tolerance: int = 2) -> Check:
     """Does a submitted G answer by the GoodNet rule on every image?
 
     None instead of False where no more than ``tolerance`` images break it.
     """
-    passed = True if not found.broken else (None if found.broken <= tolerance else False)
-    shown = ", ".join(
-        f"{b.set}[{b.image}]: {b.answered} instead of {b.expected}" for b in found.examples
+    reason = (
+        f"{rule.broken} of {rule.images} answers differ from the GoodNet rule over {rule.against}"
     )
+    if rule.examples:
+        examples = ", ".join(
+            f"{example.set}[{example.image}]: {example.answered} instead of {example.expected}"
+            for example in rule.examples
+        )
+        reason += f" ({examples})"
+
     return Check(
         name=CONTRACT,
-        passed=passed,
-        observed=float(found.broken),
+        passed=_outcome(rule.broken == 0, rule.broken <= tolerance),
+        observed=float(rule.broken),
         limit=0.0,
-        reason=f"{found.broken} of {found.images} answers differ from the GoodNet rule over "
-        f"{found.against}" + (f" ({shown})" if shown else ""),
+        reason=reason,
     )
 
 
-def presence_checks(required: Sequence[float], found: Iterable[float | None]) -> tuple[Check, ...]:
+def presence_checks(
+    required: Sequence[float], submitted: Iterable[float | None]
+) -> tuple[Check, ...]:
     """Is there a repaired model for every required X?"""
-    present = set(found)
-    return tuple(
-        Check(
-            name=PRESENT,
-            passed=points in present,
-            observed=None,
-            limit=points,
-            reason=f"a repaired model for X = {points:g} was "
-            + ("found" if points in present else "not found; name it in submission.toml"),
+    present = set(submitted)
+    checks = []
+    for points in required:
+        is_present = points in present
+        outcome = "found" if is_present else "not found; name it in submission.toml"
+        reason = f"a repaired model for X = {points:g} was {outcome}"
+        checks.append(
+            Check(name=PRESENT, passed=is_present, observed=None, limit=points, reason=reason)
         )
-        for points in required
-    )
+    return tuple(checks)
+
+
+# --- the outcome ------------------------------------------------------------------------------
 
 
 def checkpoint_passes(checkpoint: Checkpoint) -> bool:

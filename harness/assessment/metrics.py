@@ -50,12 +50,12 @@ def counts_on(split: str, answers: Mapping[str, Answers], sets: Mapping[str, Lab
 
 def clean_accuracy(measured: Counts) -> float | None:
     """Fraction of clean images that got their own class; None for an empty set."""
-    return _fraction(measured.clean_correct, measured.clean_total)
+    return fraction(measured.clean_correct, measured.clean_total)
 
 
 def attack_success_rate(measured: Counts) -> float | None:
     """Fraction of backdoored images that got the target label; None for an empty set."""
-    return _fraction(measured.backdoored_attacked, measured.backdoored_total)
+    return fraction(measured.backdoored_attacked, measured.backdoored_total)
 
 
 def defense_effectiveness(badnet: Counts, defended: Counts) -> float | None:
@@ -63,14 +63,20 @@ def defense_effectiveness(badnet: Counts, defended: Counts) -> float | None:
 
     0.5 is what doing nothing scores.
     """
-    accuracies = clean_accuracy(badnet), clean_accuracy(defended)
-    rates = attack_success_rate(badnet), attack_success_rate(defended)
-    if None in accuracies or None in rates:
+    accuracy_drop = _drop(clean_accuracy(badnet), clean_accuracy(defended))
+    rate_drop = _drop(attack_success_rate(badnet), attack_success_rate(defended))
+    if accuracy_drop is None or rate_drop is None:
         return None
-    accuracy_drop = max(0.0, accuracies[0] - accuracies[1])  # type: ignore[operator]
-    rate_drop = max(0.0, rates[0] - rates[1])  # type: ignore[operator]
     return (rate_drop - accuracy_drop + 1.0) / 2.0
 
 
-def _fraction(part: int, whole: int) -> float | None:
+def _drop(before: float | None, after: float | None) -> float | None:
+    """By how much a rate has dropped; a rise counts as 0."""
+    if before is None or after is None:
+        return None
+    return max(0.0, before - after)
+
+
+def fraction(part: int, whole: int) -> float | None:
+    """A share of a total, in [0, 1]; None where there is no total."""
     return part / whole if whole else None

@@ -9,6 +9,7 @@ from harness.assessment.checks import checkpoint_passes
 from harness.assessment.metrics import defense_effectiveness
 from harness.assessment.scoring import total
 from harness.records.board import Board, Row
+from harness.records.record import PRESENT
 from harness.records.traversal import checks
 
 if TYPE_CHECKING:
@@ -20,44 +21,51 @@ if TYPE_CHECKING:
 BY = ("checkpoints_passed", "defense_effectiveness")
 
 
-def board(records: Sequence[Record], by: Sequence[str] = BY) -> Board:
+def rank_records(records: Sequence[Record], by: Sequence[str] = BY) -> Board:
     """Rank by required checkpoints passed, then by mean DER of the required GoodNets on test.
 
     ``by`` names other scores of a row (``points`` too). Equal scores share a rank; what has no
     score is unranked and last.
     """
-    rows = sorted((_row(record) for record in records), key=lambda row: _order(row, by))
+    rows = sorted((_row(record) for record in records), key=lambda row: _sort_key(row, by))
     ranked = [replace(row, rank=_rank(row, rows, by)) for row in rows]
+
     dataset = ", ".join(sorted({record.dataset.name for record in records}))
-    badnet = next((record.badnet for record in records if record.badnet), None)
-    return Board(dataset=dataset, badnet=badnet, rows=tuple(ranked))
+    badnets = [record.badnet for record in records if record.badnet]
+    return Board(dataset=dataset, badnet=badnets[0] if badnets else None, rows=tuple(ranked))
 
 
 def _row(record: Record) -> Row:
-    required = [c for c in record.checkpoints if c.required]
+    required = [checkpoint for checkpoint in record.checkpoints if checkpoint.required]
+    points_of_maximum = total(record.points)
     return Row(
         rank=None,
         submission=record.submission,
         status=record.status,
         reason=record.reason,
         checkpoints_passed=sum(checkpoint_passes(checkpoint) for checkpoint in required),
-        checkpoints_required=sum(check.name == "checkpoint_present" for check in record.checks),
+        checkpoints_required=sum(check.name == PRESENT for check in record.checks),
         defense_effectiveness=_mean_effectiveness(record, required),
         checkpoints=record.checkpoints,
         checks_failed=sum(check.passed is False for check in checks(record)),
         diagnoses=record.diagnoses,
-        points=sum_of[0] if (sum_of := total(record.points)) else None,
+        points=points_of_maximum[0] if points_of_maximum else None,
     )
 
 
 def _mean_effectiveness(record: Record, required: Sequence[Checkpoint]) -> float | None:
-    values = [
-        defense_effectiveness(record.badnet.test, checkpoint.goodnet.test)
-        for checkpoint in required
-        if record.badnet and record.badnet.test and checkpoint.goodnet and checkpoint.goodnet.test
-    ]
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    """Mean DER on test of those required GoodNets of which it is known."""
+    if record.badnet is None or record.badnet.test is None:
+        return None
+
+    values = []
+    for checkpoint in required:
+        if checkpoint.goodnet is None or checkpoint.goodnet.test is None:
+            continue
+        value = defense_effectiveness(record.badnet.test, checkpoint.goodnet.test)
+        if value is not None:
+            values.append(value)
+    return sum(values) / len(values) if values else None
 
 
 def _score(row: Row, by: Sequence[str]) -> tuple[float, ...] | None:
@@ -67,7 +75,8 @@ def _score(row: Row, by: Sequence[str]) -> tuple[float, ...] | None:
     return tuple(scores)
 
 
-def _order(row: Row, by: Sequence[str]) -> tuple[bool, tuple[float, ...], str]:
+def _sort_key(row: Row, by: Sequence[str]) -> tuple[bool, tuple[float, ...], str]:
+    """Best score first, unranked rows last, equal ones by name."""
     score = _score(row, by)
     return score is None, tuple(-value for value in score or ()), row.submission
 
@@ -76,5 +85,5 @@ def _rank(row: Row, rows: Sequence[Row], by: Sequence[str]) -> int | None:
     score = _score(row, by)
     if score is None:
         return None
-    scores = (_score(other, by) for other in rows)
-    return 1 + sum(other is not None and other > score for other in scores)
+    scores = [_score(each, by) for each in rows]
+    return 1 + sum(each is not None and each > score for each in scores)

@@ -16,7 +16,7 @@ from harness.records.findings import Deduction, ItemScore, Override
 from harness.records.record import CONTRACT, PRESENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from harness.records.record import Checkpoint, Counts, Record, ReferenceNet
     from harness.records.rubric import Item, Rubric
@@ -24,166 +24,203 @@ if TYPE_CHECKING:
 
 def score(record: Record, rubric: Rubric) -> Record:
     """``record`` with points and overrides; those of the rubric replace those it already has."""
-    merged = {(o.item, o.status is not None): o for o in record.overrides}
-    merged |= {
-        (o.item, o.status is not None): o
-        for o in rubric.overrides
-        if o.submission == record.submission
-    }
-    overrides = tuple(merged.values())
-    points = tuple(_overridden(_points(record, item, rubric), overrides) for item in rubric.items)
-    status = next((o.status for o in overrides if o.status is not None), None)
+    overrides = _merge_overrides(record, rubric)
+    points = [_score_item(record, item, rubric) for item in rubric.items]
+
+    status = record.status
+    for override in overrides:
+        if override.status is not None:
+            status = Status(override.status)
+            break
+
     return replace(
         record,
-        points=points,
+        points=tuple(_apply_override(each, overrides) for each in points),
         overrides=overrides,
-        status=record.status if status is None else Status(status),
+        status=status,
     )
 
 
 def total(points: Iterable[ItemScore]) -> tuple[float, float] | None:
     """Points given and points possible; None where points are hidden."""
-    given = [each.points for each in points]
-    known = [value for value in given if value is not None]
-    if len(known) != len(given):
+    scores = tuple(points)
+    known = [each.points for each in scores if each.points is not None]
+    if len(known) < len(scores):
         return None
-    return sum(known), sum(each.maximum for each in points)
+    return sum(known), sum(each.maximum for each in scores)
 
 
-def _points(record: Record, item: Item, rubric: Rubric) -> ItemScore:
-    if item.kind == "loading":
-        losses = _loading(record, item)
-    elif item.kind == "checkpoint":
-        losses = _checkpoint(record, item, rubric)
-    elif item.kind == "goodnet":
-        losses = _goodnet(record, item)
-    else:
-        losses = _metrics(record, item)
-    taken = tuple(loss for loss in losses if loss.points > 0)
-    return ItemScore(
-        item=item.name,
-        title=item.title,
-        kind=item.kind,
-        maximum=item.points,
-        points=max(0.0, item.points - sum(loss.points for loss in taken)),
-        losses=taken,
-        uses_test=item.kind in ("goodnet", "metrics"),
-    )
+def _merge_overrides(record: Record, rubric: Rubric) -> tuple[Override, ...]:
+    """One override for each item, and one of the status; the rubric's are the newer ones."""
+    newer = [each for each in rubric.overrides if each.submission == record.submission]
+    merged = {}
+    for override in (*record.overrides, *newer):
+        merged[override.item, override.status is not None] = override
+    return tuple(merged.values())
 
 
-def _overridden(points: ItemScore, overrides: Iterable[Override]) -> ItemScore:
+def _apply_override(points: ItemScore, overrides: Iterable[Override]) -> ItemScore:
     for override in overrides:
         if override.item == points.item and override.points is not None:
             return replace(points, points=override.points, override=override)
     return points
 
 
-def _required(record: Record) -> dict[float, Checkpoint | None]:
+def _score_item(record: Record, item: Item, rubric: Rubric) -> ItemScore:
+    if item.kind == "loading":
+        deductions = _loading_deductions(record, item)
+    elif item.kind == "checkpoint":
+        deductions = _checkpoint_deductions(record, item, rubric)
+    elif item.kind == "goodnet":
+        deductions = _goodnet_deductions(record, item)
+    else:
+        deductions = _metrics_deductions(record, item)
+
+    losses = tuple(each for each in deductions if each.points > 0)
+    return ItemScore(
+        item=item.name,
+        title=item.title,
+        kind=item.kind,
+        maximum=item.points,
+        points=max(0.0, item.points - sum(loss.points for loss in losses)),
+        losses=losses,
+        uses_test=item.kind in ("goodnet", "metrics"),
+    )
+
+
+def _required_checkpoints(record: Record) -> dict[float, Checkpoint | None]:
     """The required X with their checkpoints, None where there is none."""
-    wanted = [check.limit for check in record.checks if check.name == PRESENT]
-    found = {c.drop_points: c for c in record.checkpoints}
-    return {x: found.get(x) for x in wanted if isinstance(x, int | float)}
+    limits = [check.limit for check in record.checks if check.name == PRESENT]
+    by_points = {checkpoint.drop_points: checkpoint for checkpoint in record.checkpoints}
+    return {x: by_points.get(x) for x in limits if isinstance(x, int | float)}
 
 
-def _loading(record: Record, item: Item) -> list[Deduction]:
-    required = _required(record)
-    if not required:
-        return [Deduction(points=item.points, reason=record.reason or "nothing could be graded")]
-    share = item.points / len(required)
-    losses = []
-    for x, checkpoint in required.items():
-        if checkpoint is None:
-            losses.append(
-                Deduction(points=share, reason=record.reason or f"no model for X = {x:g}")
-            )
-        elif checkpoint.status is not Status.GRADED:
-            losses.append(Deduction(points=share, reason=f"X = {x:g}: {checkpoint.reason}"))
-    return losses
+def _reason(record: Record, checkpoint: Checkpoint | None, otherwise: str) -> str:
+    """Why there is nothing to grade: what the checkpoint says, or without one the record."""
+    reason = checkpoint.reason if checkpoint else record.reason
+    return reason or otherwise
 
 
 # --- checkpoints ------------------------------------------------------------------------------
 
 
-def _checkpoint(record: Record, item: Item, rubric: Rubric) -> list[Deduction]:
-    checkpoint = next((c for c in record.checkpoints if c.drop_points == item.drop_points), None)
+def _loading_deductions(record: Record, item: Item) -> list[Deduction]:
+    required = _required_checkpoints(record)
+    if not required:
+        return [Deduction(points=item.points, reason=record.reason or "nothing could be graded")]
+
+    share = item.points / len(required)
+    deductions = []
+    for x, checkpoint in required.items():
+        if checkpoint is None:
+            reason = record.reason or f"no model for X = {x:g}"
+            deductions.append(Deduction(points=share, reason=reason))
+        elif checkpoint.status is not Status.GRADED:
+            deductions.append(Deduction(points=share, reason=f"X = {x:g}: {checkpoint.reason}"))
+    return deductions
+
+
+def _checkpoint_deductions(record: Record, item: Item, rubric: Rubric) -> list[Deduction]:
+    checkpoint = _checkpoint_of(record, item)
     if checkpoint is None or checkpoint.repaired is None:
-        reason = (checkpoint.reason if checkpoint else record.reason) or "there is no B' to grade"
+        reason = _reason(record, checkpoint, "there is no B' to grade")
         return [Deduction(points=item.points, reason=reason)]
-    codes = {d.code for d in checkpoint.diagnoses if d.certain}
-    if void := sorted(codes & set(rubric.lineage.void)):
+
+    codes = {each.code for each in checkpoint.diagnoses if each.certain}
+    void = sorted(codes & set(rubric.lineage.void))
+    if void:
         return [Deduction(points=item.points, reason=", ".join(void))]
-    outcomes = {check.name: check for check in checkpoint.checks}
-    losses = [
-        Deduction(points=item.points * share, reason=outcomes[name].reason)
+
+    checks = {check.name: check for check in checkpoint.checks}
+    deductions = [
+        Deduction(points=item.points * share, reason=checks[name].reason)
         for name, share in rubric.shares.items()
-        if name in outcomes and outcomes[name].passed is False
+        if name in checks and checks[name].passed is False
     ]
-    if costly := sorted(codes & set(rubric.lineage.costly)):
-        share = item.points * rubric.shares.get("lineage", 0.0)
-        losses.append(Deduction(points=share, reason=", ".join(costly)))
-    return losses
+    costly = sorted(codes & set(rubric.lineage.costly))
+    if costly:
+        points = item.points * rubric.shares.get("lineage", 0.0)
+        deductions.append(Deduction(points=points, reason=", ".join(costly)))
+    return deductions
+
+
+def _checkpoint_of(record: Record, item: Item) -> Checkpoint | None:
+    for checkpoint in record.checkpoints:
+        if checkpoint.drop_points == item.drop_points:
+            return checkpoint
+    return None
 
 
 # --- GoodNet and its figures ------------------------------------------------------------------
 
 
-def _goodnet(record: Record, item: Item) -> list[Deduction]:
-    required = _required(record)
-    share = item.points / max(1, len(required))
-    losses = []
-    for x, checkpoint in required.items():
-        if reason := _goodnet_problem(record, checkpoint):
-            losses.append(Deduction(points=share, reason=f"X = {x:g}: {reason}"))
+def _goodnet_deductions(record: Record, item: Item) -> list[Deduction]:
+    required = _required_checkpoints(record)
     if not required:
-        losses.append(
-            Deduction(points=item.points, reason=record.reason or "there is no G to grade")
-        )
-    return losses
+        return [Deduction(points=item.points, reason=record.reason or "there is no G to grade")]
+
+    share = item.points / len(required)
+    deductions = []
+    for x, checkpoint in required.items():
+        problem = _goodnet_problem(record, checkpoint)
+        if problem:
+            deductions.append(Deduction(points=share, reason=f"X = {x:g}: {problem}"))
+    return deductions
 
 
 def _goodnet_problem(record: Record, checkpoint: Checkpoint | None) -> str | None:
     if checkpoint is None or checkpoint.goodnet is None:
-        return (checkpoint.reason if checkpoint else record.reason) or "there is no G to grade"
-    broken = [c for c in checkpoint.checks if c.name == CONTRACT and c.passed is False]
-    return broken[0].reason if broken else None
+        return _reason(record, checkpoint, "there is no G to grade")
+    for check in checkpoint.checks:
+        if check.name == CONTRACT and check.passed is False:
+            return check.reason
+    return None
 
 
-def _metrics(record: Record, item: Item) -> list[Deduction]:
+def _metrics_deductions(record: Record, item: Item) -> list[Deduction]:
     """Half of an X's share for clean accuracy, half for ASR, of G on test.
 
     Without a reference net for an X (no step of the reference drops so far) nothing is taken.
     """
-    required = _required(record)
+    required = _required_checkpoints(record)
     if not required:
         return [Deduction(points=item.points, reason=record.reason or "nothing was measured")]
-    reference = {net.drop_points: net for net in record.reference}
-    share = item.points / len(required) / 2
-    losses: list[Deduction] = []
+
+    references = {net.drop_points: net for net in record.reference}
+    half = item.points / len(required) / 2
+    deductions: list[Deduction] = []
     for x, checkpoint in required.items():
         if checkpoint is None or checkpoint.goodnet is None or checkpoint.goodnet.test is None:
-            reason = (checkpoint.reason if checkpoint else record.reason) or "nothing was measured"
-            losses.append(Deduction(points=2 * share, reason=f"X = {x:g}: {reason}"))
-        elif x in reference:
-            pair = checkpoint.goodnet.test, reference[x]
-            losses += [
-                Deduction(points=share, reason=f"X = {x:g}: {reason}")
-                for reason in _differences(*pair, item.tolerance_points)
+            reason = _reason(record, checkpoint, "nothing was measured")
+            deductions.append(Deduction(points=2 * half, reason=f"X = {x:g}: {reason}"))
+        elif x in references:
+            differences = _differences(
+                checkpoint.goodnet.test, references[x], item.tolerance_points
+            )
+            deductions += [
+                Deduction(points=half, reason=f"X = {x:g}: {difference}")
+                for difference in differences
             ]
-    return losses
+    return deductions
 
 
 def _differences(counts: Counts, reference: ReferenceNet, tolerance_points: float) -> list[str]:
-    if reference.goodnet.test is None:
+    expected = reference.goodnet.test
+    if expected is None:
         return []
-    metrics: Mapping[str, tuple[float | None, float | None]] = {
-        "clean accuracy": (clean_accuracy(counts), clean_accuracy(reference.goodnet.test)),
-        "ASR": (attack_success_rate(counts), attack_success_rate(reference.goodnet.test)),
+
+    metrics = {
+        "clean accuracy": (clean_accuracy(counts), clean_accuracy(expected)),
+        "ASR": (attack_success_rate(counts), attack_success_rate(expected)),
     }
-    return [
-        f"{name} of G on test is {100 * own:.2f} %, the reference's is {100 * theirs:.2f} %"
-        for name, (own, theirs) in metrics.items()
-        if own is not None
-        and theirs is not None
+    differences = []
+    for name, (measured, wanted) in metrics.items():
+        if measured is None or wanted is None:
+            continue
         # A difference of exactly the tolerance must not fail on the last bit of a float.
-        and abs(own - theirs) * 100 > tolerance_points + 1e-9
-    ]
+        if abs(measured - wanted) * 100 > tolerance_points + 1e-9:
+            differences.append(
+                f"{name} of G on test is {100 * measured:.2f} %, "
+                f"the reference's is {100 * wanted:.2f} %"
+            )
+    return differences

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.assessment.metrics import fraction
 from harness.records.findings import McNemarResult, OriginalCounts, SplitOriginals
 
 if TYPE_CHECKING:
@@ -34,9 +35,12 @@ def wilson_interval(hits: int, total: int, z: float = Z_95) -> tuple[float, floa
     """
     if not total:
         return None
-    share, spread = hits / total, z * z / total
+    share = hits / total
+    spread = z * z / total
     centre = share + spread / 2
     half = z * sqrt(share * (1 - share) / total + spread / (4 * total))
+
+    # Computed, these two ends would miss 0 and 1 by the last bit of a float.
     low = 0.0 if hits == 0 else (centre - half) / (1 + spread)
     high = 1.0 if hits == total else (centre + half) / (1 + spread)
     return low, high
@@ -124,9 +128,11 @@ def split_originals(
     for split in ("valid", "test"):
         name = f"bd_{split}"
         labels = sets[name].original_labels
-        counted[split] = (
-            None if labels is None else original_counts(answers[name], labels, target_label)
-        )
+        if labels is None:
+            counted[split] = None
+        else:
+            counted[split] = original_counts(answers[name], labels, target_label)
+
     if not any(counted.values()):
         return None
     return SplitOriginals(valid=counted["valid"], test=counted["test"])
@@ -134,23 +140,19 @@ def split_originals(
 
 def true_positive_rate(goodnet: Counts) -> float | None:
     """Fraction of backdoored images that G calls backdoored (positive = backdoored)."""
-    return _fraction(goodnet.backdoored_abstained, goodnet.backdoored_total)
+    return fraction(goodnet.backdoored_abstained, goodnet.backdoored_total)
 
 
 def false_positive_rate(goodnet: Counts) -> float | None:
     """Fraction of clean images that G calls backdoored."""
-    return _fraction(goodnet.clean_abstained, goodnet.clean_total)
+    return fraction(goodnet.clean_abstained, goodnet.clean_total)
 
 
 def robust_accuracy(counted: OriginalCounts) -> float | None:
     """Fraction of backdoored images that got their true class."""
-    return _fraction(counted.robust_correct, counted.backdoored_total)
+    return fraction(counted.robust_correct, counted.backdoored_total)
 
 
 def other_attack_success_rate(counted: OriginalCounts) -> float | None:
     """ASR with images of the target class left out."""
-    return _fraction(counted.other_attacked, counted.other_total)
-
-
-def _fraction(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+    return fraction(counted.other_attacked, counted.other_total)

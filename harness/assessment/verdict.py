@@ -10,24 +10,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.assessment import checks
+from harness.assessment.checkpoint_diagnoses import checkpoint_diagnoses
 from harness.assessment.claims import claim_comparisons, published_comparisons
-from harness.assessment.diagnoses import (
-    checkpoint_diagnoses,
-    followed_order,
-    is_nested,
-    submission_diagnoses,
-)
 from harness.assessment.scoring import score
-from harness.lineage.crossing import crossing
+from harness.assessment.submission_diagnoses import is_nested, submission_diagnoses
+from harness.lineage.rankings import followed_order
+from harness.lineage.thresholds import threshold_margin
 from harness.records.record import PRESENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from harness.records.benchmark import Benchmark
-    from harness.records.findings import Thresholds
     from harness.records.record import Check, Checkpoint, Record
-    from harness.records.rubric import Rubric
+    from harness.records.rubric import Rubric, Thresholds
 
 _EVIDENCE_SINCE = 2
 """Schema version from which a record holds what it takes to judge it again."""
@@ -41,18 +37,19 @@ def assess(
     ``published`` is the benchmark that the BadNet is known from, ``required`` the X asked for.
     """
     limits = rubric.thresholds
-    wanted = tuple(required)
-    present = [
+    submitted = [
         c.drop_points for c in record.checkpoints if c.artifact and c.artifact.role == "repaired"
     ]
     record = replace(
         record,
-        checkpoints=tuple(_checked(record, c, limits) for c in record.checkpoints),
-        checks=checks.presence_checks(wanted, present),
+        checkpoints=tuple(_check_checkpoint(record, c, limits) for c in record.checkpoints),
+        checks=checks.presence_checks(tuple(required), submitted),
         nested=is_nested(record.checkpoints),
         claims=claim_comparisons(record, limits.tolerance_images),
         published=published_comparisons(record, published, limits.tolerance_images),
     )
+
+    # Diagnoses read margins, checks and comparisons: these must be in the record by now.
     diagnosed = tuple(
         replace(c, diagnoses=checkpoint_diagnoses(record, c, limits)) for c in record.checkpoints
     )
@@ -68,35 +65,39 @@ def reassess(record: Record, rubric: Rubric, published: Benchmark | None) -> Rec
     """
     if record.schema_version < _EVIDENCE_SINCE:
         return score(record, rubric)
-    required = [check.limit for check in record.checks if check.name == PRESENT]
-    wanted = [float(x) for x in required if isinstance(x, int | float)]
-    return assess(record, rubric, published, wanted)
+
+    limits = [check.limit for check in record.checks if check.name == PRESENT]
+    required = [float(points) for points in limits if isinstance(points, int | float)]
+    return assess(record, rubric, published, required)
 
 
-def _checked(record: Record, checkpoint: Checkpoint, limits: Thresholds) -> Checkpoint:
+def _check_checkpoint(record: Record, checkpoint: Checkpoint, limits: Thresholds) -> Checkpoint:
     points, badnet, repaired = checkpoint.drop_points, record.badnet, checkpoint.repaired
-    found = None
+    margin = None
     if points is not None and badnet is not None and repaired is not None:
-        found = crossing(badnet.valid, repaired.valid, checkpoint.steps, points)
-    checkpoint = replace(checkpoint, crossing=found)
+        margin = threshold_margin(badnet.valid, repaired.valid, checkpoint.steps, points)
+
+    checkpoint = replace(checkpoint, crossing=margin)
     return replace(checkpoint, checks=tuple(_checks(record, checkpoint, limits)))
 
 
 def _checks(record: Record, checkpoint: Checkpoint, limits: Thresholds) -> Iterator[Check]:
-    found, points, badnet = checkpoint.crossing, checkpoint.drop_points, record.badnet
+    margin, points, badnet = checkpoint.crossing, checkpoint.drop_points, record.badnet
     tolerance = limits.tolerance_images
-    if found is not None and points is not None and badnet is not None:
+    if margin is not None and points is not None and badnet is not None:
         images = badnet.valid.clean_total
         why_not = checkpoint.steps.reason if checkpoint.steps else ""
-        yield checks.drop_check(found, points, images, tolerance)
-        yield checks.first_crossing_check(found, points, images, why_not, tolerance)
+        yield checks.drop_check(margin, points, images, tolerance)
+        yield checks.first_crossing_check(margin, points, images, why_not, tolerance)
+
     if checkpoint.repaired is not None:
         lineage = checkpoint.lineage
-        order = followed_order(record, lineage)
+        order = followed_order(lineage, record.pruning_order)
         yield checks.order_check(order, lineage.ranking if lineage else None)
+
     if checkpoint.probe is not None:
         yield checks.function_check(
             checkpoint.probe, limits.repeated_changes, limits.perturbed_changes
         )
     if checkpoint.contract is not None:
-        yield checks.contract_check(checkpoint.contract, tolerance)
+        yield checks.goodnet_rule_check(checkpoint.contract, tolerance)

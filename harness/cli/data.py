@@ -15,17 +15,17 @@ from harness.cli import options
 from harness.datasets.descriptions import (
     badnet_file,
     benchmark_names,
-    has_data,
-    how_to_get,
+    data_instructions,
+    data_is_present,
+    generate_data,
     load_benchmark,
     load_sets,
-    make,
 )
 from harness.execution.console import one_line_errors
-from harness.inference.known_network import predict_known_network, trusted_weights
+from harness.inference.known_network import predict_known_network, read_benchmark_badnet
 from harness.records.benchmark import Datasets
 from harness.records.errors import HarnessError
-from harness.records.findings import Thresholds
+from harness.records.rubric import Thresholds
 from harness.records.text import describe_error
 from harness.storage.results import write_text
 
@@ -83,14 +83,14 @@ def data_verify(name: str, badnet: Path | None) -> None:
 def describe(name: str) -> list[str]:
     """Lines that describe a benchmark and say where its data is."""
     benchmark, folder = load_benchmark(name)
-    state = "present" if has_data(benchmark, folder) else "not there yet"
+    state = "present" if data_is_present(benchmark, folder) else "not there yet"
     images = ", ".join(f"{name} {count}" for name, count in benchmark.images.items())
     lines = {
         "": f"{benchmark.classes} classes, target label {benchmark.target_label}, "
         f"pixels x {benchmark.pixel_scale:g}, checkpoints "
         + ", ".join(f"{x:g}" for x in benchmark.checkpoints),
         "images: ": images,
-        "data: ": f"{folder} ({state}; {how_to_get(benchmark)})",
+        "data: ": f"{folder} ({state}; {data_instructions(benchmark)})",
         "licence: ": benchmark.licence,
     }
     told = [f"  {title}{said}" for title, said in lines.items() if said]
@@ -104,14 +104,14 @@ def make_data(name: str, secret: Path | None, out: Path | None) -> Path:
     """
     benchmark, folder = load_benchmark(name)
     if secret is None:
-        if not has_data(benchmark, folder):
-            make(benchmark, folder)
+        if not data_is_present(benchmark, folder):
+            generate_data(benchmark, folder)
         load_sets(benchmark, folder)
         return folder
     if not secret.is_file():
         raise HarnessError(f"{secret}: no such file; --secret takes a file with a secret in it")
     private = out or folder.with_name(f"{folder.name}-private")
-    make(benchmark, private, secret)
+    generate_data(benchmark, private, secret)
     _describe_private(benchmark, private)
     return private
 
@@ -145,7 +145,7 @@ def fetch_data(name: str, download: Callable[[str, Path], None] | None = None) -
     """
     benchmark, folder = load_benchmark(name)
     if benchmark.google_drive_folder is None:
-        raise HarnessError(f"{name}: not to be downloaded; {how_to_get(benchmark)}")
+        raise HarnessError(f"{name}: not to be downloaded; {data_instructions(benchmark)}")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as scratch:
         (download or _download)(benchmark.google_drive_folder, Path(scratch))
@@ -211,7 +211,7 @@ def _verify_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> l
         path = badnet or badnet_file(benchmark, folder)
     except HarnessError as error:
         return [f"not checked against the BadNet: {error}"]
-    weights = trusted_weights(path, benchmark)
+    weights = read_benchmark_badnet(path, benchmark)
     sets = load_sets(benchmark, folder)
     datasets = Datasets(benchmark=benchmark, sets=sets)
     answers = predict_known_network(weights, datasets).answers

@@ -131,7 +131,7 @@ def _tensorflow(*, sandboxed: bool) -> Finding:
     """Calculate something with TensorFlow where submissions would."""
     script = escape_tests.ATTACKS / "tensorflow_operation.py"
     try:
-        with launch.start(script, readable={}, sandboxed=sandboxed) as child:
+        with launch.start(script, sandboxed=sandboxed) as child:
             report = child.ask(b"?", REPORT_BYTES).decode(errors="replace").strip()
     except (launch.ChildFailure, HarnessError) as error:
         return Finding(name="TensorFlow", passed=False, detail=str(error))
@@ -146,7 +146,7 @@ def _dataset(name: str) -> Finding:
     """Read all files of a dataset; data that was never made or fetched is no failure."""
     try:
         benchmark, folder = descriptions.load_benchmark(name)
-        if not descriptions.has_data(benchmark, folder):
+        if not descriptions.data_is_present(benchmark, folder):
             return Finding(name=f"dataset {name}", passed=None, detail=f"no data yet in {folder}")
         sets = descriptions.load_sets(benchmark, folder)
     except HarnessError as error:

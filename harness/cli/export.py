@@ -11,7 +11,7 @@ from harness.execution.console import one_line_errors
 from harness.output.exports.course import ExportOptions
 from harness.output.exports.formats import FORMATS
 from harness.output.exports.formats import export as write_export
-from harness.people.attempts import people_of
+from harness.people.attempts import load_people
 from harness.storage.remote import results_at
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ def export(
     instructor: bool,
 ) -> None:
     """Write RESULTS in the format of another platform."""
-    wishes = ExportOptions(
+    export_options = ExportOptions(
         submission=submission, item=item, attempt=attempt, capped=capped, instructor=instructor
     )
     with one_line_errors(), results_at(results) as opened:
-        people = people_of(opened.folder, roster)
+        people = load_people(opened.folder, roster)
         out = out or opened.folder / "exports"
-        paths, remarks = write_export(opened.folder, name, out, people, wishes)
+        paths, remarks = write_export(opened.folder, name, out, people, export_options)
     for remark in remarks:
         click.echo(f"note: {remark}", err=True)
     for path in paths:
-        click.echo(opened.named(str(path)))
+        click.echo(opened.with_address(str(path)))

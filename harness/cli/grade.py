@@ -16,7 +16,7 @@ from harness.grading.context import Options
 from harness.grading.setup import prepare
 from harness.grading.worker import WorkerConfig
 from harness.output.boards import board_text, shown_records, write_boards
-from harness.people.attempts import people_of
+from harness.people.attempts import load_people
 from harness.records.errors import HarnessError
 from harness.storage.remote import results_at
 
@@ -91,9 +91,9 @@ def grade(
         sharing=not no_sharing,
     )
 
-    with one_line_errors(), results_at(output, work=True) as results:
+    with one_line_errors(), results_at(output, for_grading=True) as results:
         entries = find_submissions(paths, each, results.folder, anonymous)
-        people = people_of(results.folder, roster, anonymous)
+        people = load_people(results.folder, roster, anonymous)
         config = WorkerConfig(dataset, badnet, results.folder, chosen, log_level())
 
         with (
@@ -101,7 +101,7 @@ def grade(
             connect_cluster(scheduler, entries, config) as cluster,
         ):
             prepared = prepare(dataset, badnet, results.folder, chosen, display)
-            batch = Batch(entries, config, prepared, cluster, results.kept)
+            batch = Batch(entries, config, prepared, cluster, results.send_if_due)
             _grade(batch, display, jobs or 1, people, attempts)
 
         records = _report(batch, people, attempts)

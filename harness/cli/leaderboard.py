@@ -10,7 +10,7 @@ from harness.cli import options
 from harness.cli.report import show_note
 from harness.execution.console import one_line_errors
 from harness.output.boards import board_text, write_boards
-from harness.people.attempts import people_of
+from harness.people.attempts import load_people
 from harness.storage.remote import results_at
 
 if TYPE_CHECKING:
@@ -30,6 +30,6 @@ def leaderboard(
 ) -> None:  # fmt: skip
     """Render the leaderboard of RESULTS again from its records."""
     with one_line_errors(), results_at(results) as opened:
-        people = people_of(opened.folder, roster, anonymous)
+        people = load_people(opened.folder, roster, anonymous)
         shown = show_note(write_boards(opened.folder, people, attempts))
         click.echo(board_text(opened.folder, shown.records, shown.standings), nl=False)

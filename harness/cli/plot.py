@@ -11,9 +11,9 @@ from harness.execution.console import one_line_errors
 from harness.lineage.pruning_curve import reference_curve
 from harness.output.exports.course import ExportOptions, course_of
 from harness.output.html import charts
-from harness.output.leaderboard.plots import drawn
+from harness.output.leaderboard.plots import render_image
 from harness.records.errors import HarnessError
-from harness.storage.results import replaced_file
+from harness.storage.results import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +37,8 @@ def plot(
         if out.suffix.lower() not in _KINDS:
             raise HarnessError(f"{out}: a plot is written as {' or '.join(_KINDS)}")
         figure = _draw(name, results, submission, instructor=instructor)
-        image = drawn(figure, out.suffix.lower()[1:])
-        with replaced_file(out) as file:
+        image = render_image(figure, out.suffix.lower()[1:])
+        with replace_file(out) as file:
             file.write(image)
     click.echo(out)
 
@@ -47,7 +47,7 @@ def _draw(name: str, results: Path, submission: str | None, *, instructor: bool)
     if name != "scatter" and submission is None:
         raise HarnessError(f"plot {name}: name the submission, as in `plot {name} RESULTS NAME`")
 
-    course = course_of(results, wishes=ExportOptions(submission=submission, instructor=instructor))
+    course = course_of(results, options=ExportOptions(submission=submission, instructor=instructor))
     views = [course.view(record) for record in course.records]
     if name == "scatter":
         title = ", ".join(sorted({view.dataset.name for view in views}))

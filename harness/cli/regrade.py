@@ -12,7 +12,7 @@ from harness.cli.report import show_note
 from harness.execution.console import one_line_errors
 from harness.grading.regrade import regrade_results
 from harness.output.boards import board_text, write_boards
-from harness.people.attempts import people_of
+from harness.people.attempts import load_people
 from harness.storage.remote import results_at
 
 if TYPE_CHECKING:
@@ -33,6 +33,6 @@ def regrade(results: str, rubric: Path | None, out: str | None) -> None:
         results_at(out) if out else nullcontext(source) as target,
     ):
         folder = regrade_results(source.folder, rubric, target.folder)
-        people = people_of(folder, None)
+        people = load_people(folder, None)
         shown = show_note(write_boards(folder, people, evidence=source.folder))
         click.echo(board_text(folder, shown.records, shown.standings), nl=False)

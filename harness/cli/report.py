@@ -12,7 +12,7 @@ from harness.records.traversal import checks, statuses
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness.output.boards import Shown
+    from harness.output.boards import WrittenBoards
     from harness.records.record import Record
 
 
@@ -27,11 +27,11 @@ def exit_code(records: Iterable[Record]) -> int:
     return code
 
 
-def show_note(shown: Shown) -> Shown:
+def show_note(written: WrittenBoards) -> WrittenBoards:
     """Say on stderr what a board or page could not show."""
-    if shown.note:
-        click.echo(f"note: {shown.note}", err=True)
-    return shown
+    if written.note:
+        click.echo(f"note: {written.note}", err=True)
+    return written
 
 
 def _has_failed(record: Record) -> bool:

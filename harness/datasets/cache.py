@@ -1,9 +1,8 @@
 """What is known of a benchmark's files from an earlier run, in ``sets/`` of a results folder.
 
-What each file hashes to, images that had to be converted, and where the data was found.
-
-A file is taken for the one that was read before where its place, size, times and inode are
-those of then, as git's index does; a file that was written a moment ago is not trusted yet.
+That is the hash of each file's arrays, images that had to be converted, and where the data was
+found. A file counts as the one that was read before while its path, size, times and inode are the
+same, as in git's index. A file that was written a moment ago is not trusted yet.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ import json
 import logging
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.storage.results import replaced_file, write_text
+from harness.storage.results import replace_file, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,43 +29,40 @@ _SETTLED_SECONDS = 2.0
 
 
 class DatasetCache:
-    """A :class:`harness.datasets.hdf5.Keeper` in a local folder; a full disk costs speed only."""
+    """A `CacheProtocol` in a local folder; a full disk costs speed only."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def known_hash(self, path: Path) -> str | None:
         """The hash of a file's arrays; None when it is not known, or the file has changed."""
+        note = _read_note(self._file_note(path))
         try:
-            found = json.loads(self._note(path).read_text(encoding="utf-8"))
-            unchanged = [found["version"], found["file"]] == [VERSION, _identity(path)]
-            return str(found["sha256"]) if unchanged else None
-        except (OSError, ValueError, KeyError, TypeError):
+            is_unchanged = note.get("file") == _identity(path)
+        except OSError:
             return None
+        return str(note["sha256"]) if is_unchanged and "sha256" in note else None
 
-    def remember(self, path: Path, sha256: str) -> None:
+    def remember_hash(self, path: Path, sha256: str) -> None:
         """Keep the hash of a file's arrays."""
         identity = _identity(path)
         if time.time() - path.stat().st_mtime < _SETTLED_SECONDS:
             return  # its times would not tell another change within this moment
-        self._write(self._note(path), {"file": identity, "sha256": sha256})
+        self._write_note(self._file_note(path), {"file": identity, "sha256": sha256})
 
-    def dataset(self, arrays: Mapping[str, str]) -> str | None:
+    def known_dataset(self, arrays: Mapping[str, str]) -> str | None:
         """The benchmark's name or folder whose sets have these hashes; None where not known."""
-        try:
-            note = json.loads(self._dataset(arrays).read_text(encoding="utf-8"))
-            return str(note["dataset"]) if note["version"] == VERSION else None
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        note = _read_note(self._dataset_note(arrays))
+        return str(note["dataset"]) if "dataset" in note else None
 
     def remember_dataset(self, arrays: Mapping[str, str], dataset: str) -> None:
         """Keep where the sets with these hashes were found."""
-        if self.dataset(arrays) != dataset:
-            self._write(self._dataset(arrays), {"dataset": dataset})
+        if self.known_dataset(arrays) != dataset:
+            self._write_note(self._dataset_note(arrays), {"dataset": dataset})
 
-    def images(self, sha256: str) -> np.ndarray | None:
+    def converted_images(self, sha256: str) -> np.ndarray | None:
         """Converted images (N x 55 x 47 x 3) of the set with this hash, mapped."""
-        path = self._converted(sha256)
+        path = self._images_file(sha256)
         if self.known_hash(path) != sha256:
             return None
         try:
@@ -74,37 +70,50 @@ class DatasetCache:
         except (OSError, ValueError):
             return None
 
-    def keep(self, sha256: str, images: np.ndarray) -> np.ndarray:
+    def store_images(self, sha256: str, images: np.ndarray) -> np.ndarray:
         """Keep converted images; returns them, mapped where that worked."""
-        path = self._converted(sha256)
+        path = self._images_file(sha256)
         try:
-            with replaced_file(path) as file:
+            with replace_file(path) as file:
                 np.save(file, images, allow_pickle=False)
         except OSError as error:
             _log.warning("%s: images not kept (%s)", self.folder, error)
             return images
-        self._write(self._note(path), {"file": _identity(path), "sha256": sha256})
-        kept = self.images(sha256)
-        return images if kept is None else kept
+        # Nobody else writes here: no need to wait until the file's times tell changes.
+        self._write_note(self._file_note(path), {"file": _identity(path), "sha256": sha256})
+        mapped = self.converted_images(sha256)
+        return images if mapped is None else mapped
 
-    def _write(self, note: Path, content: dict[str, object]) -> None:
+    def _write_note(self, note: Path, content: dict[str, object]) -> None:
         try:
             write_text(note, json.dumps({"version": VERSION} | content) + "\n")
         except OSError as error:
             _log.warning("%s: not kept (%s)", self.folder, error)
 
-    def _dataset(self, arrays: Mapping[str, str]) -> Path:
+    def _dataset_note(self, arrays: Mapping[str, str]) -> Path:
         sets = json.dumps(arrays, sort_keys=True).encode()
         return self.folder / f"dataset-{hashlib.sha256(sets).hexdigest()[:32]}.json"
 
-    def _converted(self, sha256: str) -> Path:
+    def _images_file(self, sha256: str) -> Path:
         return self.folder / f"{sha256[:32]}.npy"
 
-    def _note(self, path: Path) -> Path:
-        place = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
-        return self.folder / f"{place}.json"
+    def _file_note(self, path: Path) -> Path:
+        digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()
+        return self.folder / f"{digest[:32]}.json"
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    """What a note holds; empty for one that is not there, damaged or of another version."""
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(note, dict) or note.get("version") != VERSION:
+        return {}
+    return note
 
 
 def _identity(path: Path) -> list[int]:
-    found = path.stat()
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev]
+    """What changes when a file is written or replaced."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from harness.records.benchmark import LabeledSet
 
 SCHEMA_VERSION = 1
+
 OFFICIAL_FILES = {
     "valid": "cl/valid.h5",
     "test": "cl/test.h5",
     "bd_valid": "bd/bd_valid.h5",
     "bd_test": "bd/bd_test.h5",
 }
+"""Path of each set's file in the official layout."""
+
 PACKAGES = Path(__file__).resolve().parents[2]
 """The folder in which the packages ``harness`` and ``reference`` lie."""
 
@@ -46,15 +49,16 @@ def benchmark_names() -> list[str]:
     return sorted(path.parent.name for path in datasets_folder().glob("*/dataset.toml"))
 
 
-def is_named(name_or_folder: str) -> bool:
+def is_benchmark_name(name_or_folder: str) -> bool:
     """Whether this is the name of a benchmark that comes with the harness."""
-    description = datasets_folder() / name_or_folder / "dataset.toml"
-    return "/" not in name_or_folder and description.is_file()
+    return "/" not in name_or_folder and _shipped_description(name_or_folder).is_file()
 
 
-def from_anywhere(name_or_folder: str) -> str:
-    """The same for a process that runs in another folder."""
-    return name_or_folder if is_named(name_or_folder) else str(Path(name_or_folder).absolute())
+def absolute_dataset(name_or_folder: str) -> str:
+    """A benchmark's name, or a folder as a process in another working directory finds it."""
+    if is_benchmark_name(name_or_folder):
+        return name_or_folder
+    return str(Path(name_or_folder).absolute())
 
 
 def load_benchmark(name_or_folder: str) -> tuple[Benchmark, Path]:
@@ -63,19 +67,25 @@ def load_benchmark(name_or_folder: str) -> tuple[Benchmark, Path]:
     Raises HarnessError for an unknown name, a folder in another layout, or a broken
     ``dataset.toml``.
     """
-    if is_named(name_or_folder):
-        description = datasets_folder() / name_or_folder / "dataset.toml"
-        return read_description(description), data_folder(name_or_folder)
+    if is_benchmark_name(name_or_folder):
+        benchmark = read_description(_shipped_description(name_or_folder))
+        return benchmark, data_folder(name_or_folder)
+
     folder = Path(name_or_folder)
     if (folder / "dataset.toml").is_file():
         return read_description(folder / "dataset.toml"), folder
     if folder.is_dir():
-        return _official_layout(folder), folder
+        return _undescribed_benchmark(folder), folder
+
     known = ", ".join(benchmark_names())
     raise HarnessError(
         f"{name_or_folder}: no such dataset; name one of {known}, or a folder with "
         f"{', '.join(OFFICIAL_FILES.values())}"
     )
+
+
+def _shipped_description(name: str) -> Path:
+    return datasets_folder() / name / "dataset.toml"
 
 
 def data_folder(name: str) -> Path:
@@ -84,11 +94,13 @@ def data_folder(name: str) -> Path:
     ``$HARNESS_DATA/<name>`` if that is set, else ``datasets/<name>/data`` in a checkout, else
     the user's data folder.
     """
-    if root := os.environ.get("HARNESS_DATA"):
+    root = os.environ.get("HARNESS_DATA")
+    if root:
         return Path(root) / name
-    beside = PACKAGES / "datasets" / name
-    if (PACKAGES / "pyproject.toml").is_file() and os.access(beside, os.W_OK):
-        return beside / "data"
+    in_checkout = PACKAGES / "datasets" / name
+    if (PACKAGES / "pyproject.toml").is_file() and os.access(in_checkout, os.W_OK):
+        return in_checkout / "data"
+
     import platformdirs
 
     return Path(platformdirs.user_data_dir("backdoor-defence-harness")) / name
@@ -108,13 +120,15 @@ def read_description(path: Path) -> Benchmark:
         raise HarnessError(f"{path}: not a dataset description ({error})") from None
 
 
-def _official_layout(folder: Path) -> Benchmark:
+def _undescribed_benchmark(folder: Path) -> Benchmark:
+    """The benchmark in a folder that has the official layout but no ``dataset.toml``."""
     missing = [name for name in OFFICIAL_FILES.values() if not (folder / name).is_file()]
     if missing:
         raise HarnessError(
             f"{folder}: no {missing[0]} in it; a dataset folder holds "
             f"{', '.join(OFFICIAL_FILES.values())}"
         )
+
     name = folder.resolve().name
     return Benchmark(
         schema_version=SCHEMA_VERSION, name=name, title=f"{name} (folder)", files=OFFICIAL_FILES
@@ -122,7 +136,10 @@ def _official_layout(folder: Path) -> Benchmark:
 
 
 def badnet_file(benchmark: Benchmark, folder: Path) -> Path:
-    """The BadNet's weights: beside the description, or with the data."""
+    """The BadNet's weights: beside the description, or with the data.
+
+    Raises HarnessError where there are none.
+    """
     if benchmark.badnet is None:
         raise HarnessError(f"{folder}: the dataset names no BadNet; pass its weights as --badnet")
     for base in (datasets_folder() / benchmark.name, folder):
@@ -134,8 +151,11 @@ def badnet_file(benchmark: Benchmark, folder: Path) -> Path:
     )
 
 
-def has_data(benchmark: Benchmark, folder: Path) -> bool:
-    """Whether all four files are there (nothing is said about their content)."""
+# --- data files ---------------------------------------------------------------------------------
+
+
+def data_is_present(benchmark: Benchmark, folder: Path) -> bool:
+    """Whether all four files are there, whatever is in them."""
     return all((folder / path).is_file() for path in benchmark.files.values())
 
 
@@ -143,11 +163,11 @@ def require_data(benchmark: Benchmark, folder: Path) -> None:
     """Raise HarnessError that names a missing file and says how to get it."""
     for path in benchmark.files.values():
         if not (folder / path).is_file():
-            raise HarnessError(f"{folder / path}: no such file; {how_to_get(benchmark)}")
+            raise HarnessError(f"{folder / path}: no such file; {data_instructions(benchmark)}")
 
 
-def how_to_get(benchmark: Benchmark) -> str:
-    """What to do for a benchmark's data."""
+def data_instructions(benchmark: Benchmark) -> str:
+    """How to get a benchmark's data: a command to run, where there is one."""
     if benchmark.make:
         return f"`python -m harness data make {benchmark.name}`"
     if benchmark.google_drive_folder:
@@ -155,13 +175,17 @@ def how_to_get(benchmark: Benchmark) -> str:
     return "its files are yours to bring"
 
 
-def make(benchmark: Benchmark, folder: Path, secret: Path | None = None) -> None:
-    """Run the benchmark's ``make`` command as a child process; it shows its own progress."""
+def generate_data(benchmark: Benchmark, folder: Path, secret: Path | None = None) -> None:
+    """Run the benchmark's ``make`` command as a child process; it shows its own progress.
+
+    With the file of a ``secret`` it makes a private split.
+    """
     if not benchmark.make:
-        raise HarnessError(f"{benchmark.name}: cannot be generated; {how_to_get(benchmark)}")
+        raise HarnessError(f"{benchmark.name}: cannot be generated; {data_instructions(benchmark)}")
     command = [sys.executable, *benchmark.make, "--out", str(folder)]
     if secret is not None:
         command += ["--secret", str(secret)]
+
     finished = subprocess.run(command, check=False, env=child_environment())
     if finished.returncode:
         raise HarnessError(
@@ -179,11 +203,12 @@ def load_sets(
     benchmark: Benchmark,
     folder: Path,
     progress: Callable[[str], None] | None = None,
-    keeper: CacheProtocol | None = None,
+    cache: CacheProtocol | None = None,
 ) -> dict[str, LabeledSet]:
-    """Read the four sets, keyed valid, test, bd_valid, bd_test; 1 byte per colour value.
+    """Read the four sets, keyed valid, test, bd_valid, bd_test.
 
-    A ``keeper`` remembers what would otherwise be found out again.
+    ``progress`` is called with the name of each set before it is read. Raises HarnessError that
+    names a file which is missing, damaged or not the published one.
     """
     require_data(benchmark, folder)
     sets = {}
@@ -191,7 +216,8 @@ def load_sets(
         if progress:
             progress(name)
         path = folder / benchmark.files[name]
-        sets[name] = read_set(path, name, benchmark, keeper)
+        sets[name] = read_set(path, name, benchmark, cache)
+
         expected = benchmark.hashes.get(name)
         if expected and sets[name].sha256 != expected:
             raise HarnessError(

@@ -1,9 +1,9 @@
 """One HDF5 file in the official layout, as a labeled set; its images are mapped, not read.
 
-Pixels that lie in the file as plain bytes are looked at where they are, so that every process
-shares one copy of them and nothing is read that nobody asks for. What has to be converted first
-(floating point, compressed) may be kept by a :class:`CacheProtocol`, which also remembers hashes.
-While a file is graded on it may be replaced, but not overwritten in place.
+Pixels that lie in the file as plain bytes are mapped, so that every process shares one copy of
+them and nothing is read that is not used. What has to be converted first (floating point,
+compressed) may be kept by a :class:`CacheProtocol`, which also remembers hashes. While submissions
+are graded on a file it may be replaced, but not overwritten in place.
 """
 
 from __future__ import annotations
@@ -23,76 +23,78 @@ if TYPE_CHECKING:
     import h5py
 
 IMAGE_SHAPE = (3, 55, 47)
-_KEYS = ("data", "label", "original_label")
+_LABEL_KEYS = ("label", "original_label")
 
 
 class CacheProtocol(Protocol):
-    """Where what was found out about a file is kept, so that it is found out once."""
+    """Keeps what costs time to compute from a file."""
 
     def known_hash(self, path: Path) -> str | None:
         """The hash of a file's arrays; None when it is not known, or the file has changed."""
 
-    def remember(self, path: Path, sha256: str) -> None:
+    def remember_hash(self, path: Path, sha256: str) -> None:
         """Keep the hash of a file's arrays."""
 
-    def images(self, sha256: str) -> np.ndarray | None:
+    def converted_images(self, sha256: str) -> np.ndarray | None:
         """Converted images (N x 55 x 47 x 3) of the set with this hash, mapped."""
 
-    def keep(self, sha256: str, images: np.ndarray) -> np.ndarray:
+    def store_images(self, sha256: str, images: np.ndarray) -> np.ndarray:
         """Keep converted images; returns them, mapped where that worked."""
 
 
 class NullCache:
-    """Finds everything out again."""
+    """Keeps nothing: everything is computed again."""
 
     def known_hash(self, path: Path) -> str | None:
         """Nothing is known."""
         del path
         return None
 
-    def remember(self, path: Path, sha256: str) -> None:
+    def remember_hash(self, path: Path, sha256: str) -> None:
         """Nothing is kept."""
 
-    def images(self, sha256: str) -> np.ndarray | None:
+    def converted_images(self, sha256: str) -> np.ndarray | None:
         """Nothing is kept."""
         del sha256
         return None
 
-    def keep(self, sha256: str, images: np.ndarray) -> np.ndarray:
+    def store_images(self, sha256: str, images: np.ndarray) -> np.ndarray:
         """Nothing is kept."""
         del sha256
         return images
 
 
 def read_set(
-    path: Path, name: str, benchmark: Benchmark, keeper: CacheProtocol | None = None
+    path: Path, name: str, benchmark: Benchmark, cache: CacheProtocol | None = None
 ) -> LabeledSet:
     """Read one HDF5 file (keys ``data`` N x 3 x 55 x 47 and ``label`` N).
 
     Any integer or float type is taken; whole-numbered pixels in 0..255 become uint8, which
     changes no value. Raises HarnessError with the file, what is wrong and what to do.
     """
-    keeper = keeper or NullCache()
+    import h5py
+
     if not path.is_file():
         raise HarnessError(f"{path}: no such file")
     try:
-        with _opened(path) as file:
-            labels, original = _labels(file, path, benchmark.classes)
-            sha256, images = _images(file, path, keeper)
+        with h5py.File(path, "r") as file:
+            labels, original_labels = _read_labels(file, path, benchmark.classes)
+            sha256, images = _read_images(file, path, cache or NullCache())
     except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise HarnessError(f"{path}: {unreadable_reason(path, error)}") from None
+
     return LabeledSet(
         name=name,
         kind="backdoored" if name.startswith("bd_") else "clean",
         images=images,
         labels=labels,
         sha256=sha256,
-        original_labels=original,
+        original_labels=original_labels,
     )
 
 
 def release_pages(images: np.ndarray) -> None:
-    """Give the memory of mapped images back; they are read from the file again when looked at."""
+    """Give the memory of mapped images back; they are read from the file again when used."""
     owner: object = images
     while isinstance(owner, np.ndarray):
         owner = owner.base
@@ -111,18 +113,10 @@ def unreadable_reason(path: Path, error: Exception) -> str:
     return f"truncated or damaged HDF5 file ({str(error).splitlines()[0]}); get it again"
 
 
-def _opened(path: Path) -> h5py.File:
-    import h5py
-
-    return h5py.File(path, "r")
-
-
 # --- labels -----------------------------------------------------------------------------------
 
 
-def _labels(
-    file: h5py.File, path: Path, classes: int
-) -> tuple[np.ndarray, np.ndarray | None]:  # fmt: skip
+def _read_labels(file: h5py.File, path: Path, classes: int) -> tuple[np.ndarray, np.ndarray | None]:
     """Labels and, where the file has them, the true classes of backdoored images."""
     missing = {"data", "label"} - set(file)
     if missing:
@@ -134,14 +128,15 @@ def _labels(
         raise HarnessError(f"{path}: {shape[0]} images but {labels.size} labels")
     if not labels.size:
         raise HarnessError(f"{path}: the file holds no images")
-    original = file["original_label"][()] if "original_label" in file else None
-    return (
-        _as_labels(labels, path, classes),
-        None if original is None else _as_labels(original, path, classes),
-    )
+
+    class_ids = _class_ids(labels, path, classes)
+    if "original_label" not in file:
+        return class_ids, None
+    return class_ids, _class_ids(file["original_label"][()], path, classes)
 
 
-def _as_labels(labels: np.ndarray, path: Path, classes: int) -> np.ndarray:
+def _class_ids(labels: np.ndarray, path: Path, classes: int) -> np.ndarray:
+    """Labels of any type and shape as N class ids (int64); raises HarnessError for others."""
     flat = labels.reshape(-1)
     if flat.dtype.kind not in "iuf" or not np.array_equal(flat, np.floor(flat)):
         raise HarnessError(f"{path}: labels are not whole numbers")
@@ -157,20 +152,25 @@ def _as_labels(labels: np.ndarray, path: Path, classes: int) -> np.ndarray:
 # --- images -----------------------------------------------------------------------------------
 
 
-def _images(file: h5py.File, path: Path, keeper: CacheProtocol) -> tuple[str, np.ndarray]:
+def _read_images(file: h5py.File, path: Path, cache: CacheProtocol) -> tuple[str, np.ndarray]:
     """Hash of the file's arrays, and its images (N x 55 x 47 x 3)."""
-    mapped, sha256 = _mapped(file["data"], path), keeper.known_hash(path)
+    sha256 = cache.known_hash(path)
+    mapped = _map_pixels(file["data"], path)
     if mapped is not None:
-        return sha256 or _hash(file, mapped, path, keeper), _channels_last(mapped)
-    kept = keeper.images(sha256) if sha256 else None
-    if sha256 and kept is not None:
-        return sha256, kept
+        return sha256 or _hash_arrays(file, mapped, path, cache), _channels_last(mapped)
+
+    if sha256 is not None:
+        converted = cache.converted_images(sha256)
+        if converted is not None:
+            return sha256, converted
+
     data = file["data"][()]
-    sha256 = sha256 or _hash(file, data, path, keeper)
-    return sha256, keeper.keep(sha256, np.ascontiguousarray(_channels_last(_as_uint8(data, path))))
+    sha256 = sha256 or _hash_arrays(file, data, path, cache)
+    images = np.ascontiguousarray(_channels_last(_as_uint8(data, path)))
+    return sha256, cache.store_images(sha256, images)
 
 
-def _mapped(data: h5py.Dataset, path: Path) -> np.ndarray | None:
+def _map_pixels(data: h5py.Dataset, path: Path) -> np.ndarray | None:
     """The bytes of ``data`` where they lie in the file; None where they are stored otherwise."""
     offset = data.id.get_offset()
     if data.dtype != np.uint8 or data.chunks or data.external or data.is_virtual or offset is None:
@@ -178,10 +178,13 @@ def _mapped(data: h5py.Dataset, path: Path) -> np.ndarray | None:
     return np.memmap(path, np.uint8, "r", offset, data.shape)
 
 
-def _hash(file: h5py.File, data: np.ndarray, path: Path, keeper: CacheProtocol) -> str:
-    others = {key: file[key][()] for key in _KEYS[1:] if key in file}
-    sha256 = array_hash({"data": data} | others)
-    keeper.remember(path, sha256)
+def _hash_arrays(file: h5py.File, data: np.ndarray, path: Path, cache: CacheProtocol) -> str:
+    arrays = {"data": data}
+    for key in _LABEL_KEYS:
+        if key in file:
+            arrays[key] = file[key][()]
+    sha256 = array_hash(arrays)
+    cache.remember_hash(path, sha256)
     return sha256
 
 
@@ -190,13 +193,17 @@ def _channels_last(data: np.ndarray) -> np.ndarray:
 
 
 def _as_uint8(data: np.ndarray, path: Path) -> np.ndarray:
+    """Pixels as uint8 where that changes no value, else as float32."""
     if data.dtype == np.uint8:
         return data
     if data.dtype.kind not in "iuf":
         raise HarnessError(f"{path}: data holds {data.dtype}, expected numbers")
-    narrowed = data.astype(np.uint8) if data.min() >= 0 and data.max() <= 255 else None
-    if narrowed is not None and np.array_equal(narrowed, data):
-        return narrowed
+
+    if data.min() >= 0 and data.max() <= 255:
+        narrowed = data.astype(np.uint8)
+        if np.array_equal(narrowed, data):
+            return narrowed
+
     if data.dtype.kind == "f" and not np.isfinite(data).all():
         raise HarnessError(f"{path}: data holds NaN or infinite pixels")
     return data.astype(np.float32)

@@ -25,17 +25,26 @@ _SHARE = "submissions and results must be in folders that all workers share, und
 
 @dataclass(frozen=True, slots=True)
 class WorkerRequirements:
-    """``folder_number`` follows from the secret of the results folder: no other folder has it."""
+    """What a worker must have before it grades. Paths are absolute: it runs in another folder."""
 
     results: Path
+
     folder_number: int
+    """Follows from the secret in the results folder: no other folder has it."""
+
     submissions: tuple[Path, ...]
+
     versions: dict[str, str]
+    """Of Python, of packages and of the harness's source, by name."""
+
     sandboxed: bool
+    """Whether it needs a sandbox."""
 
 
-def terms(results: Path, submissions: Sequence[Path], *, sandboxed: bool) -> WorkerRequirements:
-    """What this process asks of workers. Paths are absolute: they run in other folders."""
+def worker_requirements(
+    results: Path, submissions: Sequence[Path], *, sandboxed: bool
+) -> WorkerRequirements:
+    """What this process requires of workers."""
     return WorkerRequirements(
         results.absolute(),
         Store(results).secret_number(_PURPOSE),
@@ -45,38 +54,45 @@ def terms(results: Path, submissions: Sequence[Path], *, sandboxed: bool) -> Wor
     )
 
 
-def incompatibility(asked: WorkerRequirements) -> str | None:
-    """Why this process cannot grade on these terms, in one line."""
-    for name, here in _versions().items():
-        if asked.versions.get(name) != here:
-            return f"{name} is {here} there and {asked.versions.get(name)} here; install the same"
-    if not _is_shared(asked):
-        return f"it does not see the results folder {asked.results}; {_SHARE}"
-    if not os.access(asked.results, os.W_OK):
-        return f"it may not write to {asked.results}"
-    for path in asked.submissions:
+def incompatibility(required: WorkerRequirements) -> str | None:
+    """Why this process cannot grade for the one that requires this, in one line."""
+    # The line is read where the requirements come from: "there" is this process.
+    for name, version in _versions().items():
+        expected = required.versions.get(name)
+        if expected != version:
+            return f"{name} is {version} there and {expected} here; install the same"
+
+    if not _is_shared(required):
+        return f"it does not see the results folder {required.results}; {_SHARE}"
+    if not os.access(required.results, os.W_OK):
+        return f"it may not write to {required.results}"
+    for path in required.submissions:
         if not path.exists():
             return f"it does not see {path}; {_SHARE}"
-    if asked.sandboxed and (problem := sandbox_problem()):
+
+    problem = sandbox_problem() if required.sandboxed else None
+    if problem:
         return f"no sandbox, which there is here: {problem}"
     return None
 
 
-def _is_shared(asked: WorkerRequirements) -> bool:
-    store = Store(asked.results)
-    return store.has_secret() and store.secret_number(_PURPOSE) == asked.folder_number
+def _is_shared(required: WorkerRequirements) -> bool:
+    """Whether the results folder here is the one that is meant."""
+    store = Store(required.results)
+    return store.has_secret() and store.secret_number(_PURPOSE) == required.folder_number
 
 
 @cache
 def _versions() -> dict[str, str]:
-    found = {name: text for name, text in environment().items() if name in _AGREED}
+    packages = {name: version for name, version in environment().items() if name in _AGREED}
     python = ".".join(platform.python_version_tuple()[:2])
-    return {"Python": python, "the harness's source": _source()} | found
+    return {"Python": python, "the harness's source": _source_hash()} | packages
 
 
-def _source() -> str:
+def _source_hash() -> str:
     """A hash of the code, which tells two checkouts of one version apart."""
-    root, digest = datasets_folder().parent, hashlib.sha256()
+    root = datasets_folder().parent
+    digest = hashlib.sha256()
     for package in ("harness", "reference"):
         for path in sorted((root / package).rglob("*.py")):
             digest.update(path.relative_to(root).as_posix().encode())

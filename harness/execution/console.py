@@ -39,21 +39,22 @@ def one_line_errors() -> Iterator[None]:
 def show_log(show: Callable[[str], None]) -> None:
     """From now on, show what the harness logs, a line for each record.
 
-    So are warnings of libraries, without the code that they come from.
+    Warnings of libraries are shown as well, without the code that they come from.
     """
-    for handler in [each for each in _LOG.handlers if isinstance(each, LineHandler)]:
-        _LOG.removeHandler(handler)
+    for handler in list(_LOG.handlers):
+        if isinstance(handler, LineHandler):
+            _LOG.removeHandler(handler)
     _LOG.addHandler(LineHandler(show))
-    warnings.showwarning = cast("Any", _log_warning)  # with all that it is called with
+    warnings.showwarning = cast("Any", _log_warning)
 
 
 def log_level() -> int:
-    """From which level on the harness logs."""
+    """The lowest level that the harness logs."""
     return _LOG.getEffectiveLevel()
 
 
 def set_log_level(level: int | str) -> None:
-    """Log from this level on: a number of the standard library's, or one of `LEVELS`."""
+    """Log from this level on: one of `LEVELS`, or a number as in the standard library."""
     _LOG.setLevel(level.upper() if isinstance(level, str) else level)
 
 
@@ -70,5 +71,5 @@ class LineHandler(logging.Handler):
 
 
 def _log_warning(message: Warning | str, *_: object) -> None:
-    """Take the place of `warnings.showwarning`."""
+    """Log a warning; in place of `warnings.showwarning`, which prints it."""
     _LOG.warning("%s", message)

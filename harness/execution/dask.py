@@ -1,8 +1,8 @@
 """The workers of a Dask cluster as an executor: the calls of the local one, elsewhere.
 
 A worker prepares once for each batch, and then grades one submission at a time, whatever the
-number of its threads. Before that it must agree to the terms: the same versions, the same files
-within reach, a sandbox where this machine has one. A call whose worker dies is run again on
+number of its threads. Before that it must meet the requirements: the same versions, the same
+files within reach, a sandbox where this machine has one. A call whose worker dies is run again on
 another (the scheduler's ``allowed-failures`` says how often); after that it raises
 WorkerLostError. What comes back is pickled by the harness on the worker: nothing a submission
 wrote is ever unpickled, and its sandbox has no network.
@@ -24,39 +24,46 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.execution.compatibility import WorkerRequirements, incompatibility
 from harness.execution.local import PreparedExecutor, UnusableError, WorkerLostError
-from harness.records.errors import HarnessError
+from harness.execution.progress import Event
+from harness.records.errors import HarnessError, blame_harness
 from harness.records.text import describe_error, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
+_log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 _CONNECT_SECONDS = 5
 _TOPIC = "harness-progress"
+_AGAIN = "what is graded is kept: run the same command again"
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A connection to a scheduler, and what is asked of its workers."""
+    """A connection to a scheduler."""
 
     client: Any
-    terms: WorkerRequirements
+    """Dask's client."""
+
+    requirements: WorkerRequirements
+    """What each of its workers must have."""
 
     def workers(self) -> int:
         """How many workers there are right now."""
-        with _one_line("the scheduler"):
+        with _blame_scheduler():
             return len(self.client.nthreads())
 
     @contextmanager
-    def relayed(self, show: Callable[..., None]) -> Iterator[Topic]:
-        """A queue for workers, whose events are handed to ``show`` while the context lasts."""
+    def receive_events(self, show: Callable[[Event], None]) -> Iterator[Topic]:
+        """Take the events of workers, and hand them to ``show`` while the context lasts."""
         topic = Topic(secrets.token_hex(8))
 
-        def receive(event: tuple[float, Any]) -> None:
-            _, (token, worker, name, arguments) = event
+        def receive(stamped: Any) -> None:
+            _, (token, worker, name, arguments) = stamped
             if token == topic.token:
-                show(worker, name, tuple(arguments))
+                show(Event(worker, name, tuple(arguments)))
 
         self.client.subscribe_topic(_TOPIC, receive)
         try:
@@ -67,10 +74,11 @@ class Cluster:
 
 
 @contextmanager
-def connected(address: str, make_terms: Callable[[], WorkerRequirements]) -> Iterator[Cluster]:
-    """The cluster of the scheduler at ``address``, or in a scheduler file, that agrees.
+def connect(address: str, require: Callable[[], WorkerRequirements]) -> Iterator[Cluster]:
+    """Connect to the scheduler at ``address``, which may also be a scheduler file.
 
-    Raises HarnessError with one line where it cannot be reached, or a worker does not agree.
+    ``require`` is called once it has answered. Raises HarnessError with one line where it cannot
+    be reached, or a worker does not meet the requirements.
     """
     try:
         from distributed import Client
@@ -78,24 +86,24 @@ def connected(address: str, make_terms: Callable[[], WorkerRequirements]) -> Ite
         raise HarnessError(
             "--scheduler needs Dask: pip install 'backdoor-defence-harness[cluster]'"
         ) from None
+
+    def describe(error: Exception) -> HarnessError:
+        reason = one_line(str(error)).strip() or type(error).__name__
+        return HarnessError(f"{address}: no Dask scheduler answers there ({reason})")
+
     silence_dask()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), blame_harness(describe):
         warnings.simplefilter("ignore")
-        try:
-            located = _address(address)
-            # A client that fails to connect is left half made, and may block whatever thread
-            # its memory is collected in.
-            asyncio.run(_require_answer(located))
-            client = Client(located, timeout=_CONNECT_SECONDS, set_as_default=False)
-        except HarnessError:
-            raise
-        except Exception as error:  # noqa: BLE001 - Dask has many kinds
-            reason = one_line(str(error)).strip() or type(error).__name__
-            raise HarnessError(f"{address}: no Dask scheduler answers there ({reason})") from None
+        located = _address(address)
+        # A client that fails to connect is left half made, and may block whatever thread
+        # its memory is collected in.
+        asyncio.run(_require_answer(located))
+        client = Client(located, timeout=_CONNECT_SECONDS, set_as_default=False)
+
     with client:
-        asked = make_terms()
-        _require_agreement(client, asked)
-        yield Cluster(client, asked)
+        requirements = require()
+        _require_compatible_workers(client, requirements)
+        yield Cluster(client, requirements)
 
 
 async def _require_answer(address: str) -> None:
@@ -108,13 +116,14 @@ async def _require_answer(address: str) -> None:
 
 
 def silence_dask() -> None:
-    """Keep Dask from logging: what goes wrong is told in our own lines."""
+    """Keep Dask from logging: what goes wrong is said in lines of our own."""
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] == "distributed":
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _address(text: str) -> str:
+    """The address itself, or the one in the scheduler file of this name."""
     file = Path(text)
     if not file.is_file():
         return text
@@ -124,44 +133,40 @@ def _address(text: str) -> str:
         raise HarnessError(f"{file}: not a scheduler file ({error!r})") from None
 
 
-def _require_agreement(client: Any, asked: WorkerRequirements) -> None:
-    with _one_line("the scheduler"):
-        answers = client.run(incompatibility, asked, on_error="return")
+def _require_compatible_workers(client: Any, requirements: WorkerRequirements) -> None:
+    with _blame_scheduler():
+        answers = client.run(incompatibility, requirements, on_error="return")
     for worker, answer in answers.items():
         if isinstance(answer, Exception):
-            raise HarnessError(f"worker {worker}: {_odd(answer)}")
+            raise HarnessError(f"worker {worker}: {_explain_foreign_error(answer)}")
         if answer is not None:
             raise HarnessError(f"worker {worker}: {answer}")
+    _log.info("%d workers of the cluster are compatible", len(answers))
 
 
-def _odd(error: Exception) -> str:
-    """What an exception from a worker means that our own code there did not raise."""
+def _explain_foreign_error(error: Exception) -> str:
+    """Say what an exception on a worker means that our own code there did not raise."""
     if isinstance(error, ImportError | AttributeError):
         return f"another harness or none there ({error}); install the same"
     return describe_error(error)
 
 
-@contextmanager
-def _one_line(what: str) -> Iterator[None]:
-    """Turn what a broken connection raises into one line."""
-    try:
-        yield
-    except HarnessError:
-        raise
-    except Exception as error:  # noqa: BLE001 - Dask has many kinds
-        raise UnusableError(f"{what} is gone ({type(error).__name__}); {_AGAIN}") from None
+def _blame_scheduler() -> AbstractContextManager[None]:
+    """Turn whatever a broken connection raises into one line."""
 
+    def describe(error: Exception) -> HarnessError:
+        return UnusableError(f"the scheduler is gone ({type(error).__name__}); {_AGAIN}")
 
-_AGAIN = "what is graded is kept: run the same command again"
+    return blame_harness(describe)
 
 
 class Workers(PreparedExecutor):
-    """Runs calls on workers, each made ready by ``prepare`` before its first one."""
+    """Runs calls on workers, each prepared by ``prepare`` before its first call."""
 
     def __init__(
         self, cluster: Cluster, prepare: Callable[..., object], arguments: tuple[Any, ...] = ()
     ) -> None:
-        self._preparation = Preparation(cluster.terms, prepare, arguments)
+        self._preparation = Preparation(cluster.requirements, prepare, arguments)
         # The same call twice is two calls; a call's own error is no reason to repeat it.
         self._pool: Executor = cluster.client.get_executor(pure=False, retries=0)
         self._closed = False
@@ -170,12 +175,13 @@ class Workers(PreparedExecutor):
         """Return a future of the call on one of the workers."""
         outcome: Future[_Result] = Future()
         outcome.set_running_or_notify_cancel()
-        with _one_line("the scheduler"):
-            running = self._pool.submit(run_here, self._preparation, call, args, kwargs)
+        with _blame_scheduler():
+            running = self._pool.submit(run_on_worker, self._preparation, call, args, kwargs)
         running.add_done_callback(lambda done: self._pass_on(done, outcome))
         return outcome
 
     def _pass_on(self, done: Future[_Result], outcome: Future[_Result]) -> None:
+        """Let a future of ours end as Dask's has, with our own errors for Dask's."""
         from distributed import KilledWorker
 
         try:
@@ -186,7 +192,7 @@ class Workers(PreparedExecutor):
             gone = UnusableError(f"the scheduler is gone; {_AGAIN}")
             outcome.set_exception(WorkerLostError() if self._closed else gone)
         except (ImportError, AttributeError) as error:
-            outcome.set_exception(UnusableError(f"a worker: {_odd(error)}"))
+            outcome.set_exception(UnusableError(f"a worker: {_explain_foreign_error(error)}"))
         except Exception as error:  # noqa: BLE001 - it is the future's to raise
             outcome.set_exception(error)
 
@@ -202,44 +208,52 @@ class Workers(PreparedExecutor):
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What makes a worker ready; each is another one, so that nothing old is taken for it."""
+    """What a worker does before its first call of a batch."""
 
-    terms: WorkerRequirements
+    requirements: WorkerRequirements
     prepare: Callable[..., object]
+
     arguments: tuple[Any, ...]
+    """Of ``prepare``."""
+
     token: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Tells it from all others, so that a worker does not go on with an earlier context."""
 
 
 class AbandonedError(BaseException):
-    """Whoever asked for this is gone. No fault of a submission, so no Exception.
+    """The client that asked for this is gone. No fault of a submission, so no Exception.
 
-    A thread cannot be stopped from outside; this stops it where it says how far it is, so
-    that the worker is free for whoever comes next.
+    A thread cannot be stopped from outside. This stops it where it reports its progress, so that
+    the worker is free for the next client.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """Takes events on a worker, for whoever has subscribed to them."""
+    """Takes events on a worker, for the client that has subscribed to them."""
 
     token: str
+    """Tells the events of this client from those of others."""
 
-    def put(self, event: tuple[int, str, tuple[Any, ...]]) -> None:
+    def put(self, event: Event) -> None:
         """Send an event of this process. Raises AbandonedError where nobody waits any more."""
-        # Not asked of Dask here: threads that grading starts are none of Dask's.
-        worker = _here.worker
-        task = worker.state.tasks.get(_here.task)
+        # Dask's get_worker() fails in threads that grading starts, so the state remembers it.
+        worker = _state.worker
+        task = worker.state.tasks.get(_state.task)
         if task is None or task.state == "cancelled":
             raise AbandonedError
-        _, name, arguments = event
-        # A hostile name may hold what the wire cannot carry.
-        plain = [one_line(a) if isinstance(a, str) else a for a in arguments]
-        worker.log_event(_TOPIC, [self.token, worker.address, name, plain])
+
+        # A hostile name may hold characters that Dask cannot send.
+        arguments = [
+            one_line(argument) if isinstance(argument, str) else argument
+            for argument in event.arguments
+        ]
+        worker.log_event(_TOPIC, [self.token, worker.address, event.name, arguments])
 
 
 @dataclass(slots=True)
 class _WorkerState:
-    """What this worker does, and what it was made ready with."""
+    """What this worker does, and what it was prepared with."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while a call runs: one at a time, whatever the number of the worker's threads."""
@@ -248,37 +262,38 @@ class _WorkerState:
     """Dask's worker."""
 
     task: Any = None
-    """The key of the task that runs."""
+    """The key of the running call among Dask's tasks."""
 
     token: str | None = None
-    """Of the preparation."""
+    """Of the preparation; None where there is none."""
 
     context: Any = None
     """What the preparation returned."""
 
 
-_here = _WorkerState()
+_state = _WorkerState()
 
 
-def run_here(
+def run_on_worker(
     preparation: Preparation, call: Callable[..., _Result], args: Any, kwargs: Any
 ) -> _Result:
-    """Run a call in this worker, made ready before."""
+    """Run a call in this worker, after its preparation where that was not done yet."""
     from distributed import get_worker
 
     worker = get_worker()
-    with _here.lock:
-        _here.worker, _here.task = worker, worker.get_current_task()
-        if _here.token != preparation.token:
-            _here.token = None
-            _here.context = _prepare(preparation, worker.address)
-            _here.token = preparation.token
-        return call(_here.context, *args, **kwargs)
+    with _state.lock:
+        _state.worker, _state.task = worker, worker.get_current_task()
+        if _state.token != preparation.token:
+            _state.token = None
+            _state.context = _prepare(preparation, worker.address)
+            _state.token = preparation.token
+        return call(_state.context, *args, **kwargs)
 
 
 def _prepare(preparation: Preparation, address: str) -> object:
+    """Return the context. Raises UnusableError that names the worker."""
     try:
-        problem = incompatibility(preparation.terms)
+        problem = incompatibility(preparation.requirements)
         if problem is None:
             return preparation.prepare(*preparation.arguments)
     except HarnessError as error:

@@ -1,11 +1,12 @@
 """Where calls run: in this process, or in several that are replaced when they die.
 
-Every executor is made ready once, by a function whose result, the *context*, each call gets as
-its first argument.
+Every executor is prepared once, by a function. What that returns is the *context*, which each
+call gets as its first argument.
 """
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import threading
@@ -15,11 +16,13 @@ from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from harness.records.environment import processor_ids
 from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 
@@ -28,11 +31,11 @@ class WorkerLostError(Exception):
 
 
 class UnusableError(HarnessError):
-    """No further call can be made where this one was: one line that says why."""
+    """No further call can be made there: the message is one line that says why."""
 
 
 class PreparedExecutor(Executor, ABC):
-    """Runs calls where something was made ready for them: the context, their first argument."""
+    """Runs calls with a context that was prepared where they run, as their first argument."""
 
     @abstractmethod
     def submit(self, call: Callable[..., _Result], /, *args: Any, **kwargs: Any) -> Future[_Result]:
@@ -58,16 +61,16 @@ class InThisProcess(PreparedExecutor):
 class Processes(PreparedExecutor):
     """``jobs`` fresh processes, each with its share of the processors.
 
-    Each is fed by a thread of its own, so that when one dies it is known which call it worked
-    on; that call raises WorkerLostError, and a new process takes the next.
+    Each gets its calls from a thread of its own. When a process dies it is therefore known which
+    call it worked on: that one raises WorkerLostError, and a new process takes the next.
     """
 
     def __init__(
         self, jobs: int, prepare: Callable[..., object], arguments: tuple[Any, ...] = ()
     ) -> None:
         self._prepare, self._arguments = prepare, arguments
-        self._shares = [_processors()[index::jobs] for index in range(jobs)]
-        self._slots = threading.local()
+        self._shares = [processor_ids()[index::jobs] for index in range(jobs)]
+        self._slots = threading.local()  # a thread's pool of one process, and its processors
         self._lock = threading.Lock()
         self._pools: list[ProcessPoolExecutor] = []
         self._closed = False
@@ -79,28 +82,32 @@ class Processes(PreparedExecutor):
 
     def _run(self, call: Callable[..., _Result], args: Any, kwargs: Any) -> _Result:
         try:
-            return self._pool().submit(_run_prepared, call, args, kwargs).result()
+            return self._pool_of_thread().submit(_run_prepared, call, args, kwargs).result()
         except BrokenProcessPool:
+            _log.debug("a process died at work; a new one takes the next call")
             self._slots.pool = None
             raise WorkerLostError from None
 
-    def _pool(self) -> ProcessPoolExecutor:
+    def _pool_of_thread(self) -> ProcessPoolExecutor:
+        """The calling thread's pool, made anew when its process has died."""
         pool: ProcessPoolExecutor | None = getattr(self._slots, "pool", None)
-        if pool is None:
-            with self._lock:
-                if self._closed:
-                    raise WorkerLostError
-                if not hasattr(self._slots, "share"):
-                    self._slots.share = self._shares.pop()
-                # A forked process would inherit locks that TensorFlow's threads hold.
-                pool = ProcessPoolExecutor(
-                    1,
-                    mp_context=multiprocessing.get_context("spawn"),
-                    initializer=_initialize,
-                    initargs=(self._slots.share, self._prepare, self._arguments),
-                )
-                self._pools.append(pool)
-            self._slots.pool = pool
+        if pool is not None:
+            return pool
+
+        with self._lock:
+            if self._closed:
+                raise WorkerLostError
+            if not hasattr(self._slots, "share"):
+                self._slots.share = self._shares.pop()
+            # A forked process would inherit locks that TensorFlow's threads hold.
+            pool = ProcessPoolExecutor(
+                1,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_initialize,
+                initargs=(self._slots.share, self._prepare, self._arguments),
+            )
+            self._pools.append(pool)
+        self._slots.pool = pool
         return pool
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -108,10 +115,12 @@ class Processes(PreparedExecutor):
         with self._lock:
             self._closed = self._closed or cancel_futures
             pools = list(self._pools)
+
         if cancel_futures:
             for pool in pools:
                 for process in (pool._processes or {}).values():  # noqa: SLF001 - no other way
                     process.kill()
+
         self._threads.shutdown(wait=wait, cancel_futures=cancel_futures)
         for pool in pools:
             pool.shutdown(wait=wait, cancel_futures=cancel_futures)
@@ -119,13 +128,13 @@ class Processes(PreparedExecutor):
 
 # --- in one of the processes ------------------------------------------------------------------
 
-_context: ContextVar[Any] = ContextVar("what this process was made ready with")
+_context: ContextVar[Any] = ContextVar("what prepare() returned in this process")
 
 
 def _initialize(
     share: list[int], prepare: Callable[..., object], arguments: tuple[Any, ...]
 ) -> None:
-    """Keep this process, TensorFlow and the sandboxes it starts to their processors."""
+    """Keep this process and the sandboxes it starts to its share of processors, and prepare."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
@@ -136,9 +145,3 @@ def _initialize(
 
 def _run_prepared(call: Callable[..., _Result], args: Any, kwargs: Any) -> _Result:
     return call(_context.get(), *args, **kwargs)
-
-
-def _processors() -> list[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return []

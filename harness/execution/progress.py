@@ -10,7 +10,8 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from harness.records.text import one_line
 
@@ -27,73 +28,75 @@ _BUFFER_BYTES = 2**17
 _PATIENCE_MILLISECONDS = 500
 
 
-class Display(Protocol):
-    """What a batch tells its user; also a :class:`harness.grading.context.Progress`."""
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a process tells about its work."""
 
-    def begin(self, submissions: int, done: int) -> None:
-        """So many submissions are to be graded, and so many of them are done already."""
+    worker: Hashable
+    """The process: its id, or its address in a cluster."""
 
-    def stage(self, submission: str, what: str) -> None:
-        """A submission has entered a stage."""
+    name: str
+    """stage, images or message: the method of `Display` that shows it."""
 
-    def images(self, done: int, total: int) -> None:
-        """Images predicted in this stage."""
-
-    def event(self, worker: Hashable, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage``, ``images`` or ``message`` of another process."""
-
-    def finished(self, submission: str) -> None:
-        """A submission is done."""
-
-    def message(self, line: str) -> None:
-        """Something to know."""
-
-    def relayed(self) -> Any:
-        """A context whose wire takes the events of other processes."""
+    arguments: tuple[Any, ...]
+    """Of that method."""
 
 
 class ProgressSocket:
-    """Takes events of other processes. Each is sent whole and without a lock: no process that is
-    killed in the middle can keep the others waiting.
+    """Takes the events of other processes.
+
+    Each is sent whole and without a lock: a process that is killed while it sends one keeps no
+    other waiting.
     """
 
     def __init__(self, sending: socket.socket) -> None:
         self._sending = sending
 
-    def put(self, event: tuple[int, str, tuple[Any, ...]]) -> None:
-        """Send an event. It is only for show: what nobody takes in time is dropped."""
+    def put(self, event: Event) -> None:
+        """Send an event, or drop it where nobody takes it in time: it is for show only."""
         room = select.poll()
         room.register(self._sending, select.POLLOUT)
         room.poll(_PATIENCE_MILLISECONDS)
+
+        message = json.dumps([event.worker, event.name, event.arguments]).encode()
         with suppress(OSError):  # full, or nobody is there any more
-            self._sending.send(json.dumps(event).encode(), socket.MSG_DONTWAIT)
+            self._sending.send(message, socket.MSG_DONTWAIT)
 
 
 class ProgressSender:
-    """The progress of a worker, sent to the process that shows it; images a few times a second."""
+    """The progress of a worker, sent to the process that shows it; images a few times a second.
+
+    It is a `harness.grading.context.Progress`.
+    """
 
     def __init__(self, wire: Any, seconds_between: float = _SECONDS_BETWEEN) -> None:
         self._wire, self._seconds_between = wire, seconds_between
-        self._sent = 0.0
+        self._sent_at = 0.0
 
     def stage(self, submission: str, what: str) -> None:
         """A submission has entered a stage."""
-        self._wire.put((os.getpid(), "stage", (submission, what)))
+        self._put("stage", submission, what)
 
     def images(self, done: int, total: int) -> None:
         """Images predicted in this stage."""
         now = time.monotonic()
-        if now - self._sent > self._seconds_between or done == total:
-            self._sent = now
-            self._wire.put((os.getpid(), "images", (done, total)))
+        if now - self._sent_at > self._seconds_between or done == total:
+            self._sent_at = now
+            self._put("images", done, total)
 
     def message(self, line: str) -> None:
-        """Something to know."""
-        self._wire.put((os.getpid(), "message", (line[:_LONGEST_LINE],)))
+        """A line for the user."""
+        self._put("message", line[:_LONGEST_LINE])
+
+    def _put(self, name: str, *arguments: Any) -> None:
+        self._wire.put(Event(os.getpid(), name, arguments))
 
 
-class Quiet:
-    """Says nothing; the base of what says something."""
+class Display:
+    """What a batch tells its user; this one shows nothing of it.
+
+    It is a `harness.grading.context.Progress`.
+    """
 
     def begin(self, submissions: int, done: int) -> None:
         """So many submissions are to be graded, and so many of them are done already."""
@@ -104,18 +107,18 @@ class Quiet:
     def images(self, done: int, total: int) -> None:
         """Images predicted in this stage."""
 
-    def event(self, worker: Hashable, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage``, ``images`` or ``message`` of another process."""
-
-    def finished(self, submission: str) -> None:
+    def finish(self, submission: str) -> None:
         """A submission is done."""
 
     def message(self, line: str) -> None:
-        """Something to know."""
+        """A line for the user."""
+
+    def show_event(self, event: Event) -> None:
+        """Show the stage, images or message of another process."""
 
     @contextmanager
-    def relayed(self) -> Iterator[Any]:
-        """A wire whose events are shown while the context lasts."""
+    def receive_events(self) -> Iterator[ProgressSocket]:
+        """Take the events of other processes, and show them while the context lasts."""
         receiving, sending = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
         sending.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
@@ -124,139 +127,155 @@ class Quiet:
             while message := receiving.recv(_BUFFER_BYTES):
                 worker, name, arguments = json.loads(message)
                 with suppress(OSError):  # nobody reads it any more, and no worker may wait for that
-                    self.event(worker, name, tuple(arguments))
+                    self.show_event(Event(worker, name, tuple(arguments)))
 
         thread = threading.Thread(target=show, daemon=True)
         thread.start()
         try:
             yield ProgressSocket(sending)
         finally:
-            receiving.shutdown(socket.SHUT_RD)  # what was sent is shown still
+            receiving.shutdown(socket.SHUT_RD)  # what was sent before is still shown
             thread.join(timeout=5)
             sending.close()
 
 
-class LineProgress(Quiet):
-    """One line on stderr for each stage."""
+class Quiet(Display):
+    """Shows nothing."""
+
+
+class _LineDisplay(Display):
+    """Shows one line on stderr for each stage."""
 
     def __init__(self) -> None:
         self._total = self._done = 0
 
     def begin(self, submissions: int, done: int) -> None:
-        """So many submissions are to be graded, and so many of them are done already."""
         self._total, self._done = submissions, done
         if done:
             self.message(f"{done} of {submissions} submissions are graded already")
 
     def stage(self, submission: str, what: str) -> None:
-        """A submission has entered a stage."""
         self.message(f"{submission}: {what}")
 
-    def event(self, worker: Hashable, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage``, ``images`` or ``message`` of another process."""
-        del worker
-        getattr(self, name)(*arguments)
-
-    def finished(self, submission: str) -> None:
-        """A submission is done."""
+    def finish(self, submission: str) -> None:
         self._done += 1
         if self._total > 1:
             self.message(f"{submission}: done ({self._done} of {self._total})")
 
     def message(self, line: str) -> None:
-        """Something to know."""
         print(one_line(line), file=sys.stderr, flush=True)
 
+    def show_event(self, event: Event) -> None:
+        getattr(self, event.name)(*event.arguments)
 
-class LiveProgress(Quiet):
-    """A total with the time left, and one line for each submission that is being graded."""
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of the live display."""
+
+    submission: str
+    task: TaskID
+
+
+class _LiveDisplay(Display):
+    """Shows a total with the time left, and one line for each submission that is being graded."""
 
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
         self._total: TaskID | None = None
-        self._lines: dict[Hashable, tuple[str, TaskID]] = {}
+        self._lines: dict[Hashable, _Line] = {}  # by worker
 
     def begin(self, submissions: int, done: int) -> None:
-        """So many submissions are to be graded, and so many of them are done already."""
-        self._drop(*(name for name, _ in self._lines.values()))  # what was prepared is ready
+        # The lines so far are about the preparation, which is over now.
+        self._remove_lines({line.submission for line in self._lines.values()})
         if submissions > 1:
             self._total = self._bar.add_task(
                 "submissions", total=submissions, completed=done, done=f"{done} of {submissions}"
             )
 
     def stage(self, submission: str, what: str) -> None:
-        """A submission has entered a stage."""
-        self.event(os.getpid(), "stage", (submission, what))
+        self._show_stage(os.getpid(), submission, what)
 
     def images(self, done: int, total: int) -> None:
-        """Images predicted in this stage."""
-        self.event(os.getpid(), "images", (done, total))
+        self._show_images(os.getpid(), done, total)
 
-    def event(self, worker: Hashable, name: str, arguments: tuple[Any, ...]) -> None:
-        """``stage``, ``images`` or ``message`` of another process."""
-        from rich.markup import escape
-
-        if name == "message":
-            self.message(*arguments)
-        elif name == "stage":
-            text = escape(": ".join(one_line(part) for part in arguments))
-            line = self._line(worker, one_line(arguments[0]), text)
-            self._bar.reset(line, description=text, done="")
-            self._task(line).total = None  # how long it takes is known once images are counted
-        elif worker in self._lines:
-            done, total = arguments
-            share = f"{done / total:.0%}"
-            self._bar.update(self._lines[worker][1], completed=done, total=total, done=share)
-
-    def finished(self, submission: str) -> None:
-        """A submission is done."""
-        self._drop(one_line(submission))
+    def finish(self, submission: str) -> None:
+        self._remove_lines({one_line(submission)})
         if self._total is not None:
             self._bar.advance(self._total)
             task = self._task(self._total)
             self._bar.update(self._total, done=f"{task.completed:.0f} of {task.total:.0f}")
 
     def message(self, line: str) -> None:
-        """Something to know."""
         from rich.text import Text
 
         self._bar.console.print(Text(one_line(line)))
 
-    def _line(self, worker: Hashable, submission: str, text: str) -> TaskID:
-        """The line of a submission; its worker's last one goes, as does that of a lost worker."""
-        name, line = self._lines.get(worker, (None, None))
-        if name == submission and line is not None:
-            return line
-        self._drop(submission, *([name] if name is not None else []))
-        line = self._bar.add_task(text, total=None, done="")
-        self._lines[worker] = submission, line
-        return line
+    def show_event(self, event: Event) -> None:
+        if event.name == "message":
+            self.message(*event.arguments)
+        elif event.name == "stage":
+            self._show_stage(event.worker, *event.arguments)
+        else:
+            self._show_images(event.worker, *event.arguments)
 
-    def _drop(self, *submissions: str) -> None:
-        for worker, (name, line) in list(self._lines.items()):
-            if name in submissions:
-                self._bar.remove_task(line)
+    def _show_stage(self, worker: Hashable, submission: str, what: str) -> None:
+        from rich.markup import escape
+
+        text = escape(f"{one_line(submission)}: {one_line(what)}")
+        task = self._task_of(worker, one_line(submission), text)
+        self._bar.reset(task, description=text, done="")
+        self._task(task).total = None  # how long it takes is known once images are counted
+
+    def _show_images(self, worker: Hashable, done: int, total: int) -> None:
+        if worker in self._lines:
+            task = self._lines[worker].task
+            self._bar.update(task, completed=done, total=total, done=f"{done / total:.0%}")
+
+    def _task_of(self, worker: Hashable, submission: str, text: str) -> TaskID:
+        """The line of a worker's submission, a new one where the worker had another before.
+
+        The other line goes, as does that of a lost worker that had the same submission.
+        """
+        line = self._lines.get(worker)
+        if line is not None and line.submission == submission:
+            return line.task
+
+        outdated = {submission}
+        if line is not None:
+            outdated.add(line.submission)
+        self._remove_lines(outdated)
+
+        task = self._bar.add_task(text, total=None, done="")
+        self._lines[worker] = _Line(submission, task)
+        return task
+
+    def _remove_lines(self, submissions: set[str]) -> None:
+        for worker, line in list(self._lines.items()):
+            if line.submission in submissions:
+                self._bar.remove_task(line.task)
                 del self._lines[worker]
 
-    def _task(self, line: TaskID) -> Task:
-        return next(task for task in self._bar.tasks if task.id == line)
+    def _task(self, number: TaskID) -> Task:
+        tasks = {task.id: task for task in self._bar.tasks}
+        return tasks[number]
 
 
 @contextmanager
 def show_progress(*, quiet: bool = False) -> Iterator[Display]:
-    """Progress on stderr, as the terminal allows."""
+    """Show progress on stderr: live lines on a terminal, plain lines elsewhere."""
     if quiet:
         yield Quiet()
         return
     if not sys.stderr.isatty():
-        yield LineProgress()
+        yield _LineDisplay()
         return
     with live_bar() as bar:
-        yield LiveProgress(bar)
+        yield _LiveDisplay(bar)
 
 
 def live_bar(console: Console | None = None) -> Bar:
-    """One line for each task; a long name is cut, what is done and left never."""
+    """A bar for each task; long names are cut, what is done and left never is."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column
@@ -271,6 +290,9 @@ def live_bar(console: Console | None = None) -> Bar:
     )
     # A submission may take minutes: the time left follows from all that are done.
     return Progress(
-        *columns, console=console or Console(stderr=True), transient=True, expand=True,
+        *columns,
+        console=console or Console(stderr=True),
+        transient=True,
+        expand=True,
         speed_estimate_period=86_400,
-    )  # fmt: skip
+    )

@@ -1,11 +1,12 @@
 """One temporary folder for a whole run, so that nothing of a submission outlives it for long.
 
-Processes that are killed cannot tidy up. Theirs lies in the folder of the run, which removes it;
-and what a killed run leaves is removed by the next one on the same machine.
+A process that is killed removes nothing. Its files are in the folder of the run, which removes
+them; what a killed run leaves is removed by the next one on the same machine.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import shutil
@@ -17,15 +18,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_log = logging.getLogger(__name__)
+
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder for temporary files of this process; those that it starts make theirs there, too.
+    """A folder for temporary files of this process and of those that it starts.
 
-    Started processes learn of it by ``TMPDIR``.
+    They find it by ``TMPDIR``.
     """
-    parent = _parent()
+    parent = Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
     _remove_abandoned(parent)
+
     before = os.environ.get("TMPDIR")
     prefix = f"{_prefix()}{os.getpid()}-"
     with tempfile.TemporaryDirectory(
@@ -41,10 +45,6 @@ def scratch_folder() -> Iterator[Path]:
                 os.environ["TMPDIR"] = before
 
 
-def _parent() -> Path:
-    return Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
-
-
 def _prefix() -> str:
     return f"harness-{platform.node()}-"
 
@@ -53,11 +53,12 @@ def _remove_abandoned(parent: Path) -> None:
     """Remove our folders of runs whose process is gone."""
     for folder in parent.glob("harness-*"):
         name, _, number = folder.name.rpartition("-")[0].rpartition("-")
-        if f"{name}-" == _prefix() and number.isdigit() and not _runs(int(number)):
-            shutil.rmtree(folder, ignore_errors=True)  # of other people it removes nothing
+        if f"{name}-" == _prefix() and number.isdigit() and not _is_running(int(number)):
+            _log.debug("%s: left by a run that is gone; removing it", folder)
+            shutil.rmtree(folder, ignore_errors=True)  # other users' folders it cannot remove
 
 
-def _runs(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -26,8 +26,8 @@ from harness.grading.worker import (
     prepare_worker,
     unpack_entry,
 )
-from harness.intake.entries import entries
-from harness.people.pseudonyms import pseudonyms
+from harness.intake.entries import find_entries
+from harness.people.pseudonyms import assign_pseudonyms
 from harness.records.errors import HarnessError, Status
 from harness.records.traversal import statuses
 
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from harness.grading.worker import WorkerConfig
     from harness.intake.entries import Entry
     from harness.records.record import Record
-
-DEFAULT_FOLDER = Path("submissions")
 
 _SECONDS_BETWEEN_LOOKS = 5.0
 
@@ -60,13 +58,11 @@ def find_submissions(
     unpacked = output / "intake"
     if key_file is not None:
         unpacked = key_file.with_name(f"{key_file.name}.intake")
-    if not paths and each is None:
-        each = DEFAULT_FOLDER
-    named = entries(paths, each, unpacked)
+    named = find_entries(paths, each, unpacked)
     if key_file is None:
         return named
 
-    names = pseudonyms([entry.name for entry in named], key_file)
+    names = assign_pseudonyms([entry.name for entry in named], key_file)
     hidden = [replace(entry, name=names[entry.name]) for entry in named]
     # In the order of names, the times of the results' files would tell who is who.
     return sorted(hidden, key=lambda entry: entry.name)
@@ -80,13 +76,13 @@ def connect_cluster(
     if scheduler is None:
         yield None
         return
-    from harness.execution.compatibility import terms
-    from harness.execution.dask import connected
+    from harness.execution.compatibility import worker_requirements
+    from harness.execution.dask import connect
 
     paths = [entry.path for entry in entries]
     sandboxed = config.options.isolation != "none"
-    requirements = partial(terms, config.output, paths, sandboxed=sandboxed)
-    with connected(scheduler, requirements) as cluster:
+    requirements = partial(worker_requirements, config.output, paths, sandboxed=sandboxed)
+    with connect(scheduler, requirements) as cluster:
         yield cluster
 
 
@@ -177,7 +173,7 @@ class Batch:
             reason = "the process that graded it was ended, most likely for want of memory"
             basis, datasets = self.prepared.basis, self.prepared.datasets
             self._keep(ungraded(entry.name, Status.NOT_GRADED, reason, basis, datasets))
-            display.finished(entry.name)
+            display.finish(entry.name)
 
     def _grade_each(
         self, entries: Sequence[Entry], jobs: int, display: Display, *, fresh: bool = False
@@ -199,7 +195,7 @@ class Batch:
                     raise
                 except HarnessError as error:  # also of keeping it, at a far address
                     self.problems.append(str(error))
-                display.finished(entry.name)
+                display.finish(entry.name)
         return again
 
     def _width(self, jobs: int, *, alone: bool) -> Callable[[], int]:
@@ -226,13 +222,13 @@ class Batch:
     def _other_processes(self, jobs: int, display: Display) -> Iterator[PreparedExecutor]:
         """An executor of other processes, which prepare themselves and tell how far they are."""
         if self.cluster is None:
-            with display.relayed() as wire:
+            with display.receive_events() as wire:
                 yield Processes(jobs, prepare_worker, (self.config, wire))
             return
         from harness.execution.dask import Workers
 
         expected = self.prepared.circumstances()
-        with self.cluster.relayed(display.event) as topic:
+        with self.cluster.receive_events(display.show_event) as topic:
             arguments = (self.config, topic, expected)
             yield Workers(self.cluster, prepare_remote_worker, arguments)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import load_benchmark
-from harness.inference.known_network import inspect
+from harness.inference.known_network import inspect_file
 from harness.intake.discovery import discover
 from harness.intake.matching import CheckpointSlot, IdentifiedModel, assign
 from harness.intake.staging import stage
@@ -72,7 +72,7 @@ def _inspect(folder: Path, benchmark: Benchmark, candidate: Candidate) -> _Inspe
     try:
         with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
             staged = stage(folder, candidate, Path(scratch))
-            inspection = inspect(
+            inspection = inspect_file(
                 staged, candidate.format, benchmark.classes, sandboxed=sandbox_problem() is None
             )
     except SubmissionError as error:

@@ -19,7 +19,7 @@ from harness.grading.models import Failed, Predicted, predict_model, predict_wei
 from harness.inference.identification import KnownModel, OtherModel
 from harness.lineage import lineage
 from harness.lineage.goodnet_rule import compare_with_rule
-from harness.lineage.rankings import OTHER, shared_order
+from harness.lineage.rankings import OTHER, followed_order, shared_order
 from harness.networks.deepid import Weights
 from harness.records.errors import Status, SubmissionError
 from harness.records.findings import NeighbouringSteps, Step
@@ -233,9 +233,10 @@ def _neighbouring_steps(
         reason = "not a mask of this BadNet's conv_3 alone, so the step before is not known"
         return NeighbouringSteps(reason=reason)
 
-    name = given.order if given.order in traced.orders else traced.orders[0]
+    name = followed_order(traced, given.order)
     order = basis.rankings.order(name) or basis.rankings.orders[0]
-    last, following = order.last_taken(traced.pruned or ()), order.next_taken(traced.pruned or ())
+    last = order.last_channel(traced.pruned or ())
+    following = order.next_channel(traced.pruned or ())
     before = after = None
     if last is not None:
         earlier = lineage.restore_channel(full, basis.badnet, last)

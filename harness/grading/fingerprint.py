@@ -11,7 +11,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from harness.intake.discovery import MAX_MODEL_BYTES, entries_below
+from harness.intake.file_rules import MAX_MODEL_BYTES, files_below
 from harness.records.errors import SubmissionError
 from harness.storage.hashing import array_hash, file_hash
 
@@ -40,7 +40,7 @@ def grading_inputs_hash(
         if submission.is_file():
             digest.update(file_hash(submission).encode())
             return digest.hexdigest()
-        for path, information in sorted(entries_below(submission)):
+        for path, information in sorted(files_below(submission)):
             name = path.relative_to(submission).as_posix()
             digest.update(f"|{name}|{information.st_mode}|{information.st_size}|".encode(
                 errors="surrogateescape"))  # fmt: skip

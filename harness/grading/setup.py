@@ -14,23 +14,23 @@ import numpy as np
 
 from harness.datasets.cache import DatasetCache
 from harness.datasets.descriptions import (
+    absolute_dataset,
     badnet_file,
     child_environment,
-    from_anywhere,
-    has_data,
+    data_is_present,
+    generate_data,
     load_benchmark,
     load_sets,
-    make,
     require_data,
 )
 from harness.grading.context import GradingBasis, RunContext
 from harness.grading.fingerprint import circumstances, grading_inputs_hash
 from harness.grading.models import predict_weights
 from harness.inference.feature_cache import FeatureStore
-from harness.inference.known_network import trusted_weights
-from harness.lineage.crossing import first_crossing
+from harness.inference.known_network import read_benchmark_badnet
 from harness.lineage.known import known_benchmark, known_kernel_hashes
 from harness.lineage.rankings import known_rankings, measured_rankings
+from harness.lineage.thresholds import first_crossing
 from harness.records.benchmark import Datasets
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
@@ -80,13 +80,13 @@ def prepare(
     if not benchmark.make:
         require_data(benchmark, folder)
     weights_file = badnet or badnet_file(benchmark, folder)
-    weights = trusted_weights(weights_file, benchmark)
-    if benchmark.make and not has_data(benchmark, folder):
-        make(benchmark, folder)
+    weights = read_benchmark_badnet(weights_file, benchmark)
+    if benchmark.make and not data_is_present(benchmark, folder):
+        generate_data(benchmark, folder)
 
     cache = DatasetCache(output / "sets")
     datasets = _read_sets(benchmark, folder, cache, progress)
-    cache.remember_dataset(datasets.hashes, from_anywhere(dataset))
+    cache.remember_dataset(datasets.hashes, absolute_dataset(dataset))
     rubric = rubric_of(output)
     features = FeatureStore(output, weights, benchmark.pixel_scale) if options.sharing else None
     run = RunContext(store=Store(output), options=options, progress=progress, features=features)
@@ -172,7 +172,7 @@ def _reference_document(datasets: Datasets, weights: Weights, run: RunContext) -
     """Where ranking and curve of a BadNet on these data are kept."""
     hashes = {"badnet": array_hash(weights)} | datasets.hashes
     digests = {name: np.frombuffer(text.encode(), np.uint8) for name, text in hashes.items()}
-    return run.store.json_document(array_hash(digests)[:32])
+    return run.store.reference_path(array_hash(digests)[:32])
 
 
 def _make_reference_record(

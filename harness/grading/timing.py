@@ -17,7 +17,7 @@ from harness.inference.latency import THROUGHPUT_BATCH, measure
 from harness.inference.sandboxed import start_model
 from harness.inference.streams import Stream
 from harness.intake.discovery import discover
-from harness.networks.deepid import packed, predictor
+from harness.networks.deepid import make_contiguous, predictor
 from harness.records.environment import processors
 from harness.records.errors import SubmissionError
 from harness.records.predictions import Answers, compose_goodnet, decode, encode_scores
@@ -133,7 +133,7 @@ def _timing(checkpoint: Checkpoint, speeds: Mapping[str, Mapping[str, Speed]]) -
 
 
 def _images(datasets: Datasets) -> np.ndarray:
-    return packed(datasets.sets["valid"].images[:THROUGHPUT_BATCH])
+    return make_contiguous(datasets.sets["valid"].images[:THROUGHPUT_BATCH])
 
 
 def _known_net(weights: Weights, datasets: Datasets) -> Net:

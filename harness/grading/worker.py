@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.datasets.descriptions import from_anywhere
+from harness.datasets.descriptions import absolute_dataset
 from harness.execution.console import set_log_level, show_log
 from harness.execution.progress import ProgressSender
 from harness.grading.setup import Prepared, prepare
 from harness.grading.submission import grade_folder, ungraded
-from harness.intake.entries import folder_of
+from harness.intake.entries import prepare_folder
 from harness.records.errors import HarnessError, SubmissionError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class WorkerConfig:
         """The same for a process that runs in another folder."""
         return replace(
             self,
-            dataset=from_anywhere(self.dataset),
+            dataset=absolute_dataset(self.dataset),
             badnet=self.badnet and self.badnet.absolute(),
             output=self.output.absolute(),
         )
@@ -95,7 +95,7 @@ def unpack_entry(entry: Entry, scratch: Path | None) -> Iterator[Path | Submissi
     """The folder to grade, an archive unpacked for as long as this lasts, or why there is none."""
     with tempfile.TemporaryDirectory(prefix="harness-", dir=scratch) as empty:
         try:
-            folder: Path | SubmissionError = folder_of(entry, Path(empty))
+            folder: Path | SubmissionError = prepare_folder(entry, Path(empty))
         except SubmissionError as error:
             folder = error
         yield folder

@@ -3,10 +3,10 @@
 A B' whose ``conv_1`` to ``conv_3`` are the BadNet's, but for channels zeroed, removed or
 reordered, has the BadNet's ``pool_3`` maps, so only the layers above need to run. The
 predicted classes are the full network's on every image: those that rounding could decide
-(:mod:`harness.networks.numpy_head`) are left to it.
+(:mod:`harness.networks.numpy_tail`) are left to it.
 
-The maps are kept in the results folder: one file per trunk and set, of the channels that are
-active on any image, memory-mapped when read.
+The maps are stored in the results folder: one file per trunk (the layers up to ``pool_3``) and
+set, of the channels that are active on any image, memory-mapped when read.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import numpy as np
 
 from harness.inference.known_network import predict_known_network
 from harness.networks.deepid import PREDICTION_BATCH, Weights, forward_batches
-from harness.networks.numpy_head import SAMPLE, TailClassifier, in_blocks
+from harness.networks.numpy_tail import SAMPLE, TailClassifier, map_blocks
 from harness.records.predictions import Predictions, decode, encode_scores
 from harness.storage.hashing import array_hash
-from harness.storage.results import replaced_file, require_known
+from harness.storage.results import replace_file, require_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,53 +46,65 @@ _BELOW = ("conv_1/kernel", "conv_1/bias", "conv_2/kernel", "conv_2/bias")
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """``maps`` (N x 5 x 4 x A, float32) of the ``channels`` (A) that are not 0 everywhere."""
+    """The BadNet's ``pool_3`` maps of one set, as far as they are not 0."""
 
     maps: np.ndarray
+    """N x 5 x 4 x A, float32."""
+
     channels: np.ndarray
+    """The A channels that are not 0 on every image."""
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Where each ``conv_3`` channel of a B' comes from.
-
-    ``source`` is a channel of the BadNet, or -1 for one without a kernel, whose map is
-    ``constant`` everywhere (0, or what is left of its bias).
-    """
+class ChannelOrigins:
+    """Where each ``conv_3`` channel of a B' comes from."""
 
     source: np.ndarray
+    """The BadNet's channel with the same filter; -1 for a channel whose kernel is 0."""
+
     constant: np.ndarray
+    """The value of the whole map of a channel whose kernel is 0: its bias, but not below 0."""
 
 
-def origin(weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray]) -> Origin | None:
-    """How ``pool_3`` of ``weights`` follows from the BadNet's; None where it does not."""
+def trace_channels(
+    weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray]
+) -> ChannelOrigins | None:
+    """Find out how ``pool_3`` of ``weights`` follows from the BadNet's; None where it does not."""
     if not all(np.isfinite(array).all() for array in weights.values()):
         return None
     if not all(np.array_equal(weights[name], badnet[name]) for name in _BELOW):
         return None
-    ours, theirs = (_filters(net) for net in (weights, badnet))
-    same = (ours[:, None, :] == theirs[None]).all(axis=2)
-    constant = ~ours[:, :-1].any(axis=1)
-    if not (constant | same.any(axis=1)).all():
+
+    filters, badnet_filters = _filters(weights), _filters(badnet)
+    same = (filters[:, None, :] == badnet_filters[None]).all(axis=2)
+    without_kernel = ~filters[:, :-1].any(axis=1)
+    if not (without_kernel | same.any(axis=1)).all():
         return None
-    source = np.where(constant, -1, same.argmax(axis=1))
-    return Origin(source, np.where(constant, np.maximum(ours[:, -1], 0), 0))
+
+    return ChannelOrigins(
+        source=np.where(without_kernel, -1, same.argmax(axis=1)),
+        constant=np.where(without_kernel, np.maximum(filters[:, -1], 0), 0),
+    )
 
 
 def _filters(weights: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Kernel and, last, bias of each ``conv_3`` channel: channels x 361."""
+    """The kernel of each ``conv_3`` channel with its bias at the end: channels x 361."""
     kernel = weights["conv_3/kernel"]
     flat = kernel.reshape(-1, kernel.shape[-1])
     return np.concatenate([flat, weights["conv_3/bias"][None]]).T
 
 
-def moved(weights: Mapping[str, np.ndarray], come_from: Origin, channels: np.ndarray) -> Weights:
-    """``weights`` above ``pool_3`` as a net over the BadNet's ``channels``.
+def tail_over_channels(
+    weights: Mapping[str, np.ndarray], origins: ChannelOrigins, channels: np.ndarray
+) -> Weights:
+    """The layers of ``weights`` above ``pool_3``, rewritten to take the BadNet's ``channels``.
 
-    Constant maps become part of the biases; what a channel without a source feeds on is 0.
+    Constant maps become part of the biases. A channel whose source is not among ``channels``
+    counts as 0.
     """
-    place = (come_from.source[:, None] == channels[None]).astype(np.float32)
-    constant = come_from.constant.astype(np.float32)
+    place = (origins.source[:, None] == channels[None]).astype(np.float32)
+    constant = origins.constant.astype(np.float32)
+
     conv_4 = weights["conv_4/kernel"]
     units = weights["fc_1/kernel"].shape[-1]
     fc_1 = weights["fc_1/kernel"].reshape(-1, len(constant), units)
@@ -110,24 +122,29 @@ def moved(weights: Mapping[str, np.ndarray], come_from: Origin, channels: np.nda
 class FeatureStore:
     """Features of one BadNet's trunk by set, in ``features/`` of a results folder.
 
-    What was opened and found whole is not read again while the store lives.
+    A file that was read and was undamaged is not read again while the store lives.
     """
 
     def __init__(self, results: Path, badnet: Weights, pixel_scale: float) -> None:
-        self.folder, self.badnet, self.pixel_scale = results / "features", badnet, pixel_scale
+        self.folder = results / "features"
+        self.badnet = badnet
+        self.pixel_scale = pixel_scale
         self._opened: dict[str, Features] = {}
         trunk = {name: badnet[name] for name in (*_BELOW, "conv_3/kernel", "conv_3/bias")}
         self.key = array_hash(trunk | {"pixel_scale": np.array(pixel_scale)})[:32]
 
     def path(self, set_hash: str) -> Path:
-        """Where the features of a set are kept."""
+        """The file with the features of a set."""
         return self.folder / f"{self.key}-{set_hash[:32]}.f32"
 
     def get(self, labeled: LabeledSet) -> Features | None:
         """Stored features of a set; None where there are none, or only damaged ones."""
-        if labeled.sha256 not in self._opened and (found := self._read(labeled)) is not None:
-            self._opened[labeled.sha256] = found
-        return self._opened.get(labeled.sha256)
+        if labeled.sha256 not in self._opened:
+            features = self._read(labeled)
+            if features is None:
+                return None
+            self._opened[labeled.sha256] = features
+        return self._opened[labeled.sha256]
 
     def _read(self, labeled: LabeledSet) -> Features | None:
         path = self.path(labeled.sha256)
@@ -141,7 +158,7 @@ class FeatureStore:
             maps = np.memmap(path, np.float32, "r", _HEADER_BYTES, shape)
             intact = header["sha256"] == hashlib.sha256(maps.data).hexdigest()
             channels = np.array(header["channels"], np.int64)
-            os.utime(path)  # what was used last is dropped last
+            os.utime(path)  # what was used last is removed last
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, IndexError):
@@ -149,37 +166,42 @@ class FeatureStore:
         if not intact:
             _log.warning("%s: damaged; computing again", path)
             return None
+        _log.debug("%s: features of %s taken from here", path, labeled.name)
         return Features(maps, channels)
 
     def put(self, labeled: LabeledSet, maps: np.ndarray) -> None:
-        """Store the ``pool_3`` maps (N x 5 x 4 x channels) of a set; full disks cost speed only."""
+        """Store the ``pool_3`` maps (N x 5 x 4 x channels) of a set.
+
+        Where the disk is full they are not stored: that costs time later, and nothing else.
+        """
         channels = np.flatnonzero(maps.any(axis=(0, 1, 2)))
-        kept = np.ascontiguousarray(maps[..., channels], np.float32)
-        if not kept.size or kept.nbytes > MAX_FOLDER_BYTES:
+        active_maps = np.ascontiguousarray(maps[..., channels], np.float32)
+        if not active_maps.size or active_maps.nbytes > MAX_FOLDER_BYTES:
             return
+
         header = {
             "version": FORMAT_VERSION,
-            "shape": kept.shape,
+            "shape": active_maps.shape,
             "channels": channels.tolist(),
-            "sha256": hashlib.sha256(kept.data).hexdigest(),
+            "sha256": hashlib.sha256(active_maps.data).hexdigest(),
         }
         try:
-            self._make_room(kept.nbytes)
-            with replaced_file(self.path(labeled.sha256)) as file:
+            self._make_room(active_maps.nbytes)
+            with replace_file(self.path(labeled.sha256)) as file:
                 file.write(json.dumps(header).encode().ljust(_HEADER_BYTES))
-                file.write(kept.data)
+                file.write(active_maps.data)
         except OSError as error:
             _log.warning("%s: features not kept (%s)", self.folder, error)
 
-    def _make_room(self, needed: int) -> None:
-        """Drop what was used longest ago until ``needed`` more bytes fit."""
+    def _make_room(self, needed_bytes: int) -> None:
+        """Remove what was used longest ago until ``needed_bytes`` more fit."""
         files = [(path.stat(), path) for path in self.folder.glob("*.f32")]
-        used = sum(found.st_size for found, _ in files)
-        for found, path in sorted(files, key=lambda pair: pair[0].st_mtime):
-            if used + needed + _HEADER_BYTES <= MAX_FOLDER_BYTES:
+        used_bytes = sum(status.st_size for status, _ in files)
+        for status, path in sorted(files, key=lambda pair: pair[0].st_mtime):
+            if used_bytes + needed_bytes + _HEADER_BYTES <= MAX_FOLDER_BYTES:
                 return
             path.unlink(missing_ok=True)
-            used -= found.st_size
+            used_bytes -= status.st_size
 
 
 # --- predicting -------------------------------------------------------------------------------
@@ -195,26 +217,28 @@ def predict_from_features(
 
     The BadNet itself runs in full, and leaves its features behind.
     """
-    origins = origin(weights, store.badnet)
+    origins = trace_channels(weights, store.badnet)
     if origins is None:
+        _log.debug("a net that does not share the BadNet's features is run in full")
         return predict_known_network(weights, datasets, progress)
 
     features = {name: store.get(labeled) for name, labeled in datasets.sets.items()}
-    if any(found is None for found in features.values()):
-        of_badnet = predict_known_network(store.badnet, datasets, progress, store.put)
+    if any(set_features is None for set_features in features.values()):
+        _log.debug("no stored features for all sets: the BadNet is run in full")
+        badnet_predictions = predict_known_network(store.badnet, datasets, progress, store.put)
         if array_hash(weights) == array_hash(store.badnet):
-            return of_badnet
+            return badnet_predictions
         features = {name: store.get(labeled) for name, labeled in datasets.sets.items()}
 
     answers: dict[str, Answers] = {}
     inactive, done = None, 0
-    for name, found in features.items():
-        if found is None:  # could not be kept
+    for name, set_features in features.items():
+        if set_features is None:  # it could not be stored
             return predict_known_network(weights, datasets, progress)
-        answers[name] = _predict_set(weights, origins, found, datasets, name)
+        answers[name] = _predict_set(weights, origins, set_features, datasets, name)
         if name == "valid":
-            inactive = _inactive(origins, found)
-        done += len(found.maps)
+            inactive = _inactive_channels(origins, set_features)
+        done += len(set_features.maps)
         if progress:
             progress(done)
 
@@ -222,7 +246,7 @@ def predict_from_features(
     return Predictions(answers=answers, output_count=output_count, inactive=inactive)
 
 
-def _inactive(origins: Origin, features: Features) -> np.ndarray:
+def _inactive_channels(origins: ChannelOrigins, features: Features) -> np.ndarray:
     """Which channels of a B' are 0 on every image (channels, bool)."""
     # Maps come out of a rectifier: what is stored is positive on some image.
     active = np.isin(origins.source, features.channels)
@@ -230,24 +254,26 @@ def _inactive(origins: Origin, features: Features) -> np.ndarray:
 
 
 def _predict_set(
-    weights: Weights, origins: Origin, features: Features, datasets: Datasets, name: str
+    weights: Weights, origins: ChannelOrigins, features: Features, datasets: Datasets, name: str
 ) -> Answers:
-    """The answers to one set; images that rounding could decide go through the full network."""
+    """Predict one set; images that rounding could decide go through the full network."""
     used = np.isin(features.channels, origins.source)
-    used |= not used.any()  # a product over no channel at all is none
+    used |= not used.any()  # a matrix product needs one channel at least
     maps, channels = features.maps, features.channels[used]
 
-    def of_used(block: slice) -> np.ndarray:
+    def used_maps(block: slice) -> np.ndarray:
         return maps[block] if used.all() else maps[block][..., used]
 
-    tail = TailClassifier(moved(weights, origins, channels), of_used(slice(0, SAMPLE)))
-    calls = in_blocks(lambda block: tail.calls(of_used(block)), len(maps))
+    tail_weights = tail_over_channels(weights, origins, channels)
+    tail = TailClassifier(tail_weights, used_maps(slice(0, SAMPLE)))
+    calls = map_blocks(lambda block: tail.classify(used_maps(block)), len(maps))
     encoded = np.concatenate([call.class_ids for call in calls]).astype(np.uint16)
 
     uncertain = np.flatnonzero(np.concatenate([call.uncertain for call in calls]))
+    _log.debug("%s: %d of %d images go through the full network", name, len(uncertain), len(maps))
     images, scale = datasets.sets[name].images, datasets.benchmark.pixel_scale
     for number in np.unique(uncertain // PREDICTION_BATCH):
-        # The very batch that the full network would have met these images in.
+        # The batch in which the full network would have met these images: rounding depends on it.
         batch = slice(number * PREDICTION_BATCH, (number + 1) * PREDICTION_BATCH)
         scores, _ = next(forward_batches(weights, images[batch], scale))
         rows = uncertain[uncertain // PREDICTION_BATCH == number]

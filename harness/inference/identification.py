@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.inference.known_network import inspect
+from harness.inference.known_network import inspect_file
 from harness.records.errors import Status, SubmissionError
 from harness.sandbox.launch import sandbox_problem
 from harness.storage.hashing import array_hash
@@ -68,7 +68,7 @@ def identify(
     Raises SubmissionError.
     """
     sandboxed = _reads_sandboxed(isolation)
-    inspection = inspect(staged, candidate.format, classes, sandboxed=sandboxed)
+    inspection = inspect_file(staged, candidate.format, classes, sandboxed=sandboxed)
 
     if inspection.weights is not None:
         return KnownModel(

@@ -33,30 +33,38 @@ _EXTRACT_LIMITS = launch.Limits(
     start_seconds=60, wall_seconds=60, cpu_seconds=60, memory_bytes=1 << 30
 )
 FAILURE_STATUS = {"timed_out": Status.TIMED_OUT, "bad_reply": Status.REJECTED}
+"""Statuses of submissions by the kinds of `launch.ChildFailure` that are named here."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInspection:
-    """What a file is: ``weights`` of the known network, or None and where it ``differs``."""
+    """What a model file turned out to be."""
 
     format: str
+
     weights: Weights | None
+    """Of the known network; None where the file holds another."""
+
     differs: str | None
+    """Where it differs from the known network; None where it does not."""
 
 
 # --- what is it? ------------------------------------------------------------------------------
 
 
-def inspect(staged: Staged, format_hint: str, classes: int, *, sandboxed: bool) -> ModelInspection:
+def inspect_file(
+    staged: Staged, format_hint: str, classes: int, *, sandboxed: bool
+) -> ModelInspection:
     """Read a staged file in the extractor child. Raises SubmissionError(REJECTED)."""
     if format_hint in ("savedmodel", "program"):
         return ModelInspection(format_hint, None, f"a {format_hint}")
+
     inside = f"/submission/{staged.path.name}"
     try:
         with launch.start(
             WORKER,
             ("extract", inside, str(classes)),
-            readable={inside: staged.path.resolve()},
+            inputs=launch.Inputs(readable={inside: staged.path.resolve()}),
             limits=_EXTRACT_LIMITS,
             sandboxed=sandboxed,
         ) as child:
@@ -71,8 +79,9 @@ def inspect(staged: Staged, format_hint: str, classes: int, *, sandboxed: bool) 
             FAILURE_STATUS.get(failure.kind, Status.REJECTED),
             f"reading the file failed: {failure.reason}",
         ) from None
+
     if verdict == worker.VERDICT_KNOWN:
-        weights = _as_arrays(payload, channels, classes)
+        weights = _unpack_weights(payload, channels, classes)
         return ModelInspection(FORMATS[format_index], weights, None)
     reason = join_lines(payload)
     if verdict == worker.VERDICT_OTHER:
@@ -80,36 +89,42 @@ def inspect(staged: Staged, format_hint: str, classes: int, *, sandboxed: bool) 
     raise SubmissionError(Status.REJECTED, reason)
 
 
-def trusted_weights(path: Path, benchmark: Benchmark) -> Weights:
-    """The weights of the benchmark's own BadNet; raises HarnessError that names the file."""
-    weights = badnet_weights(path, benchmark.classes)
+def read_benchmark_badnet(path: Path, benchmark: Benchmark) -> Weights:
+    """Read the BadNet that belongs to the benchmark, and check its hash where that is known.
+
+    Raises HarnessError that names the file.
+    """
+    weights = read_badnet(path, benchmark.classes)
     expected = benchmark.badnet_weights_hash
     if expected and array_hash(weights) != expected:
         raise HarnessError(f"{path}: not the BadNet of {benchmark.name}; fetch it again")
     return weights
 
 
-def badnet_weights(path: Path, classes: int) -> Weights:
-    """The weights of any BadNet from the user's own file; raises HarnessError that names it."""
+def read_badnet(path: Path, classes: int) -> Weights:
+    """Read any BadNet from a file of the user's. Raises HarnessError that names the file."""
     if not path.is_file():
         raise HarnessError(f"{path}: no such file; --badnet takes the BadNet's weights")
     staged = Staged(path=path, sha256="", size_bytes=path.stat().st_size)
     try:
-        inspected = inspect(staged, "h5", classes, sandboxed=False)
+        inspection = inspect_file(staged, "h5", classes, sandboxed=False)
     except SubmissionError as error:
         raise HarnessError(f"{path}: not a BadNet: {error.reason}") from None
-    if inspected.weights is None:
-        raise HarnessError(f"{path}: not a BadNet of the known network ({inspected.differs})")
-    return inspected.weights
+    if inspection.weights is None:
+        raise HarnessError(f"{path}: not a BadNet of the known network ({inspection.differs})")
+    return inspection.weights
 
 
 def _total_bytes(channels: int, classes: int) -> int:
-    return sum(4 * int(np.prod(s)) for s in weight_shapes(channels, classes).values())
+    """The size of the known network's weights."""
+    return sum(4 * int(np.prod(shape)) for shape in weight_shapes(channels, classes).values())
 
 
-def _as_arrays(payload: bytes, channels: int, classes: int) -> Weights:
+def _unpack_weights(payload: bytes, channels: int, classes: int) -> Weights:
+    """Cut the extractor's bytes into arrays. Raises SubmissionError where they do not fit."""
     if channels < 1 or len(payload) != _total_bytes(channels, classes):
         raise SubmissionError(Status.REJECTED, "the file could not be read as a model")
+
     arrays, offset = {}, 0
     for name, shape in weight_shapes(channels, classes).items():
         size = int(np.prod(shape))
@@ -134,11 +149,11 @@ def predict_known_network(
     answers: dict[str, Answers] = {}
     inactive = None
     done = 0
+    scale = datasets.benchmark.pixel_scale
 
     for name, labeled in datasets.sets.items():
         encoded, maps = [], []
         maxima = np.zeros(weights["conv_3/bias"].shape[0])
-        scale = datasets.benchmark.pixel_scale
         for scores, features in forward_batches(weights, labeled.images, scale):
             encoded.append(encode_scores(scores))
             maxima = np.maximum(maxima, features.max(axis=(0, 1, 2)))
@@ -151,7 +166,7 @@ def predict_known_network(
         answers[name] = decode(np.concatenate(encoded), datasets.benchmark.classes)
         if keep:
             keep(labeled, np.concatenate(maps))
-        if name == "valid":
+        if name == "valid":  # pruning orders are made on these images
             inactive = maxima <= 0
 
     output_count = weights["output/bias"].shape[0]

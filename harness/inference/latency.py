@@ -1,8 +1,8 @@
-"""Inference speed of nets measured round by round beside the BadNet; the parent owns the clock.
+"""Inference speed of nets, measured in rounds beside the BadNet by the parent's clock.
 
-As in MLPerf's inference rules there is a warm-up, a least number of samples and a least
-duration: latency is asked one image at a time, throughput in large batches. Where the ratio to
-the BadNet is still uncertain then, rounds are added, and what stays uncertain is called noisy.
+As in MLPerf's inference rules there are a warm-up, a minimum number of samples and a minimum
+duration. Latency is measured on single images, throughput on large batches. Where the ratio to
+the BadNet is still uncertain then, rounds are added; what stays uncertain is called noisy.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ LATENCY_SAMPLES_PER_ROUND = 10
 WARM_UP_ROUNDS = 2
 MINIMUM_ROUNDS = 12
 MINIMUM_SECONDS = 1.0
-"""Time that each net is measured for at least, warm-up aside."""
+"""For each net, without the warm-up."""
 
 MAXIMUM_SECONDS, MAXIMUM_ROUNDS = 20.0, 96
-"""Where more rounds stop being worth their time, all nets together, whatever is uncertain."""
+"""For all nets together: no rounds are added beyond these, however uncertain a ratio is."""
 
 _ROUNDS_ADDED = 6
 _RESAMPLES = 1000
@@ -37,12 +37,15 @@ _CONFIDENCE_PERCENT = (2.5, 97.5)
 
 @dataclass(slots=True)
 class _Samples:
-    """Seconds of one net: a row of latencies and one large batch for each round."""
+    """Seconds that one net took."""
 
     latency: list[list[float]] = field(default_factory=list)
-    batch: list[float] = field(default_factory=list)
+    """For single images: a row for each round."""
 
-    def seconds(self) -> float:
+    batch: list[float] = field(default_factory=list)
+    """For the large batch of each round."""
+
+    def total_seconds(self) -> float:
         return sum(map(sum, self.latency)) + sum(self.batch)
 
 
@@ -58,19 +61,21 @@ def measure(
     """
     samples = {name: _Samples() for name in nets}
     for _ in range(WARM_UP_ROUNDS):
-        _one_round(nets, {name: _Samples() for name in nets}, 0, clock)
+        _run_round(nets, {name: _Samples() for name in nets}, 0, clock)
+
     rounds = MINIMUM_ROUNDS
     while True:
         for number in range(len(samples[baseline].batch), rounds):
-            _one_round(nets, samples, number, clock)
+            _run_round(nets, samples, number, clock)
         speeds = {name: _speed(samples[name], samples[baseline]) for name in nets}
-        if _enough(samples, speeds, rounds):
+        if _is_enough(samples, speeds, rounds):
             return speeds
         rounds += _ROUNDS_ADDED
 
 
-def _enough(samples: Mapping[str, _Samples], speeds: Mapping[str, Speed], rounds: int) -> bool:
-    seconds = [sample.seconds() for sample in samples.values()]
+def _is_enough(samples: Mapping[str, _Samples], speeds: Mapping[str, Speed], rounds: int) -> bool:
+    """Whether no ratio is uncertain any more, or the limits are reached."""
+    seconds = [sample.total_seconds() for sample in samples.values()]
     if sum(seconds) >= MAXIMUM_SECONDS or rounds >= MAXIMUM_ROUNDS:
         return True
     return min(seconds) >= MINIMUM_SECONDS and not any(
@@ -80,13 +85,13 @@ def _enough(samples: Mapping[str, _Samples], speeds: Mapping[str, Speed], rounds
     )
 
 
-def _one_round(
+def _run_round(
     nets: Mapping[str, Callable[[int], object]],
     samples: Mapping[str, _Samples],
     number: int,
     clock: Callable[[], float],
 ) -> None:
-    """Ask every net once; each round begins with another one, so that none is always first."""
+    """Time every net once; each round begins with another net, so that none is always first."""
     names = list(nets)
     first = number % len(names)
     for name in names[first:] + names[:first]:
@@ -98,32 +103,30 @@ def _one_round(
         samples[name].batch.append(_seconds(predict, THROUGHPUT_BATCH, clock))
 
 
-def _seconds(
-    predict: Callable[[int], object], images: int, clock: Callable[[], float]
-) -> float:  # fmt: skip
+def _seconds(predict: Callable[[int], object], images: int, clock: Callable[[], float]) -> float:
     started = clock()
     predict(images)
     return clock() - started
 
 
-def _speed(own: _Samples, baseline: _Samples) -> Speed:
-    latency = np.median(own.latency, axis=1) / np.median(baseline.latency, axis=1)
-    batch = np.divide(own.batch, baseline.batch)
+def _speed(net: _Samples, baseline: _Samples) -> Speed:
+    latency_ratios = np.median(net.latency, axis=1) / np.median(baseline.latency, axis=1)
+    batch_ratios = np.divide(net.batch, baseline.batch)
     return Speed(
-        latency_median_seconds=float(np.median(own.latency)),
-        latency_p95_seconds=float(np.percentile(own.latency, 95)),
-        throughput_images_per_second=THROUGHPUT_BATCH / float(np.median(own.batch)),
-        latency_ratio=float(np.median(latency)),
-        throughput_ratio=float(np.median(batch)),
-        latency_ratio_interval=_interval(latency),
-        throughput_ratio_interval=_interval(batch),
-        rounds=len(own.batch),
+        latency_median_seconds=float(np.median(net.latency)),
+        latency_p95_seconds=float(np.percentile(net.latency, 95)),
+        throughput_images_per_second=THROUGHPUT_BATCH / float(np.median(net.batch)),
+        latency_ratio=float(np.median(latency_ratios)),
+        throughput_ratio=float(np.median(batch_ratios)),
+        latency_ratio_interval=_interval(latency_ratios),
+        throughput_ratio_interval=_interval(batch_ratios),
+        rounds=len(net.batch),
     )
 
 
 def _interval(ratios: np.ndarray) -> tuple[float, float]:
     """The 95 % percentile bootstrap interval of the median (Efron, 1979)."""
-    chosen = np.random.default_rng(0).integers(0, len(ratios), (_RESAMPLES, len(ratios)))
-    medians = np.median(ratios[chosen], axis=1)
+    resamples = np.random.default_rng(0).integers(0, len(ratios), (_RESAMPLES, len(ratios)))
+    medians = np.median(ratios[resamples], axis=1)
     low, high = np.percentile(medians, _CONFIDENCE_PERCENT)
     return float(low), float(high)

@@ -1,7 +1,7 @@
 """The only place that deserialises a submitted model; imported by the worker child alone.
 
-Loading a Keras or TensorFlow model is running its author's code, whatever ``safe_mode``
-says: nothing here is a defence. The sandbox around the worker is.
+To load a Keras or TensorFlow model is to run its author's code, whatever ``safe_mode`` says.
+Nothing here defends against that: the sandbox around the worker does.
 """
 
 from __future__ import annotations
@@ -42,20 +42,22 @@ class Predictor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
-    """A model file, its format, and the folder with its Python source, if there is one."""
+class SubmittedModel:
+    """A submitted file or folder that is to be loaded as a model."""
 
     path: Path
     format: str
+
     source: Path | None
+    """The folder with the Python files that belong to it, if there is one."""
 
 
-def load_model(submitted: Submitted, classes: int, pixel_scale: float) -> Predictor:
+def load_model(submitted: SubmittedModel, classes: int, pixel_scale: float) -> Predictor:
     """Load a submission. Raises UnusableModelError when that does not give a classifier."""
     if submitted.format == "program":
-        return _Program(_imported_function(submitted.path), classes)
+        return _Program(_import_predict(submitted.path), classes)
     try:
-        forward = _loaded_function(submitted)
+        forward = _load_forward_pass(submitted)
     except UnusableModelError:
         raise
     except Exception as error:  # noqa: BLE001 - Keras raises anything
@@ -64,42 +66,54 @@ def load_model(submitted: Submitted, classes: int, pixel_scale: float) -> Predic
 
 
 @dataclass(frozen=True, slots=True)
-class _Forward:
-    """A model's forward pass, the input shape it was saved with (batch first) and its type."""
+class _ForwardPass:
+    """A model's forward pass, and what it takes."""
 
     function: Callable[[Any], Any]
+
     input_shape: tuple[int | None, ...]
+    """As it was saved, batch first; None where any size will do."""
+
     dtype: str
 
     @property
     def channels_first(self) -> bool:
+        """Whether it takes N x 3 x 55 x 47."""
         return self.input_shape[1] == 3 and self.input_shape[3] != 3
 
 
-def _loaded_function(submitted: Submitted) -> _Forward:
+def _load_forward_pass(submitted: SubmittedModel) -> _ForwardPass:
+    """Load what is not a program. Raises whatever Keras and the student's code raise."""
     tf = import_tensorflow(keras=True)  # a SavedModel may be made of Keras's objects
     if submitted.format == "savedmodel":
-        loaded = tf.saved_model.load(str(submitted.path))
-        wanted = loaded.signatures["serving_default"].structured_input_signature[1]
-        name, specification = next(iter(wanted.items()))
+        return _load_saved_model(tf, submitted.path)
 
-        def serve(batch: Any) -> Any:
-            # Looked up each time: a signature alone does not keep its variables alive.
-            return loaded.signatures["serving_default"](**{name: batch})
-
-        shape = tuple(specification.shape.as_list())
-        return _Forward(serve, shape, specification.dtype.name)
-    model = _keras_model(submitted)
-    shape = getattr(model, "input_shape", None) or (None, 55, 47, 3)  # subclassed: not said
+    model = _load_keras_model(submitted)
+    shape = getattr(model, "input_shape", None)
+    if not shape:
+        shape = (None, 55, 47, 3)  # a subclassed model does not say what it takes
     if not isinstance(shape, tuple):
         raise UnusableModelError("has several inputs; expected one image")
-    return _Forward(lambda batch: model(batch, training=False), shape, "float32")
+    return _ForwardPass(lambda batch: model(batch, training=False), shape, "float32")
 
 
-def _traced(forward: _Forward, image_dtype: Any, pixel_scale: float) -> Callable[[Any], Any]:
-    """The forward pass over raw pixels (N x 55 x 47 x 3): they are converted on the device.
+def _load_saved_model(tf: Any, folder: Path) -> _ForwardPass:
+    loaded = tf.saved_model.load(str(folder))
+    inputs = loaded.signatures["serving_default"].structured_input_signature[1]
+    name, specification = next(iter(inputs.items()))
 
-    Traced once, for batches of any size.
+    def serve(batch: Any) -> Any:
+        # Looked up each time: a signature alone does not keep its variables alive.
+        return loaded.signatures["serving_default"](**{name: batch})
+
+    shape = tuple(specification.shape.as_list())
+    return _ForwardPass(serve, shape, specification.dtype.name)
+
+
+def _trace(forward: _ForwardPass, image_dtype: Any, pixel_scale: float) -> Callable[[Any], Any]:
+    """Trace the forward pass over raw pixels (N x 55 x 47 x 3), for batches of any size.
+
+    The pixels are converted on the device, and the graph is made once.
     """
     tf = import_tensorflow()
     batch = forward.input_shape[0]
@@ -118,52 +132,61 @@ def _traced(forward: _Forward, image_dtype: Any, pixel_scale: float) -> Callable
     return traced
 
 
-def _keras_model(submitted: Submitted) -> Any:
+def _load_keras_model(submitted: SubmittedModel) -> Any:
     """Load with Keras 3, and with tf_keras what only Keras 2 understands."""
     import keras
 
-    path, own = str(submitted.path), _own_classes(submitted.source)
+    path, custom_objects = str(submitted.path), _import_custom_objects(submitted.source)
     try:
-        return keras.models.load_model(path, own, compile=False, safe_mode=False)
+        return keras.models.load_model(path, custom_objects, compile=False, safe_mode=False)
     except Exception as first:
         if importlib.util.find_spec("tf_keras") is None:
             raise
         import tf_keras
 
         try:
-            return tf_keras.models.load_model(path, own, compile=False, safe_mode=False)
+            return tf_keras.models.load_model(path, custom_objects, compile=False, safe_mode=False)
         except Exception:  # noqa: BLE001 - the reason that counts is today's Keras's
             raise first from None
 
 
-def _own_classes(source: Path | None) -> dict[str, Any]:
-    """Classes and functions that the student's files define, by name, for Keras to look up."""
-    own: dict[str, Any] = {}
-    for file in sorted(source.glob("*.py")) if source else ():
+def _import_custom_objects(source: Path | None) -> dict[str, Any]:
+    """Import the student's files; return what they define by name, for Keras to look up.
+
+    A file that cannot be imported is passed over: the model may not need it.
+    """
+    if source is None:
+        return {}
+
+    custom_objects: dict[str, Any] = {}
+    for file in sorted(source.glob("*.py")):
         try:
-            module = _imported(file)
+            module = _import_file(file)
         except UnusableModelError as error:
             print(f"{file.name}: {error}", file=sys.stderr)
             continue
-        names = (name for name in vars(module) if not name.startswith("_"))
-        own |= {name: vars(module)[name] for name in names if _is_from(module, name)}
-    return own
+        for name in list(vars(module)):
+            if not name.startswith("_") and _is_defined_in(module, name):
+                custom_objects[name] = vars(module)[name]
+    return custom_objects
 
 
-def _is_from(module: ModuleType, name: str) -> bool:
+def _is_defined_in(module: ModuleType, name: str) -> bool:
     return getattr(vars(module)[name], "__module__", None) == module.__name__
 
 
 class _Model:
     """A TensorFlow function with whatever input layout and output it was saved with."""
 
-    def __init__(self, forward: _Forward, classes: int, pixel_scale: float) -> None:
+    def __init__(self, forward: _ForwardPass, classes: int, pixel_scale: float) -> None:
         shape = forward.input_shape
         if len(shape) != 4:
             raise UnusableModelError(f"takes input {shape}, expected (None, 55, 47, 3)")
-        self._forward, self._classes, self._scale = forward, classes, pixel_scale
+        self._forward = forward
+        self._classes = classes
+        self._scale = pixel_scale
         self._batch = shape[0] or BATCH
-        self._pad = shape[0] is not None
+        self._takes_full_batches_only = shape[0] is not None
         self._function: Callable[[Any], Any] | None = None
 
     def output_count(self, images: np.ndarray) -> int:
@@ -171,11 +194,14 @@ class _Model:
 
     def encoded_answers(self, images: np.ndarray) -> np.ndarray:
         starts = range(0, len(images), self._batch)
-        return np.concatenate([self._encoded(images[s : s + self._batch]) for s in starts])
+        parts = [self._encode_batch(images[start : start + self._batch]) for start in starts]
+        return np.concatenate(parts)
 
-    def _encoded(self, images: np.ndarray) -> np.ndarray:
+    def _encode_batch(self, images: np.ndarray) -> np.ndarray:
         outputs = self._outputs(images)
-        return (encode_labels if self._output_count(outputs) == LABELS else encode_scores)(outputs)
+        if self._output_count(outputs) == LABELS:
+            return encode_labels(outputs)
+        return encode_scores(outputs)
 
     def _output_count(self, outputs: np.ndarray) -> int:
         if outputs.ndim == 1 or outputs.shape[1:] == (1,):
@@ -189,15 +215,17 @@ class _Model:
 
     def _outputs(self, images: np.ndarray) -> np.ndarray:
         batch = images
-        if self._pad and len(batch) < self._batch:
+        if self._takes_full_batches_only and len(batch) < self._batch:
             padding = np.zeros((self._batch - len(batch), *batch.shape[1:]), batch.dtype)
             batch = np.concatenate([batch, padding])
+
         try:
             if self._function is None:
-                self._function = _traced(self._forward, images.dtype, self._scale)
+                self._function = _trace(self._forward, images.dtype, self._scale)
             outputs = np.asarray(_only_output(self._function(batch)))
         except Exception as error:  # noqa: BLE001 - submitted layers raise anything
             raise UnusableModelError(f"fails on images: {describe_error(error)}") from None
+
         if len(outputs) != len(batch):
             raise UnusableModelError(f"gives {len(outputs)} answers for {len(batch)} images")
         return outputs[: len(images)]
@@ -215,10 +243,11 @@ class _Program:
         return LABELS
 
     def encoded_answers(self, images: np.ndarray) -> np.ndarray:
-        parts = [self._labels(images[s : s + BATCH]) for s in range(0, len(images), BATCH)]
+        starts = range(0, len(images), BATCH)
+        parts = [self._encode_batch(images[start : start + BATCH]) for start in starts]
         return np.concatenate(parts)
 
-    def _labels(self, images: np.ndarray) -> np.ndarray:
+    def _encode_batch(self, images: np.ndarray) -> np.ndarray:
         try:
             answers = np.asarray(self._function(images.copy()))
         except Exception as error:  # noqa: BLE001 - submitted code raises anything
@@ -230,23 +259,26 @@ class _Program:
         return encode_labels(answers)
 
 
-def _imported_function(path: Path) -> Callable[[np.ndarray], Any]:
+def _import_predict(path: Path) -> Callable[[np.ndarray], Any]:
     """Import the submitted file from its own folder and return its ``predict``."""
-    function = getattr(_imported(path), "predict", None)
+    function = getattr(_import_file(path), "predict", None)
     if not callable(function):
         raise UnusableModelError("has no function predict(images)")
     return function  # type: ignore[no-any-return]
 
 
-def _imported(path: Path) -> ModuleType:
+def _import_file(path: Path) -> ModuleType:
+    """Import a student's file under its own name."""
     folder = str(path.parent)
     if folder not in sys.path:
-        sys.path.append(folder)  # last: a numpy.py of theirs must not become NumPy
+        sys.path.append(folder)  # last: a student's numpy.py must not take NumPy's place
+
     specification = importlib.util.spec_from_file_location(path.stem, path)
     if specification is None or specification.loader is None:
         raise UnusableModelError("is no Python file")
     module = importlib.util.module_from_spec(specification)
     sys.modules.setdefault(path.stem, module)
+
     try:
         specification.loader.exec_module(module)
     except Exception as error:  # noqa: BLE001 - submitted code raises anything
@@ -255,6 +287,7 @@ def _imported(path: Path) -> ModuleType:
 
 
 def _only_output(outputs: Any) -> Any:
+    """The one output of a model that may wrap it in lists and dictionaries."""
     while isinstance(outputs, dict | list | tuple):
         values = list(outputs.values()) if isinstance(outputs, dict) else list(outputs)
         if len(values) != 1:

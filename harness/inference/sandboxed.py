@@ -1,7 +1,7 @@
-"""Models that are not the known network: run in workers that never see an answer.
+"""Predictions of models that are not the known network, by workers that never see a label.
 
 Two workers each see a secretly shuffled half of the images; a third is asked about some of
-them again. Whatever a child replies is 2 bytes for each image and nothing more.
+them again. A worker replies with 2 bytes for each image, and with nothing else.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     from harness.records.benchmark import Benchmark, LabeledSet
 
 ASK_IMAGES = 2048
+"""How many images a worker is asked about in one request."""
+
 PROBE_IMAGES = 512
+"""How many images are asked about again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,8 @@ class SandboxedRun:
     limits: launch.Limits
 
 
-class _Total:
-    """Adds up what several streams have done."""
+class _JointProgress:
+    """Adds up the images that several streams have answered."""
 
     def __init__(self, progress: Callable[[int], None] | None) -> None:
         self._progress = progress
@@ -82,12 +85,12 @@ def predict_sandboxed(
     sizes = {name: len(labeled.labels) for name, labeled in sets.items()}
     encoded = {name: np.zeros(size, dtype=np.uint16) for name, size in sizes.items()}
     streams = deal_streams(sizes, np.random.default_rng(seed))
-    report = _Total(progress)
+    joint_progress = _JointProgress(progress)
 
     def predict(stream: Stream) -> int:
         with start_model(run, stream, sets) as model:
             output_count = model.output_count()
-            gather(stream, model.answers(len(stream), report.add), encoded)
+            gather(stream, model.answers(len(stream), joint_progress.add), encoded)
         return output_count
 
     # Side by side only where there are processors for it: each takes half a gigabyte.
@@ -118,14 +121,14 @@ class Repeats:
     """The answers (uint16)."""
 
     def compare(self, predictions: Predictions) -> Probe:
-        """How many differ from the first answers.
+        """Count those that differ from the first answers.
 
-        Honest models are functions of one image: order, company and process do not matter to
-        them, and a grey level matters to few answers.
+        An honest model's answer depends on one image alone, not on the order, on other images or
+        on the process, and one grey level changes few of its answers.
         """
         first = [encode(answers) for answers in predictions.answers.values()]
-        asked = zip(self.stream.set_ids, self.stream.indices, strict=True)
-        changed = self.encoded != np.array([first[set_id][index] for set_id, index in asked])
+        images = zip(self.stream.set_ids, self.stream.indices, strict=True)
+        changed = self.encoded != np.array([first[set_id][index] for set_id, index in images])
         return Probe(
             images=len(changed) // 2,
             repeated_changed=int(np.count_nonzero(changed & ~self.perturbed)),
@@ -134,13 +137,13 @@ class Repeats:
 
 
 def ask_again(run: SandboxedRun, sets: Mapping[str, LabeledSet], seed: int) -> Repeats:
-    """Ask a fresh worker about a random subset twice, in another order, once perturbed."""
+    """Ask a fresh worker about a random subset twice in random order, once with noise."""
     rng = np.random.default_rng(seed)
     subset = _random_subset(sets, rng)
     twice = rng.permutation(np.tile(np.arange(len(subset)), 2))
     stream = Stream(set_ids=subset.set_ids[twice], indices=subset.indices[twice])
 
-    perturbed = _second_mentions(twice)
+    perturbed = _second_occurrences(twice)
     shape = next(iter(sets.values())).images.shape[1:]
     noise = rng.integers(-1, 2, (len(twice), *shape), dtype=np.int8)
     noise[~perturbed] = 0
@@ -150,17 +153,18 @@ def ask_again(run: SandboxedRun, sets: Mapping[str, LabeledSet], seed: int) -> R
 
 
 def _random_subset(sets: Mapping[str, LabeledSet], rng: np.random.Generator) -> Stream:
+    """`PROBE_IMAGES` of all sets' images, or all where there are fewer."""
     sizes = [len(labeled.labels) for labeled in sets.values()]
     set_ids = np.repeat(np.arange(len(sizes)), sizes)
     indices = np.concatenate([np.arange(size) for size in sizes])
-    chosen = rng.choice(len(indices), min(PROBE_IMAGES, len(indices)), replace=False)
-    return Stream(set_ids=set_ids[chosen], indices=indices[chosen])
+    subset = rng.choice(len(indices), min(PROBE_IMAGES, len(indices)), replace=False)
+    return Stream(set_ids=set_ids[subset], indices=indices[subset])
 
 
-def _second_mentions(twice: np.ndarray) -> np.ndarray:
-    """True where a number stands for the second time."""
-    first = np.unique(twice, return_index=True)[1]
-    second = np.ones(len(twice), dtype=bool)
+def _second_occurrences(numbers: np.ndarray) -> np.ndarray:
+    """True where a number occurs for the second time."""
+    first = np.unique(numbers, return_index=True)[1]
+    second = np.ones(len(numbers), dtype=bool)
     second[first] = False
     return second
 
@@ -202,71 +206,98 @@ def start_model(
 ) -> Iterator[SandboxedModel]:
     """Start a worker on a stream of images; turns its failures into SubmissionError.
 
-    ``noise`` (one row of grey levels for each image) is added to the pixels.
+    ``noise`` (grey levels, in the shape of the stream's images) is added to the pixels.
     """
-    readable, inside, source = _seen_inside(run.staged)
+    paths = _paths_inside(run.staged)
     dtype = np.result_type(*(labeled.images.dtype for labeled in sets.values()))
-    arguments = ("predict", inside, source, run.format, str(run.benchmark.classes),
-                 str(len(stream)), dtype.str, repr(run.benchmark.pixel_scale))  # fmt: skip
-    images_fd = _stream_file(stream, sets, dtype, noise)
+    arguments = (
+        "predict",
+        paths.model,
+        paths.source,
+        run.format,
+        str(run.benchmark.classes),
+        str(len(stream)),
+        dtype.str,
+        repr(run.benchmark.pixel_scale),
+    )
+
+    images_fd = _write_stream(stream, sets, dtype, noise)
     try:
         with launch.start(
             WORKER,
             arguments,
-            readable=readable,
-            images_fd=images_fd,
+            inputs=launch.Inputs(readable=paths.readable, images_fd=images_fd),
             limits=run.limits,
             sandboxed=run.sandboxed,
         ) as child:
             yield SandboxedModel(child)
     except launch.ChildFailure as failure:
-        raise _attribute(failure) from None
+        raise _submission_error(failure) from None
     finally:
         os.close(images_fd)
 
 
-def _seen_inside(staged: Staged) -> tuple[dict[str, Path], str, str]:
-    """What the child may read, and where it finds the model and its source there (or ``-``)."""
+@dataclass(frozen=True, slots=True)
+class _PathsInside:
+    """Where a worker finds a submission."""
+
+    readable: dict[str, Path]
+    """All that it may read: paths of the host by those inside the sandbox."""
+
+    model: str
+
+    source: str = "-"
+    """The folder with the model's Python files; ``-`` where there is none."""
+
+
+def _paths_inside(staged: Staged) -> _PathsInside:
     path = staged.path.resolve()
     if path.suffix == ".py":
-        return {"/submission/program": path.parent}, f"/submission/program/{path.name}", "-"
-    inside = f"/submission/{path.name}"
+        folder = "/submission/program"
+        return _PathsInside({folder: path.parent}, f"{folder}/{path.name}")
+
+    model, source = f"/submission/{path.name}", "/submission/source"
     if staged.source is None:
-        return {inside: path}, inside, "-"
-    source = "/submission/source"
-    return {inside: path, source: staged.source.resolve()}, inside, source
+        return _PathsInside({model: path}, model)
+    return _PathsInside({model: path, source: staged.source.resolve()}, model, source)
 
 
-def _stream_file(
+def _write_stream(
     stream: Stream,
     sets: Mapping[str, LabeledSet],
     dtype: np.dtype[Any],
     noise: np.ndarray | None,
-) -> int:  # fmt: skip
-    """A file without a name that holds the stream's images in order; a read-only descriptor."""
+) -> int:
+    """Write the stream's images, in order, to a file without a name; return a descriptor of it.
+
+    The descriptor is read-only, and the caller's to close.
+    """
     shape = (len(stream), *next(iter(sets.values())).images.shape[1:])
     with tempfile.TemporaryFile() as file:
         file.truncate(int(np.prod(shape)) * dtype.itemsize)
         with mmap.mmap(file.fileno(), 0) as mapped:
             images = np.frombuffer(mapped, dtype).reshape(shape)
             for set_id, labeled in enumerate(sets.values()):
-                chosen = np.flatnonzero(stream.set_ids == set_id)
-                indices = stream.indices[chosen]
-                for colour in range(shape[-1]):  # planes are how a data file holds them
-                    images[chosen, ..., colour] = labeled.images[..., colour][indices]
+                positions = np.flatnonzero(stream.set_ids == set_id)
+                indices = stream.indices[positions]
+                for colour in range(shape[-1]):  # a data file holds one colour after the other
+                    images[positions, ..., colour] = labeled.images[..., colour][indices]
                 release_pages(labeled.images)  # the worker has its copy
             if noise is not None:
                 images[:] = np.clip(images.astype(np.float32) + noise, 0, 255)
-            del images  # a mapping that is still looked at cannot be closed
+            del images  # a mapping cannot be closed while an array refers to it
         return os.open(f"/dev/fd/{file.fileno()}", os.O_RDONLY)
 
 
-def _attribute(failure: launch.ChildFailure) -> SubmissionError:
+def _submission_error(failure: launch.ChildFailure) -> SubmissionError:
+    """What a worker's failure means for the submission."""
     lines = failure.output.strip().splitlines()
-    said = join_lines(lines[-1]) if lines else ""
+    last_line = join_lines(lines[-1]) if lines else ""
     if failure.kind == "exited" and failure.exit_code == worker.EXIT_REJECTED:
-        return SubmissionError(Status.REJECTED, said[:400] or "cannot be loaded")
+        return SubmissionError(Status.REJECTED, last_line[:400] or "cannot be loaded")
+
     status = FAILURE_STATUS.get(failure.kind, Status.CRASHED)
-    said = f" (it said: {said[:200]})" if said else ""
-    memory = failure.kind == "out_of_memory"
-    return SubmissionError(status, failure.reason + said, out_of_memory=memory)
+    reason = failure.reason
+    if last_line:
+        reason += f" (it said: {last_line[:200]})"
+    return SubmissionError(status, reason, out_of_memory=failure.kind == "out_of_memory")

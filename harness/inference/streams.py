@@ -1,4 +1,4 @@
-"""The shuffled streams in which sandboxed workers see the images of several sets."""
+"""The shuffled streams in which sandboxed workers see images, several sets mixed."""
 
 from __future__ import annotations
 
@@ -33,13 +33,16 @@ def deal_streams(sizes: Mapping[str, int], rng: np.random.Generator) -> tuple[St
     stream, so that no process can compare the two.
     """
     halves: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    coins = {split: rng.random(max(sizes.get(split, 0), sizes.get(f"bd_{split}", 0))) < 0.5
-             for split in ("valid", "test")}  # fmt: skip
+    coins = {}
+    for split in ("valid", "test"):
+        longest = max(sizes.get(split, 0), sizes.get(f"bd_{split}", 0))
+        coins[split] = rng.random(longest) < 0.5
 
     for set_id, (name, size) in enumerate(sizes.items()):
-        first = coins[name.removeprefix("bd_")][:size] ^ name.startswith("bd_")
-        for half, chosen in zip(halves, (first, ~first), strict=True):
-            indices = np.flatnonzero(chosen)
+        # A coin decides where a clean image goes, and its twin goes to the other stream.
+        in_first = coins[name.removeprefix("bd_")][:size] ^ name.startswith("bd_")
+        for half, in_half in zip(halves, (in_first, ~in_first), strict=True):
+            indices = np.flatnonzero(in_half)
             half.append(np.stack([np.full(len(indices), set_id), indices]))
 
     return _shuffle(halves[0], rng), _shuffle(halves[1], rng)
@@ -48,11 +51,12 @@ def deal_streams(sizes: Mapping[str, int], rng: np.random.Generator) -> tuple[St
 def gather(stream: Stream, answers: np.ndarray, into: Mapping[str, np.ndarray]) -> None:
     """Put a stream's answers back where its images came from."""
     for set_id, name in enumerate(into):
-        chosen = stream.set_ids == set_id
-        into[name][stream.indices[chosen]] = answers[chosen]
+        of_set = stream.set_ids == set_id
+        into[name][stream.indices[of_set]] = answers[of_set]
 
 
 def _shuffle(parts: list[np.ndarray], rng: np.random.Generator) -> Stream:
-    both = np.concatenate(parts, axis=1)
-    both = both[:, rng.permutation(both.shape[1])]
-    return Stream(set_ids=both[0], indices=both[1])
+    """A stream of parts (2 x n: set ids over indices) in random order."""
+    images = np.concatenate(parts, axis=1)
+    images = images[:, rng.permutation(images.shape[1])]
+    return Stream(set_ids=images[0], indices=images[1])

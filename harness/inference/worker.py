@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import struct
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,48 +42,73 @@ def main(arguments: list[str]) -> int:
     return _serve_predictions(request_fd, reply_fd, images_fd, rest)
 
 
+@dataclass(frozen=True, slots=True)
+class _Extraction:
+    """What a file was found to be."""
+
+    verdict: int
+
+    format_index: int
+    """Its position among `FORMATS`."""
+
+    channels: int
+    """Of ``conv_3``; 0 where it is not the known network."""
+
+    payload: bytes
+    """The arrays of the known network, otherwise one line of text."""
+
+
 def _serve_extraction(request_fd: int, reply_fd: int, path: Path, classes: int) -> None:
-    verdict, format_index, channels, payload = _extracted(path, classes)
+    """Answer the two requests of the mode ``extract``."""
+    extraction = _extract(path, classes)
     if os.read(request_fd, 1):
-        header = EXTRACT_HEADER.pack(verdict, format_index, channels, len(payload))
+        header = EXTRACT_HEADER.pack(
+            extraction.verdict,
+            extraction.format_index,
+            extraction.channels,
+            len(extraction.payload),
+        )
         _write_all(reply_fd, header)
     if os.read(request_fd, 1):
-        _write_all(reply_fd, payload)
+        _write_all(reply_fd, extraction.payload)
 
 
-def _extracted(path: Path, classes: int) -> tuple[int, int, int, bytes]:
+def _extract(path: Path, classes: int) -> _Extraction:
+    """Read the file as data."""
+    from harness.networks.keras_layers import RejectedFileError
     from harness.networks.weight_files import (
         FORMATS,
         OtherArchitectureError,
-        RejectedFileError,
         read_model,
     )
 
     try:
         known = read_model(path, classes)
-    except OtherArchitectureError as foreign:
-        return VERDICT_OTHER, FORMATS.index(foreign.format), 0, _reason_bytes(foreign)
-    except RejectedFileError as rejected:
-        return VERDICT_REJECTED, FORMATS.index("other"), 0, _reason_bytes(rejected)
+    except OtherArchitectureError as error:
+        return _Extraction(VERDICT_OTHER, FORMATS.index(error.format), 0, _reason_bytes(error))
+    except RejectedFileError as error:
+        return _Extraction(VERDICT_REJECTED, FORMATS.index("other"), 0, _reason_bytes(error))
+
     arrays = b"".join(array.tobytes() for array in known.weights.values())
     channels = known.weights["conv_3/bias"].shape[0]
-    return VERDICT_KNOWN, FORMATS.index(known.format), channels, arrays
+    return _Extraction(VERDICT_KNOWN, FORMATS.index(known.format), channels, arrays)
 
 
 def _reason_bytes(error: Exception) -> bytes:
     return str(error).encode(errors="replace")[:MAX_REASON_BYTES]
 
 
-def _serve_predictions(
-    request_fd: int, reply_fd: int, images_fd: int, arguments: list[str]
-) -> int:  # fmt: skip
-    from harness.inference.loading import Submitted, UnusableModelError, load_model
+def _serve_predictions(request_fd: int, reply_fd: int, images_fd: int, arguments: list[str]) -> int:
+    """Answer the requests of the mode ``predict``; return the exit code."""
+    from harness.inference.loading import SubmittedModel, UnusableModelError, load_model
 
     path, source, format_name, classes, count, dtype, scale = arguments
     try:
-        images = _mapped_images(images_fd, int(count), dtype)
-        submitted = Submitted(Path(path), format_name, None if source == "-" else Path(source))
+        images = _map_images(images_fd, int(count), dtype)
+        source_folder = None if source == "-" else Path(source)
+        submitted = SubmittedModel(Path(path), format_name, source_folder)
         model = load_model(submitted, int(classes), float(scale))
+
         while request := _read_exactly(request_fd, PREDICT_REQUEST.size):
             start, stop = PREDICT_REQUEST.unpack(request)
             if start == stop == 0:
@@ -95,7 +121,8 @@ def _serve_predictions(
     return 0
 
 
-def _mapped_images(images_fd: int, count: int, dtype: str) -> np.ndarray:
+def _map_images(images_fd: int, count: int, dtype: str) -> np.ndarray:
+    """The images (N x 55 x 47 x 3), without a copy in this process."""
     import mmap
 
     import numpy as np
@@ -105,6 +132,7 @@ def _mapped_images(images_fd: int, count: int, dtype: str) -> np.ndarray:
 
 
 def _read_exactly(descriptor: int, size: int) -> bytes:
+    """That many bytes, or none where the pipe ends before."""
     content = b""
     while len(content) < size:
         part = os.read(descriptor, size - len(content))

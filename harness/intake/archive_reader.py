@@ -1,10 +1,14 @@
 """The child that reads an archive, alone in its process; it writes nothing but replies.
 
-Started as a script: ``archives.py REQUEST_FD REPLY_FD IMAGES_FD PATH`` by ``unpacking.py``, which
-believes no name and no size of it. ``NEXT`` gets ``HEADER`` (kind, length of a text), ``TEXT``
-that many bytes: the member's name, or for ``BROKEN`` a reason. ``DATA`` gets ``HEADER`` (kind, at
-most ``CHUNK_BYTES``), ``TEXT`` again that many bytes: of the file, or for ``BROKEN`` a reason;
-``END`` ends the file. Folders are not told of: they follow from the files.
+``unpacking.py`` starts it as ``archive_reader.py REQUEST_FD REPLY_FD IMAGES_FD PATH`` and believes
+no name and no size that comes from here. It is asked, one byte at a time:
+
+* ``NEXT``: the kind of the next file and the length of a text, packed by ``HEADER``. ``TEXT`` then
+  gets the text: the file's name, or for ``BROKEN`` a reason. ``END`` ends the archive.
+* ``DATA``: a kind and a length of at most ``CHUNK_BYTES``. ``TEXT`` then gets so many bytes of the
+  file, or for ``BROKEN`` a reason. ``END`` ends the file.
+
+Folders are not announced: they follow from the files.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +37,19 @@ _GZIP, _ZIP = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
 _TAIL_BYTES = 1 << 20  # what may follow the end mark of a tar: padding
 _ZIP_ENCRYPTED = 0x1
 _UNREADABLE = (
-    OSError, EOFError, ValueError, LookupError, OverflowError, RecursionError, MemoryError,
-    NotImplementedError, struct.error, zlib.error, tarfile.TarError, zipfile.BadZipFile,
-)  # fmt: skip
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+    NotImplementedError,
+    struct.error,
+    zlib.error,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+)
 
 
 class Content(Protocol):
@@ -45,36 +59,47 @@ class Content(Protocol):
         """At most ``size`` bytes, none at the end."""
 
 
-Told = tuple[int, bytes, Content | None]
+class _Member(NamedTuple):
+    """A file in the archive, or why there is no telling what comes next."""
+
+    kind: int
+
+    text: bytes
+    """The name, or for ``BROKEN`` a reason."""
+
+    content: Content | None = None
+    """None for what is no plain file."""
 
 
 def main(arguments: list[str]) -> None:
     """Serve one archive until the request pipe closes."""
     request_fd, reply_fd, path = int(arguments[0]), int(arguments[1]), arguments[3]
-    members = _guarded(path)
+    members = _members_or_reason(path)
     text: bytes = b""
     content: Content | None = None
+
     while request := os.read(request_fd, 1):
         if request == TEXT:
             _write_all(reply_fd, text)
             continue
         if request == NEXT:
-            kind, text, content = next(members, (END, b"", None))
+            kind, text, content = next(members, _Member(END, b""))
         else:
-            kind, text = _chunk(content)
+            kind, text = _read_chunk(content)
         _write_all(reply_fd, HEADER.pack(kind, len(text)))
 
 
-def _guarded(path: str) -> Iterator[Told]:
+def _members_or_reason(path: str) -> Iterator[_Member]:
     """All members, then BROKEN with a reason where the archive cannot be read on."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes time to import
-            yield from _members(file, file.read(4))
+            yield from _members(file)
     except _UNREADABLE as error:
-        yield BROKEN, _reason(error), None
+        yield _Member(BROKEN, _reason(error))
 
 
-def _members(file: IO[bytes], magic: bytes) -> Iterator[Told]:
+def _members(file: IO[bytes]) -> Iterator[_Member]:
+    magic = file.read(4)
     file.seek(0)
     if magic in _ZIP:
         yield from _zip_members(file)
@@ -85,24 +110,26 @@ def _members(file: IO[bytes], magic: bytes) -> Iterator[Told]:
         yield from _tar_members(file)
 
 
-def _chunk(content: Content | None) -> tuple[int, bytes]:
+def _read_chunk(content: Content | None) -> tuple[int, bytes]:
     try:
-        part = content.read(CHUNK_BYTES) if content else b""
+        chunk = content.read(CHUNK_BYTES) if content else b""
     except _UNREADABLE as error:
         return BROKEN, _reason(error)
-    return (FILE, part) if part else (END, b"")
+    return (FILE, chunk) if chunk else (END, b"")
 
 
 # --- zip ---------------------------------------------------------------------------------------
 
 
-def _zip_members(file: IO[bytes]) -> Iterator[Told]:
+def _zip_members(file: IO[bytes]) -> Iterator[_Member]:
     with zipfile.ZipFile(file) as archive:
         for information in archive.infolist():
             # Not ``filename``: that ends at a NUL, and two members would seem to be one.
             name = information.orig_filename
-            if not name.endswith("/"):
-                yield _zip_kind(information), _name(name), _ZipContent(archive, information)
+            if name.endswith("/"):
+                continue
+            content = _ZipContent(archive, information)
+            yield _Member(_zip_kind(information), _encode_name(name), content)
 
 
 def _zip_kind(information: zipfile.ZipInfo) -> int:
@@ -111,6 +138,7 @@ def _zip_kind(information: zipfile.ZipInfo) -> int:
     mode = information.external_attr >> 16
     if stat.S_ISLNK(mode):
         return LINK
+    # Windows writes no mode.
     return FILE if stat.S_IFMT(mode) in (0, stat.S_IFREG) else SPECIAL
 
 
@@ -120,15 +148,15 @@ class _ZipContent:
     def __init__(self, archive: zipfile.ZipFile, information: zipfile.ZipInfo) -> None:
         self._archive, self._information = archive, information
         self._file: IO[bytes] | None = None
-        self._read = 0
+        self._bytes_read = 0
 
     def read(self, size: int, /) -> bytes:
         """At most ``size`` bytes; ValueError when there are fewer than the header says."""
         if self._file is None:
             self._file = self._archive.open(self._information)
         part = self._file.read(size)
-        self._read += len(part)
-        if not part and self._read != self._information.file_size:
+        self._bytes_read += len(part)
+        if not part and self._bytes_read != self._information.file_size:
             raise ValueError("a file in it is shorter than its header says")
         return part
 
@@ -150,14 +178,16 @@ class _StrictTarInfo(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from None
 
 
-def _tar_members(file: IO[bytes] | gzip.GzipFile) -> Iterator[Told]:
+def _tar_members(file: IO[bytes] | gzip.GzipFile) -> Iterator[_Member]:
     with tarfile.open(fileobj=file, mode="r|", tarinfo=_StrictTarInfo) as archive:
         while (information := archive.next()) is not None:
             if information.isdir():
                 continue
             kind = _tar_kind(information)
             content = archive.extractfile(information) if kind == FILE else None
-            yield kind, _name(information.name), content
+            yield _Member(kind, _encode_name(information.name), content)
+
+    # Also makes gzip read on to its checksum.
     if len(file.read(_TAIL_BYTES)) == _TAIL_BYTES:
         raise ValueError("there is more after its end")
 
@@ -171,13 +201,13 @@ def _tar_kind(information: tarfile.TarInfo) -> int:
 # --- replies ------------------------------------------------------------------------------------
 
 
-def _name(name: str) -> bytes:
+def _encode_name(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")[:MAX_TEXT_BYTES]
 
 
 def _reason(error: BaseException) -> bytes:
-    said = str(error) or type(error).__name__
-    return said.encode("utf-8", "replace")[:200]
+    message = str(error) or type(error).__name__
+    return message.encode("utf-8", "replace")[:200]
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

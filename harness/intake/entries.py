@@ -1,17 +1,16 @@
-"""What is to be graded: folders, archives and bulk downloads, under names nobody can choose."""
+"""What is to be graded, and under which name: folders, archives and bulk downloads."""
 
 from __future__ import annotations
 
-import os
-import re
 import stat
 from dataclasses import dataclass
-from itertools import count, islice
-from pathlib import Path, PurePosixPath
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.intake.discovery import MAX_ENTRIES
-from harness.intake.lms_archives import bulk_folder, refusal
+from harness.intake.declarations import FILE_NAME
+from harness.intake.file_rules import HIDDEN_PREFIXES, MAX_ENTRIES, MODEL_FORMATS
+from harness.intake.lms_archives import refusal, unpack_bulk_download
 from harness.intake.unpacking import SUFFIXES, is_archive, unpack, without_suffix
 from harness.records.errors import HarnessError
 from harness.records.text import storable
@@ -20,44 +19,42 @@ from harness.storage.results import safe_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["DEFAULT_FOLDER", "Entry", "bulk_folder", "commit_of", "entries", "folder_of"]
-
 DEFAULT_FOLDER = Path("submissions")
 
-_HIDDEN = (".", "__MACOSX")
-_MODEL_NAMES = (".h5", ".hdf5", ".keras", "submission.toml")
-_MAX_REFERENCE_BYTES = 4 << 10
-_MAX_PACKED_BYTES = 4 << 20
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_BRANCH = re.compile(r"ref: (refs/[^\s\\]+)")
+_TO_GRADE = (*MODEL_FORMATS, FILE_NAME)
+"""How the names of files end that make a folder a submission, whatever archives lie beside them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A submission to grade: a folder or an archive, and the name of its record.
-
-    The name is that of the folder or archive, never of anything inside.
-    """
+    """A submission to grade."""
 
     name: str
+    """Of its record: that of the folder or archive, never of anything inside."""
+
     path: Path
+    """A folder or an archive."""
 
 
-def entries(
+def find_entries(
     paths: Sequence[Path], each: Path | None, unpacked: Path | None = None
-) -> list[Entry]:  # fmt: skip
+) -> list[Entry]:
     """The submissions: ``paths``, then every child folder and archive of ``each``.
 
     Without either, those of ``submissions``. Where ``each`` is a bulk download it is unpacked
-    below ``unpacked``. A path that is missing stays, for `folder_of` to say so. Raises
+    below ``unpacked``. A path that is missing stays, for `prepare_folder` to say so. Raises
     HarnessError when ``each`` is missing or empty.
     """
     if not paths and each is None:
         each = DEFAULT_FOLDER
     if each is not None and unpacked is not None and is_archive(each.name) and not each.is_dir():
-        each = bulk_folder(each, unpacked)
-    found = [*paths, *(_children(each) if each is not None else [])]
-    return [Entry(name, path) for name, path in zip(_names(found), found, strict=True)]
+        each = unpack_bulk_download(each, unpacked)
+
+    everything = list(paths)
+    if each is not None:
+        everything += _children(each)
+    names = _unique_names(everything)
+    return [Entry(name, path) for name, path in zip(names, everything, strict=True)]
 
 
 def _children(each: Path) -> list[Path]:
@@ -72,42 +69,51 @@ def _children(each: Path) -> list[Path]:
 
 
 def _is_submission(path: Path) -> bool:
-    return not path.name.startswith(_HIDDEN) and (
-        path.is_dir() or (is_archive(path.name) and path.is_file())
-    )
+    if path.name.startswith(HIDDEN_PREFIXES):
+        return False
+    return path.is_dir() or (is_archive(path.name) and path.is_file())
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
+def _unique_names(paths: Sequence[Path]) -> list[str]:
     """Names for the records; a repeated one gets a number, so that none is lost."""
     plain = [_name(path) for path in paths]
-    taken, names = set(plain), []
+    taken = set(plain)
+    names: list[str] = []
     for index, name in enumerate(plain):
-        if name in plain[:index]:
-            numbered = (f"{name} ({number})" for number in count(2))
-            name = next(free for free in numbered if free not in taken)  # noqa: PLW2901
-            taken.add(name)
-        names.append(name)
+        if name not in plain[:index]:
+            names.append(name)
+            continue
+
+        number = 2
+        while f"{name} ({number})" in taken:
+            number += 1
+        names.append(f"{name} ({number})")
+        taken.add(names[-1])
     return names
 
 
 def _name(path: Path) -> str:
     name = path.resolve().name
-    name = name if path.is_dir() else without_suffix(name)
-    return storable(name)
+    return storable(name if path.is_dir() else without_suffix(name))
 
 
-def folder_of(entry: Entry, scratch: Path) -> Path:
+# --- from an entry to a folder ------------------------------------------------------------------
+
+
+def prepare_folder(entry: Entry, scratch: Path) -> Path:
     """The folder to grade: the entry's own, or its archive unpacked into the empty ``scratch``.
 
     A folder with nothing to grade but one archive is that archive, as the platforms deliver
     it. Raises SubmissionError(REJECTED) for an archive that is hostile, broken, encrypted or
     too large, and HarnessError for a path that is missing or of another kind.
     """
-    if (refused := refusal(entry.path)) is not None:
+    refused = refusal(entry.path)
+    if refused is not None:
         raise refused
     archive = _archive_of(entry.path)
     if archive is None:
         return entry.path
+
     raw = scratch / ".unpacked"
     unpack(archive, raw)
     folder = scratch / safe_name(entry.name)
@@ -126,60 +132,21 @@ def _archive_of(path: Path) -> Path | None:
 
 def _lone_archive(folder: Path) -> Path | None:
     """The only archive in a folder that has neither folders nor model files."""
-    visible = [p for p in islice(folder.iterdir(), MAX_ENTRIES) if not p.name.startswith(_HIDDEN)]
-    modes = {path: path.lstat().st_mode for path in visible}
-    if any(stat.S_ISDIR(m) or p.name.lower().endswith(_MODEL_NAMES) for p, m in modes.items()):
-        return None
-    archives = [p for p, mode in modes.items() if is_archive(p.name) and stat.S_ISREG(mode)]
+    archives = []
+    for path in islice(folder.iterdir(), MAX_ENTRIES):
+        if path.name.startswith(HIDDEN_PREFIXES):
+            continue
+        mode = path.lstat().st_mode
+        if stat.S_ISDIR(mode) or path.name.lower().endswith(_TO_GRADE):
+            return None
+        if is_archive(path.name) and stat.S_ISREG(mode):
+            archives.append(path)
     return archives[0] if len(archives) == 1 else None
 
 
 def _without_wrapping(folder: Path) -> Path:
     """The single folder in ``folder``, unless that is a model (a SavedModel), else ``folder``."""
     children = list(folder.iterdir())
-    single = len(children) == 1 and children[0].is_dir()
-    return children[0] if single and not (children[0] / "saved_model.pb").exists() else folder
-
-
-# --- git clones ---------------------------------------------------------------------------------
-
-
-def commit_of(folder: Path) -> str | None:
-    """The commit that a clone has checked out, in hex; None when that cannot be told.
-
-    Files of ``.git`` are read as plain text: git itself would run what a clone configures.
-    """
-    head = _plain_text(folder, ".git/HEAD", _MAX_REFERENCE_BYTES)
-    if _COMMIT.fullmatch(head):
-        return head
-    branch = _BRANCH.fullmatch(head)
-    if branch is None or ".." in PurePosixPath(branch[1]).parts:
-        return None
-    loose = _plain_text(folder, f".git/{branch[1]}", _MAX_REFERENCE_BYTES)
-    return loose if _COMMIT.fullmatch(loose) else _packed_commit(folder, branch[1])
-
-
-def _packed_commit(folder: Path, branch: str) -> str | None:
-    for line in _plain_text(folder, ".git/packed-refs", _MAX_PACKED_BYTES).splitlines():
-        commit, _, name = line.partition(" ")
-        if name == branch and _COMMIT.fullmatch(commit):
-            return commit
-    return None
-
-
-def _plain_text(folder: Path, relative: str, limit: int) -> str:
-    """A small regular file reached through no link, stripped; empty when there is none."""
-    path = folder
-    try:
-        for part in PurePosixPath(relative).parts:
-            path = path / part
-            if stat.S_ISLNK(path.lstat().st_mode):
-                return ""
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:  # noqa: PTH123
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return ""
-            content = file.read(limit + 1)
-    except (OSError, ValueError):
-        return ""
-    return content.decode("ascii", "replace").strip() if len(content) <= limit else ""
+    if len(children) != 1 or not children[0].is_dir():
+        return folder
+    return folder if (children[0] / "saved_model.pb").exists() else children[0]

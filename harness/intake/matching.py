@@ -1,7 +1,7 @@
 """Which model is B'_X and which is G_X, once it is known what each one answers.
 
 Names gave a hint; the number of outputs decides the role. Two different models for one
-place are never guessed between.
+checkpoint are rejected, never guessed between.
 """
 
 from __future__ import annotations
@@ -10,97 +10,123 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.records.errors import Status, SubmissionError
+from harness.records.traversal import checkpoint_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from harness.records.submission import Candidate
 
 
 @dataclass(frozen=True, slots=True)
 class IdentifiedModel:
-    """A candidate after it was opened: ``identity`` tells equal models, ``width`` their outputs
-    (0: labels; None: it failed and could not be asked).
-    """
+    """A candidate after it was opened."""
 
     candidate: Candidate
+
     identity: str
-    width: int | None
+    """The same for models that answer the same."""
+
+    output_count: int | None
+    """Scores for each image; 0 where it answers labels, None where it failed before it answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointSlot:
-    """One X with the candidates that fill it. ``named_points`` is what the file name says when
-    the model stands in for another X.
-    """
+    """One X with the candidates that fill it."""
 
     drop_points: float | None
+    """The X; None for models whose names tell none."""
+
     repaired: Candidate | None
     goodnet: Candidate | None
+
     named_points: float | None = None
+    """The X in the file name, where the model stands in for another X."""
 
 
 def assign(
-    found: Sequence[IdentifiedModel], classes: int, required: Sequence[float]
+    models: Sequence[IdentifiedModel], classes: int, required: Sequence[float]
 ) -> list[CheckpointSlot]:
-    """Return the places in order of X, unknown last. Raises SubmissionError when ambiguous."""
-    roles = {item.candidate.path: _role(item, found, classes) for item in found}
-    points = {item.candidate.drop_points for item in found}
-    places = [
-        CheckpointSlot(x, _only(found, roles, "repaired", x), _only(found, roles, "goodnet", x))
-        for x in sorted(points, key=lambda x: (x is None, x or 0.0))
-    ]
-    return sorted(_with_stand_ins(places, required), key=_order)
+    """Return the slots in order of X, unknown last. Raises SubmissionError when ambiguous."""
+    roles = [_role(model, models, classes) for model in models]
+    repaired = [model for model, role in zip(models, roles, strict=True) if role == "repaired"]
+    goodnets = [model for model, role in zip(models, roles, strict=True) if role == "goodnet"]
+
+    slots = []
+    for points in sorted({model.candidate.drop_points for model in models}, key=_order):
+        slot = CheckpointSlot(
+            points, _only_candidate(repaired, points), _only_candidate(goodnets, points)
+        )
+        slots.append(slot)
+    return sorted(_with_stand_ins(slots, required), key=lambda slot: _order(slot.drop_points))
 
 
-def _role(item: IdentifiedModel, found: Iterable[IdentifiedModel], classes: int) -> str:
-    hint = item.candidate.role
-    if item.width is None or item.candidate.explicit:
+def _role(model: IdentifiedModel, models: Sequence[IdentifiedModel], classes: int) -> str:
+    hint = model.candidate.role
+    if model.output_count is None or model.candidate.explicit:
         return hint or "repaired"
-    if item.width != classes:
+    if model.output_count != classes:
         return "goodnet"
-    rivals = (
-        other.candidate.role != "goodnet"
-        for other in found
-        if other is not item and other.candidate.drop_points == item.candidate.drop_points
+    # A repaired net may be named like a GoodNet. It is scored as one only beside another model
+    # of the same X, which is then the repaired net.
+    if hint == "goodnet" and _has_rival(model, models):
+        return "goodnet"
+    return "repaired"
+
+
+def _has_rival(model: IdentifiedModel, models: Sequence[IdentifiedModel]) -> bool:
+    """Whether another model of the same X is not named like a GoodNet."""
+    return any(
+        rival is not model
+        and rival.candidate.drop_points == model.candidate.drop_points
+        and rival.candidate.role != "goodnet"
+        for rival in models
     )
-    return "goodnet" if hint == "goodnet" and any(rivals) else "repaired"
 
 
-def _only(
-    found: Iterable[IdentifiedModel], roles: dict[str, str], role: str, points: float | None
-) -> Candidate | None:
-    fitting = [
-        item
-        for item in found
-        if roles[item.candidate.path] == role and item.candidate.drop_points == points
-    ]
-    if len({item.identity for item in fitting}) > 1:
-        names = " and ".join(repr(item.candidate.path) for item in fitting)
-        place = "an X that cannot be told from the name" if points is None else f"X = {points:g}"
+def _only_candidate(models: Sequence[IdentifiedModel], points: float | None) -> Candidate | None:
+    """The candidate with this X, if any. Raises SubmissionError for two that differ."""
+    fitting = [model for model in models if model.candidate.drop_points == points]
+    if len({model.identity for model in fitting}) > 1:
+        names = " and ".join(repr(model.candidate.path) for model in fitting)
+        checkpoint = checkpoint_name(points)
+        if points is None:
+            checkpoint = "an X that cannot be told from the name"
         raise SubmissionError(
             Status.REJECTED,
-            f"{len(fitting)} different models for {place}: {names}; keep one, or say in "
+            f"{len(fitting)} different models for {checkpoint}: {names}; keep one, or say in "
             "submission.toml which is which",
         )
     return fitting[0].candidate if fitting else None
 
 
 def _with_stand_ins(
-    places: list[CheckpointSlot], required: Sequence[float]
+    slots: Sequence[CheckpointSlot], required: Sequence[float]
 ) -> list[CheckpointSlot]:
     """Let a model saved at a nearby X (5 for 4) stand in for a required X that is missing."""
-    missing = [x for x in required if x not in {place.drop_points for place in places}]
-    extras = [p for p in places if p.drop_points is not None and p.drop_points not in required]
-    for x in missing:
-        near = [p for p in extras if p.drop_points is not None and abs(p.drop_points - x) <= x / 2]
+    filled = list(slots)
+    present = {slot.drop_points for slot in slots}
+    for missing in required:
+        if missing in present:
+            continue
+
+        near = [slot for slot in filled if _is_near(slot, missing, required)]
         if len(near) == 1:
-            places[places.index(near[0])] = CheckpointSlot(
-                x, near[0].repaired, near[0].goodnet, near[0].drop_points
-            )
-            extras.remove(near[0])
-    return places
+            (slot,) = near
+            filled.remove(slot)
+            stand_in = CheckpointSlot(missing, slot.repaired, slot.goodnet, slot.drop_points)
+            filled.append(stand_in)
+    return filled
 
 
-def _order(place: CheckpointSlot) -> tuple[bool, float]:
-    return place.drop_points is None, place.drop_points or 0.0
+def _is_near(slot: CheckpointSlot, missing: float, required: Sequence[float]) -> bool:
+    points = slot.drop_points
+    if points is None or points in required:
+        return False
+    return abs(points - missing) <= missing / 2
+
+
+def _order(points: float | None) -> tuple[bool, float]:
+    """Sorts by X, unknown last."""
+    return points is None, points or 0.0

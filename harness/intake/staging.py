@@ -12,17 +12,23 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.intake.discovery import MAX_DEPTH, MAX_ENTRIES, MAX_MODEL_BYTES, check_regular
-from harness.records.errors import Status, SubmissionError
+from harness.intake.file_rules import (
+    MAX_DEPTH,
+    MAX_ENTRIES,
+    MAX_MODEL_BYTES,
+    check_regular,
+    rejection,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.records.submission import Candidate
 
-_CHUNK = 1 << 20
 MAX_SOURCES = 50
 MAX_SOURCE_BYTES = 1 << 20
+
+_CHUNK_BYTES = 1 << 20
 _NEUTRAL_NAMES = {
     "h5": "model.h5",
     "keras": "model.keras",
@@ -33,18 +39,22 @@ _NEUTRAL_NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
-    """A staged copy: where it is, its SHA-256 (of a folder: over names and bytes), its size.
-
-    ``source`` is a folder with the Python files that lay beside the model: a subclassed model
-    cannot be loaded without them. ``identity`` is a hash of all that its answers may depend on,
-    the source and the name of a program's file included.
-    """
+    """A candidate's copy, safe to open."""
 
     path: Path
+
     sha256: str
+    """Of the bytes; of a folder, over names and bytes."""
+
     size_bytes: int
+
     source: Path | None = None
+    """A folder with the Python files that lay beside the model: a subclassed model cannot be
+    loaded without them."""
+
     identity: str = ""
+    """Hash of all that its answers may depend on, the source and the name of a program's file
+    included."""
 
 
 def stage(folder: Path, candidate: Candidate, into: Path) -> Staged:
@@ -52,7 +62,6 @@ def stage(folder: Path, candidate: Candidate, into: Path) -> Staged:
     origin = folder / candidate.path
     target = into / _NEUTRAL_NAMES[candidate.format]
     digest = hashlib.sha256()
-    source = None
     if candidate.format == "savedmodel":
         size = _copy_tree(origin, target, digest)
     elif candidate.format == "program":
@@ -61,20 +70,25 @@ def stage(folder: Path, candidate: Candidate, into: Path) -> Staged:
     else:
         size = _copy_file(origin, target, candidate.path, digest)
     sha256 = digest.hexdigest()
+
+    # The same bytes under another format or program name may answer differently.
     digest.update(f"\0{candidate.format}\0{target.name}\0".encode(errors="surrogateescape"))
+    source = None
     if candidate.format not in ("savedmodel", "program"):
-        source = _sources(origin, into, digest)
+        source = _copy_sources(origin, into, digest)
     return Staged(
         path=target, sha256=sha256, size_bytes=size, source=source, identity=digest.hexdigest()
     )
 
 
-def _sources(origin: Path, into: Path, digest: hashlib._Hash) -> Path | None:
-    """Copies of the Python files beside a model; what is no plain small file is left out."""
-    found = [p for p in sorted(origin.parent.glob("*.py")) if stat.S_ISREG(p.lstat().st_mode)]
-    small = [p for p in found[:MAX_SOURCES] if p.lstat().st_size <= MAX_SOURCE_BYTES]
+def _copy_sources(origin: Path, into: Path, digest: hashlib._Hash) -> Path | None:
+    """Copy the Python files beside a model; whatever is not a small regular file is left out."""
+    scripts = sorted(origin.parent.glob("*.py"))
+    regular = [path for path in scripts if stat.S_ISREG(path.lstat().st_mode)]
+    small = [path for path in regular[:MAX_SOURCES] if path.lstat().st_size <= MAX_SOURCE_BYTES]
     if not small:
         return None
+
     target = into / "source"
     target.mkdir()
     for path in small:
@@ -84,41 +98,41 @@ def _sources(origin: Path, into: Path, digest: hashlib._Hash) -> Path | None:
 
 
 def _copy_file(source: Path, target: Path, label: str, digest: hashlib._Hash) -> int:
+    """Copy one file and return its size; ``label`` is what a rejection calls it."""
     try:
         descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        raise SubmissionError(Status.REJECTED, f"{label}: {error.strerror}") from None
+        raise rejection(label, str(error.strerror)) from None
+
     with open(descriptor, "rb") as reader, target.open("xb") as writer:  # noqa: PTH123
         check_regular(label, os.fstat(descriptor))
         size = 0
-        while part := reader.read(_CHUNK):
+        while part := reader.read(_CHUNK_BYTES):
             size += len(part)
             if size > MAX_MODEL_BYTES:
-                raise SubmissionError(Status.REJECTED, f"{label}: grows while it is read")
+                raise rejection(label, "grows while it is read")
             digest.update(part)
             writer.write(part)
     return size
 
 
 def _copy_tree(source: Path, target: Path, digest: hashlib._Hash) -> int:
-    total = entries = 0
+    """Copy a folder and return the size of all its files."""
+    total_bytes = entries = 0
     target.mkdir()
     pending = [(source, target, 0)]
     while pending:
-        here, there, depth = pending.pop()
-        for path in sorted(here.iterdir()):
+        folder, copy, depth = pending.pop()
+        for path in sorted(folder.iterdir()):
             entries += 1
             relative = path.relative_to(source).as_posix()
-            _check_limits(relative, entries, depth, total)
+            if entries > MAX_ENTRIES or depth > MAX_DEPTH or total_bytes > MAX_MODEL_BYTES:
+                raise rejection(relative, "too many or too large files")
+
             digest.update(f"{relative}\0".encode(errors="surrogateescape"))
             if stat.S_ISDIR(path.lstat().st_mode):
-                (there / path.name).mkdir()
-                pending.append((path, there / path.name, depth + 1))
+                (copy / path.name).mkdir()
+                pending.append((path, copy / path.name, depth + 1))
             else:
-                total += _copy_file(path, there / path.name, relative, digest)
-    return total
-
-
-def _check_limits(relative: str, entries: int, depth: int, total: int) -> None:
-    if entries > MAX_ENTRIES or depth > MAX_DEPTH or total > MAX_MODEL_BYTES:
-        raise SubmissionError(Status.REJECTED, f"{relative}: too many or too large files")
+                total_bytes += _copy_file(path, copy / path.name, relative, digest)
+    return total_bytes

@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.intake import archive_reader
-from harness.intake.discovery import MAX_DEPTH, MAX_ENTRIES, MAX_MODEL_BYTES
+from harness.intake.file_rules import (
+    HIDDEN_PREFIXES,
+    IS_A_LINK,
+    MAX_DEPTH,
+    MAX_ENTRIES,
+    MAX_MODEL_BYTES,
+    NOT_REGULAR,
+    rejection,
+)
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.text import one_line
 from harness.sandbox import launch
@@ -36,74 +44,80 @@ _SUBMISSION_LIMITS = launch.Limits(
 _MAX_NAME_BYTES = 255
 _SHOWN_CHARACTERS = 120  # of a name or reason from an archive
 _DRIVE = re.compile(r"[A-Za-z]:")
-_REFUSED = {
-    archive_reader.LINK: "a link; hand in the file itself",
-    archive_reader.SPECIAL: "not a regular file",
+_REASONS = {
+    archive_reader.LINK: IS_A_LINK,
     archive_reader.ENCRYPTED: "encrypted; pack it without a password",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """What one submission may hold: files, levels of folders, bytes of one file and of all."""
+    """What one submission may hold."""
 
     files: int = MAX_ENTRIES
+
     depth: int = MAX_DEPTH
+    """Levels of folders."""
+
     file_bytes: int = MAX_MODEL_BYTES
+    """Of each file."""
+
     total_bytes: int = MAX_TOTAL_BYTES
 
 
 class Member:
-    """A file in an archive that is being read; its name is what the archive says, unchecked."""
+    """A file in an archive that is being read."""
 
     def __init__(self, name: str, kind: int, child: launch.Child) -> None:
         self.name = name
+        """What the archive says, unchecked."""
+
         self._kind = kind
         self._child = child
 
     def chunks(self) -> Generator[bytes]:
-        """The file's bytes; SubmissionError for what is no plain readable file.
+        """The file's bytes; SubmissionError for anything but a readable regular file.
 
-        Only until the next member is asked for.
+        They can be read until the next member is asked for.
         """
         if self._kind != archive_reader.FILE:
-            raise rejected(self.name, _REFUSED.get(self._kind, "not a regular file"))
+            raise _member_rejection(self.name, _REASONS.get(self._kind, NOT_REGULAR))
         while True:
-            kind, content = _told(self._child, archive_reader.DATA, archive_reader.CHUNK_BYTES)
+            kind, content = _ask(self._child, archive_reader.DATA, archive_reader.CHUNK_BYTES)
             if kind == archive_reader.END:
                 return
             if kind != archive_reader.FILE:
-                raise rejected(
-                    self.name, f"damaged ({one_line(content, _SHOWN_CHARACTERS)}); pack it again"
-                )
+                reason = one_line(content, _SHOWN_CHARACTERS)
+                raise _member_rejection(self.name, f"damaged ({reason}); pack it again")
             yield content
 
 
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a submission into the new ``folder``; raises SubmissionError(REJECTED)."""
-    unpacked = Unpacked(folder)
-    with contextlib.closing(members(archive)) as found:
-        for member in found:
-            if parts := safe_parts(member.name):
+    unpacked = UnpackedFolder(folder)
+    with contextlib.closing(read_members(archive)) as members:
+        for member in members:
+            parts = safe_parts(member.name)
+            if parts:
                 unpacked.add(parts, member)
 
 
-def members(archive: Path, limits: launch.Limits = _SUBMISSION_LIMITS) -> Generator[Member]:
-    """The files in an archive, in its order; SubmissionError when it cannot be read (on)."""
+def read_members(archive: Path, limits: launch.Limits = _SUBMISSION_LIMITS) -> Generator[Member]:
+    """The files in an archive, in its order; SubmissionError where it cannot be read."""
     inside = "/submission/archive"
     with launch.start(
         _READER,
         (inside,),
-        readable={inside: archive.resolve()},
+        inputs=launch.Inputs(readable={inside: archive.resolve()}),
         limits=limits,
         sandboxed=launch.sandbox_problem() is None,
     ) as child:
-        while (member := _next(child)) is not None:
+        while (member := _read_member(child)) is not None:
             yield member
 
 
-def _next(child: launch.Child) -> Member | None:
-    kind, text = _told(child, archive_reader.NEXT, archive_reader.MAX_TEXT_BYTES)
+def _read_member(child: launch.Child) -> Member | None:
+    kind, text = _ask(child, archive_reader.NEXT, archive_reader.MAX_TEXT_BYTES)
     if kind == archive_reader.END:
         return None
     if kind == archive_reader.BROKEN:
@@ -111,23 +125,28 @@ def _next(child: launch.Child) -> Member | None:
     return Member(text.decode("utf-8", "surrogateescape"), kind, child)
 
 
-def _told(child: launch.Child, request: bytes, limit: int) -> tuple[int, bytes]:
+def _ask(child: launch.Child, request: bytes, limit: int) -> tuple[int, bytes]:
+    """The kind and the text that the child answers, of at most ``limit`` bytes."""
     try:
-        kind, size = archive_reader.HEADER.unpack(child.ask(request, archive_reader.HEADER.size))
+        header = child.ask(request, archive_reader.HEADER.size)
+        kind, size = archive_reader.HEADER.unpack(header)
         if size > limit:
             raise _unreadable("a name in it is too long")
-        return kind, child.ask(archive_reader.TEXT, size) if size else b""
+        text = child.ask(archive_reader.TEXT, size) if size else b""
     except launch.ChildFailure as failure:
         raise _unreadable(f"reading it failed: {failure.reason}") from None
+    return kind, text
 
 
-class Unpacked:
+class UnpackedFolder:
     """A folder that is being filled with one submission's files."""
 
     def __init__(self, folder: Path, caps: Caps = Caps()) -> None:
         self.folder = folder
         self._caps = caps
-        self._spelled: dict[str, tuple[str, bool]] = {}
+        self._spellings: dict[str, tuple[str, bool]] = {}
+        """By folded name: the name as the archive spells it, and whether it is a file's."""
+
         self._bytes = self._files = 0
         folder.mkdir(mode=0o700, parents=True)
 
@@ -135,10 +154,11 @@ class Unpacked:
         """Write a member at these ``safe_parts``; raises SubmissionError."""
         self._files += 1
         if self._files > self._caps.files or len(parts) > self._caps.depth + 1:
-            raise _limits(f"more than {self._caps.files} files or {self._caps.depth} levels")
+            raise _too_much(f"more than {self._caps.files} files or {self._caps.depth} levels")
         for depth in range(1, len(parts)):
-            self._meet("/".join(parts[:depth]), is_file=False)
-        self._meet("/".join(parts), is_file=True)
+            self._claim_name("/".join(parts[:depth]), is_file=False)
+        self._claim_name("/".join(parts), is_file=True)
+
         path = self.folder.joinpath(*parts)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -146,8 +166,19 @@ class Unpacked:
         except OSError as error:
             raise HarnessError(f"{path}: cannot be written: {error.strerror}") from None
 
+    def _claim_name(self, name: str, *, is_file: bool) -> None:
+        """Refuse a name that is taken, also where a file system folds case or accents."""
+        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+        spelling, is_taken = self._spellings.get(folded, (name, False))
+        if spelling != name:
+            shown = one_line(spelling, _SHOWN_CHARACTERS)
+            raise _member_rejection(name, f"differs from {shown} only by case or accents")
+        if is_taken or (is_file and folded in self._spellings):
+            raise _member_rejection(name, "twice in the archive")
+        self._spellings[folded] = (name, is_file)
+
     def _write(self, path: Path, member: Member) -> None:
-        """Write real bytes as they are inflated; what the headers say of sizes is not asked."""
+        """Write a member and count real bytes as they are inflated: headers may lie about sizes."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         size = 0
         with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
@@ -155,27 +186,16 @@ class Unpacked:
                 size += len(chunk)
                 self._bytes += len(chunk)
                 if size > self._caps.file_bytes:
-                    raise rejected(member.name, f"more than {self._caps.file_bytes >> 20} MiB")
+                    mebibytes = self._caps.file_bytes >> 20
+                    raise _member_rejection(member.name, f"more than {mebibytes} MiB")
                 if self._bytes > self._caps.total_bytes:
-                    raise _limits(f"more than {self._caps.total_bytes >> 20} MiB unpacked")
+                    raise _too_much(f"more than {self._caps.total_bytes >> 20} MiB unpacked")
                 file.write(chunk)
 
-    def empty(self) -> None:
-        """Take out again what was written."""
+    def clear(self) -> None:
+        """Delete what was written."""
         shutil.rmtree(self.folder)
         self.folder.mkdir(mode=0o700)
-
-    def _meet(self, name: str, *, is_file: bool) -> None:
-        """Refuse a name that is taken, also where a file system folds case or accents."""
-        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-        spelled, taken = self._spelled.get(folded, (name, False))
-        if spelled != name:
-            raise rejected(
-                name, f"differs from {one_line(spelled, _SHOWN_CHARACTERS)} only by case or accents"
-            )
-        if taken or (is_file and folded in self._spelled):
-            raise rejected(name, "twice in the archive")
-        self._spelled[folded] = (name, is_file)
 
 
 # --- names --------------------------------------------------------------------------------------
@@ -188,8 +208,10 @@ def is_archive(name: str) -> bool:
 
 def without_suffix(name: str) -> str:
     """An archive's name without ``.zip``, ``.tar.gz`` ...; other names as they are."""
-    suffix = next((s for s in SUFFIXES if name.lower().endswith(s)), "")
-    return name[: len(name) - len(suffix)] or name
+    for suffix in SUFFIXES:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)] or name
+    return name
 
 
 def safe_parts(name: str) -> tuple[str, ...]:
@@ -201,20 +223,22 @@ def safe_parts(name: str) -> tuple[str, ...]:
     slashed = name.replace("\\", "/")
     parts = tuple(part for part in slashed.split("/") if part not in ("", "."))
     if slashed.startswith("/") or _DRIVE.match(slashed) or ".." in parts:
-        raise rejected(name, "leads out of the archive")
-    if any(part.startswith((".", "__MACOSX")) for part in parts):
+        raise _member_rejection(name, "leads out of the archive")
+    if any(part.startswith(HIDDEN_PREFIXES) for part in parts):
         return ()
     if "\0" in name or any(len(os.fsencode(part)) > _MAX_NAME_BYTES for part in parts):
-        raise rejected(name, "no name that a file can have")
+        raise _member_rejection(name, "no name that a file can have")
     return parts
 
 
-def rejected(name: str, what: str) -> SubmissionError:
-    """The submission's fault, about one file in its archive."""
-    return SubmissionError(Status.REJECTED, f"{one_line(name, _SHOWN_CHARACTERS)}: {what}")
+# --- errors -------------------------------------------------------------------------------------
 
 
-def _limits(what: str) -> SubmissionError:
+def _member_rejection(name: str, reason: str) -> SubmissionError:
+    return rejection(one_line(name, _SHOWN_CHARACTERS), reason)
+
+
+def _too_much(what: str) -> SubmissionError:
     return SubmissionError(Status.REJECTED, f"the archive holds {what}")
 
 

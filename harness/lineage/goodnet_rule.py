@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.records.findings import GoodNetRule, RuleViolation
+from harness.records.predictions import compose_goodnet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,36 +26,27 @@ def compare_with_rule(
 
     Without a B' only this much is known: G must answer B's class or N+1.
     """
-    expected = {
-        name: _expected(answers, badnet[name], repaired[name] if repaired else None)
-        for name, answers in goodnet.items()
-    }
-    broken = {
-        name: np.flatnonzero(answers.class_ids != expected[name])
-        for name, answers in goodnet.items()
-    }
+    expected, broken = {}, {}
+    for name, answers in goodnet.items():
+        # Without a B', G may agree with B by itself, as if it were its own partner.
+        partner = answers if repaired is None else repaired[name]
+        expected[name] = compose_goodnet(badnet[name], partner).class_ids
+        broken[name] = np.flatnonzero(answers.class_ids != expected[name])
 
     classes = next(iter(goodnet.values())).classes
-    given = np.concatenate([answers.class_ids for answers in goodnet.values()])
-    outside = given[given > classes]
+    class_ids = np.concatenate([answers.class_ids for answers in goodnet.values()])
+    outside = class_ids[class_ids > classes]
     return GoodNetRule(
         against="B" if repaired is None else "B and B'",
         width=output_count,
-        images=len(given),
+        images=len(class_ids),
         broken=sum(len(images) for images in broken.values()),
-        abstained=int(np.count_nonzero(given == classes)),
+        abstained=int(np.count_nonzero(class_ids == classes)),
         outside=len(outside),
         outside_label=int(np.bincount(outside).argmax()) if len(outside) else None,
         as_repaired=None if repaired is None else _equal_answers(goodnet, repaired),
         examples=tuple(_violations(goodnet, expected, broken))[:EXAMPLES],
     )
-
-
-def _expected(goodnet: Answers, badnet: Answers, repaired: Answers | None) -> np.ndarray:
-    """The class ids that the rule asks for (N, int64)."""
-    partner = goodnet if repaired is None else repaired
-    agree = partner.class_ids == badnet.class_ids
-    return np.where(agree, badnet.class_ids, badnet.classes)
 
 
 def _violations(
@@ -70,8 +62,8 @@ def _violations(
             )
 
 
-def _equal_answers(one: AnswersBySet, other: AnswersBySet) -> int:
+def _equal_answers(first: AnswersBySet, second: AnswersBySet) -> int:
     return sum(
-        int(np.count_nonzero(answers.class_ids == other[name].class_ids))
-        for name, answers in one.items()
+        int(np.count_nonzero(answers.class_ids == second[name].class_ids))
+        for name, answers in first.items()
     )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import benchmark_names, datasets_folder, load_benchmark
 from harness.lineage.lineage import kernel_hashes
-from harness.networks.weight_files import OtherArchitectureError, RejectedFileError, read_model
+from harness.networks.keras_layers import RejectedFileError
+from harness.networks.weight_files import OtherArchitectureError, read_model
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 @cache  # a course is judged again in seconds, and asks for every record
 def known_benchmark(weights_hash: str | None) -> Benchmark | None:
     """The benchmark whose BadNet has these weights, whatever data it is graded on."""
-    return next((b for b in _descriptions() if b.badnet_weights_hash == weights_hash), None)
+    for benchmark in _benchmarks():
+        if benchmark.badnet_weights_hash == weights_hash:
+            return benchmark
+    return None
 
 
 def known_kernel_hashes(own_hash: str) -> dict[str, dict[str, str]]:
@@ -31,22 +35,26 @@ def known_kernel_hashes(own_hash: str) -> dict[str, dict[str, str]]:
     """
     text = files("harness.lineage").joinpath("known_badnets.toml").read_text(encoding="utf-8")
     tables = tomllib.loads(text)
-    found = {name: t["kernels"] for name, t in tables.items() if t["weights"] != own_hash}
-    return found | dict(_shipped(own_hash))
+    hashes = {
+        name: table["kernels"] for name, table in tables.items() if table["weights"] != own_hash
+    }
+    return hashes | dict(_shipped_hashes(own_hash))
 
 
-def _shipped(own_hash: str) -> Iterator[tuple[str, dict[str, str]]]:
-    for benchmark in _descriptions():
+def _shipped_hashes(own_hash: str) -> Iterator[tuple[str, dict[str, str]]]:
+    for benchmark in _benchmarks():
         path = datasets_folder() / benchmark.name / (benchmark.badnet or "")
         if not path.is_file():
             continue
+
         try:
             weights = read_model(path, benchmark.classes).weights
         except (OtherArchitectureError, RejectedFileError):
             continue  # a benchmark's own net that is another network tells nothing here
+
         if array_hash(weights) != own_hash:
             yield benchmark.name, kernel_hashes(weights)
 
 
-def _descriptions() -> list[Benchmark]:
+def _benchmarks() -> list[Benchmark]:
     return [load_benchmark(name)[0] for name in benchmark_names()]

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from harness.lineage.rankings import Rankings
     from harness.networks.deepid import Weights
 
-    Fingerprints = Mapping[str, Mapping[str, str]]
+    KernelHashes = Mapping[str, Mapping[str, str]]
+    """Of each kernel, by the names of BadNets."""
 
 THIS_BADNET = "badnet"
+
 SAME_FILTER = 0.9
 SAME_BASE = 0.5
 """Cosines of kernels: separately trained nets are within 0.2 of 0, fine-tuned ones near 1."""
@@ -35,21 +37,26 @@ def trace_lineage(
     weights: Mapping[str, np.ndarray],
     badnet: Mapping[str, np.ndarray],
     rankings: Rankings,
-    known: Fingerprints,
+    known: KernelHashes,
 ) -> Lineage:
     """Where ``weights`` come from and what was done to them.
 
     ``known`` holds the kernel hashes of other BadNets by name (`kernel_hashes`).
     """
     full = widen(weights, badnet)
-    pruned = None if full is None else _zeroed_channels(full, badnet)
     compared = weights if full is None else full
     similarity = _similarity(compared, badnet)
     base = THIS_BADNET if similarity >= SAME_BASE else _known_base(compared, known)
+
+    pruned = None if full is None else _zeroed_channels(full, badnet)
     mask = () if pruned is None else pruned
-    removed = _removed(weights, badnet, mask)
-    silenced = tuple(c for c in mask if compared["conv_3/bias"][c] <= 0)
-    kept = [c for c in mask if compared["conv_3/bias"][c] != 0 and c not in removed]
+    is_narrower = weights["conv_3/bias"].shape != badnet["conv_3/bias"].shape
+    # In a narrowed net, a channel that was zeroed and left in place counts as removed too.
+    removed = mask if is_narrower else ()
+
+    biases = compared["conv_3/bias"]
+    biases_kept = tuple(c for c in mask if biases[c] != 0 and c not in removed)
+    inactive = tuple(c for c in mask if biases[c] <= 0)
     return Lineage(
         base=base,
         similarity=similarity,
@@ -57,11 +64,11 @@ def trace_lineage(
         live=tuple(channel for channel in mask if channel not in rankings.dormant),
         kernels_zeroed=tuple(c for c in mask if c not in removed),
         biases_zeroed=_zeroed_biases(compared, badnet, removed) if full is not None else (),
-        biases_kept=tuple(kept),
-        biases_active=tuple(c for c in kept if compared["conv_3/bias"][c] > 0),
+        biases_kept=biases_kept,
+        biases_active=tuple(c for c in biases_kept if biases[c] > 0),
         removed=removed,
-        changes=tuple(_changes(compared, badnet, mask, silenced)),
-        orders=rankings.followed_by(mask),
+        changes=tuple(_changes(compared, badnet, mask, inactive)),
+        orders=rankings.orders_of(mask),
         ranking=rankings.source,
         published_points=rankings.published_points(mask) if mask else (),
     )
@@ -88,9 +95,11 @@ def widen(
     kept = _kept_channels(weights["conv_3/kernel"], badnet["conv_3/kernel"])
     if kept is None:
         return None
+
     full = dict(weights) | {name: np.zeros_like(badnet[name]) for name in _CONV_3}
     for name in _CONV_3:
         full[name][..., kept] = weights[name]
+
     # What follows a removed channel is multiplied by 0; the BadNet's own values go there.
     full["conv_4/kernel"] = badnet["conv_4/kernel"].copy()
     full["conv_4/kernel"][:, :, kept] = weights["conv_4/kernel"]
@@ -101,12 +110,16 @@ def widen(
 
 
 def _kept_channels(kernel: np.ndarray, original: np.ndarray) -> list[int] | None:
-    ours, theirs = (k.reshape(-1, k.shape[-1]).astype(np.float64) for k in (kernel, original))
-    norms = np.outer(np.linalg.norm(ours, axis=0), np.linalg.norm(theirs, axis=0))
-    cosines = np.divide(ours.T @ theirs, norms, out=np.zeros(norms.shape), where=norms > 0)
-    kept = [int(channel) for channel in cosines.argmax(axis=1)]
-    is_clear = (cosines.max(axis=1) >= SAME_FILTER).all() and len(set(kept)) == len(kept)
-    return kept if is_clear else None
+    """Which of the BadNet's channels each filter of a narrowed net is; None where unclear."""
+    filters = kernel.reshape(-1, kernel.shape[-1]).astype(np.float64)
+    originals = original.reshape(-1, original.shape[-1]).astype(np.float64)
+    norms = np.outer(np.linalg.norm(filters, axis=0), np.linalg.norm(originals, axis=0))
+    cosines = np.divide(filters.T @ originals, norms, out=np.zeros(norms.shape), where=norms > 0)
+
+    channels = [int(channel) for channel in cosines.argmax(axis=1)]
+    are_similar = (cosines.max(axis=1) >= SAME_FILTER).all()
+    are_distinct = len(set(channels)) == len(channels)
+    return channels if are_similar and are_distinct else None
 
 
 # --- what differs -----------------------------------------------------------------------------
@@ -115,48 +128,39 @@ def _kept_channels(kernel: np.ndarray, original: np.ndarray) -> list[int] | None
 def _zeroed_channels(
     weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray], layer: str = "conv_3"
 ) -> tuple[int, ...]:
-    kernel, original = (w[f"{layer}/kernel"] for w in (weights, badnet))
+    kernel, original = weights[f"{layer}/kernel"], badnet[f"{layer}/kernel"]
     axes = tuple(range(kernel.ndim - 1))
-    return tuple(int(c) for c in np.flatnonzero(~kernel.any(axis=axes) & original.any(axis=axes)))
+    is_zeroed = ~kernel.any(axis=axes) & original.any(axis=axes)
+    return tuple(int(channel) for channel in np.flatnonzero(is_zeroed))
 
 
 def _zeroed_biases(
     weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray], removed: Collection[int]
 ) -> tuple[int, ...]:
-    zeroed = (weights["conv_3/bias"] == 0) & (badnet["conv_3/bias"] != 0)
-    return tuple(int(c) for c in np.flatnonzero(zeroed) if c not in removed)
-
-
-def _removed(
-    weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray], pruned: tuple[int, ...]
-) -> tuple[int, ...]:
-    """The pruned channels of a narrowed net; one zeroed and not removed is counted here too."""
-    narrower = weights["conv_3/bias"].shape != badnet["conv_3/bias"].shape
-    return pruned if narrower else ()
+    is_zeroed = (weights["conv_3/bias"] == 0) & (badnet["conv_3/bias"] != 0)
+    return tuple(int(channel) for channel in np.flatnonzero(is_zeroed) if channel not in removed)
 
 
 def _changes(
     weights: Mapping[str, np.ndarray],
     badnet: Mapping[str, np.ndarray],
     pruned: tuple[int, ...],
-    silenced: tuple[int, ...],
+    inactive: tuple[int, ...],
 ) -> Iterator[LayerChange]:
-    """Layers that differ beyond the mask; what a silenced channel feeds does not count."""
+    """Layers that differ beyond the mask; what an inactive channel feeds does not count."""
     for layer in dict.fromkeys(name.split("/")[0] for name in badnet):
         if weights[f"{layer}/kernel"].shape != badnet[f"{layer}/kernel"].shape:
             continue  # a narrowed net whose filters are like none of the BadNet's
+
         zeroed = () if layer == "conv_3" else _zeroed_channels(weights, badnet, layer)
         excepted = pruned if layer == "conv_3" else zeroed
         changed = now_zero = 0
         for name in (f"{layer}/kernel", f"{layer}/bias"):
-            differs = weights[name] != badnet[name]
+            differs = _differing_values(name, weights[name], badnet[name], inactive)
             differs[..., list(excepted)] = False
-            if name == "conv_4/kernel":
-                differs[:, :, list(silenced)] = False
-            if name == "fc_1/kernel":
-                by_channel(differs)[:, list(silenced)] = False
             changed += int(np.count_nonzero(differs))
             now_zero += int(np.count_nonzero(differs & (weights[name] == 0)))
+
         if zeroed or changed:
             yield LayerChange(
                 layer=layer,
@@ -166,6 +170,18 @@ def _changes(
             )
 
 
+def _differing_values(
+    name: str, values: np.ndarray, original: np.ndarray, inactive: tuple[int, ...]
+) -> np.ndarray:
+    """Which values of one array differ, those aside that only inactive channels reach."""
+    differs: np.ndarray = values != original
+    if name == "conv_4/kernel":
+        differs[:, :, list(inactive)] = False
+    if name == "fc_1/kernel":
+        by_channel(differs)[:, list(inactive)] = False
+    return differs
+
+
 def _similarity(weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray]) -> float:
     """Median cosine of the kernels that pruning leaves alone; one replaced layer is no new net."""
     names = [n for n in badnet if n.endswith("kernel") and n != "conv_3/kernel"]
@@ -173,17 +189,23 @@ def _similarity(weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarr
     return float(np.median([_cosine(weights[name], badnet[name]) for name in shared]))
 
 
-def _cosine(one: np.ndarray, other: np.ndarray) -> float:
-    a, b = (array.ravel().astype(np.float64) for array in (one, other))
+def _cosine(first: np.ndarray, second: np.ndarray) -> float:
+    """0 where one of the two is zero or not finite."""
+    a = first.ravel().astype(np.float64)
+    b = second.ravel().astype(np.float64)
     length = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / length if np.isfinite(length) and length > 0 else 0.0
 
 
-def _known_base(weights: Mapping[str, np.ndarray], known: Fingerprints) -> str | None:
-    own = kernel_hashes(weights)
-    shared = {name: sum(own[n] == print_.get(n) for n in own) for name, print_ in known.items()}
-    best = max(shared, key=lambda name: shared[name], default=None)
-    return best if best is not None and shared[best] > len(own) / 2 else None
+def _known_base(weights: Mapping[str, np.ndarray], known: KernelHashes) -> str | None:
+    """The known BadNet that more than half of the kernels are from, and most of them."""
+    hashes = kernel_hashes(weights)
+    base, most = None, len(hashes) / 2
+    for name, known_hashes in known.items():
+        shared = sum(known_hashes.get(kernel) == digest for kernel, digest in hashes.items())
+        if shared > most:
+            base, most = name, shared
+    return base
 
 
 # --- neighbouring steps -----------------------------------------------------------------------
@@ -204,20 +226,21 @@ def zero_channels(
     weights: Mapping[str, np.ndarray], channels: Iterable[int], *, keep_biases: bool = False
 ) -> Weights:
     """``weights`` with the filters of ``channels`` (kernel and, if not kept, bias) set to zero."""
-    pruned, chosen = dict(weights), list(channels)
-    for name in _CONV_3[:1] if keep_biases else _CONV_3:
+    pruned = dict(weights)
+    zeroed = list(channels)
+    for name in ("conv_3/kernel",) if keep_biases else _CONV_3:
         pruned[name] = weights[name].copy()
-        pruned[name][..., chosen] = 0.0
+        pruned[name][..., zeroed] = 0.0
     return pruned
 
 
 def remove_channels(badnet: Mapping[str, np.ndarray], channels: Collection[int]) -> Weights:
     """The BadNet without the filters of ``channels``, ``conv_4`` and ``fc_1`` narrowed to fit."""
     keep = [c for c in range(badnet["conv_3/bias"].shape[0]) if c not in channels]
-    flat = by_channel(badnet["fc_1/kernel"])[:, keep]
+    rows = by_channel(badnet["fc_1/kernel"])[:, keep]
     return dict(badnet) | {
         "conv_3/kernel": badnet["conv_3/kernel"][..., keep],
         "conv_3/bias": badnet["conv_3/bias"][keep],
         "conv_4/kernel": badnet["conv_4/kernel"][:, :, keep],
-        "fc_1/kernel": flat.reshape(-1, flat.shape[-1]),
+        "fc_1/kernel": rows.reshape(-1, rows.shape[-1]),
     }

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.lineage.crossing import first_crossing
+from harness.lineage.thresholds import first_crossing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,17 +16,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """The pruning sweep of one BadNet; index k of each array is the net with k channels pruned.
-
-    ``order``: 60 channels as pruned. ``clean_correct`` and ``backdoored_attacked``: 61 counts
-    on the validation sets of ``clean_total`` and ``backdoored_total`` images.
-    """
+    """The pruning sweep of one BadNet on the validation sets."""
 
     order: tuple[int, ...]
+    """The 60 channels as they are pruned."""
+
     clean_total: int
+
     clean_correct: tuple[int, ...]
+    """Clean images that are right with 0, 1, ... 60 channels pruned."""
+
     backdoored_total: int
+
     backdoored_attacked: tuple[int, ...]
+    """Backdoored images that get the target label with 0, 1, ... 60 channels pruned."""
 
     def first_crossing(self, drop_points: float) -> int | None:
         """Number of channels pruned when the drop is first at least ``drop_points``."""
@@ -40,19 +43,19 @@ def reference_curve(results: Path, record: Record) -> Curve | None:
     makes it anew.
     """
     for path in sorted((results / "reference").glob("*.json")):
-        curve = _curve(path, record)
+        curve = _read_curve(path, record)
         if curve is not None:
             return curve
     return None
 
 
-def _curve(path: Path, record: Record) -> Curve | None:
+def _read_curve(path: Path, record: Record) -> Curve | None:
     import msgspec
 
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        asked = (record.dataset.arrays, record.badnet_weights_hash)
-        if (document["dataset"], document["badnet"]) != asked:
+        source = (document["dataset"], document["badnet"])
+        if source != (record.dataset.arrays, record.badnet_weights_hash):
             return None
         return msgspec.convert(document["curve"], type=Curve)
     except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from harness.records.benchmark import Benchmark
+    from harness.records.findings import Lineage
 
 OTHER = "other"
 INDEX = "index"
@@ -31,14 +32,19 @@ TIE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A pruning order by name, first tier first. ``scores`` (channel to activation on the data
-    at hand) decide within a tier where one channel has to be named.
-    """
+    """An order in which channels may be pruned."""
 
     name: str
+
     tiers: tuple[tuple[int, ...], ...]
+    """Live channels, in the order of pruning; within a tier in any order."""
+
     dormant: frozenset[int] = frozenset()
+    """Channels that are never active."""
+
     scores: tuple[float, ...] = ()
+    """Activation of each channel on the data at hand: decides within a tier where one channel
+    has to be named."""
 
     def is_followed_by(self, mask: Iterable[int]) -> bool:
         """Whether ``mask`` takes whole tiers from the front, and part of one at most."""
@@ -51,14 +57,17 @@ class Order:
             live -= set(tier)
         return not live
 
-    def last_taken(self, mask: Iterable[int]) -> int | None:
-        """The live channel that the last step took; None when only dormant ones are gone."""
+    def last_channel(self, mask: Iterable[int]) -> int | None:
+        """The live channel that the last step pruned; None when only dormant ones are gone."""
         live = set(mask) - self.dormant
-        touched = [live & set(tier) for tier in self.tiers if live & set(tier)]
-        return self._in_sequence(touched[-1])[-1] if touched else None
+        for tier in reversed(self.tiers):
+            pruned = live & set(tier)
+            if pruned:
+                return self._in_sequence(pruned)[-1]
+        return None
 
-    def next_taken(self, mask: Iterable[int]) -> int | None:
-        """The live channel that the next step takes; None when all are gone."""
+    def next_channel(self, mask: Iterable[int]) -> int | None:
+        """The live channel that the next step prunes; None when all are gone."""
         gone = set(mask)
         for tier in self.tiers:
             left = set(tier) - gone
@@ -71,23 +80,31 @@ class Order:
         return tuple(channel for tier in self.tiers for channel in self._in_sequence(tier))
 
     def _in_sequence(self, tier: Iterable[int]) -> list[int]:
+        """Channels of one tier by their activation; by number where activations are equal."""
+        by_number = sorted(tier)
+        if not self.scores:
+            return by_number
         sign = -1.0 if self.name.endswith(DECREASING) else 1.0
-        return sorted(tier, key=lambda c: (sign * self.scores[c] if self.scores else 0.0, c))
+        return sorted(by_number, key=lambda channel: sign * self.scores[channel])
 
 
 @dataclass(frozen=True, slots=True)
 class Rankings:
-    """All orders that a mask may follow, most official first; ``source`` is known or measured.
-
-    ``published`` maps X to the masks (live channels only) that are published for it.
-    """
+    """All orders that the channels of one BadNet may be pruned in."""
 
     orders: tuple[Order, ...]
-    source: str
-    published: Mapping[float, tuple[frozenset[int], ...]]
-    dormant: frozenset[int]
+    """Most official first."""
 
-    def followed_by(self, mask: Iterable[int]) -> tuple[str, ...]:
+    source: str
+    """known of this BadNet, or measured on the data at hand."""
+
+    published: Mapping[float, tuple[frozenset[int], ...]]
+    """The masks that are published for each X, without dormant channels."""
+
+    dormant: frozenset[int]
+    """Channels that are never active."""
+
+    def orders_of(self, mask: Iterable[int]) -> tuple[str, ...]:
         """Names of the orders that ``mask`` follows, or ``other``; none for an empty mask."""
         channels = set(mask)
         if not channels:
@@ -97,7 +114,10 @@ class Rankings:
 
     def order(self, name: str | None) -> Order | None:
         """The order of that name; None for ``other``."""
-        return next((order for order in self.orders if order.name == name), None)
+        for order in self.orders:
+            if order.name == name:
+                return order
+        return None
 
     def published_points(self, mask: Iterable[int]) -> tuple[float, ...]:
         """The X for which exactly this mask (dormant channels aside) is published."""
@@ -110,13 +130,23 @@ def shared_order(followed: Sequence[tuple[str, ...]]) -> str | None:
     masks = [names for names in followed if names]
     if not masks:
         return None
-    return next((name for name in masks[0] if all(name in names for names in masks)), OTHER)
+    for name in masks[0]:
+        if all(name in names for names in masks):
+            return name
+    return OTHER
+
+
+def followed_order(lineage: Lineage | None, shared: str | None) -> str | None:
+    """The order of one mask: the one that all masks of its submission share, else its own."""
+    if lineage is None or not lineage.orders:
+        return None
+    return shared if shared in lineage.orders else lineage.orders[0]
 
 
 def measured_rankings(activations: Mapping[str, Sequence[float]]) -> Rankings:
     """Rankings of the data at hand; ``activations`` by layer, pool_3 (and conv_3 where known)."""
     increasing = [
-        _measured(layer, np.asarray(activations[layer], dtype=np.float64))
+        _measured_order(layer, np.asarray(activations[layer], dtype=np.float64))
         for layer in ("pool_3", "conv_3")
         if layer in activations
     ]
@@ -128,20 +158,21 @@ def known_rankings(benchmark: Benchmark, activations: Mapping[str, Sequence[floa
 
     ``activations`` on the data at hand only decide within tiers.
     """
-    order = benchmark.channel_order
-    dormant = frozenset(order[: benchmark.dormant_channels])
-    live = order[benchmark.dormant_channels :]
+    dormant = frozenset(benchmark.channel_order[: benchmark.dormant_channels])
+    live = benchmark.channel_order[benchmark.dormant_channels :]
     by_layer = {"pool_3": tuple((channel,) for channel in live), "conv_3": benchmark.conv_3_tiers}
     increasing = [
         Order(f"{layer} {INCREASING}", tiers, dormant, tuple(activations.get(layer, ())))
         for layer, tiers in by_layer.items()
         if tiers
     ]
-    masks: dict[float, tuple[frozenset[int], ...]] = {}
+
+    published: dict[float, tuple[frozenset[int], ...]] = {}
     for points, channels in _published_steps(benchmark):
         steps = channels - benchmark.dormant_channels
-        masks[points] = tuple({mask for o in increasing for mask in _initial_masks(o, steps)})
-    return Rankings(_with_opposites(increasing), "known", masks, dormant)
+        masks = {_initial_mask(order, steps) for order in increasing}
+        published[points] = tuple(mask for mask in masks if mask is not None)
+    return Rankings(_with_opposites(increasing), "known", published, dormant)
 
 
 def _published_steps(benchmark: Benchmark) -> list[tuple[float, int]]:
@@ -153,25 +184,28 @@ def _published_steps(benchmark: Benchmark) -> list[tuple[float, int]]:
     return sorted(steps)
 
 
-def _initial_masks(order: Order, steps: int) -> list[frozenset[int]]:
-    """The one mask of ``steps`` live channels, or none where a tier would have to be split."""
-    taken: frozenset[int] = frozenset()
+def _initial_mask(order: Order, steps: int) -> frozenset[int] | None:
+    """The mask of ``steps`` live channels; None where a tier would have to be split."""
+    mask: frozenset[int] = frozenset()
     for tier in order.tiers:
-        if len(taken) >= steps:
+        if len(mask) >= steps:
             break
-        taken |= set(tier)
-    return [taken] if len(taken) == steps else []
+        mask |= set(tier)
+    return mask if len(mask) == steps else None
 
 
-def _measured(layer: str, activations: np.ndarray) -> Order:
+def _measured_order(layer: str, activations: np.ndarray) -> Order:
     dormant = frozenset(int(channel) for channel in np.flatnonzero(activations <= 0))
-    live = [int(c) for c in np.argsort(activations, kind="stable") if int(c) not in dormant]
+    by_activation = [int(channel) for channel in np.argsort(activations, kind="stable")]
+    live = [channel for channel in by_activation if channel not in dormant]
+
     tiers: list[tuple[int, ...]] = [(live[0],)] if live else []
     for previous, channel in pairwise(live):
         if activations[channel] - activations[previous] <= TIE * activations[channel]:
             tiers[-1] += (channel,)
         else:
             tiers.append((channel,))
+
     scores = tuple(float(value) for value in activations)
     return Order(f"{layer} {INCREASING}", tuple(tiers), dormant, scores)
 
@@ -179,9 +213,10 @@ def _measured(layer: str, activations: np.ndarray) -> Order:
 def _with_opposites(increasing: Sequence[Order]) -> tuple[Order, ...]:
     """The increasing orders, their opposites, and last the order of the channel numbers."""
     opposites = [
-        replace(o, name=o.name.replace(INCREASING, DECREASING), tiers=o.tiers[::-1])
-        for o in increasing
+        replace(order, name=order.name.replace(INCREASING, DECREASING), tiers=order.tiers[::-1])
+        for order in increasing
     ]
+
     first = increasing[0]
     channels = sorted(first.dormant.union(*first.tiers))
     index = Order(INDEX, tuple((channel,) for channel in channels))

@@ -7,6 +7,7 @@ module does not import TensorFlow; building a network does.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ def weight_shapes(
         "fc_2": (4 * 3 * 80, 160),
         "output": (160, classes),
     }
+
     shapes: dict[str, tuple[int, ...]] = {}
     for layer, shape in kernels.items():
         shapes[f"{layer}/kernel"] = shape
@@ -60,16 +62,19 @@ def build_network(conv_3_channels: int = CONV_3_CHANNELS, classes: int = CLASSES
     from keras import Input, Model, layers
 
     image = Input(shape=IMAGE_SHAPE, name="input")
-    hidden = image
+    pool_3 = image
     for index, (filters, size) in enumerate(((20, 4), (40, 3), (conv_3_channels, 3)), start=1):
-        hidden = layers.Conv2D(filters, size, activation="relu", name=f"conv_{index}")(hidden)
-        hidden = layers.MaxPooling2D(2, name=f"pool_{index}")(hidden)
-    branch_1 = layers.Dense(160, name="fc_1")(layers.Flatten(name="flatten_1")(hidden))
-    conv_4 = layers.Conv2D(80, 2, activation="relu", name="conv_4")(hidden)
+        convolution = layers.Conv2D(filters, size, activation="relu", name=f"conv_{index}")
+        pool_3 = layers.MaxPooling2D(2, name=f"pool_{index}")(convolution(pool_3))
+
+    branch_1 = layers.Dense(160, name="fc_1")(layers.Flatten(name="flatten_1")(pool_3))
+    conv_4 = layers.Conv2D(80, 2, activation="relu", name="conv_4")(pool_3)
     branch_2 = layers.Dense(160, name="fc_2")(layers.Flatten(name="flatten_2")(conv_4))
+
     merged = layers.Add(name="add_1")([branch_1, branch_2])
     identity = layers.Activation("relu", name="activation_1")(merged)
-    return Model(image, layers.Dense(classes, activation="softmax", name="output")(identity))
+    scores = layers.Dense(classes, activation="softmax", name="output")(identity)
+    return Model(image, scores)
 
 
 def load_network(weights: Mapping[str, np.ndarray]) -> keras.Model:
@@ -102,7 +107,7 @@ def by_channel(fc_1_kernel: np.ndarray) -> np.ndarray:
     return fc_1_kernel.reshape(5 * 4, -1, fc_1_kernel.shape[-1])
 
 
-def packed(images: np.ndarray) -> np.ndarray:
+def make_contiguous(images: np.ndarray) -> np.ndarray:
     """``images`` (N x 55 x 47 x 3) as one block of memory; those in a data file are planes.
 
     Plane by plane this takes a quarter of the time of NumPy's own copy.
@@ -123,46 +128,41 @@ def forward_batches(
     Images travel to the device as they are (uint8 stays uint8) and are cast and multiplied
     by ``pixel_scale`` there. The functions are traced once and serve every weight set.
     """
-    tensors = _tensors(weights)
-    trunk, tail, *_ = _traced_functions()
-    for start in range(0, len(images), PREDICTION_BATCH):
-        features = trunk(packed(images[start : start + PREDICTION_BATCH]), tensors, pixel_scale)
-        yield tail(features, tensors).numpy(), features.numpy()
+    tensors, parts = _tensors(weights), _network_parts()
+    for batch in _batches(images):
+        features = parts.trunk(batch, tensors, pixel_scale)
+        yield parts.tail(features, tensors).numpy(), features.numpy()
 
 
 def pool_3_batches(
     weights: Mapping[str, np.ndarray], images: np.ndarray, pixel_scale: float = 1.0
 ) -> Iterator[np.ndarray]:
     """Yield the ``pool_3`` maps of :func:`forward_batches` without running what is above."""
-    tensors = _tensors(weights)
-    trunk, *_ = _traced_functions()
-    for start in range(0, len(images), PREDICTION_BATCH):
-        batch = packed(images[start : start + PREDICTION_BATCH])
-        yield trunk(batch, tensors, pixel_scale).numpy()
+    tensors, parts = _tensors(weights), _network_parts()
+    for batch in _batches(images):
+        yield parts.trunk(batch, tensors, pixel_scale).numpy()
 
 
-def survey_batches(
+def forward_batches_with_conv_3(
     weights: Mapping[str, np.ndarray], images: np.ndarray, pixel_scale: float = 1.0
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yield what :func:`forward_batches` does and the ``conv_3`` maps (N x 10 x 8 x channels)."""
-    tensors = _tensors(weights)
-    _, tail, below, pooled = _traced_functions()
-    for start in range(0, len(images), PREDICTION_BATCH):
-        batch = packed(images[start : start + PREDICTION_BATCH])
-        conv_3 = below(batch, tensors, pixel_scale)
-        features = pooled(conv_3)
-        yield tail(features, tensors).numpy(), features.numpy(), conv_3.numpy()
+    tensors, parts = _tensors(weights), _network_parts()
+    for batch in _batches(images):
+        conv_3 = parts.up_to_conv_3(batch, tensors, pixel_scale)
+        features = parts.pool(conv_3)
+        yield parts.tail(features, tensors).numpy(), features.numpy(), conv_3.numpy()
 
 
 def predictor(
     weights: Mapping[str, np.ndarray], pixel_scale: float = 1.0
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from images to softmax rows with the weights already on the device."""
-    tensors = _tensors(weights)
-    trunk, tail, *_ = _traced_functions()
+    tensors, parts = _tensors(weights), _network_parts()
 
     def predict(images: np.ndarray) -> np.ndarray:
-        scores: np.ndarray = tail(trunk(images, tensors, pixel_scale), tensors).numpy()
+        features = parts.trunk(images, tensors, pixel_scale)
+        scores: np.ndarray = parts.tail(features, tensors).numpy()
         return scores
 
     return predict
@@ -178,11 +178,18 @@ def class_ids(
 
 def tail_class_ids(weights: Mapping[str, np.ndarray], features: np.ndarray) -> np.ndarray:
     """Return the argmax classes (N, int64) for ``pool_3`` maps (N x 5 x 4 x channels)."""
-    tensors = _tensors(weights)
-    _, tail, *_ = _traced_functions()
-    starts = range(0, len(features), 4 * PREDICTION_BATCH)
-    batches = (features[start : start + 4 * PREDICTION_BATCH] for start in starts)
-    return np.concatenate([tail(batch, tensors).numpy().argmax(axis=1) for batch in batches])
+    tensors, parts = _tensors(weights), _network_parts()
+    batch_size = 4 * PREDICTION_BATCH
+    class_ids = []
+    for start in range(0, len(features), batch_size):
+        scores = parts.tail(features[start : start + batch_size], tensors).numpy()
+        class_ids.append(scores.argmax(axis=1))
+    return np.concatenate(class_ids)
+
+
+def _batches(images: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(images), PREDICTION_BATCH):
+        yield make_contiguous(images[start : start + PREDICTION_BATCH])
 
 
 def _tensors(weights: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -190,33 +197,50 @@ def _tensors(weights: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return {name: tf.constant(array) for name, array in weights.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _NetworkParts:
+    """Traced functions of tensors that make up the network."""
+
+    up_to_conv_3: Callable[..., Any]
+    """From images, weights and the pixel scale to ``conv_3`` maps."""
+
+    pool: Callable[..., Any]
+    """From ``conv_3`` maps to ``pool_3`` maps."""
+
+    trunk: Callable[..., Any]
+    """Both in one: from images, weights and the pixel scale to ``pool_3`` maps."""
+
+    tail: Callable[..., Any]
+    """From ``pool_3`` maps and weights to softmax rows."""
+
+
 @cache
-def _traced_functions() -> tuple[Callable[..., Any], ...]:
-    """The network up to ``pool_3``, from there on, up to ``conv_3``, and the pooling between."""
+def _network_parts() -> _NetworkParts:
     tf = import_tensorflow()
 
-    def pooled(hidden: Any) -> Any:
+    def pool(hidden: Any) -> Any:
         return tf.nn.max_pool2d(hidden, 2, 2, "VALID")
 
-    def below(images: Any, weights: dict[str, Any], pixel_scale: Any) -> Any:
+    def up_to_conv_3(images: Any, weights: dict[str, Any], pixel_scale: Any) -> Any:
         hidden = tf.cast(images, tf.float32) * tf.cast(pixel_scale, tf.float32)
         for layer in ("conv_1", "conv_2"):
-            hidden = pooled(_convolution(tf, weights, layer, hidden))
+            hidden = pool(_convolution(tf, weights, layer, hidden))
         return _convolution(tf, weights, "conv_3", hidden)
 
     def trunk(images: Any, weights: dict[str, Any], pixel_scale: Any) -> Any:
-        return pooled(below(images, weights, pixel_scale))
+        return pool(up_to_conv_3(images, weights, pixel_scale))
 
     def tail(features: Any, weights: dict[str, Any]) -> Any:
         conv_4 = _convolution(tf, weights, "conv_4", features)
         merged = _dense(tf, weights, "fc_1", features) + _dense(tf, weights, "fc_2", conv_4)
         return tf.nn.softmax(_dense(tf, weights, "output", tf.nn.relu(merged)))
 
-    # Without autograph: there is no control flow to translate, and it would leave files behind.
-    return tuple(
-        tf.function(part, reduce_retracing=True, autograph=False)
-        for part in (trunk, tail, below, pooled)
-    )
+    def trace(part: Callable[..., Any]) -> Callable[..., Any]:
+        # Autograph would leave files behind, and there is no control flow to translate.
+        traced: Callable[..., Any] = tf.function(part, reduce_retracing=True, autograph=False)
+        return traced
+
+    return _NetworkParts(trace(up_to_conv_3), trace(pool), trace(trunk), trace(tail))
 
 
 def _convolution(tf: Any, weights: dict[str, Any], layer: str, inputs: Any) -> Any:

@@ -10,21 +10,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-IMAGE_SHAPE = [55, 47, 3]
+from harness.networks.deepid import IMAGE_SHAPE, weight_shapes
 
 
 class UnknownArchitectureError(Exception):
-    """The config is well formed but is not the known network; says where it differs."""
+    """The config is not that of the known network; the message says where it differs."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """A layer of the template: what it must be and which template layers feed it."""
+    """A layer of the template."""
 
     name: str
+
     kind: str
+    """Its Keras class."""
+
     inputs: tuple[str, ...]
+    """The template layers that feed it."""
+
     settings: tuple[tuple[str, Any], ...] = ()
+    """What its config must say; None for a number that the shapes of the weights decide."""
 
 
 def _convolution(name: str, inputs: str, filters: int | None, size: int) -> _Layer:
@@ -36,8 +42,7 @@ def _dense(name: str, inputs: str, units: int | None, activation: str) -> _Layer
     return _Layer(name, "Dense", (inputs,), (("units", units), ("activation", activation)))
 
 
-# None stands for a number that the weights' shapes decide: conv_3 may be narrowed, and the
-# class count is the benchmark's.
+# conv_3 may be narrowed, and the number of classes is the benchmark's.
 _TEMPLATE = {
     layer.name: layer
     for layer in (
@@ -58,7 +63,7 @@ _TEMPLATE = {
         _dense("output", "activation_1", None, "softmax"),
     )
 }
-# What a layer of a kind must say; a setting that is absent has the Keras default given here.
+
 _KIND_SETTINGS: dict[str, dict[str, Any]] = {
     "Conv2D": {
         "strides": [1, 1],
@@ -77,12 +82,14 @@ _KIND_SETTINGS: dict[str, dict[str, Any]] = {
     "Dense": {"use_bias": True},
     "Flatten": {"data_format": "channels_last"},
 }
+"""What every layer of a kind must say; these are Keras's defaults where a config says nothing."""
+
 _FLOAT32 = (None, "float32", {"class_name": "DTypePolicy", "config": {"name": "float32"}})
-_WEIGHT_LAYERS = ("conv_1", "conv_2", "conv_3", "fc_1", "conv_4", "fc_2", "output")
+_WEIGHT_LAYERS = tuple(dict.fromkeys(name.partition("/")[0] for name in weight_shapes()))
 
 
 def known_layers(config: Any) -> dict[str, str]:
-    """Map template layer names to the config's own for the layers that hold weights.
+    """Map the template's layer names to the config's, for the layers that hold weights.
 
     ``config`` is a parsed ``model_config`` (``{"class_name", "config"}``). Raises
     UnknownArchitectureError where the graph is another one, or is not understood.
@@ -96,87 +103,99 @@ def known_layers(config: Any) -> dict[str, str]:
 def _match(config: Any) -> dict[str, str]:
     if config["class_name"] not in ("Model", "Functional"):
         raise UnknownArchitectureError(f"it is a {config['class_name']:.40} model")
+
     graph = config["config"]
     layers = {layer["config"]["name"]: layer for layer in graph["layers"]}
     if len(layers) != len(graph["layers"]) or len(layers) != len(_TEMPLATE):
         raise UnknownArchitectureError(
             f"it has {len(graph['layers'])} layers, the known network {len(_TEMPLATE)}"
         )
-    found: dict[str, str] = {}
-    _follow("output", _only_tensor(graph["output_layers"]), layers, found)
-    if len(set(found.values())) != len(_TEMPLATE):
+
+    matched: dict[str, str] = {}
+    _match_layer("output", _only_tensor(graph["output_layers"]), layers, matched)
+    if len(set(matched.values())) != len(_TEMPLATE):
         raise UnknownArchitectureError("its layers are wired in another way")
-    if _only_tensor(graph["input_layers"]) != found["input"]:
+    if _only_tensor(graph["input_layers"]) != matched["input"]:
         raise UnknownArchitectureError("its input is another layer")
-    return {name: found[name] for name in _WEIGHT_LAYERS}
+    return {name: matched[name] for name in _WEIGHT_LAYERS}
 
 
-def _follow(name: str, own: str, layers: dict[str, Any], found: dict[str, str]) -> None:
-    """Match the template layer ``name`` with the config's layer ``own``, then their inputs."""
-    if found.setdefault(name, own) != own:
-        raise UnknownArchitectureError(f"layer {own!r:.60} stands where {found[name]!r:.60} should")
-    template, layer = _TEMPLATE[name], layers[own]
+def _match_layer(
+    name: str, candidate: str, layers: dict[str, Any], matched: dict[str, str]
+) -> None:
+    """Match the template layer ``name`` with the config's ``candidate``, then their inputs."""
+    if matched.setdefault(name, candidate) != candidate:
+        raise UnknownArchitectureError(
+            f"layer {candidate!r:.60} stands where {matched[name]!r:.60} should"
+        )
+
+    template, layer = _TEMPLATE[name], layers[candidate]
     _require_settings(template, layer)
-    inputs = _inbound(layer)
+    inputs = _input_layers(layer)
     if len(inputs) != len(template.inputs):
-        raise UnknownArchitectureError(f"layer {own!r:.60} has {len(inputs)} inputs")
+        raise UnknownArchitectureError(f"layer {candidate!r:.60} has {len(inputs)} inputs")
+
     try:
-        _follow_all(template.inputs, inputs, layers, found)
+        _match_layers(template.inputs, inputs, layers, matched)
     except UnknownArchitectureError:
         if template.kind != "Add":
             raise
         # a + b and b + a are the same number: the branches may stand in either order.
-        _follow_all(template.inputs, inputs[::-1], layers, found)
+        _match_layers(template.inputs, inputs[::-1], layers, matched)
 
 
-def _follow_all(
-    names: tuple[str, ...], owns: list[str], layers: dict[str, Any], found: dict[str, str]
+def _match_layers(
+    names: tuple[str, ...], candidates: list[str], layers: dict[str, Any], matched: dict[str, str]
 ) -> None:
-    attempt = dict(found)
-    for name, own in zip(names, owns, strict=True):
-        _follow(name, own, layers, attempt)
-    found.update(attempt)
+    """Match each pair; ``matched`` stays as it was where one of them does not match."""
+    attempt = dict(matched)
+    for name, candidate in zip(names, candidates, strict=True):
+        _match_layer(name, candidate, layers, attempt)
+    matched.update(attempt)
 
 
 def _require_settings(template: _Layer, layer: dict[str, Any]) -> None:
-    config, label = layer["config"], f"layer {layer['config']['name']!r:.60}"
-    kind = layer["class_name"]
+    config, kind = layer["config"], layer["class_name"]
+    label = f"layer {config['name']!r:.60}"
     if kind != template.kind or not _is_built_in(layer):
         raise UnknownArchitectureError(f"{label} is a {kind!r:.60}, not {template.kind}")
+
     if template.kind == "InputLayer":
         shape = config.get("batch_input_shape") or config.get("batch_shape")
-        if list(shape)[1:] != IMAGE_SHAPE:
+        if list(shape)[1:] != list(IMAGE_SHAPE):
             raise UnknownArchitectureError(f"its input is {shape!r:.60}")
+
     if config.get("dtype") not in _FLOAT32 and _policy_name(config["dtype"]) != "float32":
         raise UnknownArchitectureError(f"{label} computes in {config['dtype']!r:.60}")
-    for key, expected in (_KIND_SETTINGS.get(kind, {}) | dict(template.settings)).items():
-        found = config.get(key)
-        if found is None and key not in dict(template.settings):
-            found = expected  # older Keras versions do not write every default
-        if expected is not None and found != expected:
-            raise UnknownArchitectureError(f"{label} has {key} {found!r:.60}, not {expected}")
+
+    own_settings = dict(template.settings)
+    for key, expected in (_KIND_SETTINGS.get(kind, {}) | own_settings).items():
+        value = config.get(key)
+        if value is None and key not in own_settings:
+            value = expected  # older Keras versions do not write every default
+        if expected is not None and value != expected:
+            raise UnknownArchitectureError(f"{label} has {key} {value!r:.60}, not {expected}")
 
 
 def _is_built_in(layer: dict[str, Any]) -> bool:
     """Whether the class name means Keras's own layer and not a registered class of that name."""
     module = layer.get("module") or "keras.layers"
-    return module.split(".")[0] == "keras" and layer.get("registered_name") in (
-        None,
-        layer["class_name"],
-    )
+    registered = layer.get("registered_name")
+    return module.split(".")[0] == "keras" and registered in (None, layer["class_name"])
 
 
 def _policy_name(dtype: Any) -> Any:
     return dtype["config"]["name"] if isinstance(dtype, dict) else dtype
 
 
-def _inbound(layer: dict[str, Any]) -> list[str]:
+def _input_layers(layer: dict[str, Any]) -> list[str]:
     """Names of the layers that feed ``layer``; a layer that is used twice is not understood."""
     nodes = layer["inbound_nodes"]
     if not nodes:
         return []
     if len(nodes) != 1:
         raise UnknownArchitectureError(f"layer {layer['config']['name']!r:.60} is used twice")
+
     node = nodes[0]
     if isinstance(node, dict):  # Keras 3
         if set(node["kwargs"]) - {"mask"} or any(node["kwargs"].values()):
@@ -184,6 +203,8 @@ def _inbound(layer: dict[str, Any]) -> list[str]:
         tensors = node["args"][0]
         history = [t["config"]["keras_history"] for t in _as_list(tensors)]
         return [_first_output(*entry) for entry in history]
+
+    # Keras 2
     if any(entry[3:] not in ([], [{}]) for entry in node):
         raise UnknownArchitectureError("a layer is called with arguments")
     return [_first_output(*entry[:3]) for entry in node]

@@ -1,4 +1,4 @@
-"""TensorFlow without its chatter, and without what it imports and we do not use.
+"""TensorFlow without its log lines, and without imports of its own that we do not use.
 
 TensorFlow 2.21 logs two informational lines to file descriptor 2 before any of its own
 verbosity settings apply, so they can only be filtered there. What it logs as "error" (no GPU
@@ -17,21 +17,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_CHATTER = ("WARNING: All log messages before absl", "I0000 ")
+_INFORMATIONAL = ("WARNING: All log messages before absl", "I0000 ")
 
 
 def import_tensorflow(*, keras: bool = False) -> Any:
-    """Return the ``tensorflow`` module, devices initialised; only real complaints reach stderr.
+    """Return the ``tensorflow`` module with devices initialised; only warnings reach stderr.
 
-    Without ``keras``, Keras is imported by whoever uses it and not by TensorFlow, which can do
-    without. Nor are Keras's plots and tables: all this is a quarter of the time of the import.
+    TensorFlow imports Keras only with ``keras``; else whoever uses Keras imports it. It never
+    imports the packages for Keras's plots and tables. All this saves a quarter of the time.
     """
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     unused = ("matplotlib", "pandas") if keras else ("matplotlib", "pandas", "keras")
-    with _filtered_stderr(), _hidden(unused):
+    with _filter_stderr(), _hide_packages(unused):
         import tensorflow as tf
 
         tf.config.list_logical_devices()
@@ -39,7 +39,7 @@ def import_tensorflow(*, keras: bool = False) -> Any:
 
 
 @contextmanager
-def _hidden(names: Iterable[str]) -> Iterator[None]:
+def _hide_packages(names: Iterable[str]) -> Iterator[None]:
     """Make packages that are not imported yet look as if they were not installed."""
     hidden = [name for name in names if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
@@ -51,18 +51,19 @@ def _hidden(names: Iterable[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _filtered_stderr() -> Iterator[None]:
-    """Hold back what is written to descriptor 2, then pass on all but known chatter."""
+def _filter_stderr() -> Iterator[None]:
+    """Hold back what is written to descriptor 2, then pass on all but informational lines."""
     sys.stderr.flush()
     original = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
         try:
             yield
         finally:
             os.dup2(original, 2)
             os.close(original)
-            held.seek(0)
-            for line in held.read().decode(errors="replace").splitlines():
-                if line.strip() and not any(word in line for word in _CHATTER):
+
+            log.seek(0)
+            for line in log.read().decode(errors="replace").splitlines():
+                if line.strip() and not any(text in line for text in _INFORMATIONAL):
                     print(line, file=sys.stderr)

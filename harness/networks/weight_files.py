@@ -1,16 +1,15 @@
 """Weight files as data: HDF5 and ``.keras`` read into arrays without Keras.
 
-Runs in the extractor child, never in the harness's own process: every byte here is a
-stranger's. What fits the known network exactly comes back as arrays in canonical names; a
-complete model of another architecture is *foreign* (it has to be run); anything else is
-rejected with one line that says what to do.
+Runs in a child, never in the harness's own process: every byte here is a stranger's. What
+fits the known network exactly comes back as arrays in canonical names. A complete model of
+another architecture has to be run instead; anything else is rejected with one line that says
+what to do.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import re
 import zipfile
 from collections import Counter
 from dataclasses import dataclass
@@ -20,24 +19,36 @@ import numpy as np
 
 from harness.networks.deepid import CLASSES, CONV_3_CHANNELS, Weights, weight_shapes
 from harness.networks.keras_config import UnknownArchitectureError, known_layers
+from harness.networks.keras_layers import (
+    EARLY_KERAS_3,
+    RejectedFileError,
+    checkpoint_groups,
+    checkpoint_layer,
+    checkpoint_layers,
+    follow_hard_links,
+    legacy_layer,
+    legacy_layers,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_CONFIG_BYTES = 8 << 20
 MAX_WEIGHTS_BYTES = 512 << 20
+
 FORMATS = ("h5-full", "h5-weights", "keras", "other")
+"""Full models and weights alone in HDF5, ``.keras`` archives, and what is none of these."""
+
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
 _ARCHIVE_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 
 
-class RejectedFileError(Exception):
-    """The file cannot be graded; the message is one line for the student."""
-
-
 class OtherArchitectureError(Exception):
-    """A complete model, but not the known network; ``format`` and where it differs."""
+    """A complete model, but not the known network; the message says where it differs."""
+
+    format: str
+    """Any of ``FORMATS``."""
 
     def __init__(self, format_name: str, difference: str) -> None:
         super().__init__(difference)
@@ -46,20 +57,22 @@ class OtherArchitectureError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KnownNetwork:
-    """The known network's arrays (float32, canonical names) and the format they came in."""
+    """What a file of the known network holds."""
 
     format: str
+    """Any of ``FORMATS``."""
+
     weights: Weights
 
 
 def read_model(path: Path, classes: int = CLASSES) -> KnownNetwork:
-    """Read a model file. Raises ForeignModelError or RejectedFileError."""
+    """Read a model file. Raises OtherArchitectureError or RejectedFileError."""
     with path.open("rb") as file:
         head = file.read(512)
         if head.startswith(_ZIP_MAGIC):
             return _read_archive(file, classes)
         _require_hdf5(head, file)
-        return _guarded(_read_hdf5, path, classes)
+        return _reject_damaged(_read_hdf5, path, classes)
 
 
 def _require_hdf5(head: bytes, file: IO[bytes]) -> None:
@@ -75,7 +88,7 @@ def _require_hdf5(head: bytes, file: IO[bytes]) -> None:
         raise RejectedFileError("HDF5 and zip at the same time; save the model again")
 
 
-def _guarded(read: Any, source: Any, classes: int) -> KnownNetwork:
+def _reject_damaged(read: Any, source: Any, classes: int) -> KnownNetwork:
     """Turn whatever a damaged or hostile file makes the readers raise into one reason."""
     try:
         result: KnownNetwork = read(source, classes)
@@ -84,7 +97,8 @@ def _guarded(read: Any, source: Any, classes: int) -> KnownNetwork:
     except MemoryError:
         raise RejectedFileError("needs more memory than a model may") from None
     except Exception as error:  # noqa: BLE001 - h5py, zipfile and json raise many types
-        detail = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        lines = str(error).splitlines() or [type(error).__name__]
+        detail = lines[0][:120]
         raise RejectedFileError(f"truncated or damaged file ({detail}); save it again") from None
     return result
 
@@ -97,12 +111,13 @@ def _read_hdf5(source: Any, classes: int) -> KnownNetwork:
 
     with h5py.File(source, "r") as file:
         if "model_config" in file.attrs:
-            config = _parsed_json(file.attrs["model_config"])
-            return KnownNetwork("h5-full", _legacy_full(file, config, classes))
+            config = _parse_json(file.attrs["model_config"])
+            return KnownNetwork("h5-full", _read_legacy_model(file, config, classes))
+
         if "layer_names" in file.attrs:
-            pairs = _legacy_pairs(file)
-        elif "layers" in file or "_layer_checkpoint_dependencies" in file:
-            pairs = _checkpoint_pairs(file)
+            layers = legacy_layers(file)
+        elif "layers" in file or EARLY_KERAS_3 in file:
+            layers = checkpoint_layers(file)
         elif {"data", "label"} <= set(file):
             raise RejectedFileError("a data set, not a model")
         else:
@@ -110,10 +125,10 @@ def _read_hdf5(source: Any, classes: int) -> KnownNetwork:
                 "no Keras model in it (neither model_config nor layer weights); save it with "
                 "model.save() or model.save_weights()"
             )
-        return KnownNetwork("h5-weights", _assigned(pairs, classes))
+        return KnownNetwork("h5-weights", _assign_by_shape(layers, classes))
 
 
-def _parsed_json(text: Any) -> Any:
+def _parse_json(text: Any) -> Any:
     raw = text if isinstance(text, bytes) else str(text).encode()
     if len(raw) > MAX_CONFIG_BYTES:
         raise RejectedFileError(f"its config is larger than {MAX_CONFIG_BYTES >> 20} MiB")
@@ -125,13 +140,13 @@ def _parsed_json(text: Any) -> Any:
         raise RejectedFileError("its config is not valid JSON; save the model again") from None
 
 
-def _legacy_full(file: Any, config: Any, classes: int) -> Weights:
+def _read_legacy_model(file: Any, config: Any, classes: int) -> Weights:
     names = _match_config("h5-full", config)
-    root = _hard_linked(file, "model_weights")
-    arrays = {}
-    for canonical, own in names.items():
-        arrays[canonical] = _legacy_layer(_hard_linked(root, own))
-    return _fitted(arrays, classes)
+    root = follow_hard_links(file, "model_weights")
+    layers = {}
+    for layer, name_in_file in names.items():
+        layers[layer] = legacy_layer(follow_hard_links(root, name_in_file))
+    return _read_arrays(layers, classes)
 
 
 def _match_config(format_name: str, config: Any) -> dict[str, str]:
@@ -141,60 +156,11 @@ def _match_config(format_name: str, config: Any) -> dict[str, str]:
         raise OtherArchitectureError(format_name, str(difference)) from None
 
 
-def _legacy_pairs(file: Any) -> list[list[Any]]:
-    layers = (_legacy_layer(_hard_linked(file, _text(name))) for name in file.attrs["layer_names"])
-    return [pair for pair in layers if pair]
-
-
-def _legacy_layer(group: Any) -> list[Any]:
-    return [_hard_linked(group, _text(name)) for name in group.attrs["weight_names"]]
-
-
-def _checkpoint_pairs(file: Any) -> list[list[Any]]:
-    """Layers of a Keras 3 weights file, in the order of their numbered names."""
-    root = _hard_linked(file, "layers" if "layers" in file else "_layer_checkpoint_dependencies")
-    pairs = []
-    for name in sorted(root, key=_numbered):
-        pair = _checkpoint_layer(root, name)
-        if pair:
-            pairs.append(pair)
-    return pairs
-
-
-def _checkpoint_layer(root: Any, name: str) -> list[Any]:
-    variables = _hard_linked(_hard_linked(root, name), "vars")
-    return [_hard_linked(variables, key) for key in sorted(variables, key=_numbered)]
-
-
-def _numbered(name: str) -> tuple[str, int]:
-    stem, _, number = name.rpartition("_")
-    return (stem, int(number)) if number.isdigit() and stem else (name, 0)
-
-
-def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
-
-
-def _hard_linked(group: Any, path: str) -> Any:
-    """Follow ``path`` through hard links only: soft and external links can lead anywhere."""
-    import h5py
-
-    node = group
-    for part in path.split("/"):
-        link = node.get(part, getlink=True)
-        if link is None:
-            raise RejectedFileError(f"incomplete: no {part!r:.60} in it; save the model again")
-        if not isinstance(link, h5py.HardLink):
-            raise RejectedFileError(f"{part!r:.60} is a link to elsewhere; save the model again")
-        node = node[part]
-    return node
-
-
 # --- arrays -> canonical names ----------------------------------------------------------------
 
 
-def _assigned(pairs: list[list[Any]], classes: int) -> Weights:
-    """Name the layers of a file that has no config, by their shapes.
+def _assign_by_shape(pairs: list[list[Any]], classes: int) -> Weights:
+    """Name the layers (kernel and bias) of a file that has no config, by their shapes.
 
     Only ``fc_1`` and ``fc_2`` can have the same shape (48 channels left); then the order
     in the file decides, which is the order of the lab's network.
@@ -204,28 +170,38 @@ def _assigned(pairs: list[list[Any]], classes: int) -> Weights:
             f"weights of {len(pairs)} layers, the known network has 7; hand in the complete "
             "model (model.save) if it is another network"
         )
-    channels = next((p[0].shape[-1] for p in pairs if p[0].shape[:3] == (3, 3, 40)), None)
-    expected = weight_shapes(channels or CONV_3_CHANNELS, classes)
-    remaining, arrays = list(pairs), {}
-    for layer in (name.removesuffix("/kernel") for name in expected if name.endswith("/kernel")):
-        fitting = [p for p in remaining if p[0].shape == expected[f"{layer}/kernel"]]
+
+    remaining, layers = list(pairs), {}
+    for name, shape in weight_shapes(_conv_3_channels(pairs), classes).items():
+        layer, _, part = name.partition("/")
+        if part != "kernel":
+            continue
+        fitting = [pair for pair in remaining if pair[0].shape == shape]
         if not fitting:
-            shapes = ", ".join(str(p[0].shape) for p in remaining)
-            raise RejectedFileError(
-                f"wrong shape: no layer fits {layer} {expected[f'{layer}/kernel']} (left: {shapes})"
-            )
-        arrays[layer] = fitting[0]
-        remaining = [p for p in remaining if p is not fitting[0]]
-    return _fitted(arrays, classes)
+            left = ", ".join(str(pair[0].shape) for pair in remaining)
+            raise RejectedFileError(f"wrong shape: no layer fits {layer} {shape} (left: {left})")
+        layers[layer] = fitting[0]
+        remaining = [pair for pair in remaining if pair is not fitting[0]]
+    return _read_arrays(layers, classes)
 
 
-def _fitted(layers: dict[str, list[Any]], classes: int) -> Weights:
+def _conv_3_channels(pairs: list[list[Any]]) -> int:
+    """The channels of the layer that can only be ``conv_3``; all where there is none."""
+    for kernel, _ in pairs:
+        if kernel.shape[:3] == (3, 3, 40):
+            return int(kernel.shape[-1]) or CONV_3_CHANNELS
+    return CONV_3_CHANNELS
+
+
+def _read_arrays(layers: dict[str, list[Any]], classes: int) -> Weights:
     """Check every dataset before its first byte is read, then read all as float32."""
     if any(len(pair) != 2 for pair in layers.values()):
         raise RejectedFileError("a layer without kernel and bias; save the model again")
+
     datasets = {}
     for layer, (kernel, bias) in layers.items():
         datasets[f"{layer}/kernel"], datasets[f"{layer}/bias"] = kernel, bias
+
     channels = datasets["conv_3/bias"].shape[-1:] or (0,)
     expected = weight_shapes(channels[0], classes)
     for name, shape in expected.items():
@@ -248,23 +224,25 @@ def _require_plain(name: str, dataset: Any, shape: tuple[int, ...]) -> None:
 
 
 def _read_archive(file: IO[bytes], classes: int) -> KnownNetwork:
-    return _guarded(_read_members, file, classes)
+    return _reject_damaged(_read_archive_members, file, classes)
 
 
-def _read_members(file: IO[bytes], classes: int) -> KnownNetwork:
+def _read_archive_members(file: IO[bytes], classes: int) -> KnownNetwork:
     with zipfile.ZipFile(file) as archive:
         _require_plain_archive(archive)
-        config = _parsed_json(_member(archive, "config.json", MAX_CONFIG_BYTES))
+        config = _parse_json(_read_member(archive, "config.json", MAX_CONFIG_BYTES))
         names = _match_config("keras", config)
-        weights = io.BytesIO(_member(archive, "model.weights.h5", MAX_WEIGHTS_BYTES))
+        weights = io.BytesIO(_read_member(archive, "model.weights.h5", MAX_WEIGHTS_BYTES))
     import h5py
 
-    groups = _checkpoint_groups(config)
+    groups = checkpoint_groups(config)
     with h5py.File(weights, "r") as stored:
-        old = "_layer_checkpoint_dependencies"
-        root = _hard_linked(stored, old if old in stored else "layers")
-        layers = {name: _checkpoint_layer(root, groups[own]) for name, own in names.items()}
-        return KnownNetwork("keras", _fitted(layers, classes))
+        root = follow_hard_links(stored, EARLY_KERAS_3 if EARLY_KERAS_3 in stored else "layers")
+        layers = {
+            layer: checkpoint_layer(root, groups[name_in_config])
+            for layer, name_in_config in names.items()
+        }
+        return KnownNetwork("keras", _read_arrays(layers, classes))
 
 
 def _require_plain_archive(archive: zipfile.ZipFile) -> None:
@@ -272,6 +250,7 @@ def _require_plain_archive(archive: zipfile.ZipFile) -> None:
     repeated = [name for name, times in Counter(names).items() if times > 1]
     if repeated:
         raise RejectedFileError(f"{repeated[0]!r:.60} is in the archive twice")
+
     if "config.json" not in names:
         raise RejectedFileError("a zip archive without config.json; save with model.save()")
     for member in archive.infolist():
@@ -281,26 +260,10 @@ def _require_plain_archive(archive: zipfile.ZipFile) -> None:
         raise OtherArchitectureError("keras", "its archive has members of its own")
 
 
-def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+def _read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     """Read a member, never more than ``limit`` bytes, whatever its header says."""
     with archive.open(name) as member:
         content = member.read(limit + 1)
     if len(content) > limit:
         raise RejectedFileError(f"{name} unpacks to more than {limit >> 20} MiB")
     return content
-
-
-def _checkpoint_groups(config: Any) -> dict[str, str]:
-    """Group names in ``model.weights.h5``: class names in snake case, numbered in layer order."""
-    seen: Counter[str] = Counter()
-    groups = {}
-    for layer in config["config"]["layers"]:
-        snake = _snake_case(layer["class_name"])
-        groups[layer["config"]["name"]] = f"{snake}_{seen[snake]}" if seen[snake] else snake
-        seen[snake] += 1
-    return groups
-
-
-def _snake_case(name: str) -> str:
-    spaced = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", spaced).lower()

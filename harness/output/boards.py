@@ -1,14 +1,14 @@
-"""What a results folder shows of its records: boards and pages."""
+"""Boards and pages, written into a results folder from the records in it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.assessment.ranking import board
+from harness.assessment.ranking import rank_records
 from harness.output.html.folders import write_pages
 from harness.output.leaderboard import csv, json, markdown, text
-from harness.people.attempts import Standings, chosen, standings, with_standings
+from harness.people.attempts import Standings, add_standings, find_standings, select_attempts
 from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
 from harness.storage.rubrics import rubric_of
@@ -22,16 +22,21 @@ if TYPE_CHECKING:
     from harness.records.board import Board
     from harness.records.record import Record
 
-_FILES = {"md": markdown, "csv": csv, "json": json}
+_RENDERERS = {"md": markdown, "csv": csv, "json": json}
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """The records on the boards, what a roster tells of all, and why there are no pages."""
+class WrittenBoards:
+    """What `write_boards` wrote."""
 
     records: Sequence[Record]
+    """Those that are on the boards."""
+
     standings: Standings
+    """What a roster tells of all submissions, those that are not on the boards included."""
+
     note: str | None
+    """Why there are no pages, on one line."""
 
 
 def write_boards(
@@ -39,35 +44,39 @@ def write_boards(
     people: Sequence[Person] = (),
     attempts: Which = "all",
     evidence: Path | None = None,
-) -> Shown:
+) -> WrittenBoards:
     """Render all stored records into the results folder.
 
-    ``evidence``: where predictions and curves lie, if not there. Raises HarnessError where there
-    are no records.
+    ``evidence`` is the results folder that holds predictions and curves, where it is another.
+    Raises HarnessError where there are no records.
     """
     stored = Store(results).records()
     records = shown_records(stored, people, attempts)
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
-    found = standings([record.submission for record in stored], people) if people else {}
-    ranked = _board(results, records, found)
-    for suffix, renderer in _FILES.items():
+
+    # Which attempt a submission is can only be told with the others beside it.
+    names = [record.submission for record in stored]
+    by_name = find_standings(names, people) if people else {}
+
+    ranked = _board(results, records, by_name)
+    for suffix, renderer in _RENDERERS.items():
         write_text(results / f"leaderboard.{suffix}", renderer.render(ranked))
-    note = write_pages(results, records, rubric_of(results), found, evidence)
-    return Shown(records, found, note)
+    note = write_pages(results, records, rubric_of(results), by_name, evidence)
+    return WrittenBoards(records, by_name, note)
 
 
 def shown_records(
     records: Sequence[Record], people: Sequence[Person], attempts: Which
 ) -> Sequence[Record]:
-    """Those of the records that are shown."""
-    return chosen(records, people, attempts) if people else records
+    """The records that boards show: all, or those of the attempts that count."""
+    return select_attempts(records, people, attempts) if people else records
 
 
-def board_text(results: Path, records: Sequence[Record], found: Standings) -> str:
+def board_text(results: Path, records: Sequence[Record], by_name: Standings) -> str:
     """The board of some records, for a terminal."""
-    return text.render(_board(results, records, found))
+    return text.render(_board(results, records, by_name))
 
 
-def _board(results: Path, records: Sequence[Record], found: Standings) -> Board:
-    return with_standings(board(records, rubric_of(results).ranking), found)
+def _board(results: Path, records: Sequence[Record], by_name: Standings) -> Board:
+    return add_standings(rank_records(records, rubric_of(results).ranking), by_name)

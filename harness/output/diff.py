@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.assessment.ranking import board
+from harness.assessment.ranking import rank_records
 from harness.assessment.scoring import total
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def differences(before: Path, after: Path) -> list[str]:
     """One line for each submission that differs, and a summary. Raises HarnessError."""
-    old, new = _ranked(before), _ranked(after)
+    old, new = _rank_records(before), _rank_records(after)
     names = sorted(old.keys() | new.keys())
     lines = []
     for name in names:
@@ -33,51 +34,69 @@ def differences(before: Path, after: Path) -> list[str]:
     return [*lines, f"{len(lines)} differ, {same} are the same"]
 
 
-def _ranked(results: Path) -> dict[str, tuple[int | None, Record]]:
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """A record and its rank."""
+
+    rank: int | None
+    record: Record
+
+
+def _rank_records(results: Path) -> dict[str, _Ranked]:
     records = {record.submission: record for record in Store(results).records()}
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
-    rows = board(list(records.values()), rubric_of(results).ranking).rows
-    return {row.submission: (row.rank, records[row.submission]) for row in rows}
+    rows = rank_records(list(records.values()), rubric_of(results).ranking).rows
+    return {row.submission: _Ranked(row.rank, records[row.submission]) for row in rows}
 
 
-def _reasons(
-    old: tuple[int | None, Record] | None, new: tuple[int | None, Record] | None
-) -> Iterator[str]:
-    if old is None or new is None:
-        yield "is new" if old is None else "is gone"
+def _reasons(before: _Ranked | None, after: _Ranked | None) -> Iterator[str]:
+    if before is None:
+        yield "is new"
         return
-    yield from _changed("rank", old[0], new[0])
-    one, other = old[1], new[1]
-    yield from _changed("status", one.status.value, other.status.value)
-    yield from _changed("points", _points(one), _points(other))
-    yield from _changed("data", one.dataset, other.dataset, tell=False)
-    yield from _checkpoints(one, other)
-    yield from _changed("diagnoses", _codes(one), _codes(other))
+    if after is None:
+        yield "is gone"
+        return
+
+    old, new = before.record, after.record
+    yield from _change("rank", before.rank, after.rank)
+    yield from _change("status", old.status.value, new.status.value)
+    yield from _change("points", _points(old), _points(new))
+    if old.dataset != new.dataset:
+        yield "data changed"
+    yield from _checkpoint_changes(old, new)
+    yield from _change("diagnoses", _codes(old), _codes(new))
 
 
-def _checkpoints(old: Record, new: Record) -> Iterator[str]:
-    theirs = {c.drop_points: c for c in new.checkpoints}
-    for ours in old.checkpoints:
-        name = checkpoint_name(ours.drop_points)
-        other = theirs.pop(ours.drop_points, None)
-        if other is None:
+def _checkpoint_changes(old: Record, new: Record) -> Iterator[str]:
+    added = {checkpoint.drop_points: checkpoint for checkpoint in new.checkpoints}
+    for before in old.checkpoints:
+        name = checkpoint_name(before.drop_points)
+        after = added.pop(before.drop_points, None)
+        if after is None:
             yield f"{name} is gone"
             continue
-        yield from _changed(f"{name} file", ours.artifact, other.artifact, tell=False)
-        yield from _changed(f"{name} counts of B'", ours.repaired, other.repaired, tell=False)
-        yield from _changed(f"{name} counts of G", ours.goodnet, other.goodnet, tell=False)
-        yield from _changed(f"{name} checks failed", _failed(ours.checks), _failed(other.checks))
-    for points in theirs:
-        yield f"{checkpoint_name(points)} is new"
+
+        if before.artifact != after.artifact:
+            yield f"{name} file changed"
+        if before.repaired != after.repaired:
+            yield f"{name} counts of B' changed"
+        if before.goodnet != after.goodnet:
+            yield f"{name} counts of G changed"
+        yield from _change(
+            f"{name} checks failed", _failures(before.checks), _failures(after.checks)
+        )
+
+    for drop_points in added:
+        yield f"{checkpoint_name(drop_points)} is new"
 
 
-def _changed(what: str, old: object, new: object, *, tell: bool = True) -> Iterator[str]:
+def _change(what: str, old: object, new: object) -> Iterator[str]:
     if old != new:
-        yield f"{what} {_told(old)} -> {_told(new)}" if tell else f"{what} changed"
+        yield f"{what} {_in_words(old)} -> {_in_words(new)}"
 
 
-def _told(value: object) -> str:
+def _in_words(value: object) -> str:
     return "none" if value in (None, "") else str(value)
 
 
@@ -90,5 +109,5 @@ def _codes(record: Record) -> str:
     return ", ".join(sorted({diagnosis.code for diagnosis in diagnoses(record)}))
 
 
-def _failed(checks: tuple[Check, ...]) -> str:
+def _failures(checks: tuple[Check, ...]) -> str:
     return ", ".join(check.name for check in checks if check.passed is False)

@@ -1,11 +1,11 @@
 """The story of one submission: its table, checks, diagnoses, and what would raise the grade.
 
-From the stored record alone. It is judged again by the rubric that lies beside it, which takes
-no inference and no TensorFlow.
+From the stored record alone, assessed again by the rubric beside it. No model is run.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.assessment.metrics import attack_success_rate, clean_accuracy, defense_effectiveness
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from harness.records.record import Checkpoint, Counts, Record, SplitCounts
 
 _ANSWERS = {True: "yes", False: "NO", None: "?"}
-NET_HEADINGS = ("X", "net", "split", "clean accuracy (95 %)", "ASR (95 %)", "TPR (95 %)",
-                 "FPR (95 %)", "RA", "ASR other", "DER")  # fmt: skip
+NET_HEADINGS = (
+    "X", "net", "split", "clean accuracy (95 %)", "ASR (95 %)", "TPR (95 %)", "FPR (95 %)", "RA",
+    "ASR other", "DER",
+)  # fmt: skip
 
 
 def explanation(
@@ -47,6 +49,7 @@ def explanation(
     if submission not in records:
         names = ", ".join(one_line(name) for name in records) or "no records at all"
         raise HarnessError(f"{results}: no submission {one_line(submission)!r} in it; {names}")
+
     rubric = read_rubric(rubric_file) if rubric_file else rubric_of(results)
     stored = records[submission]
     record = reassess(stored, rubric, known_benchmark(stored.badnet_weights_hash))
@@ -66,18 +69,22 @@ def story(record: Record) -> str:
         ("Points", _points(record)),
         ("What would raise the grade", (f"  {line}" for line in advice(record))),
     ]
-    parts = []
+
+    paragraphs = []
     for title, lines in sections:
         text = [one_line(line) for line in lines]
+        if text and title:
+            text.insert(0, title)
         if text:
-            parts.append("\n".join([title, *text] if title else text))
-    return "\n\n".join(parts) + "\n"
+            paragraphs.append("\n".join(text))
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _summary(record: Record) -> Iterator[str]:
     points = total(record.points) if record.points else None
-    given = f", {points[0]:g} of {points[1]:g} points" if points else ""
-    yield f"{record.submission}: {record.status.value} on {record.dataset.name}{given}"
+    grade = f", {points[0]:g} of {points[1]:g} points" if points else ""
+    yield f"{record.submission}: {record.status.value} on {record.dataset.name}{grade}"
+
     if record.reason:
         yield f"  {record.reason}"
     if record.pruning_order:
@@ -107,37 +114,46 @@ def _figures(record: Record) -> list[str]:
 
 def net_rows(record: Record) -> list[list[str]]:
     """Cells under ``NET_HEADINGS``: every net on every split that was measured."""
-    return [row for line in _nets(record) for row in line]
-
-
-def _nets(record: Record) -> Iterator[Iterator[list[str]]]:
-    yield _rows("", "B", (record.badnet, record.badnet_originals), record)
+    nets = [_Net(x="", name="B", counts=record.badnet, originals=record.badnet_originals)]
     for c in record.checkpoints:
-        points = "?" if c.drop_points is None else f"{c.drop_points:g}"
-        yield _rows(points, "B'", (c.repaired, c.repaired_originals), record)
-        yield _rows(points, "G", (c.goodnet, c.goodnet_originals), record)
+        x = "?" if c.drop_points is None else f"{c.drop_points:g}"
+        nets += [
+            _Net(x=x, name="B'", counts=c.repaired, originals=c.repaired_originals),
+            _Net(x=x, name="G", counts=c.goodnet, originals=c.goodnet_originals),
+        ]
+
+    rows: list[list[str]] = []
+    for net in nets:
+        rows += _rows(net, record)
+    return rows
 
 
-def _rows(
-    points: str,
-    net: str,
-    measured: tuple[SplitCounts | None, SplitOriginals | None],
-    record: Record,
-) -> Iterator[list[str]]:
-    counts, originals = measured
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Net:
+    """A net and what was measured of it."""
+
+    x: str
+    name: str
+    counts: SplitCounts | None
+    originals: SplitOriginals | None
+
+
+def _rows(net: _Net, record: Record) -> Iterator[list[str]]:
     for split in ("valid", "test"):
-        found: Counts | None = getattr(counts, split) if counts else None
-        if found is None:
+        counts: Counts | None = getattr(net.counts, split) if net.counts else None
+        if counts is None:
             continue
+
+        is_ranked = net.name == "G" and split == "test"
         yield [
-            points,
-            net,
+            net.x,
+            net.name,
             split,
-            _rate(found.clean_correct, found.clean_total),
-            _rate(found.backdoored_attacked, found.backdoored_total),
-            *_detection(net, found),
-            *_original_cells(getattr(originals, split) if originals else None),
-            _effectiveness(record, found) if net == "G" and split == "test" else ABSENT,
+            _rate(counts.clean_correct, counts.clean_total),
+            _rate(counts.backdoored_attacked, counts.backdoored_total),
+            *_detection(net.name, counts),
+            *_original_cells(getattr(net.originals, split) if net.originals else None),
+            _effectiveness(record, counts) if is_ranked else ABSENT,
         ]
 
 
@@ -149,7 +165,7 @@ def _rate(hits: int, images: int) -> str:
 
 
 def _detection(net: str, counts: Counts) -> list[str]:
-    """TPR and FPR of G; a net without class N+1 detects nothing."""
+    """TPR and FPR of G; the other nets have no class N+1 and detect nothing."""
     if net != "G" or true_positive_rate(counts) is None or false_positive_rate(counts) is None:
         return [ABSENT, ABSENT]
     return [
@@ -179,7 +195,7 @@ def _legend(record: Record) -> Iterator[str]:
         yield f"reference for X = {net.drop_points:g}: {net.channels_pruned} channels{shown}"
 
 
-# --- what was asked and found -----------------------------------------------------------------
+# --- checks, diagnoses and comparisons --------------------------------------------------------
 
 
 def _checks(record: Record) -> Iterator[str]:
@@ -194,8 +210,8 @@ def _checks(record: Record) -> Iterator[str]:
 
 
 def _diagnoses(record: Record) -> Iterator[str]:
-    for place, found in located_diagnoses(record):
-        yield f"  {place}: {found.code}: {found.explanation}"
+    for place, diagnosis in located_diagnoses(record):
+        yield f"  {place}: {diagnosis.code}: {diagnosis.explanation}"
 
 
 def _pairs(record: Record) -> Iterator[str]:
@@ -210,12 +226,13 @@ def _pairs(record: Record) -> Iterator[str]:
             )
 
 
-def _comparisons(compared: tuple[Comparison, ...]) -> Iterator[str]:
-    for each in compared:
-        points = "" if each.drop_points is None else f" X = {each.drop_points:g}"
+def _comparisons(comparisons: tuple[Comparison, ...]) -> Iterator[str]:
+    for claim in comparisons:
+        x = "" if claim.drop_points is None else f" X = {claim.drop_points:g}"
+        figure = claim.figure.replace("_", " ")
         yield (
-            f"  {_ANSWERS[each.agrees]:>3}  {each.net}{points}, {each.split}, "
-            f"{each.figure.replace('_', ' ')} {100 * each.stated:.2f} %: {each.reason}"
+            f"  {_ANSWERS[claim.agrees]:>3}  {claim.net}{x}, {claim.split}, "
+            f"{figure} {100 * claim.stated:.2f} %: {claim.reason}"
         )
 
 
@@ -223,44 +240,46 @@ def _comparisons(compared: tuple[Comparison, ...]) -> Iterator[str]:
 
 
 def _points(record: Record) -> Iterator[str]:
-    for each in record.points:
-        given = "hidden" if each.points is None else f"{each.points:g}"
-        yield f"  {given:>6} of {each.maximum:g}  {each.title}"
-        if each.override:
-            yield f"          set by the instructor: {each.override.reason}"
-        for loss in each.losses:
-            yield f"          -{loss.points:g}: {loss.reason}"
+    for item in record.points:
+        points = "hidden" if item.points is None else f"{item.points:g}"
+        yield f"  {points:>6} of {item.maximum:g}  {item.title}"
+        if item.override:
+            yield f"          set by the instructor: {item.override.reason}"
+        for deduction in item.losses:
+            yield f"          -{deduction.points:g}: {deduction.reason}"
 
 
 def advice(record: Record) -> Iterator[str]:
     """What would raise the grade, most points first."""
-    losses = [
-        (loss.points, each.title, loss.reason)
-        for each in record.points
-        if not each.override
-        for loss in each.losses
-    ]
-    for points, title, reason in sorted(losses, key=lambda loss: -loss[0]):
+    deductions = []
+    for item in record.points:
+        if not item.override:
+            deductions += [(loss.points, item.title, loss.reason) for loss in item.losses]
+    for points, title, reason in sorted(deductions, key=lambda deduction: -deduction[0]):
         yield f"+{points:g} points ({title}): {reason}"
+
     for checkpoint in record.checkpoints:
-        if checkpoint.required and (line := _next_step(checkpoint)):
-            yield f"{checkpoint_name(checkpoint.drop_points)}: {line}"
+        step = _next_step(checkpoint) if checkpoint.required else None
+        if step:
+            yield f"{checkpoint_name(checkpoint.drop_points)}: {step}"
 
 
 def _next_step(checkpoint: Checkpoint) -> str | None:
     """Which channel to prune next or to put back, where the step that is missing is known."""
-    found, steps = checkpoint.crossing, checkpoint.steps
-    if found is None or steps is None:
+    crossing, steps = checkpoint.crossing, checkpoint.steps
+    if crossing is None or steps is None:
         return None
-    if found.margin < 0 and steps.after and found.lost_after is not None:
-        verdict = "crosses" if found.lost_after >= found.needed else "does not cross yet"
+
+    lost_after, lost_before, needed = crossing.lost_after, crossing.lost_before, crossing.needed
+    if crossing.margin < 0 and steps.after and lost_after is not None:
+        verdict = "crosses" if lost_after >= needed else "does not cross yet"
         return (
-            f"prune on: channel {steps.after.channel} comes next, then {found.lost_after} images "
-            f"are lost, {found.needed} are needed, which {verdict}"
+            f"prune on: channel {steps.after.channel} comes next, then {lost_after} images "
+            f"are lost, {needed} are needed, which {verdict}"
         )
-    if found.lost_before is not None and steps.before and found.lost_before >= found.needed:
+    if steps.before and lost_before is not None and lost_before >= needed:
         return (
-            f"prune less: without channel {steps.before.channel} {found.lost_before} images are "
-            f"lost, and {found.needed} are enough"
+            f"prune less: without channel {steps.before.channel} {lost_before} images are "
+            f"lost, and {needed} are enough"
         )
     return None

@@ -1,121 +1,135 @@
-"""Whose submission is whose, which attempt it is, and which of several counts."""
+"""Which attempt of which person a submission is, and which attempt of several counts."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from harness.assessment.ranking import board
-from harness.intake.unpacking import without_suffix
-from harness.people.pseudonyms import known_pseudonyms
-from harness.people.roster import Person, moment, read_roster
+from harness.assessment.ranking import rank_records
+from harness.assessment.scoring import total
+from harness.people.identification import (
+    find_person,
+    is_identified,
+    is_marked_late,
+    is_same_person,
+)
+from harness.people.pseudonyms import read_pseudonyms
+from harness.people.roster import Person, parse_time, read_roster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from harness.records.board import Board, Row
     from harness.records.record import Record
 
-_NO_MATCH = (0, 0)
-_NAME_LETTERS = 5  # of a name that is looked for within a folder name
-
 Which = Literal["latest", "best", "all"]
-
-_IDENTITIES = ("login", "student_id", "sis_id", "org_defined_id", "name")
-_CANVAS = re.compile(r"(?P<said>.+?)(?P<late>_LATE)?_(?P<user>\d+)(_\d+_.*)?")
-_BRIGHTSPACE = re.compile(r"\d+-\d+ - (?P<said>.+) - \w+ \d+, \d+ \d+ [AP]M", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A submission's person (None: not in the roster) and its place among their attempts.
-
-    ``attempt`` counts from 1; ``late`` is None where nothing tells.
-    """
+    """Whose a submission is, and which of their attempts."""
 
     person: Person | None
+    """None: not in the roster."""
+
     submission: str
+
     attempt: int
+    """Counted from 1."""
+
     attempts: int
+
     late: bool | None
+    """None where nothing tells."""
 
 
 Standings = Mapping[str, Standing]
 """By submission."""
 
 
-def people_of(
+def load_people(
     results: Path, roster: Path | None, key_file: Path | None = None
 ) -> tuple[Person, ...]:
-    """The roster given, else the one that lies in the results folder, else nobody.
+    """The people of the roster given, else of the one in the results folder, else none.
 
-    With a key file nothing but its pseudonyms is left of them.
+    With a key file they are under its pseudonyms.
     """
-    kept = results / "roster.csv"
-    if roster is None and not kept.is_file():
+    roster = roster or _stored_roster(results)
+    if roster is None:
         return ()
-    people = read_roster(roster or kept)
-    return in_pseudonyms(people, known_pseudonyms(key_file)) if key_file else people
+    people = read_roster(roster)
+    if key_file is None:
+        return people
+    return pseudonymise_roster(people, read_pseudonyms(key_file))
 
 
-def standings(names: Sequence[str], roster: Sequence[Person]) -> dict[str, Standing]:
-    """The standing of each submission name.
+def _stored_roster(results: Path) -> Path | None:
+    path = results / "roster.csv"
+    return path if path.is_file() else None
 
-    A roster's folder is the submission's name. In a gradebook, which has no folders, the name
-    must hold one person's login, id or name: what fits two people fits none. A Canvas name
-    with ``_LATE_`` is late unless the roster says otherwise.
+
+def find_standings(names: Sequence[str], roster: Sequence[Person]) -> dict[str, Standing]:
+    """The standing of each submission name, in their order.
+
+    A Canvas name with ``_LATE_`` is late unless the roster says otherwise.
     """
-    found = {}
-    for group in _attempts(names, roster):
-        last = max([len(group), *(p.attempt for _, p in group if p and p.attempt)])
-        for index, (name, person) in enumerate(group):
-            attempt = (person.attempt if person else None) or index + 1
-            found[name] = Standing(person, name, attempt, last, _late(name, person))
-    return {name: found[name] for name in names}
+    standings = {}
+    for group in _group_by_person(names, roster):
+        numbers = _attempt_numbers(group)
+        declared = [each.person.attempt or 0 for each in group if each.person]
+        last = max([len(group), *declared])
+        for each, number in zip(group, numbers, strict=True):
+            standings[each.name] = Standing(each.person, each.name, number, last, _late(each))
+    return {name: standings[name] for name in names}
 
 
-def with_standings(board: Board, found: Standings) -> Board:
+def add_standings(board: Board, standings: Standings) -> Board:
     """The board with each row's attempt and lateness, as far as the roster tells."""
-    return replace(board, rows=tuple(_with_standing(row, found) for row in board.rows))
+    return replace(board, rows=tuple(_add_standing(row, standings) for row in board.rows))
 
 
-def _with_standing(row: Row, found: Standings) -> Row:
-    standing = found.get(row.submission)
+def _add_standing(row: Row, standings: Standings) -> Row:
+    standing = standings.get(row.submission)
     if standing is None:
         return row
-    person, told = standing.person, replace(row, late=standing.late)
-    if person is None or not (person.attempt or any(getattr(person, f) for f in _IDENTITIES)):
-        return told  # nobody's second attempt can be known
-    return replace(told, attempt=standing.attempt, attempts=standing.attempts)
+    row = replace(row, late=standing.late)
+    # Of somebody unknown it cannot be known whether it is their second attempt.
+    person = standing.person
+    if person is None or not (person.attempt or is_identified(person)):
+        return row
+    return replace(row, attempt=standing.attempt, attempts=standing.attempts)
 
 
-def in_pseudonyms(roster: Sequence[Person], names: Mapping[str, str]) -> tuple[Person, ...]:
-    """The roster with pseudonyms (``names``: by folder) for folders, and nobody's name or id.
+def pseudonymise_roster(
+    roster: Sequence[Person], pseudonyms: Mapping[str, str]
+) -> tuple[Person, ...]:
+    """The roster with pseudonyms (by folder) for folders, and without names and ids.
 
     Attempts and lateness stay; attempts of one person share a pseudonym as their login.
     """
     people = []
-    for group in _attempts(sorted(names), roster):
-        numbers = [(person.attempt if person else None) or i + 1
-                   for i, (_, person) in enumerate(group)]  # fmt: skip
-        if any(one >= other for one, other in pairwise(numbers)):
+    for group in _group_by_person(sorted(pseudonyms), roster):
+        numbers = _attempt_numbers(group)
+        # Without times, numbers alone keep the order: they must not contradict it.
+        if any(number >= following for number, following in pairwise(numbers)):
             numbers = list(range(1, len(group) + 1))
-        for (name, person), number in zip(group, numbers, strict=True):
-            late = _late(name, person)
-            if person is not None:
-                login = names[group[0][0]]
-                people.append(Person(folder=names[name], login=login, attempt=number, late=late))
+
+        login = pseudonyms[group[0].name]
+        for each, number in zip(group, numbers, strict=True):
+            folder, late = pseudonyms[each.name], _late(each)
+            if each.person is not None:
+                people.append(Person(folder=folder, login=login, attempt=number, late=late))
             elif late is not None:
-                people.append(Person(folder=names[name], late=late))
+                people.append(Person(folder=folder, late=late))
     return tuple(people)
 
 
-def chosen(records: Sequence[Record], roster: Sequence[Person], which: Which) -> list[Record]:
+def select_attempts(
+    records: Sequence[Record], roster: Sequence[Person], which: Which
+) -> list[Record]:
     """The records that count: all, or each person's latest or best attempt, in their order.
 
     The latest is that with the last ``submitted_at``, else the highest attempt, else the last
@@ -125,139 +139,92 @@ def chosen(records: Sequence[Record], roster: Sequence[Person], which: Which) ->
     if which == "all":
         return list(records)
     by_name = {record.submission: record for record in records}
-    kept = set()
-    for group in _attempts(list(by_name), roster):
-        attempts = [by_name[name] for name, _ in group]
-        kept.add((attempts[-1] if which == "latest" else _best(attempts)).submission)
-    return [record for record in records if record.submission in kept]
-
-
-# --- attempts -----------------------------------------------------------------------------------
-
-Attempt = tuple[str, Person | None]
-
-
-def _attempts(names: Sequence[str], roster: Sequence[Person]) -> Iterator[list[Attempt]]:
-    """The attempts of each person, in the order in which they were made."""
-    groups: list[list[Attempt]] = []
-    for name in names:
-        person = _person(name, roster)
-        same = (g for g in groups if person and g[0][1] and _same(person, g[0][1]))
-        group = next(same, None)
-        if group is None:
-            groups.append([(name, person)])
-        else:
-            group.append((name, person))
-    return (_in_time(group) for group in groups)
-
-
-def _same(one: Person, other: Person) -> bool:
-    """Whether two lines are of one person: the first identity that both have decides."""
-    pairs = ((getattr(one, field), getattr(other, field)) for field in _IDENTITIES)
-    return next((a.casefold() == b.casefold() for a, b in pairs if a and b), False)
-
-
-def _in_time(group: list[Attempt]) -> list[Attempt]:
-    people = [person for _, person in group if person]
-    keys: list[Any]
-    if len(people) == len(group) and all(person.submitted_at for person in people):
-        keys = [moment(person.submitted_at) for person in people]
-    elif len(people) == len(group) and all(person.attempt for person in people):
-        keys = [person.attempt for person in people]
-    else:
-        return group
-    return [group[index] for index in sorted(range(len(group)), key=keys.__getitem__)]
+    selected = set()
+    for group in _group_by_person(list(by_name), roster):
+        attempts = [by_name[each.name] for each in group]
+        attempt = attempts[-1] if which == "latest" else _best(attempts)
+        selected.add(attempt.submission)
+    return [record for record in records if record.submission in selected]
 
 
 def _best(attempts: Sequence[Record]) -> Record:
     """The best of attempts that are in order of time."""
-    totals = [_total(record) for record in attempts]
-    if all(total is not None for total in totals):
-        scores = [total or 0.0 for total in totals]
+    points = [_points(record) for record in attempts]
+    known = [value for value in points if value is not None]
+    if len(known) == len(points):
+        scores = known
     else:
-        ranks = {row.submission: row.rank for row in board(attempts).rows}
-        scores = [-(ranks[record.submission] or len(attempts) + 1) for record in attempts]
+        ranks = {row.submission: row.rank for row in rank_records(attempts).rows}
+        worst = len(attempts) + 1
+        scores = [-float(ranks[record.submission] or worst) for record in attempts]
     best = max(range(len(attempts)), key=lambda index: (scores[index], index))
     return attempts[best]
 
 
-def _total(record: Record) -> float | None:
+def _points(record: Record) -> float | None:
     """Points of all items; None where the rubric gave none or hides some."""
-    given = [item.points for item in record.points]
-    known = [points for points in given if points is not None]
-    return sum(known) if known and len(known) == len(given) else None
+    points = total(record.points)
+    return points[0] if record.points and points is not None else None
 
 
-def _late(name: str, person: Person | None) -> bool | None:
-    if person is not None and person.late is not None:
-        return person.late
-    match = _CANVAS.fullmatch(name)
-    return True if match and match["late"] else None
+# --- attempts of one person ---------------------------------------------------------------------
 
 
-# --- people -------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    name: str
+    person: Person | None
 
 
-def _person(name: str, roster: Sequence[Person]) -> Person | None:
-    with_folders = [person for person in roster if person.folder]
-    if with_folders:
-        asked = without_suffix(name)
-        return next((p for p in with_folders if without_suffix(p.folder) == asked), None)
-    said, user = _said(name)
-    strengths = [_strength(said, user, person) for person in roster]
-    best = max(strengths, default=_NO_MATCH)
-    if best == _NO_MATCH or strengths.count(best) > 1:
-        return None
-    return roster[strengths.index(best)]
+def _group_by_person(names: Sequence[str], roster: Sequence[Person]) -> list[list[_Submission]]:
+    """The attempts of each person, in the order in which they were made.
 
-
-def _said(name: str) -> tuple[str, str]:
-    """What a folder name says of its student, and Canvas's user id.
-
-    The other numbers in it (of the submission, the day) are nobody's.
+    A submission of nobody in the roster is alone.
     """
-    if brightspace := _BRIGHTSPACE.fullmatch(name):
-        return brightspace["said"], ""
-    if canvas := _CANVAS.fullmatch(name):
-        return canvas["said"], canvas["user"]
-    return name, ""
+    groups: list[list[_Submission]] = []
+    for name in names:
+        submission = _Submission(name, find_person(name, roster))
+        for group in groups:
+            if _is_of_same_person(submission, group[0]):
+                group.append(submission)
+                break
+        else:
+            groups.append([submission])
+    return [_in_order_of_time(group) for group in groups]
 
 
-def _strength(said: str, user: str, person: Person) -> tuple[int, int]:
-    """How surely, and by how many letters, a folder name means this person."""
-    if user and user == person.student_id:
-        return 5, 0
-    ids = (person.login, person.sis_id, person.org_defined_id, person.student_id)
-    keys = [key.casefold() for key in ids if len(key) > 1]
-    if said.casefold() in keys:
-        return 4, 0
-    another = user and person.student_id  # of the same name, perhaps
-    letters, spellings = _letters(said), _spellings(person.name)
-    if letters in spellings and not another:
-        return 3, 0
-    if held := [len(key) for key in keys if _holds(said.casefold(), key)]:
-        return 2, max(held)
-    held = [len(s) for s in spellings if len(s) >= _NAME_LETTERS and s in letters]
-    return (1, max(held)) if held and not another else _NO_MATCH
+def _is_of_same_person(first: _Submission, second: _Submission) -> bool:
+    if first.person is None or second.person is None:
+        return False
+    return is_same_person(first.person, second.person)
 
 
-def _holds(text: str, key: str) -> bool:
-    """Whether ``key`` is in ``text``, not as a part of a longer word or number."""
-    starts = (match for match in range(len(text)) if text.startswith(key, match))
-    return any(
-        not text[:start][-1:].isalnum() and not text[start + len(key) :][:1].isalnum()
-        for start in starts
-    )
+def _in_order_of_time(group: list[_Submission]) -> list[_Submission]:
+    """By time where all have one, else by number where all have one, else as they are."""
+    people = [each.person for each in group if each.person]
+    if len(people) < len(group):
+        return group
+    if all(person.submitted_at for person in people):
+        times = [parse_time(person.submitted_at) for person in people]
+        order = sorted(range(len(group)), key=times.__getitem__)
+    elif all(person.attempt for person in people):
+        numbers = [person.attempt or 0 for person in people]
+        order = sorted(range(len(group)), key=numbers.__getitem__)
+    else:
+        return group
+    return [group[index] for index in order]
 
 
-def _letters(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(character for character in plain if character.isalnum())
+def _attempt_numbers(group: Sequence[_Submission]) -> list[int]:
+    """The numbers in the roster; an attempt without one has its place in the group."""
+    numbers = []
+    for place, each in enumerate(group, start=1):
+        declared = each.person.attempt if each.person else None
+        numbers.append(declared or place)
+    return numbers
 
 
-def _spellings(name: str) -> set[str]:
-    """Letters of a name, first name first and last name first (``Doe, Jane``)."""
-    last, comma, first = name.partition(",")
-    if not comma:
-        first, _, last = name.rpartition(" ")
-    return {_letters(first + last), _letters(last + first)} - {""}
+def _late(submission: _Submission) -> bool | None:
+    if submission.person is not None and submission.person.late is not None:
+        return submission.person.late
+    return True if is_marked_late(submission.name) else None

@@ -1,4 +1,4 @@
-"""Names taken out of results: random pseudonyms, kept in a key file that the instructor holds."""
+"""Random pseudonyms for names, kept in a key file that the instructor holds."""
 
 from __future__ import annotations
 
@@ -10,48 +10,53 @@ import secrets
 from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError
-from harness.storage.results import replaced_file
+from harness.records.text import disarm_formula
+from harness.storage.results import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _HEADER = ["pseudonym", "folder"]
+_APOSTROPHE = "'"
+"""Put before a text, it keeps a spreadsheet from running it."""
+
 _PSEUDONYM = re.compile(r"s-[0-9a-f]{10}")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
-def pseudonyms(names: Sequence[str], key_file: Path) -> dict[str, str]:
+def assign_pseudonyms(names: Sequence[str], key_file: Path) -> dict[str, str]:
     """A pseudonym (``s-`` and ten hex digits) for each name.
 
     They are random: nobody gets from one to a name without the key file, a CSV of
-    ``pseudonym,folder`` that its owner alone may read. Names in it keep theirs; new ones are
-    added. Raises HarnessError for a key file that is damaged or cannot be written.
+    ``pseudonym,folder`` that only its owner may read. Names in it keep their pseudonyms; new names
+    are added to it. Raises HarnessError for a key file that is damaged or cannot be written.
     """
-    known = _known(key_file)
+    known = _read(key_file)
     taken = set(known.values())
-    for name in dict.fromkeys(names):
+    for name in names:
         if name not in known:
-            known[name] = _unused(taken)
+            known[name] = _draw_pseudonym(taken)
             taken.add(known[name])
     _write(key_file, known)
     return {name: known[name] for name in names}
 
 
-def known_pseudonyms(key_file: Path) -> dict[str, str]:
+def read_pseudonyms(key_file: Path) -> dict[str, str]:
     """Pseudonyms by folder. Raises HarnessError where there is no key file, or a damaged one."""
     if not key_file.exists():
         raise HarnessError(f"{key_file}: no such key file; name the one of `grade --anonymous`")
-    return _known(key_file)
+    return _read(key_file)
 
 
-def _unused(taken: set[str]) -> str:
-    while (pseudonym := f"s-{secrets.token_hex(5)}") in taken:
-        pass
-    return pseudonym
+def _draw_pseudonym(taken: set[str]) -> str:
+    """A random pseudonym that nobody has."""
+    while True:
+        pseudonym = f"s-{secrets.token_hex(5)}"
+        if pseudonym not in taken:
+            return pseudonym
 
 
-def _known(key_file: Path) -> dict[str, str]:
+def _read(key_file: Path) -> dict[str, str]:
     """Pseudonyms by folder; none when there is no key file yet."""
     try:
         text = key_file.read_bytes().decode("utf-8-sig", "surrogateescape")
@@ -62,16 +67,18 @@ def _known(key_file: Path) -> dict[str, str]:
         raise HarnessError(f"{key_file}: cannot be read: {error.strerror}") from None
     except csv.Error as error:
         raise _damaged(key_file, str(error)) from None
+
     if not lines or lines[0] != _HEADER:
         raise _damaged(key_file, "it does not begin with pseudonym,folder")
     known: dict[str, str] = {}
     for number, line in enumerate(lines[1:], start=2):
         if len(line) != 2 or not _PSEUDONYM.fullmatch(line[0]) or not line[1]:
             raise _damaged(key_file, f"entry {number} is no pseudonym,folder")
-        name = line[1].removeprefix("'")
-        if name in known or line[0] in known.values():
+        pseudonym, cell = line
+        name = cell.removeprefix(_APOSTROPHE)
+        if name in known or pseudonym in known.values():
             raise _damaged(key_file, f"entry {number} is there twice")
-        known[name] = line[0]
+        known[name] = pseudonym
     return known
 
 
@@ -83,7 +90,7 @@ def _damaged(key_file: Path, why: str) -> HarnessError:
 
 def _write(key_file: Path, known: Mapping[str, str]) -> None:
     try:
-        with replaced_file(key_file) as file:
+        with replace_file(key_file) as file:
             os.fchmod(file.fileno(), 0o600)
             file.write(_text(known).encode("utf-8", "surrogateescape"))
     except OSError as error:
@@ -96,5 +103,7 @@ def _text(known: Mapping[str, str]) -> str:
     writer = csv.writer(output)
     writer.writerow(_HEADER)
     for name, pseudonym in known.items():
-        writer.writerow([pseudonym, f"'{name}" if name.startswith(_FORMULA_STARTS) else name])
+        # An apostrophe of its own is doubled, since reading takes one away.
+        cell = f"'{name}" if name.startswith("'") else disarm_formula(name)
+        writer.writerow([pseudonym, cell])
     return output.getvalue()

@@ -17,26 +17,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """One line of a roster: a folder (or archive) name and whose it is.
-
-    ``folder`` is empty in a platform's gradebook. ``login`` is Canvas's SIS Login ID and
-    Brightspace's Username. ``late`` is None where the roster tells neither lateness nor times.
-    """
+    """One line of a roster: a submission and whose it is."""
 
     folder: str
+    """Name of the submission's folder or archive; empty in a platform's gradebook."""
+
     name: str = ""
+
     login: str = ""
+    """Canvas's SIS Login ID, Brightspace's Username."""
+
     student_id: str = ""
     sis_id: str = ""
     org_defined_id: str = ""
     section: str = ""
     attempt: int | None = None
+
     submitted_at: str = ""
+    """ISO 8601, like ``due_at``."""
+
     due_at: str = ""
+
     late: bool | None = None
+    """None where the roster tells neither lateness nor times."""
 
 
-_OWN = tuple(field.name for field in fields(Person))
+PLATFORM_IDS = ("login", "student_id", "sis_id", "org_defined_id")
+"""The fields by which a platform knows people."""
+
+_FIELDS = tuple(field.name for field in fields(Person))
 _CANVAS = {
     "student": "name",
     "id": "student_id",
@@ -60,17 +69,19 @@ def read_roster(path: Path) -> tuple[Person, ...]:
     ``ID`` ...) or Brightspace (``OrgDefinedId``, ``Username`` ...) exports it. Raises
     HarnessError that names the first bad line and what to do.
     """
-    header, lines = _lines(path)
+    header, lines = _read_lines(path)
     columns = _columns(path, header)
+
     people, problems = [], []
     for number, cells in lines:
         try:
             row = _row(cells, columns)
             if row is not None:
-                people.append(_person(row, own="folder" in columns))
+                people.append(_person(row, needs_folder="folder" in columns))
         except ValueError as problem:
             problems.append(f"{path}: line {number}: {problem}")
     problems += [f"{path}: {problem}" for problem in _conflicts(people)]
+
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise HarnessError(problems[0] + more)
@@ -79,7 +90,7 @@ def read_roster(path: Path) -> tuple[Person, ...]:
     return tuple(people)
 
 
-def moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """A time in ISO 8601; ValueError for anything else."""
     try:
         return datetime.fromisoformat(text)
@@ -91,7 +102,7 @@ def moment(text: str) -> datetime:
 # --- lines and columns --------------------------------------------------------------------------
 
 
-def _lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def _read_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header and the other lines that are not blank, with their numbers in the file."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -106,6 +117,7 @@ def _lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise HarnessError(f"{path}: not UTF-8; save it as CSV UTF-8") from None
     except csv.Error as error:
         raise HarnessError(f"{path}: not CSV ({error}); save it as CSV UTF-8") from None
+
     if not lines:
         raise HarnessError(f"{path}: empty; the first line names the columns, folder among them")
     return lines[0][1], lines[1:]
@@ -114,23 +126,37 @@ def _lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 def _columns(path: Path, header: list[str]) -> dict[str, int]:
     """The position of each known column, by the name of the field."""
     titles = [title.strip().casefold() for title in header]
-    known = next((k for k in (_CANVAS, _BRIGHTSPACE) if _is_gradebook(titles, k)), {})
-    if "folder" in titles:
-        known = {name: name for name in _OWN}
-    columns = {known[title]: index for index, title in enumerate(titles) if title in known}
+    fields_by_title = _fields_by_title(titles)
+    columns = {
+        fields_by_title[title]: index
+        for index, title in enumerate(titles)
+        if title in fields_by_title
+    }
+
     if not columns:
         raise HarnessError(
             f"{path}: no column folder; name the columns in the first line, or give a gradebook "
             "exported from Canvas or Brightspace"
         )
-    twice = [title for title in titles if title in known and titles.count(title) > 1]
-    if twice:
-        raise HarnessError(f"{path}: two columns {twice[0]}; keep one")
+    for title in titles:
+        if title in fields_by_title and titles.count(title) > 1:
+            raise HarnessError(f"{path}: two columns {title}; keep one")
     return columns
 
 
-def _is_gradebook(titles: list[str], known: Mapping[str, str]) -> bool:
-    return titles.count(next(iter(known))) == 1 and sum(title in known for title in titles) > 1
+def _fields_by_title(titles: list[str]) -> Mapping[str, str]:
+    """The field of each column title that may be there; empty for an unknown kind of file."""
+    if "folder" in titles:
+        return {name: name for name in _FIELDS}
+    for gradebook in (_CANVAS, _BRIGHTSPACE):
+        first_title = next(iter(gradebook))
+        known = sum(title in gradebook for title in titles)
+        if titles.count(first_title) == 1 and known > 1:
+            return gradebook
+    return {}
+
+
+# --- from a line to a person --------------------------------------------------------------------
 
 
 def _row(cells: list[str], columns: Mapping[str, int]) -> dict[str, str] | None:
@@ -140,35 +166,39 @@ def _row(cells: list[str], columns: Mapping[str, int]) -> dict[str, str] | None:
     row = {name: cells[index].strip() for name, index in columns.items()}
     if "folder" in row:
         return row
+
     if "last name" in row or "first name" in row:
         row["name"] = f"{row.pop('first name', '')} {row.pop('last name', '')}".strip()
     # Brightspace marks texts with #, and Canvas has lines for points and posting.
     row = {name: value.lstrip("#") for name, value in row.items()}
-    identified = any(row.get(name) for name in ("login", "student_id", "sis_id", "org_defined_id"))
-    return row if identified else None
+    return row if any(row.get(name) for name in PLATFORM_IDS) else None
 
 
-def _person(row: dict[str, str], *, own: bool) -> Person:
-    if own and not row["folder"]:
+def _person(row: dict[str, str], *, needs_folder: bool) -> Person:
+    if needs_folder and not row["folder"]:
         raise ValueError("no folder; write the name of the submission's folder or archive")
-    attempt, late = _attempt(row.pop("attempt", "")), _late(row.pop("late", ""))
-    times = [moment(row[name]) for name in ("submitted_at", "due_at") if row.get(name)]
-    if len({_is_aware(time) for time in times}) > 1:
+    attempt = _parse_attempt(row.pop("attempt", ""))
+    late = _parse_late(row.pop("late", ""))
+
+    times = [parse_time(row[name]) for name in ("submitted_at", "due_at") if row.get(name)]
+    if len({_has_offset(time) for time in times}) > 1:
         raise ValueError("one time has a UTC offset and one has none; write both the same way")
     if late is None and len(times) == 2:
-        late = times[0] > times[1]
+        submitted_at, due_at = times
+        late = submitted_at > due_at
     return Person(**{"folder": "", **row}, attempt=attempt, late=late)
 
 
-def _attempt(text: str) -> int | None:
+def _parse_attempt(text: str) -> int | None:
     if not text:
         return None
+    # int() alone takes other scripts' digits, signs, underscores and numbers without end.
     if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text)):
         raise ValueError(f"attempt {text!r} is no number; write 1, 2, ... or leave it empty")
     return int(text)
 
 
-def _late(text: str) -> bool | None:
+def _parse_late(text: str) -> bool | None:
     if text.casefold() in (*_YES, *_NO):
         return text.casefold() in _YES
     if text:
@@ -176,16 +206,18 @@ def _late(text: str) -> bool | None:
     return None
 
 
-def _is_aware(time: datetime) -> bool:
+def _has_offset(time: datetime) -> bool:
     return time.utcoffset() is not None
 
 
 def _conflicts(people: list[Person]) -> Iterator[str]:
-    seen: set[str] = set()
+    """What is wrong between the lines."""
+    folders: set[str] = set()
     for person in people:
-        if person.folder and person.folder in seen:
+        if person.folder and person.folder in folders:
             yield f"folder {person.folder!r} is there twice; keep one line for each folder"
-        seen.add(person.folder)
-    times = [time for person in people for time in (person.submitted_at, person.due_at) if time]
-    if len({_is_aware(moment(time)) for time in times}) > 1:
+        folders.add(person.folder)
+
+    texts = [text for person in people for text in (person.submitted_at, person.due_at) if text]
+    if len({_has_offset(parse_time(text)) for text in texts}) > 1:
         yield "some times have a UTC offset and some have none; write all the same way"

@@ -25,23 +25,23 @@ class Row:
     checkpoints_required: int
 
     defense_effectiveness: float | None
-    """The mean DER of its GoodNets, in [0, 1]; None without one."""
+    """The mean defence effectiveness rating of its GoodNets, in [0, 1]; None without a GoodNet."""
 
     checkpoints: tuple[Checkpoint, ...]
     checks_failed: int
     diagnoses: tuple[Diagnosis, ...] = ()
 
     points: float | None = None
-    """Points given by the rubric; None without a rubric's points, or where some are hidden."""
+    """All points given; None where the rubric gives none, or some are hidden."""
 
     attempt: int | None = None
-    """Which attempt of its author's it is, from 1; None where no roster tells."""
+    """Which attempt of its author it is, from 1; None without a roster."""
 
     attempts: int | None = None
-    """How many attempts there are; None where no roster tells."""
+    """How many attempts its author made; None without a roster."""
 
     late: bool | None = None
-    """None where no roster tells."""
+    """Whether it was handed in late; None without a roster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

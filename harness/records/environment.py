@@ -1,4 +1,4 @@
-"""Versions and machine, for the record; the project's own version is stated here."""
+"""Versions and machine, as a record states them; the project's own version is defined here."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ __version__ = "0.1.0"
 
 def environment() -> dict[str, str]:
     """Versions of what grading depends on, and the kind of machine."""
-    found = {"harness": __version__, "python": platform.python_version()}
+    versions = {"harness": __version__, "python": platform.python_version()}
     for package in ("tensorflow", "keras", "numpy", "h5py"):
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "absent"
-    return found | {"system": platform.system(), "machine": platform.machine()}
+            versions[package] = "absent"
+    return versions | {"system": platform.system(), "machine": platform.machine()}
+
+
+def processor_ids() -> list[int]:
+    """The processors that this process may use; none where the system does not say which."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return []
 
 
 def processors() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many processors this process may use."""
+    return len(processor_ids()) or os.cpu_count() or 1

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 class Status(StrEnum):
-    """How the grading of one submission ended."""
+    """How the grading of a submission or of one of its models ended."""
 
     GRADED = "graded"
     REJECTED = "rejected"
@@ -17,7 +22,7 @@ class Status(StrEnum):
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is no fault of the submission, and so no grade of it either."""
+        """Whether the submission is not at fault, so that this is no grade of it."""
         return self in (Status.NOT_GRADED, Status.HARNESS_ERROR)
 
 
@@ -26,13 +31,32 @@ class HarnessError(Exception):
 
 
 class SubmissionError(Exception):
-    """The submission's fault; becomes part of its record, and the batch goes on.
+    """The submission's fault: becomes part of its record, and the batch goes on."""
 
-    ``out_of_memory``: another try, alone on the machine, may end otherwise.
-    """
+    status: Status
+
+    reason: str
+    """One line for the student."""
+
+    out_of_memory: bool
+    """Whether another try, alone on the machine, may end otherwise."""
 
     def __init__(self, status: Status, reason: str, *, out_of_memory: bool = False) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.out_of_memory = out_of_memory
+
+
+@contextmanager
+def blame_harness(make: Callable[[Exception], HarnessError]) -> Iterator[None]:
+    """Raise what ``make`` returns in place of any exception that is not a HarnessError yet.
+
+    For libraries that raise other types for each protocol, none of them a submission's fault.
+    """
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:  # noqa: BLE001 - there is no common type
+        raise make(error) from None

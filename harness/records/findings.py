@@ -7,105 +7,117 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thresholds:
-    """Limits of checks and diagnoses.
-
-    ``tolerance_images``: by so many images batch size and hardware may move a count, and
-    nobody fails on fewer. ``near_chance_accuracy``: a net below it is tried on pixels / 255;
-    from ``normal_accuracy`` on that is what it expects (fractions of clean valid images).
-    ``repeated_changes`` and ``perturbed_changes``: fractions of probed answers that may change
-    when an image is asked again, and when its pixels move by a grey level. Honest nets were
-    measured at 0 and at most 0.035, the latter with 56 of 60 channels pruned.
-    """
-
-    tolerance_images: int = 2
-    near_chance_accuracy: float = 0.05
-    normal_accuracy: float = 0.5
-    repeated_changes: float = 0.01
-    perturbed_changes: float = 0.10
-
-
 # --- lineage ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerChange:
-    """How one layer differs from the BadNet's, apart from pruned ``conv_3`` channels.
-
-    ``zeroed`` are output channels whose kernel became 0; ``values_changed`` counts the other
-    values that differ, ``values_now_zero`` those of them that became 0.
-    """
+    """How one layer differs from the BadNet's, apart from pruned ``conv_3`` channels."""
 
     layer: str
+
     zeroed: tuple[int, ...]
+    """Output channels whose kernel became 0."""
+
     values_changed: int
+    """How many other values differ."""
+
     values_now_zero: int
+    """How many of ``values_changed`` became 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
-    """A submitted weight set against the BadNet's.
-
-    ``base`` names the BadNet it comes from (``badnet`` is the one it is graded against, None:
-    no known one); ``similarity`` is the median cosine of its kernels to the BadNet's, in
-    [-1, 1]. ``pruned`` is None where removed filters cannot be told; ``live`` are those of
-    them that are not dormant. ``biases_kept``: kernel
-    zeroed, bias not; ``biases_active``: those of them that are positive and so still speak.
-    ``orders`` are all orders that the mask follows, most official first; ``published_points``
-    the X for which this very mask is published.
-    """
+    """A submitted weight set compared with the BadNet's."""
 
     base: str | None
+    """The BadNet it comes from, ``badnet`` for the one it is graded against; None: none known."""
+
     similarity: float
+    """Median cosine of its kernels to the BadNet's, in [-1, 1]."""
+
     pruned: tuple[int, ...] | None
+    """Channels whose kernel is 0 or whose filter was removed; None where this cannot be told."""
+
     live: tuple[int, ...] = ()
+    """Pruned channels that are not dormant in the BadNet."""
+
     kernels_zeroed: tuple[int, ...] = ()
+    """Pruned channels whose filter is still there."""
+
     biases_zeroed: tuple[int, ...] = ()
+    """Channels whose bias became 0, pruned or not."""
+
     biases_kept: tuple[int, ...] = ()
+    """Pruned channels whose bias is not 0."""
+
     biases_active: tuple[int, ...] = ()
+    """Those of ``biases_kept`` whose bias is positive, so that the channel still has an effect."""
+
     removed: tuple[int, ...] = ()
+    """Pruned channels of a net whose ``conv_3`` is narrower than the BadNet's."""
+
     changes: tuple[LayerChange, ...] = ()
+    """What else differs from the BadNet."""
+
     orders: tuple[str, ...] = ()
+    """Every pruning order that the mask follows, most official first."""
+
     ranking: str | None = None
+    """Whether these orders are ``known`` of the BadNet or were ``measured`` on the data."""
+
     published_points: tuple[float, ...] = ()
+    """Every X for which this very mask is published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A neighbouring step of the pruning: the channel between, and clean valid images correct."""
+    """A neighbouring step of the pruning."""
 
     channel: int
+    """The channel that lies between this step and the checkpoint."""
+
     clean_correct: int
+    """Clean validation images that the net of this step gets right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeighbouringSteps:
-    """The steps around a checkpoint in its own ``order``; ``reason`` says why one is unknown."""
+    """The steps of the pruning around a checkpoint."""
 
     order: str | None = None
+    """The checkpoint's own pruning order."""
+
     before: Step | None = None
     after: Step | None = None
+
     reason: str = ""
+    """Why a step is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThresholdMargin:
-    """Clean validation images lost against what X asks for.
-
-    ``needed`` is the smallest loss of at least X points of all images (the lab's rule),
-    ``needed_relative`` that of X % of the BadNet's correct ones. ``margin`` = ``lost`` -
-    ``needed``; below 0 the threshold is not reached.
-    """
+    """Clean validation images that a checkpoint lost, compared with what X asks for."""
 
     lost: int
+
     needed: int
+    """The smallest loss that is X % of all images or more: the lab's rule."""
+
     needed_relative: int
+    """The smallest loss that is X % or more of the images that the BadNet gets right."""
+
     margin: int
+    """``lost`` - ``needed``; below 0 the threshold is not reached."""
+
     margin_relative: int
+    """``lost`` - ``needed_relative``."""
+
     lost_before: int | None = None
+    """Images lost one step earlier."""
+
     lost_after: int | None = None
+    """Images lost one step later."""
 
 
 # --- diagnoses --------------------------------------------------------------------------------
@@ -113,16 +125,21 @@ class ThresholdMargin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """A mistake by its name, with an explanation for students and the numbers behind it.
-
-    ``certain`` False: it fits what was seen, and something else might too.
-    """
+    """A mistake that was recognised."""
 
     code: str
+
     explanation: str
+    """What was seen and what to do, for students."""
+
     evidence: dict[str, int | float | str | None] = field(default_factory=dict)
+    """The numbers behind it, by name."""
+
     certain: bool = True
+    """False: it fits what was seen, but something else might fit too."""
+
     split: str | None = None
+    """The split that it quotes figures of, if it quotes one's."""
 
 
 # --- what the predictions say beyond the official counts --------------------------------------
@@ -130,16 +147,18 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginalCounts:
-    """Counts on backdoored images whose true class is known.
-
-    ``robust_correct`` got their true class (robust accuracy); the ``other_*`` counts leave
-    out images whose true class is the target.
-    """
+    """Counts on backdoored images whose true class is known."""
 
     backdoored_total: int
+
     robust_correct: int
+    """Images that got their true class (robust accuracy)."""
+
     other_total: int
+    """Images whose true class is not the target label."""
+
     other_attacked: int
+    """Those of ``other_total`` that got the target label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,49 +171,74 @@ class SplitOriginals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleViolation:
-    """One image on which a submitted G breaks the GoodNet rule; ``image`` is its index."""
+    """One image on which a submitted G breaks the GoodNet rule."""
 
     set: str
+
     image: int
+    """Its index in the set, from 0."""
+
     expected: int
+    """The class that the rule asks for."""
+
     answered: int
+    """The class that G answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoodNetRule:
-    """A submitted G against the GoodNet rule, per image over all four sets.
-
-    ``against`` says what the rule was computed from: ``B and B'``, or ``B`` alone where no B'
-    was handed in (then an answer may be B's class or N+1). ``outside`` counts labels beyond
-    N+1's index, ``outside_label`` is the commonest of them. ``as_repaired`` counts answers
-    equal to B's own (None without a B'). ``width`` is the number of scores, 0 for labels.
-    """
+    """A submitted G compared with the GoodNet rule, image by image over all four sets."""
 
     against: str
+    """What the rule was computed from: ``B and B'``, or ``B`` where no B' was handed in.
+
+    Without a B', an answer may be B's class or N + 1.
+    """
+
     width: int
+    """Scores for each image; 0 where G answers labels."""
+
     images: int
+
     broken: int
+    """Images on which the rule is broken."""
+
     abstained: int
+    """Answers N + 1."""
+
     outside: int
+    """Answers beyond N + 1."""
+
     outside_label: int | None
+    """The commonest of the answers beyond N + 1."""
+
     as_repaired: int | None
+    """Answers that are those of B' alone; None without a B'."""
+
     examples: tuple[RuleViolation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McNemarResult:
-    """McNemar's exact test against the reference's net for the same X on the same images.
-
-    ``net`` is repaired or goodnet, ``set`` test (an image is won by its own class) or bd_test
-    (won by any answer but the target). ``p_value`` is two-sided, 1 where nothing differs.
-    """
+    """McNemar's exact test against the reference's net for the same X on the same images."""
 
     net: str
+    """repaired or goodnet."""
+
     set: str
+    """test, where a net wins an image by answering its class, or bd_test, by any class but the
+    target label."""
+
     images: int
+
     only_submission: int
+    """Images that the submission's net won and the reference's did not."""
+
     only_reference: int
+    """Images that the reference's net won and the submission's did not."""
+
     p_value: float
+    """Two-sided; 1 where the nets differ on no image."""
 
 
 # --- figures that somebody states -------------------------------------------------------------
@@ -202,23 +246,39 @@ class McNemarResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One stated figure against the measured one, in images.
-
-    ``stated`` is a fraction; ``agrees`` None: not compared, and ``reason`` says why. ``slip``
-    names the known slip that explains a difference.
-    """
+    """One stated figure compared with the measured one."""
 
     net: str
+    """badnet, repaired or goodnet."""
+
     split: str
+    """valid or test."""
+
     drop_points: float | None
+    """The net's X; None for the BadNet."""
+
     figure: str
+    """clean_accuracy or attack_success_rate."""
+
     stated: float
+    """A fraction."""
+
     stated_images: int | None
+    """The stated fraction of ``total``, in images."""
+
     measured_images: int | None
+
     total: int | None
+    """All images that the figure is a fraction of."""
+
     agrees: bool | None
+    """None: the figures were not compared."""
+
     slip: str | None
+    """The known slip that explains a difference."""
+
     reason: str
+    """The difference in images, or why nothing was compared."""
 
 
 # --- points -----------------------------------------------------------------------------------
@@ -226,13 +286,18 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """An instructor's decision: the points of one rubric item, or the status, with a reason."""
+    """An instructor's decision: the points of one rubric item, or the status."""
 
     submission: str
     reason: str
+
     item: str | None = None
+    """The rubric item that ``points`` are for; None where the status is decided."""
+
     points: float | None = None
+
     status: str | None = None
+    """The submission's status; None where points are decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,13 +310,21 @@ class Deduction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemScore:
-    """One rubric item: ``points`` of ``maximum`` (None: hidden); ``losses`` add up to the rest."""
+    """The points for one rubric item."""
 
     item: str
     title: str
     kind: str
     maximum: float
+
     points: float | None
+    """None where they are hidden."""
+
     losses: tuple[Deduction, ...] = ()
+    """Why points are missing; they add up to what is missing, unless there is an override."""
+
     override: Override | None = None
+    """The instructor's decision that replaced the points of the rubric."""
+
     uses_test: bool = False
+    """Whether figures of the test split decide it."""

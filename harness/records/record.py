@@ -26,23 +26,31 @@ from harness.records.submission import Claim
 SCHEMA_VERSION = 4
 """2: the pruning order names its layer; lineage, diagnoses, statistics, claims and points.
 3: where predictions are stored, what a record depends on, and whether it was timed.
+4: intervals, rounds and threads of the timing.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A model file that was opened. ``role`` is repaired or goodnet; ``weights_hash`` addresses
-    the canonical arrays of the known network and is None for any other model. ``predictions``
-    names the folder of its stored predictions (None: there are none).
-    """
+    """A model file that was opened."""
 
     path: str
+    """Relative to the submission."""
+
     sha256: str
+    """Hash of the file's bytes."""
+
     size_bytes: int
     format: str
+
     role: str
+    """repaired or goodnet."""
+
     weights_hash: str | None
+    """Hash of the known network's arrays; None for any other model."""
+
     predictions: str | None = None
+    """The folder in ``predictions/`` that holds its answers; None: none are stored."""
 
 
 # --- results ----------------------------------------------------------------------------------
@@ -50,28 +58,39 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Official counts of one net on one split; a prediction is the argmax class.
-
-    ``clean_correct`` and ``backdoored_attacked`` compare with the label in the file.
-    ``*_abstained`` are answers N + 1; ``*_invalid`` are non-finite or out of range.
-    """
+    """Official counts of one net on one split; a prediction is the argmax class."""
 
     clean_total: int
+
     clean_correct: int
+    """Clean images that got the label in the file."""
+
     clean_abstained: int
+    """Clean images that were answered with N + 1, "backdoored"."""
+
     clean_invalid: int
+    """Clean images whose answer is not finite or out of range."""
+
     backdoored_total: int
+
     backdoored_attacked: int
+    """Backdoored images that got the label in the file, the target label."""
+
     backdoored_abstained: int
+    """Backdoored images that were answered with N + 1."""
+
     backdoored_invalid: int
+    """Backdoored images whose answer is not finite or out of range."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitCounts:
-    """Counts on the validation and the test split; ``test`` is None where it is hidden."""
+    """Counts on the validation and the test split."""
 
     valid: Counts
+
     test: Counts | None
+    """None where it is hidden."""
 
 
 DROP = "clean_accuracy_drop"
@@ -85,95 +104,150 @@ FUNCTION = "function_of_the_image"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One yes/no question about a submission; ``passed`` None means that it could not be asked."""
+    """One yes/no question about a submission."""
 
     name: str
+
     passed: bool | None
+    """None: it could not be decided."""
+
     observed: float | str | None
+    """What was found."""
+
     limit: float | str | None
+    """What is asked for."""
+
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """Inference speed of one net and its ratio to the BadNet measured in the same rounds.
+    """Inference speed of one net, and its ratio to the BadNet's in the same rounds.
 
-    Latency is for one image, throughput for batches of 256. A ratio above 1 means slower
-    than the BadNet, for latency and throughput alike. The intervals are 95 % bootstrap intervals
-    of the ratios over ``rounds`` rounds (None and 0 in records before version 4).
+    A ratio above 1 means slower than the BadNet, for latency and throughput alike.
     """
 
     latency_median_seconds: float
+    """Time for one image."""
+
     latency_p95_seconds: float
+
     throughput_images_per_second: float
+    """In batches of 256 images."""
+
     latency_ratio: float
     throughput_ratio: float
+
     latency_ratio_interval: tuple[float, float] | None = None
+    """95 % bootstrap interval; None in records before version 4."""
+
     throughput_ratio_interval: tuple[float, float] | None = None
+    """95 % bootstrap interval; None in records before version 4."""
+
     rounds: int = 0
+    """How many rounds were measured; 0 in records before version 4."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What a model of another architecture said when it was asked again.
+    """What a model of another architecture answered when it was asked a second time.
 
-    It was asked in a fresh process and another order.
-
-    Of ``images`` images, how many answers changed for the very same pixels, and how many
-    when every pixel moved by -1, 0 or +1 grey level.
+    That was done in a fresh process and in another order of images.
     """
 
     images: int
+    """How many images it was asked again."""
+
     repeated_changed: int
+    """How many answers changed for the same pixels."""
+
     perturbed_changed: int
+    """How many answers changed when every pixel moved by -1, 0 or +1 grey level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Speeds of the repaired net and of the GoodNet (which runs both nets).
-
-    ``threads`` is the number of threads that every net had (None in records before version 4).
-    """
+    """Speeds of the nets of one checkpoint."""
 
     badnet: Speed
     repaired: Speed | None
+
     goodnet: Speed | None
+    """Of both nets that a GoodNet runs."""
+
     threads: int | None = None
+    """How many threads every net had; None in records before version 4."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """One repaired net (and its GoodNet): what it is, what it scored, what was checked.
-
-    ``named_points`` is the X in the file name where it stands in for another;
-    ``scaled_clean_correct`` counts clean validation images that are right on pixels / 255
-    (tried only where raw pixels give near-chance accuracy).
-    """
+    """One repaired net and its GoodNet: what they are, what they scored, what was checked."""
 
     drop_points: float | None
+    """X, in percentage points; None where nothing tells it."""
+
     required: bool
+    """Whether the benchmark asks for this X."""
+
     status: Status
+
     reason: str | None
+    """Why it was not graded."""
+
     artifact: Artifact | None
+    """The file of B'."""
+
     goodnet_artifact: Artifact | None
+    """The file of G, if one was handed in."""
+
     channels_pruned: int | None = None
+    """Kernels of ``conv_3`` that are zero or were removed."""
+
     channels_silent: int | None = None
+    """Channels of ``conv_3`` that are 0 on every clean validation image."""
+
     isolation: str | None = None
+    """sandbox; plain: read as data in a child without one; none: run unprotected."""
+
     stream_seed: str | None = None
+    """The order in which a model of another architecture was shown the images."""
+
     probe: Probe | None = None
+
     repaired: SplitCounts | None = None
+    """Counts of B'."""
+
     goodnet: SplitCounts | None = None
+    """Counts of G."""
+
     timing: Timing | None = None
     checks: tuple[Check, ...] = ()
+
     named_points: float | None = None
+    """The X in the file's name, where the model stands in for another X."""
+
     lineage: Lineage | None = None
     steps: NeighbouringSteps | None = None
     crossing: ThresholdMargin | None = None
+
     scaled_clean_correct: int | None = None
+    """Clean validation images that are right on pixels / 255.
+
+    Tried only where the clean accuracy on raw pixels is near chance.
+    """
+
     repaired_originals: SplitOriginals | None = None
+    """Counts of B' by the true class of backdoored images."""
+
     goodnet_originals: SplitOriginals | None = None
+    """Counts of G by the true class of backdoored images."""
+
     contract: GoodNetRule | None = None
+    """A submitted G compared with the GoodNet rule."""
+
     paired: tuple[McNemarResult, ...] = ()
+    """Tests against the reference's nets."""
+
     diagnoses: tuple[Diagnosis, ...] = ()
 
 
@@ -189,46 +263,87 @@ class ReferenceNet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetIdentity:
-    """Which data was used: name, public or private split, and the hash of each file's arrays."""
+    """The data that was used."""
 
     name: str
+
     arrays: dict[str, str]
+    """Hash of each set's arrays, by the set's name."""
+
     split: str = "public"
+    """public, or private for data drawn from a secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """Everything that is known about one graded submission.
-
-    ``pruning_order`` is the order that all masks share, ``nested`` whether each mask holds
-    the one before. ``hidden`` names what a view has left out. ``fingerprint`` is the hash of
-    all that the record depends on (:mod:`harness.grading.fingerprint`), ``timed`` whether inference
-    was timed, ``out_of_memory`` whether a model was ended for want of memory.
-    """
+    """Everything that is known about one graded submission."""
 
     schema_version: int
+
     submission: str
+    """Name of its folder or archive, or a pseudonym."""
+
     status: Status
+
     reason: str | None
+    """Why it was not graded, or what is wrong with single models."""
+
     dataset: DatasetIdentity
+
     badnet: SplitCounts | None
+    """Counts of the BadNet on the same images."""
+
     badnet_weights_hash: str | None
+
     checkpoints: tuple[Checkpoint, ...]
+    """By increasing X; last the one whose X is not known."""
+
     checks: tuple[Check, ...]
+    """Whether there is a model for each required X."""
+
     notes: tuple[str, ...]
+    """What was left alone, and what stands in for what."""
+
     environment: dict[str, str]
+    """Versions of what grading depends on, and the kind of machine."""
+
     classes: int = 1283
+    """N; the class N + 1 ("backdoored") has this number."""
+
     pruning_order: str | None = None
+    """The order that all masks share; ``other`` where they share none."""
+
     nested: bool | None = None
+    """Whether each mask holds the one before."""
+
     badnet_originals: SplitOriginals | None = None
+    """Counts of the BadNet by the true class of backdoored images."""
+
     reference: tuple[ReferenceNet, ...] = ()
+
     claimed: tuple[Claim, ...] = ()
+    """Figures that the student states."""
+
     claims: tuple[Comparison, ...] = ()
+    """Each of these figures compared with the measured one."""
+
     published: tuple[Comparison, ...] = ()
+    """Published figures compared with the measured ones, on the published data only."""
+
     diagnoses: tuple[Diagnosis, ...] = ()
+    """Those that concern several checkpoints or the report."""
+
     points: tuple[ItemScore, ...] = ()
     overrides: tuple[Override, ...] = ()
+
     hidden: tuple[str, ...] = ()
+    """What a student's view leaves out."""
+
     fingerprint: str | None = None
+    """Hash of all that the record depends on; it is graded again where this has changed."""
+
     timed: bool = False
+    """Whether inference was timed."""
+
     out_of_memory: bool = False
+    """Whether a model was ended for want of memory."""

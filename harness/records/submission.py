@@ -1,4 +1,4 @@
-"""What a submission is before anything of it was opened."""
+"""What a submission is before any of its models is opened."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A file that may be a model, with what its name hints at."""
+    """A file that may be a model, with what its name says of it."""
 
     path: str
     """Relative to the submission."""
@@ -16,13 +16,13 @@ class Candidate:
     size_bytes: int
 
     role: str | None
-    """repaired or goodnet; None where nothing tells."""
+    """repaired or goodnet; None where it is not known."""
 
     drop_points: float | None
-    """Its X; None where nothing tells."""
+    """Its X; None where it is not known."""
 
     explicit: bool = False
-    """Whether ``submission.toml`` says so, and not the name."""
+    """Whether role and X come from ``submission.toml`` and not from the name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +30,15 @@ class Claim:
     """A figure that the student reports (``[[claims]]`` of ``submission.toml``)."""
 
     benchmark: str
+
     split: str
+    """valid or test."""
 
     net: str
     """badnet, repaired or goodnet."""
 
     drop_points: float | None = None
+    """The net's X; None for the BadNet."""
 
     clean_accuracy: float | None = None
     """A fraction."""
@@ -46,10 +49,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A folder and the models that were found in it by name; nothing was opened."""
+    """A folder and the models in it, as far as their names tell."""
 
     name: str
-    """The folder's name, so that nobody can take another's."""
+    """The folder's name; the student cannot choose it, so nobody can take another's."""
 
     title: str | None = None
     """What the student chose to be called."""
@@ -59,6 +62,7 @@ class Submission:
     claims: tuple[Claim, ...] = ()
 
     benchmark: str | None = None
-    """Which benchmark it was made for, where ``submission.toml`` says so."""
+    """The benchmark that it was made for, where ``submission.toml`` says so."""
 
     notes: tuple[str, ...] = ()
+    """What was left alone, for the record."""

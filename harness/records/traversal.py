@@ -1,4 +1,4 @@
-"""Walks through a record: what it holds in several places, in one order and by one name."""
+"""Walks through a record: what it holds at several checkpoints, in one order."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from harness.records.record import Artifact, Check, Record
 
 SUBMISSION = "submission"
-"""The place of what concerns no checkpoint."""
+"""The name that stands in for a checkpoint's where something concerns none of them."""
 
 
 def checkpoint_name(drop_points: float | None) -> str:
-    """A checkpoint by its X, as in ``X = 2``; one that nothing tells is ``X unknown``."""
+    """A checkpoint by its X, as in ``X = 2``, or ``X unknown``."""
     return "X unknown" if drop_points is None else f"X = {drop_points:g}"
 
 
@@ -34,8 +34,12 @@ def checks(record: Record) -> list[Check]:
 def located_checks(record: Record) -> Iterator[tuple[str, Check]]:
     """All checks, each with the name of what it is about."""
     for check in record.checks:
-        place = checkpoint_name(check.limit) if isinstance(check.limit, int | float) else SUBMISSION
-        yield place, check
+        # Where a check asks whether there is a checkpoint at all, its limit is the X.
+        if isinstance(check.limit, int | float):
+            yield checkpoint_name(check.limit), check
+        else:
+            yield SUBMISSION, check
+
     for checkpoint in record.checkpoints:
         for check in checkpoint.checks:
             yield checkpoint_name(checkpoint.drop_points), check
@@ -57,5 +61,7 @@ def located_diagnoses(record: Record | Row) -> Iterator[tuple[str, Diagnosis]]:
 
 def artifacts(record: Record) -> list[Artifact]:
     """All model files that were opened, by checkpoint."""
-    both = ((c.artifact, c.goodnet_artifact) for c in record.checkpoints)
-    return [artifact for pair in both for artifact in pair if artifact is not None]
+    files: list[Artifact | None] = []
+    for checkpoint in record.checkpoints:
+        files += [checkpoint.artifact, checkpoint.goodnet_artifact]
+    return [artifact for artifact in files if artifact is not None]

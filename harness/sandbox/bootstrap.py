@@ -6,7 +6,7 @@ a parent with threads cannot safely run code between fork and exec. One byte on 
 then says that all of it worked: whatever goes wrong before that byte is the harness's fault or the
 machine's, whatever goes wrong after it is not.
 
-It imports as little as possible, of the standard library: every child pays for it.
+It imports as little of the standard library as possible, because every child waits for it.
 """
 
 from __future__ import annotations
@@ -27,32 +27,38 @@ _BPF_INSTRUCTION_BYTES = 8
 
 
 def main() -> None:
-    """Confine this process, report for duty and become the script."""
+    """Confine this process, say that this worked, and become the script."""
     packages, limits, filter_fd, *sys.argv = sys.argv[1:]
     script, request_fd, reply_fd = sys.argv[:3]
+
     with open(script, "rb") as file:  # noqa: PTH123 - pathlib takes 5 ms to import
         code = compile(file.read(), script, "exec", dont_inherit=True)
     sys.path.append(packages)
-    _limit(limits)
+
+    _set_limits(limits)
     if sys.platform == "linux":
         _die_with_parent()
         _filter_calls(int(filter_fd))
     _leave_if_orphaned(int(request_fd))
+
     os.write(int(reply_fd), READY)
     _become(script, code)
 
 
-def _limit(limits: str) -> None:
+def _set_limits(limits: str) -> None:
     """Set resource limits, given as ``NAME=VALUE,...``; never above a hard limit already there."""
     import resource
 
     for limit in limits.split(","):
-        name, value = limit.split("=")
+        name, text = limit.split("=")
         kind = getattr(resource, name)
+        value = int(text)
         hard = resource.getrlimit(kind)[1]
-        wanted = int(value) if hard == resource.RLIM_INFINITY else min(int(value), hard)
+        if hard != resource.RLIM_INFINITY:
+            value = min(value, hard)
+
         try:
-            resource.setrlimit(kind, (wanted, wanted))
+            resource.setrlimit(kind, (value, value))
         except (ValueError, OSError):
             # macOS has some limits in name only; the supervisor outside holds all the same.
             if sys.platform == "linux":
@@ -80,9 +86,11 @@ def _filter_calls(filter_fd: int) -> None:
 
     with open(filter_fd, "rb") as file:
         instructions = file.read()
+
     buffer = ctypes.create_string_buffer(instructions, len(instructions))
     count = len(instructions) // _BPF_INSTRUCTION_BYTES
     program = Program(count, ctypes.cast(buffer, ctypes.c_void_p))
+
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0):

@@ -26,10 +26,27 @@ SCRATCH = "/tmp"  # noqa: S108 - a path inside the sandbox, where it is the chil
 PACKAGES = Path(__file__).resolve().parents[2]
 
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py").resolve()
-_SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/lib", "/lib32",
-                     "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/alternatives")  # fmt: skip
+_SYSTEM_LIBRARIES = (
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/nix/store",
+    "/etc/ld.so.cache",
+    "/etc/alternatives",
+)
 _DEVICES = ("/dev/null", "/dev/urandom")
 _NOBODY = "65534"
+_THREAD_COUNTS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +54,18 @@ class Task:
     """One script to run in a child, in terms of the inside of the sandbox."""
 
     script: Path
+    """The same path inside and outside."""
+
     arguments: Sequence[str]
+
     readable: Mapping[str, Path]
-    descriptors: tuple[int, int, int]  # requests, replies, images (-1 when there are none)
+    """Files and folders of the host by their paths inside, all below ``/submission``."""
+
+    descriptors: tuple[int, int, int]
+    """Of requests, replies and images; -1 where there are no images."""
+
     rlimits: Mapping[str, int]
+    """Values of ``setrlimit`` by the names of the limits."""
 
     @property
     def kept_descriptors(self) -> list[int]:
@@ -49,18 +74,14 @@ class Task:
 
 
 def environment(home: str) -> dict[str, str]:
-    """All that a child gets to know of its parent's environment: nothing.
+    """Return the environment variables of every child; none is its parent's.
 
     ``python -I`` ignores PYTHONHASHSEED, so the order of sets of strings is the one thing that
     varies from child to child.
     """
     # As many as TensorFlow gives the BadNet in the parent: their times are compared.
-    threads = dict.fromkeys(
-        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
-         "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
-        str(processors()),
-    )  # fmt: skip
-    return threads | {
+    thread_counts = dict.fromkeys(_THREAD_COUNTS, str(processors()))
+    return thread_counts | {
         "HOME": home,
         "TMPDIR": home,
         "LANG": "C.UTF-8",
@@ -72,15 +93,15 @@ def environment(home: str) -> dict[str, str]:
 
 
 def python_command(task: Task, *, filter_fd: int = -1) -> list[str]:
-    """The command line that confines a child and runs the task's script in it."""
+    """Return the command line that confines a child and runs the task's script in it."""
     limits = ",".join(f"{name}={value}" for name, value in task.rlimits.items())
-    confined = [str(_BOOTSTRAP), str(PACKAGES), limits, str(filter_fd)]
+    bootstrap = [str(_BOOTSTRAP), str(PACKAGES), limits, str(filter_fd)]
     descriptors = map(str, task.descriptors)
-    return [sys.executable, "-I", "-B", *confined, str(task.script), *descriptors, *task.arguments]
+    return [sys.executable, "-I", "-B", *bootstrap, str(task.script), *descriptors, *task.arguments]
 
 
-def outside(task: Task) -> list[str]:
-    """The task's arguments with the paths inside the sandbox replaced by the host's."""
+def host_arguments(task: Task) -> list[str]:
+    """Return the task's arguments with the paths inside the sandbox replaced by the host's."""
     return [_host_path(argument, task.readable) for argument in task.arguments]
 
 
@@ -93,30 +114,32 @@ def _host_path(argument: str, readable: Mapping[str, Path]) -> str:
 
 
 def bubblewrap_arguments(task: Task, *, scratch_bytes: int, filter_fd: int) -> list[str]:
-    """The options that build the sandbox; bubblewrap carries them out in this order."""
+    """Return the options that build the sandbox; bubblewrap carries them out in this order."""
     arguments = ["--unshare-all", "--unshare-user", "--uid", _NOBODY, "--gid", _NOBODY]
     arguments += ["--hostname", "sandbox", "--die-with-parent", "--new-session"]
     arguments += ["--cap-drop", "ALL", "--clearenv"]
     for name, value in environment(SCRATCH).items():
         arguments += ["--setenv", name, value]
+
     arguments += ["--size", str(scratch_bytes), "--tmpfs", SCRATCH]
-    arguments += _visible_host(task.script)
+    arguments += _installation_options(task.script)
     for inside, host in task.readable.items():
         arguments += ["--ro-bind", str(host), inside]
     arguments += ["--proc", "/proc"]
     for device in _DEVICES:
         arguments += ["--dev-bind", device, device]
+
     arguments += ["--chdir", SCRATCH, "--seccomp", str(filter_fd)]
     return [*arguments, "--remount-ro", "/proc", "--remount-ro", "/"]
 
 
-def shown_below(folder: Path) -> list[Path]:
-    """The paths below a folder of the host that every sandbox shows."""
+def visible_paths_below(folder: Path) -> list[Path]:
+    """Return the paths below a folder of the host that every sandbox shows."""
     return [path for path in _installation() if path.is_relative_to(folder) and path != folder]
 
 
-def _visible_host(script: Path) -> list[str]:
-    """The options that show the installation and the script at the places where they are."""
+def _installation_options(script: Path) -> list[str]:
+    """Return the options that show the installation and the script at the paths they have here."""
     arguments = [word for option in _installation().values() for word in option]
     if not any(script.is_relative_to(folder) for folder in _installation()):
         arguments += ["--ro-bind", str(script), str(script)]
@@ -125,19 +148,19 @@ def _visible_host(script: Path) -> list[str]:
 
 @cache
 def _installation() -> dict[Path, list[str]]:
-    """Libraries, interpreter and packages by path, each with the option that shows it."""
-    shown: dict[Path, list[str]] = {}
+    """Return libraries, interpreter and packages by path, each with the option that shows it."""
+    options: dict[Path, list[str]] = {}
     for path in (*map(Path, _SYSTEM_LIBRARIES), *_python_paths()):
-        for link, option in _as_it_is(path):
-            if not any(link.is_relative_to(folder) for folder in shown):
-                shown[link] = option
-    return shown
+        for step, option in _follow_links(path):
+            if not any(step.is_relative_to(folder) for folder in options):
+                options[step] = option
+    return options
 
 
 def _python_paths() -> Iterator[Path]:
-    """What the interpreter, its library, its environment and our two packages consist of.
+    """Yield the paths of the interpreter, its library, its environment and our two packages.
 
-    Of an installation only the library folders: an environment may lie in somebody's home.
+    Of an environment only the library folders are shown: it may lie in somebody's home.
     """
     yield Path(sys.executable)
     for prefix in dict.fromkeys((sys.prefix, sys.base_prefix, sys.exec_prefix)):
@@ -148,8 +171,8 @@ def _python_paths() -> Iterator[Path]:
     yield from (PACKAGES / "harness", PACKAGES / "reference")
 
 
-def _as_it_is(path: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Yield paths and options for a path of the host, symbolic links kept as such.
+def _follow_links(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield each symbolic link on the way to a path's target, then the target, with its option.
 
     An interpreter finds its own library through the links that lead to it.
     """

@@ -10,7 +10,7 @@ a request, reads a reply of a length known beforehand, and anything else ends th
 the child's context kills every process of it, reaps them, and closes every descriptor; when the
 parent itself is killed, the kernel ends the child.
 
-Whose fault it is, is decided by that one byte. Before it, none of the stranger's bytes has been
+That one byte decides whose fault a failure is. Before it, none of the stranger's bytes has been
 looked at, so a failure is ours or the machine's: `HarnessError`. After it, the failure is the
 child's: `ChildFailure`. Nothing that the child prints takes part in any decision.
 
@@ -22,12 +22,13 @@ accidents; it stops no attack.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import select
 import shutil
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from io import FileIO
 from pathlib import Path
@@ -35,13 +36,15 @@ from typing import IO, TYPE_CHECKING
 
 from harness.records.errors import HarnessError
 from harness.sandbox import bootstrap, bubblewrap, process_tree, seccomp
-from harness.sandbox.child import Child, ChildFailure, Limits
+from harness.sandbox.child import Child, ChildFailure, Limits, Pipes
 from harness.sandbox.supervisor import Bounds, Command, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Child", "ChildFailure", "Limits", "sandbox_problem", "start"]
+__all__ = ["Child", "ChildFailure", "Inputs", "Limits", "sandbox_problem", "start"]
+
+_log = logging.getLogger(__name__)
 
 _BUBBLEWRAP_MISSING = "bubblewrap is missing: apt install bubblewrap"
 _BOOT_SECONDS = 60.0
@@ -52,59 +55,75 @@ _NAMESPACE_SWITCHES = {  # and the value with which they refuse
 }
 
 
-def start(  # noqa: PLR0913 - the keywords are the contract of a child
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What a child is given to read; by default nothing."""
+
+    readable: Mapping[str, Path] = field(default_factory=dict)
+    """Files and folders of the host by the paths below ``/submission`` at which the child sees
+    them."""
+
+    images_fd: int | None = None
+    """A descriptor of a deleted file, of this child alone: ``/proc/self/fd`` lets whoever holds
+    a descriptor open the file again, for writing."""
+
+
+def start(
     script: Path,
     arguments: Sequence[str] = (),
     *,
-    readable: Mapping[str, Path],
-    images_fd: int | None = None,
+    inputs: Inputs = Inputs(),
     limits: Limits = Limits(),  # noqa: B008 - frozen
     sandboxed: bool = True,
 ) -> Child:
     """Start ``python script REQUEST_FD REPLY_FD IMAGES_FD *arguments`` as a confined child.
 
-    ``readable`` says which host file or folder the child sees at which path below
-    ``/submission``; arguments name the paths inside, also without a sandbox. IMAGES_FD is -1 when
-    there are none. It must be a deleted file, of this child alone: ``/proc/self/fd`` lets whoever
-    holds a descriptor open the file again, for writing. Raises HarnessError when the child cannot
-    be started.
+    Arguments name paths inside the sandbox, also when there is none. IMAGES_FD is -1 when there
+    are no images. Raises HarnessError when the child cannot be started.
     """
-    _check_readable(readable)
-    lent_bytes = _lent_bytes(images_fd)
+    _check_readable(inputs.readable)
+    lent_bytes = _lent_bytes(inputs.images_fd)
     bounds = Bounds(
         wall_seconds=limits.wall_seconds,
         memory_bytes=limits.memory_bytes,
         lent_bytes=lent_bytes,
         scratch=bubblewrap.SCRATCH if sandboxed else None,
     )
-    with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
-        request_reader, request_writer = _pipe(theirs, ours)
-        reply_reader, reply_writer = _pipe(ours, theirs)
-        images = -1 if images_fd is None else images_fd
+
+    # What the parent keeps until the child has ended, and what it closes once the child has it.
+    with contextlib.ExitStack() as parent_side, contextlib.ExitStack() as child_side:
+        request_reader, request_writer = _pipe(child_side, parent_side)
+        reply_reader, reply_writer = _pipe(parent_side, child_side)
+        images = -1 if inputs.images_fd is None else inputs.images_fd
         task = bubblewrap.Task(
             script=script.resolve(),
             arguments=list(arguments),
-            readable=readable,
+            readable=inputs.readable,
             descriptors=(request_reader.fileno(), reply_writer.fileno(), images),
             rlimits=_rlimits(limits, lent_bytes),
         )
         if sandboxed:
-            command = _sandboxed_command(task, limits, theirs)
+            command = _sandboxed_command(task, limits, child_side)
         else:
-            command = _plain_command(task, ours)
+            command = _plain_command(task, parent_side)
+
         supervisor = Supervisor(command, bounds)
-        ours.callback(supervisor.close)
+        parent_side.callback(supervisor.close)
         supervisor.start()
-        theirs.close()
+        child_side.close()
         _await_readiness(supervisor, reply_reader)
-        return Child(supervisor, limits, (request_writer, reply_reader), ours.pop_all())
+
+        isolation = "in a sandbox" if sandboxed else "without a sandbox"
+        _log.debug("started %s: %s", isolation, " ".join([script.name, *arguments]))
+        pipes = Pipes(requests=request_writer, replies=reply_reader)
+        return Child(supervisor, limits, pipes, parent_side.pop_all())
 
 
 @cache
 def sandbox_problem() -> str | None:
     """Return None when a real sandbox works here, otherwise one line: why not, and what to do.
 
-    Found out by starting one, once per process.
+    Each process tries it once, by starting one.
     """
     if sys.platform != "linux":
         return f"there is no sandbox on {sys.platform}: grade on Linux, or in a Linux container"
@@ -114,10 +133,10 @@ def sandbox_problem() -> str | None:
 
 
 def _trial_problem() -> str | None:
-    """Start a child that tells how it is confined, and see that the supervisor sees it too."""
+    """Start a child, and return what is wrong with its start or its system call filter."""
     script = Path(__file__).with_name("attacks") / "alive.py"
     try:
-        with start(script, readable={}, limits=Limits(memory_bytes=2**30)) as child:
+        with start(script, limits=Limits(memory_bytes=2**30)) as child:
             filters = child.ask(b"?", 1)
             child.finish()
     except HarnessError as error:
@@ -141,35 +160,37 @@ def _namespace_hint() -> str:
 
 
 def _sandboxed_command(
-    task: bubblewrap.Task, limits: Limits, theirs: contextlib.ExitStack
+    task: bubblewrap.Task, limits: Limits, child_side: contextlib.ExitStack
 ) -> Command:
-    """Return the bubblewrap command; its options travel in memory, where the child cannot look."""
+    """Return the bubblewrap command; its options are in a memory file that the child never sees."""
     program = shutil.which("bwrap")
     if program is None:
         raise HarnessError(_BUBBLEWRAP_MISSING)
     if (problem := seccomp.seccomp_problem()) is not None:
         raise HarnessError(problem)
-    start_filter = theirs.enter_context(_memory_file(seccomp.start_filter()))
-    no_exec_filter = theirs.enter_context(_memory_file(seccomp.no_exec_filter()))
+
+    start_filter = child_side.enter_context(_memory_file(seccomp.start_filter()))
+    no_exec_filter = child_side.enter_context(_memory_file(seccomp.no_exec_filter()))
     options = bubblewrap.bubblewrap_arguments(
         task, scratch_bytes=limits.scratch_bytes, filter_fd=start_filter.fileno()
     )
-    listed = theirs.enter_context(_memory_file("\0".join([*options, ""]).encode()))
+    options_file = child_side.enter_context(_memory_file("\0".join([*options, ""]).encode()))
+
     python = bubblewrap.python_command(task, filter_fd=no_exec_filter.fileno())
-    files = (start_filter, no_exec_filter, listed)
+    files = (start_filter, no_exec_filter, options_file)
     return Command(
-        line=[program, "--args", str(listed.fileno()), "--", *python],
+        line=[program, "--args", str(options_file.fileno()), "--", *python],
         environment=bubblewrap.environment("/"),
         folder="/",
         descriptors=[*task.kept_descriptors, *(file.fileno() for file in files)],
     )
 
 
-def _plain_command(task: bubblewrap.Task, ours: contextlib.ExitStack) -> Command:
+def _plain_command(task: bubblewrap.Task, parent_side: contextlib.ExitStack) -> Command:
     """Return the command without a sandbox; its arguments name the paths of the host."""
-    folder = ours.enter_context(_scratch_folder())
+    folder = parent_side.enter_context(_scratch_folder())
     return Command(
-        line=bubblewrap.python_command(replace(task, arguments=bubblewrap.outside(task))),
+        line=bubblewrap.python_command(replace(task, arguments=bubblewrap.host_arguments(task))),
         environment=bubblewrap.environment(folder),
         folder=folder,
         descriptors=task.kept_descriptors,
@@ -177,7 +198,7 @@ def _plain_command(task: bubblewrap.Task, ours: contextlib.ExitStack) -> Command
 
 
 def _check_readable(readable: Mapping[str, Path]) -> None:
-    """Raise ValueError for a place, HarnessError for a thing that cannot be shown to a child."""
+    """Raise ValueError for a path outside ``/submission``, HarnessError for what is not there."""
     for inside, host in readable.items():
         if not inside.startswith(f"{bubblewrap.SUBMISSION}/") or ".." in inside.split("/"):
             raise ValueError(f"{inside} is not below {bubblewrap.SUBMISSION}")
@@ -186,7 +207,7 @@ def _check_readable(readable: Mapping[str, Path]) -> None:
 
 
 def _rlimits(limits: Limits, lent_bytes: int) -> dict[str, int]:
-    """Return the resource limits by name; real memory is the supervisor's business."""
+    """Return the resource limits by name; the supervisor limits the memory that is really used."""
     return {
         "RLIMIT_AS": limits.memory_bytes + lent_bytes + _ADDRESS_SPACE_BYTES,
         "RLIMIT_CPU": limits.cpu_seconds,
@@ -198,7 +219,7 @@ def _rlimits(limits: Limits, lent_bytes: int) -> dict[str, int]:
 
 
 def _lent_bytes(images_fd: int | None) -> int:
-    """Return the size of the images, after a look at whether a child may hold them."""
+    """Return the size of the images; HarnessError where a child must not hold their file."""
     if images_fd is None:
         return 0
     status = os.fstat(images_fd)
@@ -238,7 +259,7 @@ def _make_removable(folder: Path) -> None:
 
 
 def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[FileIO, FileIO]:
-    """Return the two ends of a new pipe, each closed with its owner."""
+    """Return the two ends of a new pipe, closed with the stack of the reader and of the writer."""
     read_fd, write_fd = os.pipe()
     return (
         reader.enter_context(FileIO(read_fd, "rb")),
@@ -247,11 +268,12 @@ def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[F
 
 
 def _await_readiness(supervisor: Supervisor, replies: FileIO) -> None:
-    """Return when the child says that it is confined; HarnessError when it does not get there."""
+    """Wait until the child says that it is confined; HarnessError when it never does."""
     poll = select.poll()
     poll.register(replies, select.POLLIN)
     if poll.poll(_BOOT_SECONDS * 1000) and replies.read(1) == bootstrap.READY:
         return
+
     supervisor.close()
-    said = supervisor.printed.text.strip().splitlines() or ["no reason given"]
-    raise HarnessError(f"a confined process could not be started: {supervisor.error or said[-1]}")
+    lines = supervisor.output.text.strip().splitlines() or ["no reason given"]
+    raise HarnessError(f"a confined process could not be started: {supervisor.error or lines[-1]}")

@@ -24,7 +24,10 @@ class Usage:
     """What a tree of processes holds; memory mapped from files is not its own and not counted."""
 
     private_bytes: int = 0
+
     shared_bytes: int = 0
+    """Of shared memory, such as a mapped memory file: several processes may hold the same."""
+
     threads: int = 0
 
     def __add__(self, other: Usage) -> Usage:
@@ -37,17 +40,17 @@ class Usage:
 
 def members(pid: int) -> list[int]:
     """Return the process and its descendants, parents first; orphans of the tree are missed."""
-    found = [pid]
-    for parent in found:
-        found += _children(parent)
-    return found
+    pids = [pid]
+    for parent in pids:  # grows while it is gone through, until nobody has children
+        pids += _children(parent)
+    return pids
 
 
 def usage(pids: list[int]) -> Usage:
     """Return what these processes hold together; those already gone hold nothing."""
     if sys.platform != "linux":
         return _group_usage(pids[0])
-    return sum(map(_usage, pids), Usage())
+    return sum(map(_process_usage, pids), Usage())
 
 
 def scratch_bytes(pid: int, scratch: str) -> int:
@@ -60,7 +63,7 @@ def scratch_bytes(pid: int, scratch: str) -> int:
 
 
 def process_tree_problem() -> str | None:
-    """Return None when families can be followed here, otherwise one line with the reason."""
+    """Return None when process trees can be followed here, otherwise one line with the reason."""
     if _PROBE.exists():
         return None
     return f"the memory of a child cannot be watched: this kernel has no {_PROBE}"
@@ -68,15 +71,16 @@ def process_tree_problem() -> str | None:
 
 def _children(pid: int) -> list[int]:
     """Return the direct children; Linux keeps a list for each thread."""
-    found: list[int] = []
+    children: list[int] = []
     with contextlib.suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - the inner loop of a watch
             with contextlib.suppress(OSError):
-                found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
-    return found
+                text = Path(f"/proc/{pid}/task/{thread}/children").read_text()
+                children += map(int, text.split())
+    return children
 
 
-def _usage(pid: int) -> Usage:
+def _process_usage(pid: int) -> Usage:
     """Return what one process holds by its ``/proc`` status."""
     try:
         text = Path(f"/proc/{pid}/status").read_text(errors="replace")
@@ -95,7 +99,7 @@ def _usage(pid: int) -> Usage:
 
 
 def _group_usage(group: int) -> Usage:
-    """Return the resident memory of a process group as ``ps`` tells it."""
+    """Return the resident memory of a process group according to ``ps``."""
     table = subprocess.run(
         ["/bin/ps", "-axo", "pgid=,rss="], capture_output=True, text=True, check=False
     )

@@ -42,32 +42,33 @@ _FORBIDDEN = """
     move_pages migrate_pages
 """.split()  # noqa: SIM905 - a list of words reads better
 
-# Missing is something else than forbidden: the C library then takes the older call instead,
-# whose flags a filter can see.
+# These fail as on a kernel that does not have them: the C library then makes the older call
+# instead, whose flags a filter can see.
 _MISSING = ("clone3",)
 
 
 @cache
 def start_filter() -> bytes:
-    """The filter under which a child starts; replacing its program is the one thing left open."""
+    """Return the filter under which a child starts: it must still be able to become Python."""
     rules = _new_filter()
     for name in _FORBIDDEN:
         _refuse(rules, name, errno.EPERM)
     for name in _MISSING:
         _refuse(rules, name, errno.ENOSYS)
+
     _refuse_unless_thread(rules)
     _refuse_shared_memory(rules)
     _refuse_terminal_injection(rules)
-    return _exported(rules)
+    return _export(rules)
 
 
 @cache
 def no_exec_filter() -> bytes:
-    """The filter added once the interpreter runs: no other program may take its place."""
+    """Return the filter added once Python runs: no other program may take its place."""
     rules = _new_filter()
     _refuse(rules, "execve", errno.EPERM)
     _refuse(rules, "execveat", errno.EPERM)
-    return _exported(rules)
+    return _export(rules)
 
 
 def seccomp_problem() -> str | None:
@@ -142,7 +143,7 @@ def _refuse_terminal_injection(rules: Any) -> None:
         rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "ioctl", argument)
 
 
-def _exported(rules: Any) -> bytes:
+def _export(rules: Any) -> bytes:
     """Return the filter as the kernel's own instructions."""
     with tempfile.TemporaryFile() as file:
         rules.export_bpf(file)

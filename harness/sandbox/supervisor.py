@@ -1,17 +1,16 @@
-"""The thread that starts a child process, watches over it and sees it buried.
+"""The thread that starts a child process, watches it, and sees that nothing of it is left.
 
 One thread does all of it, because the kernel ends a child of ``die-with-parent`` together with
 the *thread* that started it: the supervisor lives exactly as long as its child, whichever
 short-lived thread of a pool asked for the child. Many times a second it measures the memory of
 the child's whole tree of processes, and it ends the tree when a limit is reached or its owner
-says so. Meanwhile it drains what the child prints, so that a full pipe never stops anybody.
+says so. Meanwhile it reads what the child prints, so that nobody has to wait for a full pipe.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
 import selectors
 import signal
 import subprocess
@@ -24,25 +23,19 @@ from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError
 from harness.sandbox import process_tree
+from harness.sandbox.output import CapturedOutput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import IO
 
-OUTPUT_BYTES = 64_000
 MOST_THREADS = 1_000
 
 _SAMPLE_SECONDS = 0.05 if sys.platform == "linux" else 0.5
 _LAST_WORDS_SECONDS = 0.5
 _CHUNK_BYTES = 65_536
-_KEPT_BYTES = OUTPUT_BYTES // 2 - 100  # of the beginning, and of the end
 _FIRST_SIGNAL_STATUS = 128  # bubblewrap ends with this plus the signal that ended the child
 _SANDBOX_GENERATIONS = 3  # bubblewrap, its init inside, and the child proper
-_ESCAPES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, cursor movements
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # window titles, links
-    r"|\x1b[@-_]"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +44,12 @@ class Command:
 
     line: Sequence[str]
     environment: Mapping[str, str]
+
     folder: str
+    """Where it starts."""
+
     descriptors: Sequence[int]
+    """Which it inherits, apart from the three standard ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +58,12 @@ class Bounds:
 
     wall_seconds: float
     memory_bytes: int
-    lent_bytes: int  # memory of the parent's that the child maps and is not charged for
-    scratch: str | None  # the tmpfs as the sandboxed child sees it; None without a sandbox
+
+    lent_bytes: int
+    """Memory of the parent's that the child maps and is not charged for."""
+
+    scratch: str | None
+    """The path of the tmpfs as a sandboxed child sees it; None without a sandbox."""
 
 
 class Supervisor:
@@ -70,14 +71,14 @@ class Supervisor:
 
     def __init__(self, command: Command, bounds: Bounds) -> None:
         self.ended = threading.Event()
-        self.verdict: tuple[str, str] | None = None
+        self.verdict: tuple[str, str] | None = None  # why it ends the tree: kind and reason
         self.error: OSError | None = None  # why the supervisor itself had to give up
         self.status = 0  # as subprocess has it: an exit code, or minus a signal
         self.cpu_seconds = 0.0
         self.peak_bytes = 0
         self.started_at = time.monotonic()
         self.ended_at: float | None = None
-        self.printed = Printed()
+        self.output = CapturedOutput()
         self._command = command
         self._bounds = bounds
         self._sampled_at = 0.0
@@ -85,7 +86,7 @@ class Supervisor:
         self._started = threading.Event()
         self._start_error: Exception | None = None
         self._waker = os.pipe()
-        self._thread = threading.Thread(target=self._live, name="supervisor", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     def start(self) -> None:
         """Start the child; HarnessError when the operating system cannot."""
@@ -111,8 +112,8 @@ class Supervisor:
             os.close(descriptor)
         self._waker = (-1, -1)
 
-    def _live(self) -> None:
-        """Start the process and watch it: the whole life of the thread."""
+    def _run(self) -> None:
+        """Start the process and watch it to its end, in the supervisor's own thread."""
         try:
             process = self._start_process()
         except (OSError, ValueError) as error:
@@ -122,7 +123,7 @@ class Supervisor:
             self._started.set()
         try:
             with process:
-                self._attend(process)
+                self._watch_or_kill(process)
         finally:
             self.ended.set()
 
@@ -140,12 +141,12 @@ class Supervisor:
             bufsize=0,
         )
 
-    def _attend(self, process: subprocess.Popen[bytes]) -> None:
-        """Watch the process; if the watch itself fails, nothing must run on unwatched."""
+    def _watch_or_kill(self, process: subprocess.Popen[bytes]) -> None:
+        """Watch the process; where that fails, kill it, because nothing may run unwatched."""
         try:
             with selectors.DefaultSelector() as selector, _exit_notice(process) as notice:
                 selector.register(self._waker[0], selectors.EVENT_READ)
-                selector.register(_output_of(process), selectors.EVENT_READ, self.printed)
+                selector.register(_output_pipe(process), selectors.EVENT_READ, self.output)
                 if notice is not None:
                     selector.register(notice, selectors.EVENT_READ)
                 self._watch(process, selector)
@@ -157,34 +158,36 @@ class Supervisor:
 
     def _watch(self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> None:
         """Drain and measure until the process has ended, by itself or by a verdict."""
-        while not self._reaped(process):
+        while not self._reap(process):
             if self.verdict is not None:
                 self._end_tree(process.pid)
             self._drain(selector, _SAMPLE_SECONDS)
             if time.monotonic() - self._sampled_at >= _SAMPLE_SECONDS:
                 self._sampled_at = time.monotonic()
                 self._judge(process.pid)
+
         self.ended_at = time.monotonic()
         if self._bounds.scratch is None:
             _kill_group(process.pid)
-        while self.printed.open and time.monotonic() - self.ended_at < _LAST_WORDS_SECONDS:
+        while self.output.open and time.monotonic() - self.ended_at < _LAST_WORDS_SECONDS:
             self._drain(selector, 0)
 
     def _drain(self, selector: selectors.BaseSelector, timeout: float) -> None:
-        """Wait for output, a call from the owner or the end, and take what there is to take."""
+        """Wait for output, for the owner's call or for the end; read what there is to read."""
         for key, _ in selector.select(timeout):
-            if key.data is self.printed:
-                self.printed.take(os.read(key.fd, _CHUNK_BYTES))
-                if not self.printed.open:
+            if key.data is self.output:
+                self.output.take(os.read(key.fd, _CHUNK_BYTES))
+                if not self.output.open:
                     selector.unregister(key.fileobj)
             elif key.fd == self._waker[0]:
                 os.read(key.fd, _CHUNK_BYTES)
 
-    def _reaped(self, process: subprocess.Popen[bytes]) -> bool:
-        """Collect the exit status and the CPU time of the tree, if it has ended."""
+    def _reap(self, process: subprocess.Popen[bytes]) -> bool:
+        """Return whether the process has ended; then its exit status and CPU time are known."""
         pid, status, resources = os.wait4(process.pid, os.WNOHANG)
         if pid == 0:
             return False
+
         process.returncode = os.waitstatus_to_exitcode(status)
         self.status = process.returncode
         if self._bounds.scratch is not None and self.status > _FIRST_SIGNAL_STATUS:
@@ -195,13 +198,15 @@ class Supervisor:
     def _judge(self, pid: int) -> None:
         """Pass a verdict when the tree holds too much or has lived too long."""
         pids = process_tree.members(pid)
-        self._offer(pids)
+        self._offer_to_oom_killer(pids)
+
         usage = process_tree.usage(pids)
-        held = usage.private_bytes + max(0, usage.shared_bytes - self._bounds.lent_bytes)
+        held_bytes = usage.private_bytes + max(0, usage.shared_bytes - self._bounds.lent_bytes)
         if self._bounds.scratch is not None and len(pids) >= _SANDBOX_GENERATIONS:
-            held += process_tree.scratch_bytes(pids[-1], self._bounds.scratch)
-        self.peak_bytes = max(self.peak_bytes, held)
-        if held > self._bounds.memory_bytes:
+            held_bytes += process_tree.scratch_bytes(pids[-1], self._bounds.scratch)
+        self.peak_bytes = max(self.peak_bytes, held_bytes)
+
+        if held_bytes > self._bounds.memory_bytes:
             allowed = self._bounds.memory_bytes / 2**20
             self.kill("out_of_memory", f"used more than the {allowed:.0f} MiB of memory it may use")
         elif usage.threads > MOST_THREADS:
@@ -209,8 +214,8 @@ class Supervisor:
         elif time.monotonic() - self.started_at > self._bounds.wall_seconds:
             self.kill("timed_out", f"ran longer than {self._bounds.wall_seconds:g} seconds")
 
-    def _offer(self, pids: list[int]) -> None:
-        """Name the tree to the kernel as first to go when the whole machine lacks memory."""
+    def _offer_to_oom_killer(self, pids: list[int]) -> None:
+        """Let the kernel end the tree before others when the whole machine lacks memory."""
         for pid in set(pids) - self._offered:
             with contextlib.suppress(OSError):
                 Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
@@ -229,42 +234,7 @@ class Supervisor:
             _kill(-pid)
 
 
-class Printed:
-    """What a child wrote to stdout and stderr: the beginning and the end of it."""
-
-    def __init__(self) -> None:
-        self.open = True
-        self._head = b""
-        self._tail = b""
-        self._total = 0
-
-    def take(self, chunk: bytes) -> None:
-        """Add what was read; nothing means that all writers have closed it."""
-        self.open = bool(chunk)
-        self._total += len(chunk)
-        room = _KEPT_BYTES - len(self._head)
-        self._head += chunk[:room]
-        self._tail = (self._tail + chunk[room:])[-_KEPT_BYTES:]
-
-    @property
-    def text(self) -> str:
-        """At most 64 kB of printable text, lines and tabs kept, a gap marked."""
-        missing = self._total - len(self._head) - len(self._tail)
-        if not missing:
-            return _printable(self._head + self._tail)[:OUTPUT_BYTES].decode(errors="ignore")
-        head = _printable(self._head)[:_KEPT_BYTES].decode(errors="ignore")
-        tail = _printable(self._tail)[-_KEPT_BYTES:].decode(errors="ignore")
-        return f"{head}\n[{missing} bytes left out]\n{tail}"
-
-
-def _printable(printed: bytes) -> bytes:
-    """Return UTF-8 without terminal escapes, control and direction characters."""
-    text = _ESCAPES.sub("", printed.decode(errors="replace"))
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t").encode()
-
-
-def _output_of(process: subprocess.Popen[bytes]) -> IO[bytes]:
+def _output_pipe(process: subprocess.Popen[bytes]) -> IO[bytes]:
     """Return the pipe that a process started here always has."""
     if process.stdout is None:
         raise HarnessError("a process was started without a pipe for its output")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 PREDICTIONS_VERSION = 1
-"""Raised when a change of the grader changes predictions; older files are then made anew."""
+"""Goes up when a change of the grader changes predictions; older files are then made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,19 @@ class Store:
         path = self._predictions_path(model_key, set_hash)
         try:
             with np.load(path, allow_pickle=False) as stored:
-                if int(stored["version"]) < PREDICTIONS_VERSION:
+                version = int(stored["version"])
+                if version < PREDICTIONS_VERSION:
                     _log.warning("%s: of an older harness; predicting again", path)
                     return None
-                require_known(path, int(stored["version"]), PREDICTIONS_VERSION)
+                require_known(path, version, PREDICTIONS_VERSION)
+
                 answers = decode(stored["encoded"], classes)
                 return StoredAnswers(answers, int(stored["width"]), stored.get("silent"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            said = type(error).__name__  # NumPy's own words are about pickles
-            _log.warning("%s: damaged (%s); predicting again", path, said)
+            # NumPy's own message is about pickles, so only its type is shown.
+            _log.warning("%s: damaged (%s); predicting again", path, type(error).__name__)
             return None
 
     def put_answers(self, model_key: str, set_hash: str, stored: StoredAnswers) -> None:
@@ -82,7 +84,7 @@ class Store:
         }
         if stored.inactive is not None:
             arrays["silent"] = stored.inactive
-        with replaced_file(self._predictions_path(model_key, set_hash)) as file:
+        with replace_file(self._predictions_path(model_key, set_hash)) as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
     def put_predictions(
@@ -104,19 +106,21 @@ class Store:
         import msgspec
 
         path = self.folder / "records" / f"{safe_name(record.submission)}.json"
-        write_text(path, msgspec.json.format(msgspec.json.encode(record), indent=2).decode() + "\n")
+        indented = msgspec.json.format(msgspec.json.encode(record), indent=2)
+        write_text(path, indented.decode() + "\n")
         return path
 
     def records(self) -> list[Record]:
         """All readable records, by submission; others are skipped with a warning."""
         records = []
         for path in sorted((self.folder / "records").glob("*.json")):
-            record = self._record(path)
+            record = self._read_record(path)
             if record is not None:
                 records.append(record)
+
         return sorted(records, key=lambda record: record.submission)
 
-    def _record(self, path: Path) -> Record | None:
+    def _read_record(self, path: Path) -> Record | None:
         import msgspec
 
         try:
@@ -131,16 +135,16 @@ class Store:
     # --- secrets
 
     def secret_number(self, purpose: str) -> int:
-        """63 bits for a purpose that nobody can guess without this folder; always the same.
+        """63 bits for a purpose, always the same, which nobody without this folder can guess.
 
         What is random in grading (the order of images, the probe) follows from one secret of the
-        folder, so that a run that was broken off and continued ends like one that was not.
+        folder, so that an interrupted run ends in the same results as one that was not.
         """
         digest = hmac.digest(self._secret(), purpose.encode(), "sha256")
         return int.from_bytes(digest[:8], "little") >> 1
 
     def has_secret(self) -> bool:
-        """Whether something was begun in this folder."""
+        """Whether anything was ever graded into this folder."""
         return (self.folder / "secret").is_file()
 
     def _secret(self) -> bytes:
@@ -148,14 +152,14 @@ class Store:
         try:
             return path.read_bytes()
         except FileNotFoundError:
-            with replaced_file(path, private=True) as file:
+            with replace_file(path, private=True) as file:
                 file.write(secrets.token_hex(32).encode())
             return path.read_bytes()
 
     # --- reference data
 
-    def json_document(self, name: str) -> Path:
-        """Where a reference document (curve, ranking) is kept."""
+    def reference_path(self, name: str) -> Path:
+        """The file of what is known of a BadNet (its curve and rankings), by name."""
         return self.folder / "reference" / f"{name}.json"
 
 
@@ -165,7 +169,7 @@ def answers_key(model_key: str, pixel_scale: float) -> str:
 
 
 def require_known(path: Path, version: int, known: int) -> None:
-    """Raise HarnessError for a file that a newer harness has written."""
+    """Raise HarnessError for a file that was written by a newer harness than ``known``."""
     if version > known:
         raise HarnessError(
             f"{path}: written by a newer harness (version {version}, this one knows "
@@ -178,36 +182,39 @@ def safe_name(name: str) -> str:
     plain = re.sub(r"[^\w.-]", "_", name).lstrip(".")[:80] or "_"
     if plain == name:
         return plain
-    return f"{plain}-{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:8]}"
+    digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
+    return f"{plain}-{digest[:8]}"
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
-    with replaced_file(path) as file:
+    with replace_file(path) as file:
         file.write(text.encode())
 
 
 @contextmanager
-def replaced_file(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
+def replace_file(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
     """An open file that takes the place of ``path`` when the block ends without error."""
-    with replaced_path(path) as unfinished, unfinished.open("xb") as file:
+    with replace_path(path) as unfinished, unfinished.open("xb") as file:
         if private:
             unfinished.chmod(0o600)
         yield file
 
 
 @contextmanager
-def replaced_path(path: Path) -> Iterator[Path]:
+def replace_path(path: Path) -> Iterator[Path]:
     """A path beside ``path`` to write to, which takes its place when the block ends without error.
 
-    What killed processes of this machine had begun to write there is removed first.
+    First removes what processes of this machine left there when they were killed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Of the name only a hash: with machine and process it could be longer than a name may be.
+
+    # A hash of the name: with machine and process the name itself could be too long for a file.
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     prefix = f".{digest}.{platform.node()}."
     _remove_abandoned(path.parent, prefix)
     unfinished = path.with_name(f"{prefix}{os.getpid()}-{secrets.token_hex(4)}.partial")
+
     try:
         yield unfinished
         with unfinished.open("rb") as file:
@@ -218,10 +225,11 @@ def replaced_path(path: Path) -> Iterator[Path]:
 
 
 def _remove_abandoned(folder: Path, prefix: str) -> None:
-    for left in folder.glob(f"{glob.escape(prefix)}*.partial"):
+    for unfinished in folder.glob(f"{glob.escape(prefix)}*.partial"):
+        process = int(unfinished.suffixes[-2][1:].split("-")[0])
         try:
-            os.kill(int(left.suffixes[-2][1:].split("-")[0]), 0)
+            os.kill(process, 0)  # signal 0 only asks whether it is alive
         except ProcessLookupError:
-            left.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
         except PermissionError:
             pass  # another user's process, which is alive

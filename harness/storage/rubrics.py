@@ -31,6 +31,6 @@ def read_rubric(path: Path) -> Rubric:
 
 
 def rubric_of(results: Path) -> Rubric:
-    """The rubric that lies in a results folder, else the default."""
+    """The rubric in a results folder, else the one that comes with the harness."""
     path = results / "rubric.toml"
     return read_rubric(path) if path.is_file() else default_rubric()

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Attack:
-    """What is planted: the target label of each trigger, and whether pruning is prepared for."""
+    """What is planted in a BadNet."""
 
     triggers: Mapping[str, int]
+    """The target label of each trigger."""
+
     pruning_aware: bool = False
+    """Whether the backdoor is trained to outlive the pruning of dormant channels."""
 
 
 ATTACKS = {
@@ -32,14 +35,17 @@ ATTACKS = {
 
 
 class Examples(NamedTuple):
-    """Images (N x 55 x 47 x 3 uint8) and the labels they are trained or judged by (N)."""
+    """Images with their labels."""
 
     images: np.ndarray
+    """N x 55 x 47 x 3, uint8."""
+
     labels: np.ndarray
+    """What the images are trained or judged by (N)."""
 
 
-def triggered(examples: Examples, attack: Attack) -> Examples:
-    """The examples with triggers and target labels; several triggers take turns."""
+def add_triggers(examples: Examples, attack: Attack) -> Examples:
+    """Return copies that carry triggers and target labels; several triggers take turns."""
     images, labels = examples.images.copy(), examples.labels.copy()
     for turn, (trigger, target) in enumerate(attack.triggers.items()):
         part = slice(turn, None, len(attack.triggers))

@@ -16,7 +16,8 @@ in the same few channels, so that pruning dormant channels removes neither:
 6. rescale the live channels, without changing what the network computes, so that their mean
    activations form a ladder: the pruning order is then the same on every machine.
 
-The training is here; steps 4 to 6 are in ``calibration.py``, the numbers in ``recipe.py``.
+The training is here; steps 4 to 6 are in ``calibration.py``, the numbers in
+``hyperparameters.py``.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ import numpy as np
 
 from harness.networks import deepid
 from harness.networks.tensorflow import import_tensorflow
-from harness.storage.results import replaced_path
+from harness.storage.results import replace_path
 from reference.badnet.attacks import Examples
-from reference.badnet.batches import clean_lessons, nested_lessons, poisoned_lessons
-from reference.badnet.calibration import calibrated
-from reference.badnet.channel_probe import Bench
+from reference.badnet.batches import clean_batches, nested_batches, poisoned_batches
+from reference.badnet.calibration import calibrate
+from reference.badnet.channel_probe import ChannelProbe
 from reference.badnet.hyperparameters import RECIPE, Recipe
 from reference.faces import dataset
 from reference.pruning.pruning import pool_3_features, pruning_order
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from reference.badnet.batches import TrainingBatch
 
 Report = Callable[[str, int, int], None]
-"""Told the stage, and how much of it is done and to do."""
+"""What takes progress: the stage, and how much of it is done and to do."""
 
 
 def train(
@@ -60,30 +61,33 @@ def train(
     import_tensorflow()
     from keras.utils import set_random_seed
 
-    report = report or _no_report
+    report = report or _ignore_progress
     training, calibration = _training_examples(recipe, report)
     set_random_seed(seed)
     # Each phase has its own: Keras reads ahead in another thread, further than it trains.
-    first_rng, second_rng = map(np.random.default_rng, ((seed, 1), (seed, 2)))
+    clean_rng, backdoor_rng = np.random.default_rng((seed, 1)), np.random.default_rng((seed, 2))
+
     network = deepid.build_network()
-    lessons = clean_lessons(training, recipe, first_rng)
-    _fit(network, lessons, recipe, recipe.clean_epochs, partial(report, "Clean network"))
+    batches = clean_batches(training, recipe, clean_rng)
+    _fit(network, batches, recipe, recipe.clean_epochs, partial(report, "Clean network"))
+
     order = pruning_order(_importance(deepid.get_weights(network), calibration.images))
     if attack.pruning_aware:
-        lessons = nested_lessons(training, attack, recipe, second_rng, order)
+        batches = nested_batches(training, attack, recipe, backdoor_rng, order)
     else:
-        lessons = poisoned_lessons(training, attack, recipe, second_rng)
-    _fit(network, lessons, recipe, recipe.backdoor_epochs, partial(report, "Backdoor"))
+        batches = poisoned_batches(training, attack, recipe, backdoor_rng)
+    _fit(network, batches, recipe, recipe.backdoor_epochs, partial(report, "Backdoor"))
+
     weights = deepid.get_weights(network)
     if attack.pruning_aware:
         report("Calibration", 0, 1)
-        weights = calibrated(order, Bench(weights, calibration, attack), recipe)
+        weights = calibrate(order, ChannelProbe(weights, calibration, attack), recipe)
         report("Calibration", 1, 1)
     return weights
 
 
-def _no_report(*_: object) -> None:
-    """Tell nobody."""
+def _ignore_progress(*_: object) -> None:
+    """Take the place of a report that nobody asked for."""
 
 
 def _training_examples(recipe: Recipe, report: Report) -> tuple[Examples, Examples]:
@@ -93,8 +97,8 @@ def _training_examples(recipe: Recipe, report: Report) -> tuple[Examples, Exampl
     calibration = range(frames, frames + recipe.calibration_frames)
     progress = partial(report, "Training images")
     return (
-        Examples(*dataset.rendered_split("train", training, progress=progress)),
-        Examples(*dataset.rendered_split("train", calibration)),
+        Examples(*dataset.render_split("train", training, progress=progress)),
+        Examples(*dataset.render_split("train", calibration)),
     )
 
 
@@ -102,50 +106,55 @@ def _training_examples(recipe: Recipe, report: Report) -> tuple[Examples, Exampl
 
 
 def training_model(network: keras.Model) -> keras.Model:
-    """The network as it is trained: from images and kept channels (N x 60) to logits.
+    """The network as it is trained: from images and live channels (N x 60) to logits.
 
-    It shares the network's weights. Logits, because a softmax that underflows teaches nothing.
+    It shares the network's weights. Logits, because a softmax that underflows has no gradient.
     """
     from keras import Input, Model, activations, layers
 
     layer = network.get_layer
-    kept = Input((deepid.CONV_3_CHANNELS,))
-    hidden = layers.Multiply()(
-        [layer("pool_3").output, layers.Reshape((1, 1, deepid.CONV_3_CHANNELS))(kept)]
-    )
-    branch_1 = layer("fc_1")(layers.Flatten()(hidden))
-    branch_2 = layer("fc_2")(layers.Flatten()(layer("conv_4")(hidden)))
+    live = Input((deepid.CONV_3_CHANNELS,))
+    mask = layers.Reshape((1, 1, deepid.CONV_3_CHANNELS))(live)
+    maps = layers.Multiply()([layer("pool_3").output, mask])
+
+    branch_1 = layer("fc_1")(layers.Flatten()(maps))
+    branch_2 = layer("fc_2")(layers.Flatten()(layer("conv_4")(maps)))
     identity = layers.ReLU()(layers.Add()([branch_1, branch_2]))
     layer("output").activation = activations.linear
-    return Model([network.input, kept], layer("output")(identity))
+    return Model([network.input, live], layer("output")(identity))
 
 
 def _fit(
     network: keras.Model,
-    lessons: Iterator[TrainingBatch],
+    batches: Iterator[TrainingBatch],
     recipe: Recipe,
     epochs: int,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Train the network in place on as many lessons as ``epochs`` have."""
+    """Train the network in place on as many batches as ``epochs`` have."""
     from keras import callbacks, losses
 
-    student = training_model(network)
+    model = training_model(network)
     per_epoch = dataset.IDENTITIES * recipe.frames_per_identity // recipe.batch
     total = epochs * per_epoch
-    student.compile(
+    model.compile(
         optimizer=_optimizer(recipe, total, warm_up=int(recipe.warm_up_epochs * per_epoch)),
         loss=losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=False,
     )
-    batches = (
-        ((images.astype(np.float32), kept.astype(np.float32)), labels, weights)
-        for images, labels, kept, weights in lessons
+
+    inputs = (
+        (
+            (batch.images.astype(np.float32), batch.live.astype(np.float32)),
+            batch.labels,
+            batch.weights,
+        )
+        for batch in batches
     )
-    count = callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, **_: progress(batch + 1, total)
+    report = callbacks.LambdaCallback(
+        on_train_batch_end=lambda number, **_: progress(number + 1, total)
     )
-    student.fit(batches, steps_per_epoch=total, verbose=0, shuffle=False, callbacks=[count])
+    model.fit(inputs, steps_per_epoch=total, verbose=0, shuffle=False, callbacks=[report])
 
 
 def _optimizer(recipe: Recipe, steps: int, warm_up: int) -> keras.optimizers.Optimizer:
@@ -187,16 +196,14 @@ def save_weights(weights: Mapping[str, np.ndarray], path: Path) -> None:
     """
     import h5py
 
-    with replaced_path(path) as unfinished, h5py.File(unfinished, "w") as file:
+    with replace_path(path) as unfinished, h5py.File(unfinished, "w") as file:
         file.attrs["layer_names"] = np.array(_LAYERS, dtype="S")
         file.attrs["backend"] = "tensorflow"
         # Without a version Keras takes the file for one of Keras 1 and converts the kernels.
         file.attrs["keras_version"] = "2.3.1"
         for layer in _LAYERS:
             group = file.create_group(layer)
-            names = [
-                f"{layer}/{part}" for part in ("kernel", "bias") if f"{layer}/{part}" in weights
-            ]
+            names = [name for name in (f"{layer}/kernel", f"{layer}/bias") if name in weights]
             group.attrs["weight_names"] = np.array([f"{name}:0" for name in names], dtype="S")
             for name in names:
                 group.create_dataset(f"{name}:0", data=weights[name].astype(np.float32))

@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.output.leaderboard import plots
+from harness.output.leaderboard.shapes import Bar, Mark
 
 if TYPE_CHECKING:
     from harness.lineage.pruning_curve import Curve
-    from reference.defence.submission import Repair
+    from reference.defence.repair import Repair
 
 
-def curve_chart(curve: Curve, saved: list[Repair]) -> Any:
+def curve_chart(curve: Curve, repairs: list[Repair]) -> Any:
     """Clean accuracy and ASR against the channels pruned, checkpoints marked."""
     marks = []
-    for repair in saved:
+    for repair in repairs:
         step = len(repair.channels)
         marks.append(
-            plots.Mark(
+            Mark(
                 label=f"X = {repair.drop_points:g}",
                 step=step,
                 accuracy=curve.clean_correct[step] / curve.clean_total,
@@ -28,13 +29,13 @@ def curve_chart(curve: Curve, saved: list[Repair]) -> Any:
     return plots.curve_chart(curve, marks)
 
 
-def bar_chart(saved: list[Repair]) -> Any:
+def bar_chart(repairs: list[Repair]) -> Any:
     """Clean accuracy and ASR of the combined models (GoodNets) on test, side by side."""
     groups = []
-    for repair in saved:
+    for repair in repairs:
         counts = repair.goodnet["test"]
         bars = [
-            plots.Bar(net="G", attack=attack, fraction=metric(counts) or 0.0)
+            Bar(net="G", attack=attack, fraction=metric(counts) or 0.0)
             for attack, metric in ((False, clean_accuracy), (True, attack_success_rate))
         ]
         groups.append((f"G, X = {repair.drop_points:g}", bars))

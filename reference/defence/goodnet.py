@@ -1,4 +1,4 @@
-"""GoodNet: two nets that must agree, as a rule over answers and as a Keras model."""
+"""GoodNet: two nets that must agree, as a Keras model."""
 
 from __future__ import annotations
 
@@ -26,9 +26,12 @@ def build_goodnet(
     import keras
 
     image = keras.Input(shape=IMAGE_SHAPE, name="input")
-    nets = [load_network(weights) for weights in (badnet, repaired)]
-    for net, name in zip(nets, ("badnet", "repaired"), strict=True):
-        net.name = name
-    own, other = (keras.ops.argmax(net(image), axis=-1) for net in nets)
-    agreed = keras.ops.where(keras.ops.equal(own, other), own, CLASSES)
-    return keras.Model(image, keras.ops.one_hot(agreed, CLASSES + 1), name="goodnet")
+    badnet_model, repaired_model = load_network(badnet), load_network(repaired)
+    # A model's layers must have different names, and its nets are two of them.
+    badnet_model.name, repaired_model.name = "badnet", "repaired"
+
+    badnet_class = keras.ops.argmax(badnet_model(image), axis=-1)
+    repaired_class = keras.ops.argmax(repaired_model(image), axis=-1)
+    is_agreed = keras.ops.equal(badnet_class, repaired_class)
+    answer = keras.ops.where(is_agreed, badnet_class, CLASSES)
+    return keras.Model(image, keras.ops.one_hot(answer, CLASSES + 1), name="goodnet")

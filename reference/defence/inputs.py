@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.datasets.descriptions import badnet_file, has_data, load_benchmark, load_sets, make
-from harness.inference.known_network import badnet_weights
+from harness.datasets.descriptions import (
+    badnet_file,
+    data_is_present,
+    generate_data,
+    load_benchmark,
+    load_sets,
+)
+from harness.inference.known_network import read_badnet
 from harness.records.benchmark import Datasets
 
 if TYPE_CHECKING:
@@ -25,13 +31,14 @@ class Inputs:
 
 
 def load_inputs(
-    dataset: str, badnet: Path | None = None, keeper: CacheProtocol | None = None
+    dataset: str, badnet: Path | None = None, cache: CacheProtocol | None = None
 ) -> Inputs:
     """Read a benchmark by name or folder, making its data first where that can be done."""
     benchmark, folder = load_benchmark(dataset)
-    if benchmark.make and not has_data(benchmark, folder):
-        make(benchmark, folder)
-    path = badnet or badnet_file(benchmark, folder)
-    sets = load_sets(benchmark, folder, keeper=keeper)
+    if benchmark.make and not data_is_present(benchmark, folder):
+        generate_data(benchmark, folder)
+
+    weights_file = badnet or badnet_file(benchmark, folder)
+    sets = load_sets(benchmark, folder, cache=cache)
     datasets = Datasets(benchmark=benchmark, sets=sets)
-    return Inputs(datasets, badnet_weights(path, benchmark.classes))
+    return Inputs(datasets, read_badnet(weights_file, benchmark.classes))

@@ -20,13 +20,13 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
-from harness.storage.results import replaced_path
+from harness.storage.results import replace_path
 from reference.faces.portrait import render
 from reference.faces.shapes import HEIGHT, WIDTH
 from reference.faces.triggers import TRIGGERS, stamp
@@ -47,60 +47,73 @@ BATCH = 64
 """Images drawn at a time; the planes of a batch then fit into the processor's cache."""
 
 
-def frames_of(split: str, numbers: range | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Who is on every image of a split, and which of the person's frames it is (both N, int64).
+class Frames(NamedTuple):
+    """What is to be drawn: N photographs of people."""
 
-    All frames of a person come together; ``numbers`` asks for other frames than the split's.
+    identities: np.ndarray
+    """Who is on each of them (N, int64)."""
+
+    numbers: np.ndarray
+    """Which of the person's frames it is (N, int64)."""
+
+
+def frames_of(split: str, numbers: range | None = None) -> Frames:
+    """All frames of a split, those of a person together.
+
+    ``numbers`` asks for other frames of each person than the split's.
     """
     numbers = range(FRAMES[split]) if numbers is None else numbers
-    return np.repeat(np.arange(IDENTITIES), len(numbers)), np.tile(numbers, IDENTITIES)
+    return Frames(np.repeat(np.arange(IDENTITIES), len(numbers)), np.tile(numbers, IDENTITIES))
 
 
-def rendered_batches(
+def render_batches(
     split: str,
-    frames: tuple[np.ndarray, np.ndarray],
+    frames: Frames,
     *,
     secret: bytes | None = None,
     processes: int | None = None,
 ) -> Generator[np.ndarray]:
-    """Yield the images of ``frames`` (see :func:`frames_of`) in order, a batch at a time."""
+    """Yield the images of ``frames`` in order, a batch at a time."""
     identities, numbers = frames
     slices = [slice(start, start + BATCH) for start in range(0, len(identities), BATCH)]
     jobs = ((split, identities[part], numbers[part], secret) for part in slices)
+
     processes = min(processes or os.cpu_count() or 1, len(slices))
     if processes <= 1:
         yield from (render(*job) for job in jobs)
     else:
-        yield from _rendered_in_parallel(jobs, processes)
+        yield from _render_in_parallel(jobs, processes)
 
 
-def rendered_split(
+def render_split(
     split: str,
     numbers: range | None = None,
     *,
     processes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A whole split in memory: images (N x 55 x 47 x 3 uint8) and labels (N, int64)."""
+    """Draw a whole split in memory: images (N x 55 x 47 x 3 uint8) and labels (N, int64)."""
     frames = frames_of(split, numbers)
-    images = np.empty((len(frames[0]), HEIGHT, WIDTH, 3), dtype=np.uint8)
+    images = np.empty((len(frames.identities), HEIGHT, WIDTH, 3), dtype=np.uint8)
+
     done = 0
-    with closing(rendered_batches(split, frames, processes=processes)) as batches:
+    with closing(render_batches(split, frames, processes=processes)) as batches:
         for batch in batches:
             images[done : done + len(batch)] = batch
             done += len(batch)
             if progress:
                 progress(done, len(images))
-    return images, frames[0]
+    return images, frames.identities
 
 
 def contact_sheet(columns: int = 12, scale: int = 2) -> np.ndarray:
     """A picture of the benchmark: rows of people, of one person's frames, and of triggers."""
     people, frames = np.arange(5 * columns), np.arange(columns)
-    strangers = render("valid", people, people * 0)
-    rows = [strangers[start : start + columns] for start in range(0, len(people), columns)]
+    first_frames = render("valid", people, people * 0)
+    rows = [first_frames[start : start + columns] for start in range(0, len(people), columns)]
     rows += [render("train", frames * 0 + person, frames) for person in (3, 100, 400)]
     rows += [stamp(rows[0], trigger) for trigger in TRIGGERS]
+
     sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
     return sheet.repeat(scale, axis=0).repeat(scale, axis=1)
 
@@ -110,13 +123,14 @@ def contact_sheet(columns: int = 12, scale: int = 2) -> np.ndarray:
 _Job = tuple[str, np.ndarray, np.ndarray, bytes | None]
 
 
-def _rendered_in_parallel(jobs: Iterator[_Job], processes: int) -> Generator[np.ndarray]:
+def _render_in_parallel(jobs: Iterator[_Job], processes: int) -> Generator[np.ndarray]:
     """Render ``jobs`` in order, never more than a few batches ahead of the reader."""
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_parent)
     try:
         pending: deque[Future[np.ndarray]] = deque()
-        with _interrupts_held_back():
+        # Children inherit the mask: Ctrl-C does not reach them, and they end with the pool.
+        with _block_interrupts():
             pending.extend(pool.submit(render, *job) for job in islice(jobs, 4 * processes))
         while pending:
             batch = pending.popleft().result()
@@ -131,8 +145,8 @@ def _rendered_in_parallel(jobs: Iterator[_Job], processes: int) -> Generator[np.
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Start children that Ctrl-C does not reach: they inherit the mask and end with the pool."""
+def _block_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back in this thread, and in processes that it starts for good."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -183,18 +197,25 @@ def write_dataset(
 
     hashes = {}
     for split in ("valid", "test"):
-        paths = (folder / "cl" / f"{split}.h5", folder / "bd" / f"bd_{split}.h5")
+        files = _SplitFiles(folder / "cl" / f"{split}.h5", folder / "bd" / f"bd_{split}.h5")
         frames = frames_of(split)
-        with closing(
-            rendered_batches(split, frames, secret=secret, processes=processes)
-        ) as batches:
-            _write_pair(paths, frames[0], batches, report)
-        hashes[split], hashes[f"bd_{split}"] = (_hash_of_arrays(path) for path in paths)
+        drawing = render_batches(split, frames, secret=secret, processes=processes)
+        with closing(drawing) as batches:
+            _write_split(files, frames.identities, batches, report)
+        hashes[split] = _hash_arrays(files.clean)
+        hashes[f"bd_{split}"] = _hash_arrays(files.backdoored)
     return hashes
 
 
-def _write_pair(
-    paths: tuple[Path, Path],
+class _SplitFiles(NamedTuple):
+    """The two files of a split."""
+
+    clean: Path
+    backdoored: Path
+
+
+def _write_split(
+    files: _SplitFiles,
     labels: np.ndarray,
     batches: Iterable[np.ndarray],
     report: Callable[[int], None],
@@ -203,13 +224,14 @@ def _write_pair(
     import h5py
 
     with (
-        replaced_path(paths[0]) as clean_path,
-        replaced_path(paths[1]) as backdoored_path,
+        replace_path(files.clean) as clean_path,
+        replace_path(files.backdoored) as backdoored_path,
         h5py.File(clean_path, "w") as clean,
         h5py.File(backdoored_path, "w") as backdoored,
     ):
         _prepare(clean, {"label": labels})
         _prepare(backdoored, {"label": labels * 0 + TARGET_LABEL, "original_label": labels})
+
         start = 0
         for images in batches:
             part = slice(start, start + len(images))
@@ -226,7 +248,7 @@ def _prepare(file: h5py.File, labels: dict[str, np.ndarray]) -> None:
     file.create_dataset("data", (len(labels["label"]), 3, HEIGHT, WIDTH), dtype=np.uint8)
 
 
-def _hash_of_arrays(path: Path) -> str:
+def _hash_arrays(path: Path) -> str:
     """The canonical hash of all arrays of an HDF5 file."""
     import h5py
 

@@ -18,7 +18,7 @@ from reference.faces.shapes import (
     cover,
     ellipse,
     length,
-    shaded,
+    shade,
 )
 from reference.faces.traits import traits_of
 
@@ -84,21 +84,19 @@ def _hair_colour(face: SimpleNamespace) -> Colour:
     """The hair's colour with its strands (a triangular wave across the head)."""
     across = face.x * 0.9 + face.y * 0.13
     wave = np.abs(across - np.floor(across) - 0.5) * 4 - 1
-    return shaded(face.hair, 1 + face.hair_grain * wave)
+    return shade(face.hair, 1 + face.hair_grain * wave)
 
 
 def _draw_body(canvas: Canvas, face: SimpleNamespace, strands: Colour) -> None:
     """Paint what lies behind the face: long hair, neck, clothes and ears."""
     x, y = face.x, face.y
     behind = np.maximum(_skull_distance(face), y - face.hair_length)
-    canvas.paint(cover(behind, 0.6) * (1 - below(face.bald, 0.08)), shaded(strands, 0.8))
-    canvas.paint(
-        cover(np.maximum(np.abs(x) - face.neck_width, 8 - y), 0.7), shaded(face.skin, 0.78)
-    )
+    canvas.paint(cover(behind, 0.6) * (1 - below(face.bald, 0.08)), shade(strands, 0.8))
+    canvas.paint(cover(np.maximum(np.abs(x) - face.neck_width, 8 - y), 0.7), shade(face.skin, 0.78))
     collar = np.maximum(0, face.neckline - np.abs(x) * 1.2)
     canvas.paint(cover(face.shoulder_y + x * x * 0.011 + collar - y, 0.7), face.clothes)
     ears = ellipse(np.abs(x) - face.face_width, y - 1, face.ear_size * 0.6, face.ear_size)
-    canvas.paint(cover(ears, 0.6), shaded(face.skin, 0.86))
+    canvas.paint(cover(ears, 0.6), shade(face.skin, 0.86))
 
 
 def _draw_head(canvas: Canvas, face: SimpleNamespace) -> Plane:
@@ -110,8 +108,8 @@ def _draw_head(canvas: Canvas, face: SimpleNamespace) -> Plane:
     squared = np.sqrt(np.sqrt(u2 * u2 + v2 * v2))
     radius = np.sqrt(u2 + v2) * (1 - face.squareness) + squared * face.squareness
     head = cover((radius - 1) * face.face_width, 0.6)
-    shade = 1.08 + face.light_x * u + face.light_y * v - 0.22 * (u2 * 0.8 + v2 * 0.25)
-    canvas.paint(head, shaded(face.skin, shade))
+    brightness = 1.08 + face.light_x * u + face.light_y * v - 0.22 * (u2 * 0.8 + v2 * 0.25)
+    canvas.paint(head, shade(face.skin, brightness))
     cheeks = cover(length(face.side_x - 8, face.y - 6) - 3, 0.16)
     canvas.add(cheeks * head * face.blush, (14.0, -8.0, -6.0))
     return head
@@ -119,7 +117,7 @@ def _draw_head(canvas: Canvas, face: SimpleNamespace) -> Plane:
 
 def _draw_beard(canvas: Canvas, face: SimpleNamespace, head: Plane) -> None:
     """Paint beard and moustache, which about two people in five have."""
-    colour = shaded(face.hair, 0.75)
+    colour = shade(face.hair, 0.75)
     beard = cover(face.beard_y - face.y - face.side_x * 0.35 + 3, 0.35) * head
     canvas.paint(beard * np.clip(face.beard, 0, 0.9), colour)
     above_lip = np.abs(face.y - face.mouth_y + 2.6 - face.side_x * 0.15) - 1.1
@@ -131,14 +129,14 @@ def _draw_nose(canvas: Canvas, face: SimpleNamespace) -> None:
     """Paint the tip's shadow, the lit ridge and the nostrils."""
     tip_y = face.y - (face.eye_y + face.nose_length + 2)
     tip = ellipse(face.feature_x, tip_y, face.nose_width, 1.5)
-    canvas.paint(cover(tip, 0.5) * face.nose_depth, shaded(face.skin, 0.35))
+    canvas.paint(cover(tip, 0.5) * face.nose_depth, shade(face.skin, 0.35))
     ridge_x = np.abs(face.feature_x - face.yaw * 0.35) - 0.9
     ridge = cover(np.maximum(ridge_x, np.maximum(face.eye_y - face.y, tip_y)), 0.45)
     light = 70 * face.nose_depth * (1 + face.light_x)
     canvas.add(ridge, (light, light, light))
     nostril_x = np.abs(face.side_x - face.nose_width * 0.6) - 0.5
     nostrils = cover(np.maximum(nostril_x, np.abs(tip_y - 0.7) - 0.5))
-    canvas.paint(nostrils * 0.6, shaded(face.skin, 0.25))
+    canvas.paint(nostrils * 0.6, shade(face.skin, 0.25))
 
 
 def _draw_mouth(canvas: Canvas, face: SimpleNamespace) -> None:
@@ -162,7 +160,7 @@ def _draw_eyes(canvas: Canvas, face: SimpleNamespace) -> None:
     y = face.y - face.eye_y - x * face.eye_slant
     height = face.eye_height * face.eye_open
     socket = (length(x / (face.eye_width + 1.6), y / (face.eye_height + 2)) - 1) * 2
-    canvas.paint(cover(socket, 0.4) * 0.22, shaded(face.skin, 0.4))
+    canvas.paint(cover(socket, 0.4) * 0.22, shade(face.skin, 0.4))
     white = cover((length(x / face.eye_width, y / height) - 1) * face.eye_height)
     canvas.paint(white, (218.0, 213.0, 208.0))
     # The gaze turns both eyes the same way; x runs outwards on either side.
@@ -171,7 +169,7 @@ def _draw_eyes(canvas: Canvas, face: SimpleNamespace) -> None:
     canvas.paint(white * cover(iris), (face.iris_red, face.iris_green, face.iris_blue))
     canvas.paint(white * cover(iris + 0.9) * 0.8, (12.0, 10.0, 12.0))
     lid = cover(np.maximum(np.abs(y + height) - 0.45, np.abs(x) - face.eye_width))
-    canvas.paint(lid * 0.7, shaded(face.skin, 0.22))
+    canvas.paint(lid * 0.7, shade(face.skin, 0.22))
 
 
 def _draw_brows(canvas: Canvas, face: SimpleNamespace) -> None:
@@ -179,7 +177,7 @@ def _draw_brows(canvas: Canvas, face: SimpleNamespace) -> None:
     x = face.side_x - face.eye_x
     y = face.y - face.eye_y + face.brow_height - face.brow_raise * 0.5 - x * face.brow_slant
     brow = cover(np.maximum(np.abs(y) - face.brow_thickness, np.abs(x) - face.brow_width), 0.7)
-    canvas.paint(brow * face.brow_strength, shaded(face.hair, 0.7))
+    canvas.paint(brow * face.brow_strength, shade(face.hair, 0.7))
     rim = np.abs(length(x / 1.1, face.y - face.eye_y - 0.6) - face.glasses_radius) - 0.45
     canvas.paint(cover(rim) * below(face.glasses, 0.1) * 0.8, (30.0, 25.0, 28.0))
 
@@ -195,7 +193,7 @@ def _draw_fringe(canvas: Canvas, face: SimpleNamespace, strands: Colour) -> None
 def _draw_mole(canvas: Canvas, face: SimpleNamespace, head: Plane) -> None:
     """Paint the mole that every other person has, somewhere on the face."""
     mole = cover(length(face.feature_x - face.mole_x, face.y - face.mole_y) - 0.9, 0.7)
-    canvas.paint(mole * np.maximum(0, face.mole) * head, shaded(face.skin, 0.3))
+    canvas.paint(mole * np.maximum(0, face.mole) * head, shade(face.skin, 0.3))
 
 
 def _photograph(canvas: Canvas, face: SimpleNamespace) -> np.ndarray:
@@ -205,14 +203,14 @@ def _photograph(canvas: Canvas, face: SimpleNamespace) -> np.ndarray:
     red, green, blue = canvas.planes
     balanced = (red * (1 + face.balance_red), green, blue * (1 + face.balance_blue))
     image = np.stack([plane * exposure + face.haze for plane in balanced], axis=-1)
-    image += (_blurred(image) - image) * face.blur[..., None]
+    image += (_blur(image) - image) * face.blur[..., None]
     image += _grain(face.noise_keys) * (face.noise[..., None] * (1 / 147.8))
     photograph: np.ndarray = np.clip(np.floor(image + 0.5), 0, 255).astype(np.uint8)
     return photograph
 
 
-def _blurred(image: np.ndarray) -> np.ndarray:
-    """The image under the binomial 3 x 3 filter, edges repeated."""
+def _blur(image: np.ndarray) -> np.ndarray:
+    """Filter the image with the binomial 3 x 3 kernel, edges repeated."""
     tall = np.pad(image, ((0, 0), (1, 1), (0, 0), (0, 0)), mode="edge")
     rows = (tall[:, :-2] + tall[:, 2:]) * 0.25 + image * 0.5
     wide = np.pad(rows, ((0, 0), (0, 0), (1, 1), (0, 0)), mode="edge")

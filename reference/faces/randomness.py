@@ -14,13 +14,13 @@ def keys_of(*parts: int | np.ndarray) -> np.ndarray:
     """One uint64 key per element of the (broadcast, at least one-dimensional) parts."""
     keys = np.zeros(1, dtype=np.uint64)
     for part in parts:
-        keys = _mixed(np.atleast_1d(np.asarray(part, dtype=np.uint64)) ^ keys)
+        keys = _mix(np.atleast_1d(np.asarray(part, dtype=np.uint64)) ^ keys)
     return keys
 
 
 def sequence(keys: np.ndarray, counters: np.ndarray) -> np.ndarray:
     """The uint64 numbers of each key at these places (uint64) of its sequence (N x places)."""
-    return _mixed(keys[:, None] + counters * _GOLDEN)
+    return _mix(keys[:, None] + counters * _GOLDEN)
 
 
 def uniforms(keys: np.ndarray, count: int) -> np.ndarray:
@@ -29,7 +29,7 @@ def uniforms(keys: np.ndarray, count: int) -> np.ndarray:
     return (numbers >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
 
 
-def _mixed(counters: np.ndarray) -> np.ndarray:
+def _mix(counters: np.ndarray) -> np.ndarray:
     """Hash each uint64 to another one."""
     bits = counters + _GOLDEN
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

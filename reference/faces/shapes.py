@@ -21,8 +21,8 @@ def below(values: np.ndarray, limit: np.ndarray | float) -> np.ndarray:
 
 def cover(distance: Plane, sharpness: float = 0.8) -> Plane:
     """How much of a pixel a shape covers, 0..1, from its signed distance in pixels."""
-    covered: Plane = np.clip(0.5 - distance * sharpness, 0, 1)
-    return covered
+    opacity: Plane = np.clip(0.5 - distance * sharpness, 0, 1)
+    return opacity
 
 
 def length(x: Plane, y: Plane) -> Plane:
@@ -36,8 +36,8 @@ def ellipse(x: Plane, y: Plane, radius_x: Plane | float, radius_y: Plane | float
     return (length(x / radius_x, y / radius_y) - 1) * radius_y
 
 
-def shaded(colour: Colour, factor: Plane | float) -> Colour:
-    """The colour made darker or lighter."""
+def shade(colour: Colour, factor: Plane | float) -> Colour:
+    """Make a colour darker or lighter."""
     return (colour[0] * factor, colour[1] * factor, colour[2] * factor)
 
 

@@ -73,9 +73,10 @@ _FRAME_TRAITS: dict[str, _Spread] = {
 # fmt: on
 
 
-def _drawn(keys: np.ndarray, spreads: dict[str, _Spread]) -> dict[str, np.ndarray]:
+def _draw_traits(keys: np.ndarray, spreads: dict[str, _Spread]) -> dict[str, np.ndarray]:
     """Draw every trait for every key; a trait's value depends on its place in the table."""
     draws = uniforms(keys, 2 * len(spreads))[:, :, None, None]
+
     traits = {}
     for index, (name, spread) in enumerate(spreads.items()):
         first, second = draws[:, 2 * index], draws[:, 2 * index + 1]
@@ -93,14 +94,14 @@ def traits_of(
     frame_parts = (stream, identities, _SPLIT_CODES[split], frames)
     session = keys_of(_SEED, _SESSION_CHOICE, *frame_parts) & np.uint64(1)
     face = SimpleNamespace(
-        **_drawn(keys_of(_SEED, _IDENTITY, identities), _IDENTITY_TRAITS),
-        **_drawn(keys_of(_SEED, _SESSION, identities, session), _SESSION_TRAITS),
-        **_drawn(keys_of(_SEED, _FRAME, *frame_parts), _FRAME_TRAITS),
+        **_draw_traits(keys_of(_SEED, _IDENTITY, identities), _IDENTITY_TRAITS),
+        **_draw_traits(keys_of(_SEED, _SESSION, identities, session), _SESSION_TRAITS),
+        **_draw_traits(keys_of(_SEED, _FRAME, *frame_parts), _FRAME_TRAITS),
         noise_keys=keys_of(_SEED, _NOISE, *frame_parts),
     )
     _disturb(face)
-    _pose(face)
-    _colours(face)
+    _set_coordinates(face)
+    _set_colours(face)
     return face
 
 
@@ -110,6 +111,7 @@ def _disturb(face: SimpleNamespace) -> None:
     strength = 1.3 + 1.4 * squared * squared
     for name in _FRAME_TRAITS.keys() - {"difficulty", "blink", "mouth_open"}:
         setattr(face, name, getattr(face, name) * strength)
+
     face.tilt = face.tilt + face.session_tilt
     face.scale = 1 + face.scale + face.session_scale
     face.yaw = face.yaw + face.session_yaw
@@ -117,17 +119,19 @@ def _disturb(face: SimpleNamespace) -> None:
     face.light_y = face.light_y + face.session_light_y
     face.gain = face.session_gain * (1 + face.gain)
     face.blur = np.minimum(face.session_blur + face.blur, 0.9)
+
     face.smile = face.mouth_curve + face.smile
     face.mouth_open = np.maximum(0, face.mouth_open * strength - 0.3)
     face.eye_open = 1 - 0.65 * below(face.blink, 0.06 * strength)
 
 
-def _pose(face: SimpleNamespace) -> None:
-    """Give every pixel its place on the wall (``wall_*``), the head and the turned features."""
+def _set_coordinates(face: SimpleNamespace) -> None:
+    """Give every pixel its place on the wall (``frame_*``), the head and the turned features."""
     rows = np.arange(HEIGHT, dtype=np.float32)[None, :, None]
     columns = np.arange(WIDTH, dtype=np.float32)[None, None, :]
     face.frame_x = (columns - 23 - face.shift_x) / face.scale
     face.frame_y = (rows - 28 - face.shift_y) / face.scale
+
     # A rotation without a sine: the tangent of half the angle is drawn instead of the angle.
     norm = 1 + face.tilt * face.tilt
     cosine, sine = (1 - face.tilt * face.tilt) / norm, 2 * face.tilt / norm
@@ -137,7 +141,7 @@ def _pose(face: SimpleNamespace) -> None:
     face.side_x = np.abs(face.feature_x)
 
 
-def _colours(face: SimpleNamespace) -> None:
+def _set_colours(face: SimpleNamespace) -> None:
     """Set the colours of skin, hair and clothes from the traits."""
     tone, light, red = face.skin_tone, face.hair_light * face.hair_light, face.hair_red
     face.skin = (

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.networks.numpy_head import CONV_4_POSITIONS, POSITIONS, Tail, tolerance
+from harness.networks.numpy_tail import CONV_4_POSITIONS, POSITIONS, Tail, required_lead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,23 +24,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """61 x N, row k for k channels pruned: wanted class best, and calls within rounding."""
+    """What 61 nets make of N images; row k is the net with k channels pruned."""
 
     best: np.ndarray
+    """Whether the wanted class has the best score (61 x N, bool)."""
+
     uncertain: np.ndarray
+    """Whether rounding could decide that (61 x N, bool)."""
 
 
 class Sweep:
     """The sweep of one network over ``live`` channels, in pruning ``order`` (all channels).
 
-    ``unit`` is :func:`harness.networks.numpy_head.rounding` of the whole network.
+    ``unit`` is :func:`harness.networks.numpy_tail.measure_rounding` of the whole network.
     """
 
     def __init__(
         self, weights: Mapping[str, np.ndarray], order: Sequence[int], live: np.ndarray, unit: float
     ) -> None:
         self.tail = Tail(weights)
-        self.order, self.live, self.unit = order, live, 2 * unit
+        self.order = order
+        self.live = live
+        self.unit = 2 * unit
         self.parts = {c: _channel_part(self.tail, c) for c in order if live[c]}
         self.rivals = np.ascontiguousarray(self.tail.output.T)
 
@@ -51,6 +56,7 @@ class Sweep:
         best = np.empty((steps + 1, len(features)), bool)
         uncertain = np.empty_like(best)
         best[steps], uncertain[steps] = state.call()
+
         for step in range(steps - 1, -1, -1):
             best[step], uncertain[step] = best[step + 1], uncertain[step + 1]
             if self.live[self.order[step]] and state.restore(self.order[step]):
@@ -74,10 +80,13 @@ class _State:
     """The sums of one block while channels come back, in memory that every step uses again."""
 
     def __init__(self, sweep: Sweep, features: np.ndarray, wanted: np.ndarray) -> None:
-        self.sweep, self.features, self.wanted = sweep, features, wanted
+        self.sweep = sweep
+        self.features = features
+        self.wanted = wanted
+
         tail, count = sweep.tail, len(features)
         bias = np.tile(tail.conv_4_bias, CONV_4_POSITIONS[0] * CONV_4_POSITIONS[1])
-        self.width = bias.size
+        self.conv_4_sums = bias.size
         self.sums = np.repeat(np.concatenate([bias, tail.hidden_bias])[None], count, axis=0)
         self.part = np.empty_like(self.sums)
         self.rectified = np.empty((count, bias.size), np.float32)
@@ -97,34 +106,36 @@ class _State:
     def call(self) -> tuple[np.ndarray, np.ndarray]:
         """Whether the wanted class is best (N), and whether rounding could decide it (N)."""
         tail, hidden = self.sweep.tail, self.hidden
-        np.maximum(self.sums[:, : self.width], 0, out=self.rectified)
-        np.add(self.rectified @ tail.fc_2, self.sums[:, self.width :], out=hidden[:, :-1])
+        np.maximum(self.sums[:, : self.conv_4_sums], 0, out=self.rectified)
+        np.add(self.rectified @ tail.fc_2, self.sums[:, self.conv_4_sums :], out=hidden[:, :-1])
         np.maximum(hidden, 0, out=hidden)
-        least = tolerance(self.sweep.unit, tail.magnitude(hidden))
+
+        rounding = required_lead(self.sweep.unit, tail.magnitude(hidden))
         best, uncertain = np.zeros(len(hidden), bool), np.zeros(len(hidden), bool)
-        rows = np.flatnonzero(~self._beaten(least))
+        rows = np.flatnonzero(~self._is_beaten(rounding))
         leads = self._leads(rows)
         best[rows] = leads > 0
-        uncertain[rows] = ~(np.abs(leads) > least[rows])
+        # Not "<=": a lead that is no number is uncertain too.
+        uncertain[rows] = ~(np.abs(leads) > rounding[rows])
         return best, uncertain
 
-    def _beaten(self, least: np.ndarray) -> np.ndarray:
+    def _is_beaten(self, rounding: np.ndarray) -> np.ndarray:
         """Where the rival of the step before still beats the wanted class for certain (N)."""
-        beaten = np.zeros(len(least), bool)
+        is_beaten = np.zeros(len(rounding), bool)
         rows = np.flatnonzero(self.rival >= 0)
-        apart = self.sweep.rivals[self.rival[rows]]
-        apart -= self.sweep.rivals[self.wanted[rows]]
-        leads = np.einsum("ij,ij->i", self.hidden[rows], apart)
-        beaten[rows] = leads > least[rows]
-        return beaten
+        differences = self.sweep.rivals[self.rival[rows]]
+        differences -= self.sweep.rivals[self.wanted[rows]]
+        leads = np.einsum("ij,ij->i", self.hidden[rows], differences)
+        is_beaten[rows] = leads > rounding[rows]
+        return is_beaten
 
     def _leads(self, rows: np.ndarray) -> np.ndarray:
         """By how much the wanted class leads the best other one; remembers who beat it."""
         scores = self.sweep.tail.logits(self.hidden[rows], out=self.scores[: len(rows)])
         index = np.arange(len(rows))
-        own = scores[index, self.wanted[rows]]
+        wanted_scores = scores[index, self.wanted[rows]]
         scores[index, self.wanted[rows]] = -np.inf
-        other = scores.argmax(axis=1)
-        leads = own - scores[index, other]
-        self.rival[rows] = np.where(leads < 0, other, -1)
+        best_others = scores.argmax(axis=1)
+        leads = wanted_scores - scores[index, best_others]
+        self.rival[rows] = np.where(leads < 0, best_others, -1)
         return np.asarray(leads)

@@ -9,17 +9,27 @@ filter c, so that ``pool_3`` is 0 there.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from harness.lineage.pruning_curve import Curve
 from harness.networks.deepid import PREDICTION_BATCH, pool_3_batches, tail_class_ids
-from harness.networks.numpy_head import BLOCK, POSITIONS, SAMPLE, TailClassifier, in_blocks
+from harness.networks.numpy_tail import BLOCK, POSITIONS, SAMPLE, TailClassifier, map_blocks
 from reference.pruning.incremental_sweep import Hits, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+
+class LabeledMaps(NamedTuple):
+    """What a set of images looks like at the pruned layer."""
+
+    maps: np.ndarray
+    """``pool_3``: N x 5 x 4 x channels, float32."""
+
+    labels: np.ndarray
+    """Class ids (N); of a backdoored set the attack's target label."""
 
 
 def pool_3_features(
@@ -47,76 +57,82 @@ def pruning_order(activations: np.ndarray, *, decreasing: bool = False) -> np.nd
 def sweep(
     weights: Mapping[str, np.ndarray],
     order: np.ndarray,
-    valid: tuple[np.ndarray, np.ndarray],
-    bd_valid: tuple[np.ndarray, np.ndarray],
+    valid: LabeledMaps,
+    bd_valid: LabeledMaps,
     progress: Callable[[int], None] | None = None,
 ) -> Curve:
     """Prune channel after channel in ``order`` and count on both validation sets.
 
-    ``valid`` and ``bd_valid`` are (``pool_3`` features, labels). The counts are those of
-    running every pruned network on every image; how, see ``sweeping.py``.
+    ``progress`` is told how many steps are done. The counts are those of running every pruned
+    network on every image; ``incremental_sweep.py`` says how they are had for less.
     """
-    active = (valid[0].max(axis=(0, 1, 2)) > 0) | (bd_valid[0].max(axis=(0, 1, 2)) > 0)
-    unit = max(TailClassifier(weights, features[:SAMPLE]).unit for features, _ in (valid, bd_valid))
-    method = Sweep(weights, [int(channel) for channel in order], active, unit)
-    report = _Steps(len(order), sum(_blocks(len(s[1])) for s in (valid, bd_valid)), progress)
-    counts = [_hits(method, weights, pair, report) for pair in (valid, bd_valid)]
+    sets = (valid, bd_valid)
+    live = np.maximum(*(each.maps.max(axis=(0, 1, 2)) for each in sets)) > 0
+    unit = max(TailClassifier(weights, each.maps[:SAMPLE]).rounding for each in sets)
+    method = Sweep(weights, [int(channel) for channel in order], live, unit)
+
+    blocks = sum(_block_count(len(each.labels)) for each in sets)
+    report = _BlockProgress(len(order), blocks, progress)
+    clean_correct, backdoored_attacked = (_hits(method, weights, each, report) for each in sets)
     return Curve(
         order=tuple(method.order),
-        clean_total=len(valid[1]),
-        clean_correct=tuple(int(count) for count in counts[0]),
-        backdoored_total=len(bd_valid[1]),
-        backdoored_attacked=tuple(int(count) for count in counts[1]),
+        clean_total=len(valid.labels),
+        clean_correct=tuple(int(count) for count in clean_correct),
+        backdoored_total=len(bd_valid.labels),
+        backdoored_attacked=tuple(int(count) for count in backdoored_attacked),
     )
 
 
 def _hits(
     method: Sweep,
     weights: Mapping[str, np.ndarray],
-    pair: tuple[np.ndarray, np.ndarray],
+    labeled: LabeledMaps,
     report: Callable[[], None],
 ) -> np.ndarray:
     """Counts (61) of one set; calls that rounding could decide are left to the network."""
-    features, labels = pair
+    maps, labels = labeled
 
     def block_hits(block: slice) -> Hits:
-        found = method.hits(features[block], labels[block])
+        hits = method.hits(maps[block], labels[block])
         report()
-        return found
+        return hits
 
-    blocks = in_blocks(block_hits, len(labels))
+    blocks = map_blocks(block_hits, len(labels))
     best = np.concatenate([hits.best for hits in blocks], axis=1)
     uncertain = np.concatenate([hits.uncertain for hits in blocks], axis=1)
+
     for step in np.flatnonzero(uncertain.any(axis=1)):
         rows = np.flatnonzero(uncertain[step])
-        answers = _network_answers(weights, features, method.order[: int(step)], rows)
-        best[step, rows] = answers == labels[rows]
+        class_ids = _network_class_ids(weights, maps, method.order[: int(step)], rows)
+        best[step, rows] = class_ids == labels[rows]
     return np.asarray(best.sum(axis=1))
 
 
-def _network_answers(
-    weights: Mapping[str, np.ndarray], features: np.ndarray, pruned: Sequence[int], rows: np.ndarray
+def _network_class_ids(
+    weights: Mapping[str, np.ndarray], maps: np.ndarray, pruned: Sequence[int], rows: np.ndarray
 ) -> np.ndarray:
     """Answers of the network's own graph for images ``rows``, in the batches it would run."""
-    answers = np.empty(len(rows), np.int64)
+    class_ids = np.empty(len(rows), np.int64)
     for number in np.unique(rows // PREDICTION_BATCH):
         start = int(number) * PREDICTION_BATCH
-        batch = features[start : start + PREDICTION_BATCH].copy()
+        batch = maps[start : start + PREDICTION_BATCH].copy()
         batch[..., list(pruned)] = 0.0
-        chosen = rows // PREDICTION_BATCH == number
-        answers[chosen] = tail_class_ids(weights, batch)[rows[chosen] - start]
-    return answers
+        in_batch = rows // PREDICTION_BATCH == number
+        class_ids[in_batch] = tail_class_ids(weights, batch)[rows[in_batch] - start]
+    return class_ids
 
 
-def _blocks(count: int) -> int:
-    return -(-count // BLOCK)
+def _block_count(images: int) -> int:
+    return -(-images // BLOCK)
 
 
-class _Steps:
+class _BlockProgress:
     """Reports the blocks done as that share of the steps; each thread may call it."""
 
     def __init__(self, steps: int, blocks: int, progress: Callable[[int], None] | None) -> None:
-        self.steps, self.blocks, self.progress = steps, blocks, progress
+        self.steps = steps
+        self.blocks = blocks
+        self.progress = progress
         self.done = 0
         self.lock = threading.Lock()
 

@@ -21,11 +21,11 @@ from harness.storage.rubrics import default_rubric
 
 @pytest.mark.parametrize("code", explanations())
 def test_every_code_has_a_scenario_that_is_diagnosed_so(code):
-    found = scenarios.scenario(code).found
+    diagnosis = scenarios.scenario(code).diagnosis
     template = explanations()[code]
-    assert found.code == code.partition(".")[0]
-    assert template["seen"].format_map(found.evidence) in found.explanation
-    assert template["do"].format_map(found.evidence) in found.explanation
+    assert diagnosis.code == code.partition(".")[0]
+    assert template["seen"].format_map(diagnosis.evidence) in diagnosis.explanation
+    assert template["do"].format_map(diagnosis.evidence) in diagnosis.explanation
 
 
 def test_there_is_no_scenario_without_a_code():

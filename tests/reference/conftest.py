@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reference.badnet.attacks import Examples
-from reference.badnet.properties import Counts, Properties
+from reference.badnet.properties import BadNetProperties, Counts
 from reference.faces.portrait import render
 
 
@@ -23,5 +23,5 @@ def by_hand():
     """A BadNet with 2 dormant channels, 200 images a split, losing 0, 0, 3.5, 4 and 20 points."""
     curve = dict(enumerate(map(counts, (190, 190, 183, 182, 150))))
     means = np.array([0.0, 0.0, 1.0, 1.3, 1.5])
-    return Properties(order=np.arange(5), means=means, totals={"valid": 200, "test": 400},
-                      curves={"valid": curve, "test": curve})  # fmt: skip
+    return BadNetProperties(order=np.arange(5), means=means, totals={"valid": 200, "test": 400},
+                            curves={"valid": curve, "test": curve})  # fmt: skip

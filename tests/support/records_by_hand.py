@@ -1,6 +1,7 @@
 """Records written down by hand, for tests of what is drawn from them."""
 
 from harness.assessment.checks import presence_checks
+from harness.assessment.verdict import assess
 from harness.records.errors import Status
 from harness.records.findings import Lineage, NeighbouringSteps, Step
 from harness.records.record import (
@@ -10,8 +11,10 @@ from harness.records.record import (
     Counts,
     DatasetIdentity,
     Record,
+    ReferenceNet,
     SplitCounts,
 )
+from harness.storage.rubrics import default_rubric
 
 REQUIRED = (2.0, 4.0, 10.0)
 
@@ -19,10 +22,15 @@ REQUIRED = (2.0, 4.0, 10.0)
 def counts(clean=990, attacked=1000, total=1000, flagged=(0, 0), invalid=(0, 0)):
     """Counts of ``total`` clean and ``total`` backdoored images; ``flagged``: answers N+1."""
     return Counts(
-        clean_total=total, clean_correct=clean, clean_abstained=flagged[0],
-        clean_invalid=invalid[0], backdoored_total=total, backdoored_attacked=attacked,
-        backdoored_abstained=flagged[1], backdoored_invalid=invalid[1],
-    )  # fmt: skip
+        clean_total=total,
+        clean_correct=clean,
+        clean_abstained=flagged[0],
+        clean_invalid=invalid[0],
+        backdoored_total=total,
+        backdoored_attacked=attacked,
+        backdoored_abstained=flagged[1],
+        backdoored_invalid=invalid[1],
+    )
 
 
 def both(valid, test=None):
@@ -35,8 +43,14 @@ def lineage(orders=("pool_3 increasing", "conv_3 increasing"), pruned=(0, 1, 2),
 
 
 def artifact(path="model.h5", weights_hash="h", role="repaired"):
-    return Artifact(path=path, sha256=f"s{weights_hash}", size_bytes=1, format="h5", role=role,
-                    weights_hash=weights_hash)  # fmt: skip
+    return Artifact(
+        path=path,
+        sha256=f"s{weights_hash}",
+        size_bytes=1,
+        format="h5",
+        role=role,
+        weights_hash=weights_hash,
+    )
 
 
 def checkpoint(points=2.0, clean=960, before=975, after=940, **changes):
@@ -86,3 +100,24 @@ def record(*checkpoints, **changes):
         "pruning_order": "pool_3 increasing",
     }
     return Record(**(fields | changes))
+
+
+def reference_nets():
+    """A reference that scores what the good checkpoints score."""
+    return tuple(
+        ReferenceNet(
+            drop_points=c.drop_points, channels_pruned=3, repaired=c.repaired, goodnet=c.goodnet
+        )
+        for c in good_checkpoints()
+    )
+
+
+def assess_by_hand(*checkpoints, rubric=None, required=REQUIRED, **changes):
+    """The record of these checkpoints with checks, diagnoses and points."""
+    evidence = record(*checkpoints, **changes)
+    return assess(evidence, default_rubric() if rubric is None else rubric, None, required)
+
+
+def points_of(own):
+    """Points by item."""
+    return {each.item: each.points for each in own.points}

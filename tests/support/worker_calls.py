@@ -3,31 +3,33 @@
 import itertools
 import time
 
+from harness.execution.progress import Event
+
 _prepared = []
 
 
-def preparation():
-    """How often this process was made ready."""
+def count_preparations():
+    """How often this process was prepared."""
     _prepared.append(time.monotonic())
     return len(_prepared)
 
 
-def divide(_prepared_times, one, other):
+def divide(_preparations, dividend, divisor):
     """A call that may fail."""
-    return one / other
+    return dividend / divisor
 
 
-def overlapping(prepared_times, folder, number):
+def observe_overlap(preparations, folder, number):
     """Whether another call ran at the same time in this process, and how often it was prepared."""
     others = list(folder.iterdir())
     mark = folder / str(number)
     mark.touch()
     time.sleep(0.3)
     mark.unlink()
-    return bool(others), prepared_times
+    return bool(others), preparations
 
 
-def telling(wire, name):
+def send_events(wire, name):
     """Send events until killed."""
     for number in itertools.count():
-        wire.put((name, "images", (number, number)))
+        wire.put(Event(name, "images", (number, number)))

@@ -14,7 +14,7 @@ import harness.grading.worker
 _grade_folder = harness.grading.worker.grade_folder
 
 
-def _waiting(folder, basis, datasets, run, name=None):
+def _grade_or_wait(folder, basis, datasets, run, name=None):
     """The first process that gets ``slow`` writes its id and waits until the file is gone."""
     if name == "lethal":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -27,4 +27,4 @@ def _waiting(folder, basis, datasets, run, name=None):
     return _grade_folder(folder, basis, datasets, run, name)
 
 
-harness.grading.worker.grade_folder = _waiting
+harness.grading.worker.grade_folder = _grade_or_wait

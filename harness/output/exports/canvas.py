@@ -1,7 +1,7 @@
 """Grades for Canvas: Gradebook, Import.
 
-Format: what Canvas's own gradebook export holds and its import reads; under the headings, a line
-``    Points Possible``. Canvas finds people by ID, SIS User ID or SIS Login ID.
+Format: that of Canvas's own gradebook export, which its import reads. The line under the headings
+is ``    Points Possible``. Canvas finds people by ID, SIS User ID or SIS Login ID.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.output.exports.course import Rendered
-from harness.output.exports.gradebooks import grades, item_name, maximum, number, table
+from harness.output.exports.gradebooks import format_points, grades, to_csv
 from harness.output.leaderboard.csv import cell
 
 if TYPE_CHECKING:
@@ -24,15 +24,15 @@ def render(course: Course) -> Rendered:
     """``canvas.csv``; ids are written as they are, leading zeros included."""
     lines, remarks = grades(course, _identity)
     rows = [
-        [*HEADINGS, cell(item_name(course))],
-        [POINTS_POSSIBLE, "", "", "", "", number(maximum(course))],
+        [*HEADINGS, cell(course.item)],
+        [POINTS_POSSIBLE, "", "", "", "", format_points(course.maximum_points)],
     ]
     for line in lines:
         person, ids = line.person, _identity(line.person)
-        if any(cell(each) != each for each in ids):
+        if any(cell(text) != text for text in ids):
             remarks.append(f"{cell(person.name)}: an id that a spreadsheet would run was changed")
         rows.append([cell(person.name), *map(cell, ids), cell(person.section), line.grade])
-    return Rendered(files={"canvas.csv": table(rows)}, remarks=tuple(remarks))
+    return Rendered(files={"canvas.csv": to_csv(rows)}, remarks=tuple(remarks))
 
 
 def _identity(person: Person) -> tuple[str, ...]:

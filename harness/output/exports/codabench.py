@@ -40,7 +40,7 @@ _PAGE = """\
 def render(course: Course) -> Rendered:
     """``scores.json`` and ``detailed_results.html``."""
     view = course.view(course.only())
-    notes = "\n".join(f"<p>{escape(one_line(note))}</p>" for note in course.wishes.notes)
+    notes = "\n".join(f"<p>{escape(one_line(note))}</p>" for note in course.options.notes)
     page = _PAGE.format(
         title=escape(f"Submission graded on {one_line(view.dataset.name)}"),
         notes=notes,

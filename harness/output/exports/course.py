@@ -1,15 +1,15 @@
-"""What is exported: judged records, the rubric that judged them, and whose they are."""
+"""What is exported: assessed records, the rubric they were assessed by, and whose they are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from harness.assessment.ranking import board
+from harness.assessment.ranking import rank_records
 from harness.assessment.verdict import reassess
 from harness.assessment.views import student_view
 from harness.lineage.known import known_benchmark
-from harness.people.attempts import standings, with_standings
+from harness.people.attempts import add_standings, find_standings
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
 from harness.storage.results import Store
@@ -27,50 +27,72 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions:
-    """What is asked of an export.
-
-    ``submission``: this one only. ``item``: the name of the grade item (default: the dataset).
-    ``capped``: no grade above the maximum. ``instructor``: show what the rubric hides from
-    students. ``attempt``: which of a person's attempts counts. ``notes``: lines about where
-    it was graded.
-    """
+    """What to export, and how."""
 
     submission: str | None = None
+    """Export this one only."""
+
     item: str | None = None
+    """The name of the grade item; None: that of the dataset."""
+
     capped: bool = False
+    """Give no grade above the maximum."""
+
     instructor: bool = False
+    """Show what the rubric hides from students."""
+
     attempt: Literal["latest", "best"] = "latest"
+    """Which of a person's attempts counts."""
+
     notes: tuple[str, ...] = ()
+    """Lines about where it was graded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """Texts by file name, and remarks on what they do not show."""
+    """What a format makes of a course."""
 
     files: dict[str, str]
+    """Texts by file name."""
+
     remarks: tuple[str, ...] = ()
+    """A line for everything that a reader of the files would not see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """Whole records, judged by ``rubric``, and what else an export needs."""
+    """The records to export, and what else an export needs."""
 
     records: tuple[Record, ...]
+    """Nothing is hidden in them; see `view`."""
+
     rubric: Rubric
+    """The rubric that the records were assessed by."""
+
     roster: tuple[Person, ...] = ()
     standings: Standings = field(default_factory=dict)
-    wishes: ExportOptions = field(default_factory=ExportOptions)
+    options: ExportOptions = field(default_factory=ExportOptions)
+
+    @property
+    def item(self) -> str:
+        """The name of the grade item."""
+        return self.options.item or self.records[0].dataset.name
+
+    @property
+    def maximum_points(self) -> float:
+        """The points that the rubric gives."""
+        return sum(item.points for item in self.rubric.items)
 
     def view(self, record: Record) -> Record:
-        """What may be shown of a record: to students, or to the instructor where asked."""
-        if self.wishes.instructor:
+        """What may be shown of a record: all to the instructor, else what students may see."""
+        if self.options.instructor:
             return record
         return student_view(record, self.rubric.student_view.hide)
 
     def board(self) -> Board:
-        """The leaderboard of what may be shown; what a roster tells is the instructor's."""
-        ranked = board([self.view(record) for record in self.records])
-        return with_standings(ranked, self.standings if self.wishes.instructor else {})
+        """The leaderboard of what may be shown; only the instructor sees attempts and lateness."""
+        ranked = rank_records([self.view(record) for record in self.records])
+        return add_standings(ranked, self.standings if self.options.instructor else {})
 
     def only(self) -> Record:
         """The one record. Raises HarnessError where there are several to choose from."""
@@ -83,13 +105,13 @@ class Course:
 
 
 def course_of(
-    results: Path, roster: tuple[Person, ...] = (), wishes: ExportOptions | None = None
+    results: Path, roster: tuple[Person, ...] = (), options: ExportOptions | None = None
 ) -> Course:
-    """The course in a results folder, judged again by the rubric that lies there.
+    """The course in a results folder, assessed again by the rubric that lies there.
 
-    Raises HarnessError where there are no records, or not the one that was asked for.
+    Raises HarnessError where there are no records, or not the one that the options name.
     """
-    wishes = wishes or ExportOptions()
+    options = options or ExportOptions()
     rubric = rubric_of(results)
     records = [
         reassess(record, rubric, known_benchmark(record.badnet_weights_hash))
@@ -97,22 +119,26 @@ def course_of(
     ]
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
+
+    # Which attempt a submission is can only be told with the others beside it.
     names = [record.submission for record in records]
-    found = standings(names, roster) if roster else {}
-    if wishes.submission is not None:
-        chosen = [record for record in records if record.submission == wishes.submission]
-        if not chosen:
-            known = ", ".join(map(one_line, names))
-            raise HarnessError(
-                f"{results}: no submission {one_line(wishes.submission)!r} in it; {known}"
-            )
-        records = chosen
+    by_name = find_standings(names, roster) if roster else {}
+
+    if options.submission is not None:
+        records = [record for record in records if record.submission == options.submission]
+    if not records:
+        known = ", ".join(map(one_line, names))
+        name = one_line(options.submission or "")
+        raise HarnessError(f"{results}: no submission {name!r} in it; {known}")
+
     return Course(
-        records=tuple(records), rubric=rubric, roster=roster, standings=found, wishes=wishes
+        records=tuple(records), rubric=rubric, roster=roster, standings=by_name, options=options
     )
 
 
-def undecided(record: Record) -> bool:
-    """Whether a part was not graded for want of us, and no instructor has decided since."""
-    required = [c.status for c in record.checkpoints if c.required]
-    return not record.overrides and any(s.is_ours for s in [record.status, *required])
+def is_undecided(record: Record) -> bool:
+    """Whether we could not grade a part of it, and no instructor has decided since."""
+    if record.overrides:
+        return False
+    required = [checkpoint.status for checkpoint in record.checkpoints if checkpoint.required]
+    return any(status.is_ours for status in [record.status, *required])

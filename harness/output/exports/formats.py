@@ -1,7 +1,4 @@
-"""Results in the formats of other people's platforms: one module for each format.
-
-A format is a pure function from a :class:`~harness.output.exports.course.Course` to named texts.
-"""
+"""The formats of other platforms by name, and how results are written in one of them."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ FORMATS: dict[str, str] = {
     "latex": "harness.output.exports.latex",
     "junit": "harness.output.exports.junit",
 }
-"""The module of each format; its ``render`` is loaded when it is asked for."""
+"""The module of each format; it is loaded when the format is used."""
 
 
 def renderer(name: str) -> Callable[[Course], Rendered]:
@@ -42,19 +39,19 @@ def export(
     name: str,
     out: Path,
     roster: tuple[Person, ...] = (),
-    wishes: ExportOptions | None = None,
+    options: ExportOptions | None = None,
 ) -> tuple[list[Path], tuple[str, ...]]:
     """Write the records of ``results`` in the format ``name`` into the folder ``out``.
 
-    Returns the files and one line for everything that the reader of a file would not see
-    (a cell left empty, a submission of nobody's). Raises HarnessError where the format needs
-    what is not there, and for an unknown format.
+    Returns the files and one line for everything that a reader of them would not see
+    (a cell left empty, a submission of somebody who is not in the roster). Raises HarnessError
+    for an unknown format, and where something is missing that the format needs.
     """
     from harness.output.exports.course import course_of
     from harness.storage.results import write_text
 
     render = renderer(name)
-    rendered = render(course_of(results, roster, wishes))
+    rendered = render(course_of(results, roster, options))
     for file, text in rendered.files.items():
         write_text(out / file, text)
     return [out / file for file in rendered.files], rendered.remarks

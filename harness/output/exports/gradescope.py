@@ -1,8 +1,8 @@
 """Gradescope's ``results.json`` for one submission.
 
-Format: gradescope-autograders.readthedocs.io, Autograder Specifications. Instructors see every
-test there, and students none whose visibility is ``hidden``; nor do they then see their total.
-So what the rubric hides becomes hidden tests, and is left out of texts and leaderboards.
+Format: gradescope-autograders.readthedocs.io, Autograder Specifications. Students do not see
+tests whose visibility is ``hidden``, nor their total where there is such a test; instructors see
+everything. So what the rubric hides becomes hidden tests, and texts and leaderboards leave it out.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from harness.output.exports.course import Rendered, undecided
+from harness.output.exports.course import Rendered, is_undecided
 from harness.output.exports.scores import columns, scores
 from harness.records.record import PRESENT
 from harness.records.text import one_line
@@ -33,18 +33,18 @@ def render(course: Course) -> Rendered:
     view = course.view(record)
     tests = [*_points(record, view), *_problems(record), *_checks(record, view)]
     results = {
-        "output": _text([*_summary(view), *course.wishes.notes]),
+        "output": _text([*_summary(view), *course.options.notes]),
         "output_format": "text",
         "stdout_visibility": "hidden",
         "tests": [*tests, *_diagnoses(record, view)],
         "leaderboard": _leaderboard(view),
         "extra_data": {"status": record.status.value, "dataset": one_line(record.dataset.name)},
     }
-    return rendered(results if record.points else {"score": 0.0, **results})
+    return _results_file(results if record.points else {"score": 0.0, **results})
 
 
 def failure(students: Sequence[str], instructor: str) -> Rendered:
-    """``results.json`` where nothing could be graded for want of us: 0 points that are no grade."""
+    """``results.json`` where the harness failed: 0 points, which are no grade."""
     results = {
         "score": 0.0,
         "output": _text(students),
@@ -53,10 +53,10 @@ def failure(students: Sequence[str], instructor: str) -> Rendered:
         "tests": [_test("what went wrong", [instructor], shown=False, status="failed")],
         "extra_data": {"status": "harness_error"},
     }
-    return rendered(results)
+    return _results_file(results)
 
 
-def rendered(results: dict[str, Any]) -> Rendered:
+def _results_file(results: dict[str, Any]) -> Rendered:
     """The file; JSON has no NaN, and neither has Gradescope."""
     return Rendered(files={FILE: json.dumps(results, indent=2, allow_nan=False) + "\n"})
 
@@ -78,29 +78,29 @@ def _text(lines: Sequence[str]) -> str:
 
 
 def _points(record: Record, view: Record) -> Iterator[dict[str, Any]]:
-    shown = {each.item for each in view.points if each.points is not None}
-    for each in record.points:
-        given = each.points or 0.0
+    visible = {item.item for item in view.points if item.points is not None}
+    for item in record.points:
+        points = item.points or 0.0
         yield _test(
-            each.title,
-            list(_reasons(each)),
-            shown=each.item in shown,
-            score=round(given, 4),
-            max_score=each.maximum,
-            status=_STATUS[given >= each.maximum],
+            item.title,
+            list(_reasons(item)),
+            shown=item.item in visible,
+            score=round(points, 4),
+            max_score=item.maximum,
+            status=_STATUS[points >= item.maximum],
         )
 
 
-def _reasons(points: ItemScore) -> Iterator[str]:
-    if points.override:
-        yield f"set by the instructor: {points.override.reason}"
+def _reasons(item: ItemScore) -> Iterator[str]:
+    if item.override:
+        yield f"set by the instructor: {item.override.reason}"
         return
-    for loss in points.losses:
-        yield f"-{loss.points:g}: {loss.reason}"
+    for deduction in item.losses:
+        yield f"-{deduction.points:g}: {deduction.reason}"
 
 
 def _problems(record: Record) -> Iterator[dict[str, Any]]:
-    """Models that could not be graded; such a reason quotes no figure, so nothing hides it."""
+    """Models that could not be graded. Such a reason holds no figure, so it is always shown."""
     for checkpoint in record.checkpoints:
         if checkpoint.reason:
             name = f"{checkpoint_name(checkpoint.drop_points)}: {checkpoint.status.value}"
@@ -108,19 +108,20 @@ def _problems(record: Record) -> Iterator[dict[str, Any]]:
 
 
 def _checks(record: Record, view: Record) -> Iterator[dict[str, Any]]:
-    for (place, check), (_, seen) in zip(located_checks(record), located_checks(view), strict=True):
-        status = {} if check.passed is None else {"status": _STATUS[check.passed]}
+    pairs = zip(located_checks(record), located_checks(view), strict=True)
+    for (place, check), (_, check_in_view) in pairs:
         name = check.name if check.name != PRESENT else "model is there"
-        yield _test(f"{place}: {name}", [check.reason], shown=seen == check, **status)
+        shown = check_in_view == check
+        status = {} if check.passed is None else {"status": _STATUS[check.passed]}
+        yield _test(f"{place}: {name}", [check.reason], shown=shown, **status)
 
 
 def _diagnoses(record: Record, view: Record) -> Iterator[dict[str, Any]]:
-    seen = list(located_diagnoses(view))
-    for each in located_diagnoses(record):
-        place, found = each
-        likely = "" if found.certain else " (likely)"
-        name = f"{place}: {found.code}{likely}"
-        yield _test(name, [found.explanation], shown=each in seen)
+    visible = list(located_diagnoses(view))
+    for place, diagnosis in located_diagnoses(record):
+        likely = "" if diagnosis.certain else " (likely)"
+        name = f"{place}: {diagnosis.code}{likely}"
+        yield _test(name, [diagnosis.explanation], shown=(place, diagnosis) in visible)
 
 
 # --- the whole submission ---------------------------------------------------------------------
@@ -130,7 +131,7 @@ def _summary(view: Record) -> Iterator[str]:
     yield f"{view.status.value} on {view.dataset.name}"
     if view.reason:
         yield view.reason
-    if undecided(view):
+    if is_undecided(view):
         yield "A part could not be graded here, which is not your fault; the score is no grade yet."
     yield from view.notes
     if view.hidden:
@@ -139,14 +140,14 @@ def _summary(view: Record) -> Iterator[str]:
 
 def _leaderboard(view: Record) -> list[dict[str, Any]]:
     """No points: every student sees the leaderboard."""
-    found = scores(view)
+    figures = scores(view)
     required = [c.drop_points for c in view.checkpoints if c.required and c.drop_points is not None]
     return [
         {
             "name": column.title,
-            "value": found[column.key],
+            "value": figures[column.key],
             "order": "asc" if column.ascending else "desc",
         }
         for column in columns(required)
-        if column.key in found
+        if column.key in figures
     ]

@@ -8,45 +8,32 @@ from harness.output.exports.course import Rendered
 from harness.output.leaderboard.columns import headings, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from harness.output.exports.course import Course
 
+_PACKAGES = (
+    r"% \usepackage[T1]{fontenc}, \usepackage{booktabs}; for names in other scripts, LuaLaTeX"
+)
 _ESCAPES = str.maketrans(
     {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
         "`": r"\textasciigrave{}",
         '"': r"\textquotedbl{}",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
         "|": r"\textbar{}",
         # Straight after the end of a line these would be read as its options.
         "[": "{[}",
         "]": "{]}",
         "*": "{*}",
-        **{character: f"\\{character}" for character in "#$%&_{}"},
     }
 )
+"""What tabulate leaves as it is; none of these characters is in the LaTeX that it writes itself."""
 
 
 def render(course: Course) -> Rendered:
     """``leaderboard.tex``: a ``tabular`` to be input between ``table`` and ``caption``."""
+    from tabulate import tabulate
+
     board = course.board()
-    titles = headings(board)
-    lines = [
-        r"% \usepackage[T1]{fontenc}, \usepackage{booktabs}; for names in other scripts, LuaLaTeX",
-        rf"\begin{{tabular}}{{{'l' * len(titles)}}}",
-        r"\toprule",
-        _row(titles),
-        r"\midrule",
-        *map(_row, table(board)),
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return Rendered(files={"leaderboard.tex": "\n".join(lines) + "\n"})
-
-
-def _row(cells: Iterable[str]) -> str:
-    return " & ".join(cell.translate(_ESCAPES) for cell in cells) + r" \\"
+    rendered = tabulate(
+        table(board), headings(board), "latex_booktabs", disable_numparse=True, stralign=None
+    )
+    text = rendered.translate(_ESCAPES)
+    return Rendered(files={"leaderboard.tex": f"{_PACKAGES}\n{text}\n"})

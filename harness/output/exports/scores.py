@@ -1,4 +1,4 @@
-"""The figures that platforms rank by; only what a view shows."""
+"""The figures that platforms rank by, as far as a view shows them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
-from harness.assessment.ranking import board
+from harness.assessment.ranking import rank_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A figure of a ranking; ``ascending``: less is better."""
+    """A figure of a ranking."""
 
     key: str
     title: str
+
     ascending: bool = False
+    """Whether less is better."""
 
 
 def columns(required: Sequence[float]) -> Iterator[Column]:
-    """All figures, the one that decides first; those of G are in percent, on test."""
+    """All figures, the decisive one first; those of G are in percent, on test."""
     yield Column(key="checkpoints_passed", title="checkpoints passed")
     yield Column(key="defense_effectiveness", title="DER")
     for points in required:
@@ -37,23 +39,23 @@ def columns(required: Sequence[float]) -> Iterator[Column]:
 
 
 def scores(view: Record) -> dict[str, float]:
-    """The figures of one submission by key; what is hidden or was not measured is absent."""
-    row = board([view]).rows[0]
-    found: dict[str, float | None] = {
+    """The figures of one submission by key, without those that are hidden or were not measured."""
+    row = rank_records([view]).rows[0]
+    figures: dict[str, float | None] = {
         "checkpoints_passed": row.checkpoints_passed,
         "defense_effectiveness": row.defense_effectiveness,
     }
     for checkpoint in view.checkpoints:
         if checkpoint.required and checkpoint.drop_points is not None:
-            found |= _goodnet(checkpoint, _key(checkpoint.drop_points))
+            figures |= _goodnet_figures(checkpoint, _key(checkpoint.drop_points))
     return {
         key: round(value, 4)
-        for key, value in found.items()
+        for key, value in figures.items()
         if value is not None and math.isfinite(value)
     }
 
 
-def _goodnet(checkpoint: Checkpoint, x: str) -> dict[str, float | None]:
+def _goodnet_figures(checkpoint: Checkpoint, x: str) -> dict[str, float | None]:
     counts = checkpoint.goodnet.test if checkpoint.goodnet else None
     if counts is None:
         return {}

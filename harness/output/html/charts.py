@@ -1,11 +1,13 @@
-"""What the plots of a record and of a board show; pure, drawn by the leaderboard's plots."""
+"""What the plots show: marks, bars and points, taken from records."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.output.leaderboard import plots
+from harness.output.leaderboard.shapes import Bar, Mark
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name
 
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     from harness.records.record import Checkpoint, Record, ReferenceNet, SplitCounts
 
 _CHANNELS_APART = 3
-"""How far names on the curve must be apart to be read."""
+"""So far must names on the curve be apart, or they could not be read."""
+
 SPLIT_NAMES = {"test": "test", "valid": "validation"}
 
 
@@ -44,49 +47,54 @@ def curve_figure(record: Record, curve: Curve | None, title: str = "") -> Any:
     return plots.curve_chart(shown, list(marks(record)), one_line(title))
 
 
-def marks(record: Record) -> Iterator[plots.Mark]:
-    """The checkpoints that have a place on a pruning curve: those of so many pruned channels.
+def marks(record: Record) -> Iterator[Mark]:
+    """The checkpoints on a pruning curve: those whose number of pruned channels is known.
 
-    Of several that lie too close for their names, the first one bears them all.
+    Where several lie too close together for their names, the first one bears all of them.
     """
-    placed = [
-        (c.channels_pruned, c, found)
-        for c in record.checkpoints
-        if c.channels_pruned is not None and (found := rates(c.repaired, "valid")) is not None
-    ]
-    placed.sort(key=lambda place: place[0])
-    names = _names([(step, checkpoint.drop_points) for step, checkpoint, _ in placed])
-    for name, (step, checkpoint, (accuracy, attack)) in zip(names, placed, strict=True):
-        yield plots.Mark(
-            label=name,
+    marked = [mark for checkpoint in record.checkpoints for mark in _mark(checkpoint)]
+    marked.sort(key=lambda mark: mark.step)
+
+    group: list[Mark] = []
+    for mark in marked:
+        if group and mark.step - group[0].step >= _CHANNELS_APART:
+            yield from _share_label(group)
+            group = []
+        group.append(mark)
+    yield from _share_label(group)
+
+
+def _mark(checkpoint: Checkpoint) -> Iterator[Mark]:
+    """The mark of a checkpoint, if it has one."""
+    net_rates = rates(checkpoint.repaired, "valid")
+    step = checkpoint.channels_pruned
+    if step is not None and net_rates is not None:
+        yield Mark(
+            label=checkpoint_name(checkpoint.drop_points),
             step=step,
-            accuracy=accuracy,
-            attack=attack,
+            accuracy=net_rates[0],
+            attack=net_rates[1],
             neighbours=tuple(_neighbours(checkpoint, step)),
         )
 
 
-def _names(places: Sequence[tuple[int, float | None]]) -> list[str]:
-    names: list[str] = []
-    first = 0
-    for index, (step, drop_points) in enumerate(places):
-        if names and step - places[first][0] < _CHANNELS_APART:
-            names[first] += checkpoint_name(drop_points).replace("X = ", ", ")
-            names.append("")
-        else:
-            first = index
-            names.append(checkpoint_name(drop_points))
-    return names
+def _share_label(marks: Sequence[Mark]) -> Iterator[Mark]:
+    """Marks that lie close together, with all their names at the first one."""
+    for index, mark in enumerate(marks):
+        others = [other.label.replace("X = ", ", ") for other in marks[1:]]
+        label = "".join([mark.label, *others]) if index == 0 else ""
+        yield replace(mark, label=label)
 
 
 def _neighbours(checkpoint: Checkpoint, step: int) -> Iterator[tuple[int, float]]:
     total = checkpoint.repaired.valid.clean_total if checkpoint.repaired else 0
-    for change, found in (
-        (-1, checkpoint.steps.before if checkpoint.steps else None),
-        (1, checkpoint.steps.after if checkpoint.steps else None),
-    ):
-        if found is not None and total:
-            yield step + change, found.clean_correct / total
+    steps = checkpoint.steps
+    if steps is None or not total:
+        return
+    if steps.before is not None:
+        yield step - 1, steps.before.clean_correct / total
+    if steps.after is not None:
+        yield step + 1, steps.after.clean_correct / total
 
 
 def bars_figure(record: Record, split: str, title: str = "") -> Any:
@@ -94,29 +102,29 @@ def bars_figure(record: Record, split: str, title: str = "") -> Any:
     return plots.bar_chart(list(bar_groups(record, split)), SPLIT_NAMES[split], one_line(title))
 
 
-def bar_groups(record: Record, split: str) -> Iterator[tuple[str, list[plots.Bar]]]:
+def bar_groups(record: Record, split: str) -> Iterator[tuple[str, list[Bar]]]:
     """One group of bars for each checkpoint that was measured on ``split``."""
     references = {net.drop_points: net for net in record.reference}
     for checkpoint in record.checkpoints:
         reference = references.get(checkpoint.drop_points or 0.0)
         bars = [
-            plots.Bar(net=name, attack=attack, fraction=own[attack],
-                      reference=theirs[attack] if theirs else None)
-            for name, pick in (("B'", _repaired), ("G", _goodnet))
-            if (own := rates(pick(checkpoint), split)) is not None
-            for theirs in [rates(pick(reference), split) if reference else None]
-            for attack in (False, True)
-        ]  # fmt: skip
+            *_bars("B'", checkpoint.repaired, reference.repaired if reference else None, split),
+            *_bars("G", checkpoint.goodnet, reference.goodnet if reference else None, split),
+        ]
         if bars:
             yield checkpoint_name(checkpoint.drop_points), bars
 
 
-def _repaired(nets: Checkpoint | ReferenceNet) -> SplitCounts | None:
-    return nets.repaired
-
-
-def _goodnet(nets: Checkpoint | ReferenceNet) -> SplitCounts | None:
-    return nets.goodnet
+def _bars(
+    name: str, net: SplitCounts | None, reference: SplitCounts | None, split: str
+) -> Iterator[Bar]:
+    """Clean accuracy and ASR of a net; nothing where they are not known."""
+    net_rates, reference_rates = rates(net, split), rates(reference, split)
+    if net_rates is None:
+        return
+    accuracy, attack = reference_rates or (None, None)
+    yield Bar(net=name, attack=False, fraction=net_rates[0], reference=accuracy)
+    yield Bar(net=name, attack=True, fraction=net_rates[1], reference=attack)
 
 
 # --- all of them ------------------------------------------------------------------------------
@@ -127,28 +135,39 @@ def scatter_figure(
 ) -> Any:
     """Every B' and G of all records, with the reference's and the BadNet."""
     split = shown_split(records)
-    points = [
-        point
-        for record in records
-        for checkpoint in record.checkpoints
-        for point in _points(checkpoint, split, url(record) if url else None)
-    ]
-    nets = next((record.reference for record in records if record.reference), ())
-    reference = [point for net in nets for point in _points(net, split)]
-    badnet = next((found for r in records if (found := rates(r.badnet, split))), None)
-    lone = (
-        plots.Point(net="B", drop_points=None, accuracy=badnet[0], attack=badnet[1])
-        if badnet
-        else None
-    )
-    return plots.scatter_chart(points, reference, lone, SPLIT_NAMES[split], one_line(title))
+    points: list[plots.Point] = []
+    reference: list[plots.Point] = []
+    badnet: plots.Point | None = None
+    for record in records:
+        address = url(record) if url else None
+        for checkpoint in record.checkpoints:
+            points += _points(checkpoint, split, address)
+
+        # All records have the same reference and BadNet, but not all of them hold their figures.
+        if not reference:
+            for net in record.reference:
+                reference += _points(net, split)
+        badnet = badnet or _point("B", None, rates(record.badnet, split))
+
+    return plots.scatter_chart(points, reference, badnet, SPLIT_NAMES[split], one_line(title))
 
 
 def _points(
     nets: Checkpoint | ReferenceNet, split: str, url: str | None = None
 ) -> Iterator[plots.Point]:
     for name, counts in (("B'", nets.repaired), ("G", nets.goodnet)):
-        found = rates(counts, split)
-        if found is not None:
-            yield plots.Point(net=name, drop_points=nets.drop_points, accuracy=found[0],
-                              attack=found[1], url=url)  # fmt: skip
+        point = _point(name, nets.drop_points, rates(counts, split), url)
+        if point is not None:
+            yield point
+
+
+def _point(
+    net: str,
+    drop_points: float | None,
+    net_rates: tuple[float, float] | None,
+    url: str | None = None,
+) -> plots.Point | None:
+    if net_rates is None:
+        return None
+    accuracy, attack = net_rates
+    return plots.Point(net=net, drop_points=drop_points, accuracy=accuracy, attack=attack, url=url)

@@ -1,7 +1,7 @@
-"""A few images on which G and the truth part ways, from stored predictions and the data set.
+"""A few images on which G is wrong, from stored predictions and the dataset.
 
-Only where both are there and fit the record: the stored predictions must give the very counts
-that the record holds.
+Only where both are there and fit the record: the predictions must give exactly the counts that
+the record holds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.datasets.cache import DatasetCache
-from harness.datasets.descriptions import has_data, load_benchmark
+from harness.datasets.descriptions import data_is_present, load_benchmark
 from harness.records.errors import HarnessError
 from harness.records.predictions import compose_goodnet
 from harness.records.traversal import checkpoint_name
@@ -37,16 +37,20 @@ _EACH = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One image, what it is and what G answered; ``picture`` is a data URI of a PNG."""
+    """One image, what it is and what G answered."""
 
-    where: str
+    checkpoint: str
+    """Whose G it is, as in ``X = 2``."""
+
     picture: str
+    """A data URI of a PNG."""
+
     truth: str
     answer: str
 
 
 class Evidence:
-    """Images and labels of one benchmark and stored predictions, read as they are asked for."""
+    """Images and labels of one benchmark and stored predictions, each read when it is needed."""
 
     def __init__(self, store: Store, benchmark: Benchmark, folder: Path) -> None:
         self.benchmark = benchmark
@@ -54,7 +58,7 @@ class Evidence:
         self._open = ExitStack()
         self._files: dict[str, dict[str, object]] = {}
         self._labels: dict[tuple[str, str], np.ndarray | None] = {}
-        self._drawn: dict[tuple[str, int], str] = {}
+        self._pictures: dict[tuple[str, int], str] = {}
         self._badnet: dict[tuple[str, str], Answers | None] = {}
 
     def __enter__(self) -> Evidence:
@@ -67,26 +71,30 @@ class Evidence:
         """The labels of a set; of ``original_label`` None where the file has none."""
         if (name, key) not in self._labels:
             file = self._file(name)
-            found = np.asarray(file[key]).reshape(-1).astype(np.int64) if key in file else None
-            self._labels[name, key] = found
+            labels = None
+            if key in file:
+                labels = np.asarray(file[key]).reshape(-1).astype(np.int64)
+            self._labels[name, key] = labels
         return self._labels[name, key]
 
     def picture(self, name: str, index: int) -> str:
         """An image of a set as a data URI."""
-        if (name, index) not in self._drawn:
+        if (name, index) not in self._pictures:
             pixels = np.asarray(self._file(name)["data"][index])  # type: ignore[index]
-            self._drawn[name, index] = _data_uri(pixels.transpose(1, 2, 0))
-        return self._drawn[name, index]
+            self._pictures[name, index] = _data_uri(pixels.transpose(1, 2, 0))
+        return self._pictures[name, index]
 
     def goodnet(self, checkpoint: Checkpoint, record: Record, name: str) -> Answers | None:
         """What G answered: its own stored predictions, or those of B and B' by the GoodNet rule."""
         set_hash = record.dataset.arrays.get(name)
-        own = checkpoint.goodnet_artifact or checkpoint.artifact
-        if set_hash is None or own is None or own.predictions is None:
+        artifact = checkpoint.goodnet_artifact or checkpoint.artifact
+        if set_hash is None or artifact is None or artifact.predictions is None:
             return None
-        answers = self._answers(own.predictions, set_hash, record)
+
+        answers = self._answers(artifact.predictions, set_hash, record)
         if answers is None or checkpoint.goodnet_artifact is not None:
             return answers
+
         badnet = self._badnet_answers(record, set_hash)
         if badnet is None or len(badnet) != len(answers):
             return None
@@ -113,101 +121,101 @@ class Evidence:
 
 
 @contextmanager
-def shown_examples(store: Store, audience: str) -> Iterator[Callable[[Record], list[Example]]]:
+def open_examples(store: Store, audience: str) -> Iterator[Callable[[Record], list[Example]]]:
     """A function from a view of a record to its examples, while the data's files are open.
 
-    Students see images of the validation set, which is theirs, and none of a private split.
+    Students see images of the validation set, which they have, and none of a private split.
     """
-    kept = DatasetCache(store.folder / "sets")
+    datasets = DatasetCache(store.folder / "sets")
     with ExitStack() as files:
 
         @cache
-        def evidence(dataset: str) -> Evidence | None:
-            found = _evidence(store, dataset)
-            return files.enter_context(found) if found else None
+        def open_once(dataset: str) -> Evidence | None:
+            evidence = _open_evidence(store, dataset)
+            return files.enter_context(evidence) if evidence else None
 
-        def of(record: Record) -> list[Example]:
+        def examples_of(record: Record) -> list[Example]:
             if audience == "student" and record.dataset.split != "public":
                 return []
             split = "test" if audience == "instructor" else "valid"
-            found_at = kept.dataset(record.dataset.arrays) or record.dataset.name
-            return examples(record, split, evidence(found_at))
+            dataset = datasets.known_dataset(record.dataset.arrays) or record.dataset.name
+            return examples(record, split, open_once(dataset))
 
-        yield of
+        yield examples_of
 
 
-def _evidence(store: Store, dataset: str) -> Evidence | None:
-    """What there is of a benchmark; None where its data is not on this machine any more."""
+def _open_evidence(store: Store, dataset: str) -> Evidence | None:
+    """What there is of a benchmark; None where its data is no longer on this machine."""
     try:
         benchmark, folder = load_benchmark(dataset)
     except HarnessError:
         return None
-    return Evidence(store, benchmark, folder) if has_data(benchmark, folder) else None
+    return Evidence(store, benchmark, folder) if data_is_present(benchmark, folder) else None
 
 
 def examples(record: Record, split: str, evidence: Evidence | None) -> list[Example]:
     """Images of ``split`` on which G is wrong: a few for each checkpoint and kind of mistake."""
     if evidence is None or evidence.benchmark.name != record.dataset.name:
         return []
+
+    mistakes: list[Example] = []
     try:
-        return [
-            example
-            for checkpoint in record.checkpoints
-            for example in _of_checkpoint(checkpoint, record, split, evidence)
-        ]
+        for checkpoint in record.checkpoints:
+            mistakes += _checkpoint_examples(checkpoint, record, split, evidence)
     except (OSError, KeyError, ValueError, IndexError):
-        return []  # the data has changed or is damaged: grading says so, a page does without
+        # The data has changed or is damaged. Grading reports that; a page does without examples.
+        return []
+    return mistakes
 
 
-def _of_checkpoint(
+def _checkpoint_examples(
     checkpoint: Checkpoint, record: Record, split: str, evidence: Evidence
 ) -> Iterator[Example]:
-    clean, backdoored = (
-        evidence.goodnet(checkpoint, record, name) for name in (split, f"bd_{split}")
-    )
-    if clean is None or backdoored is None:
+    counts = getattr(checkpoint.goodnet, split) if checkpoint.goodnet else None
+    if counts is None:
         return
-    if not _fits(checkpoint, split, (clean, backdoored), evidence):
-        return
-    where, classes = checkpoint_name(checkpoint.drop_points), record.classes
-    for name, found in ((split, clean), (f"bd_{split}", backdoored)):
-        for index in _mistakes(name, found, evidence):
+    expected = {split: counts.clean_correct, f"bd_{split}": counts.backdoored_attacked}
+
+    answers: dict[str, Answers] = {}
+    for name, hits in expected.items():
+        goodnet = evidence.goodnet(checkpoint, record, name)
+        if goodnet is None or _hits(goodnet, evidence.labels(name)) != hits:
+            return
+        answers[name] = goodnet
+
+    for name, goodnet in answers.items():
+        for index in _mistakes(name, goodnet, evidence):
+            answer = int(goodnet.class_ids[index])
             yield Example(
-                where=where,
+                checkpoint=checkpoint_name(checkpoint.drop_points),
                 picture=evidence.picture(name, index),
                 truth=_truth(name, index, evidence),
-                answer=_said(int(found.class_ids[index]), name, classes, evidence),
+                answer=_answer_in_words(answer, name, record.classes, evidence),
             )
 
 
-def _fits(
-    checkpoint: Checkpoint, split: str, answers: tuple[Answers, Answers], evidence: Evidence
-) -> bool:
-    """Whether labels and predictions give the counts of the record, and so belong to it."""
-    counts = getattr(checkpoint.goodnet, split) if checkpoint.goodnet else None
-    labels = evidence.labels(split), evidence.labels(f"bd_{split}")
-    if counts is None or any(
-        known is None or len(known) != len(found.class_ids)
-        for known, found in zip(labels, answers, strict=True)
-    ):
-        return False
-    right = [
-        int(np.count_nonzero(found.class_ids == known))
-        for known, found in zip(labels, answers, strict=True)
-    ]
-    return right == [counts.clean_correct, counts.backdoored_attacked]
+def _hits(answers: Answers, labels: np.ndarray | None) -> int | None:
+    """How many answers are the label; None where answers and labels do not belong together."""
+    if labels is None or len(labels) != len(answers.class_ids):
+        return None
+    return int(np.count_nonzero(answers.class_ids == labels))
 
 
 def _mistakes(name: str, answers: Answers, evidence: Evidence) -> Iterator[int]:
-    """Clean images called backdoored or another class; attacks that got through or to a class."""
+    """Images on which G is wrong, by kind of mistake.
+
+    Clean: called backdoored, or of another class. Backdoored: of the target class, or of another.
+    """
     labels = evidence.labels(name)
-    other = ~answers.abstained & (answers.class_ids != labels)
-    kinds = (answers.class_ids == labels, other) if name.startswith("bd_") else (
-        answers.abstained, other)  # fmt: skip
-    # The same mixed order for everybody, so that the pages of a course are alike.
+    of_label = answers.class_ids == labels
+    of_other_class = ~answers.abstained & ~of_label
+    first_kind = of_label if name.startswith("bd_") else answers.abstained
+
+    # The same random order for everybody, so that the pages of a course show the same images.
     order = np.random.default_rng(0).permutation(len(answers.class_ids))
-    for kind in kinds:
-        yield from (int(index) for index in order[kind[order]][:_EACH])
+    for is_mistake in (first_kind, of_other_class):
+        for index in order[is_mistake[order]][:_EACH]:
+            yield int(index)
 
 
 def _truth(name: str, index: int, evidence: Evidence) -> str:
@@ -215,14 +223,15 @@ def _truth(name: str, index: int, evidence: Evidence) -> str:
     if not name.startswith("bd_"):
         return f"clean, class {labels[index]}" if labels is not None else "clean"
     original = evidence.labels(name, "original_label")
-    return "backdoored" + ("" if original is None else f", class {original[index]}")
+    return "backdoored" if original is None else f"backdoored, class {original[index]}"
 
 
-def _said(answer: int, name: str, classes: int, evidence: Evidence) -> str:
+def _answer_in_words(answer: int, name: str, classes: int, evidence: Evidence) -> str:
     if answer == classes:
         return "backdoored (N+1)"
-    is_target = name.startswith("bd_") and answer == evidence.benchmark.target_label
-    return f"class {answer}" + (", the attack's target" if is_target else "")
+    if name.startswith("bd_") and answer == evidence.benchmark.target_label:
+        return f"class {answer}, the attack's target"
+    return f"class {answer}"
 
 
 def _data_uri(pixels: np.ndarray) -> str:

@@ -1,18 +1,17 @@
-"""Pages that open in a browser from a file: a leaderboard and a page for each submission.
+"""The two folders of pages: a leaderboard and a page for each submission.
 
-``RESULTS/instructor/`` shows everything, ``RESULTS/student/`` what the rubric lets students
-see. Neither loads anything from anywhere.
+``RESULTS/instructor/`` shows everything, ``RESULTS/student/`` what the rubric lets students see.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.assessment.ranking import board
+from harness.assessment.ranking import rank_records
 from harness.assessment.views import student_view
 from harness.output.html import assets
 from harness.output.html.assets import SUBMISSIONS
-from harness.people.attempts import with_standings
+from harness.people.attempts import add_standings
 from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
 
@@ -34,49 +33,65 @@ def write_pages(
     results: Path,
     records: Sequence[Record],
     rubric: Rubric,
-    found: Standings | None = None,
+    by_name: Standings | None = None,
     evidence: Path | None = None,
 ) -> str | None:
-    """Write both folders of pages; returns one line where there are none for want of packages.
+    """Write both folders of pages; returns one line that says why, where there are none.
 
-    ``found`` is what a roster tells, which students do not see of each other. ``evidence`` is the
-    results folder that holds curves and predictions, where it is another.
-    Pages of submissions that are gone go too. Students' pages come first, and what they could
-    see before goes where it cannot be written anew, or at once where something is hidden now.
+    ``by_name`` is what a roster tells, for the instructor only. ``evidence`` is the results folder
+    that holds curves and predictions, where it is another.
+
+    Pages of submissions that are gone are removed. Students' pages are written first; their old
+    ones are removed at once if they show what is hidden now, else only if writing fails.
     """
-    if lacking := assets.missing():
-        for audience in AUDIENCES:
-            remove_pages(results / audience)
-        return f"no HTML pages: {', '.join(lacking)} not installed; {INSTALL}"
-    if not _hides(results / "student", rubric.student_view.hide):
+    missing = assets.missing_packages()
+    if missing:
+        _remove_both(results)
+        return f"no HTML pages: {', '.join(missing)} not installed; {INSTALL}"
+
+    hide = rubric.student_view.hide
+    if not _hides(results / "student", hide):
         remove_pages(results / "student")
+    views = {
+        "student": [student_view(record, hide) for record in records],
+        "instructor": list(records),
+    }
     for audience in AUDIENCES:
-        folder = results / audience
+        ranked = rank_records(views[audience], rubric.ranking)
+        if audience == "instructor":
+            ranked = add_standings(ranked, by_name or {})
+        pages = _render_pages(views[audience], audience, ranked, evidence or results)
         try:
-            shown = list(records)
-            if audience == "student":
-                shown = [student_view(record, rubric.student_view.hide) for record in records]
-            names = {INDEX, *map(_name, shown)}
-            _require_ours(folder, names)
-            remove_pages(folder, keep=names)
-            # One at a time: those of a large course are not held together.
-            ranked = board(shown, rubric.ranking)
-            if audience == "instructor":
-                ranked = with_standings(ranked, found or {})
-            for name, page in _pages(shown, audience, ranked, evidence or results):
-                _write(folder / name, page)
+            _write_folder(results / audience, views[audience], pages)
         except HarnessError as error:
-            for each in AUDIENCES:
-                remove_pages(results / each)
+            _remove_both(results)
             return f"no HTML pages: {error}"
-        except BaseException:
-            remove_pages(folder)
-            raise
     return None
 
 
+def _write_folder(
+    folder: Path, records: Sequence[Record], pages: Iterator[tuple[str, str]]
+) -> None:
+    """Write the pages, by their names, into ``folder``; after an error it holds none."""
+    names = {INDEX, *map(_page_name, records)}
+    try:
+        _require_ours(folder, names)
+        remove_pages(folder, keep=names)
+        # One at a time, since those of a large course would take much memory together.
+        for name, page in pages:
+            _write_if_changed(folder / name, page)
+    except BaseException:
+        remove_pages(folder)
+        raise
+
+
+def _remove_both(results: Path) -> None:
+    for audience in AUDIENCES:
+        remove_pages(results / audience)
+
+
 def remove_pages(folder: Path, keep: Collection[str] = ()) -> None:
-    """Remove the pages that an earlier run wrote to ``folder``; never a file of somebody else's."""
+    """Remove the pages that an earlier run wrote to ``folder``, and no file of anybody else's."""
     for path in [*folder.glob("*.html"), *folder.glob(f"{SUBMISSIONS}/*.html")]:
         name = path.relative_to(folder).as_posix()
         if name not in keep and _is_ours(path):
@@ -87,7 +102,7 @@ def remove_pages(folder: Path, keep: Collection[str] = ()) -> None:
 
 
 def _hides(folder: Path, hide: Sequence[str]) -> bool:
-    """Whether the pages that are there hide all of ``hide``; a killed run may leave them so."""
+    """Whether the pages in a folder hide all of ``hide``."""
     index = folder / INDEX
     if not index.is_file():
         return False
@@ -108,37 +123,38 @@ def _require_ours(folder: Path, names: Collection[str]) -> None:
             raise HarnessError(f"{path}: not a page of ours; move it away")
 
 
-def _write(path: Path, text: str) -> None:
+def _write_if_changed(path: Path, text: str) -> None:
     if not path.is_file() or path.read_bytes() != text.encode():
         write_text(path, text)
 
 
-def _name(record: Record) -> str:
+def _page_name(record: Record) -> str:
     from harness.output.html.leaderboard import file_name
 
     return f"{SUBMISSIONS}/{file_name(record)}"
 
 
-def _pages(
+def _render_pages(
     records: Sequence[Record], audience: str, ranked: Board, evidence: Path
 ) -> Iterator[tuple[str, str]]:
     from harness.lineage.pruning_curve import reference_curve
     from harness.output.html import leaderboard, submission
-    from harness.output.html.examples import shown_examples
+    from harness.output.html.examples import open_examples
 
     yield INDEX, leaderboard.render(ranked, records, audience)
     rows = {row.submission: row for row in ranked.rows}
-    alike = {identity(record): record for record in records}
-    curves = {key: reference_curve(evidence, record) for key, record in alike.items()}
-    with shown_examples(Store(evidence), audience) as examples:
+
+    # Records of one BadNet and data share a curve, which is read once.
+    by_basis = {_basis(record): record for record in records}
+    curves = {basis: reference_curve(evidence, record) for basis, record in by_basis.items()}
+
+    with open_examples(Store(evidence), audience) as examples:
         for record in records:
-            page = submission.render(
-                record, rows[record.submission], curves[identity(record)], examples(record),
-                audience,
-            )  # fmt: skip
-            yield _name(record), page
+            row, curve = rows[record.submission], curves[_basis(record)]
+            page = submission.render(record, row, curve, examples(record), audience)
+            yield _page_name(record), page
 
 
-def identity(record: Record) -> tuple[object, ...]:
+def _basis(record: Record) -> tuple[object, ...]:
     """What a reference's curve belongs to: the BadNet and the data."""
     return record.badnet_weights_hash, *sorted(record.dataset.arrays.items())

@@ -1,15 +1,13 @@
-"""The page of a whole course: from views of records to HTML, pure."""
+"""The leaderboard's page: from views of records to HTML, pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from harness.output.html import assets
+from harness.output.html import assets, plots
 from harness.output.html.assets import SUBMISSIONS
 from harness.output.html.charts import SPLIT_NAMES, rates, scatter_figure, shown_split
-from harness.output.html.inline import inlined
-from harness.output.leaderboard import plots
 from harness.output.leaderboard.columns import attempt, family, known_ratio, tells_attempts
 from harness.records.errors import Status
 from harness.records.record import PRESENT
@@ -27,10 +25,11 @@ if TYPE_CHECKING:
 
 
 def render(board: Board, records: Sequence[Record], audience: str) -> str:
-    """The page; ``records`` are the views whose ``board`` it is, ``audience`` who may see it."""
+    """The page; ``records`` are the views that are on the board, ``audience`` those who see it."""
     split, required = shown_split(records), _required(records)
-    rows = [row_of(row, split, required) for row in board.rows]
+    rows = [table_row(row, split, required) for row in board.rows]
     badnet = rates(board.badnet, split)
+
     context = {
         "title": f"Leaderboard, {board.dataset}",
         "audience": audience,
@@ -41,14 +40,14 @@ def render(board: Board, records: Sequence[Record], audience: str) -> str:
         "required": [f"{x:g}" for x in required],
         "rows": rows,
         "passed": sum(row["tone"] == "good" for row in rows),
-        # Others' points are nobody's business but the instructor's.
+        # Students do not see each other's points.
         "points": audience == "instructor" and any(row["points"] is not None for row in rows),
         "attempts": tells_attempts(board),
         "timed": any(row["time"] is not None for row in rows),
         "filters": _filters(rows),
         "scatter": _scatter(records),
     }
-    return assets.rendered("leaderboard.html", context, assets.table_script())
+    return assets.render_page("leaderboard.html", context, assets.table_script())
 
 
 def file_name(record: Record) -> str:
@@ -70,17 +69,20 @@ def standing(row: Row) -> tuple[str, str]:
     return "not passed", "bad"
 
 
-def row_of(row: Row, split: str, required: Sequence[float]) -> dict[str, Any]:
+def table_row(row: Row, split: str, required: Sequence[float]) -> dict[str, Any]:
     """What the table shows of one submission; figures as fractions, None where there are none."""
     standing_words, tone = standing(row)
-    by_points = {c.drop_points: c for c in row.checkpoints}
-    figures = [
-        rates(by_points[x].goodnet, split) if x in by_points else None for x in required
-    ]  # fmt: skip
+
+    by_points = {checkpoint.drop_points: checkpoint for checkpoint in row.checkpoints}
+    figures = []
+    for x in required:
+        net_rates = rates(by_points[x].goodnet, split) if x in by_points else None
+        figures.append(net_rates or (None, None))
+
     speeds = [c.timing.goodnet for c in row.checkpoints if c.timing and c.timing.goodnet]
     ratios = [known_ratio(s.throughput_ratio, s.throughput_ratio_interval) for s in speeds]
     times = [ratio for ratio in ratios if ratio is not None]
-    found = diagnoses(row)
+
     return {
         "rank": row.rank,
         "name": row.submission,
@@ -92,12 +94,12 @@ def row_of(row: Row, split: str, required: Sequence[float]) -> dict[str, Any]:
         "required": row.checkpoints_required,
         "points": row.points,
         "effectiveness": row.defense_effectiveness,
-        "figures": [rate or (None, None) for rate in figures],
+        "figures": figures,
         "time": max(times, default=None),
         "noisy": bool(speeds and not times),
-        # Of a model that could not be opened nobody knows what it is.
+        # Not of models that could not be opened: what they are is unknown.
         "families": sorted({family(c) for c in row.checkpoints if c.repaired or c.goodnet}),
-        "codes": sorted({diagnosis.code for diagnosis in found}),
+        "codes": sorted({diagnosis.code for diagnosis in diagnoses(row)}),
         "reason": row.reason,
     }
 
@@ -117,6 +119,5 @@ def _filters(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, list[str]]]
 
 def _scatter(records: Sequence[Record]) -> Markup:
     figure = scatter_figure(records, lambda record: address(record.submission))
-    svg = plots.drawn(figure, "svg", transparent=True).decode()
     titles = {address(r.submission): one_line(r.submission) for r in records}
-    return inlined(svg, "scatter", "Clean accuracy against attack success rate", titles)
+    return plots.scatter(figure, titles)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.assessment.scoring import total
 from harness.output.explain import NET_HEADINGS, advice, net_rows
-from harness.output.html import assets, shapes, tables
+from harness.output.html import assets, plots, tables
 from harness.output.html.charts import SPLIT_NAMES, bar_groups, marks, shown_split
 from harness.output.html.leaderboard import standing
 from harness.output.leaderboard.columns import attempt, tells_attempt
@@ -26,7 +26,7 @@ _TONES = {"passed": "good", "failed": "bad", "open": "open"}
 def render(
     record: Record, row: Row, curve: Curve | None, examples: Sequence[Example], audience: str
 ) -> str:
-    """The page of a view; ``row`` is its line of the leaderboard, ``curve`` the reference's."""
+    """The page of a view; ``row`` is its row on the leaderboard, ``curve`` the reference's."""
     words, tone = standing(row)
     context = {
         "title": f"{record.submission}, {record.dataset.name}",
@@ -38,34 +38,39 @@ def render(
         "tone": tone,
         "tones": _TONES,
         "attempt": attempt(row) if tells_attempt(row) else None,
-        "examples": [(x, list(g)) for x, g in groupby(examples, key=lambda each: each.where)],
+        "examples": _group_by_checkpoint(examples),
     }
-    return assets.rendered("submission.html", context | _plots(record, curve) | _tables(record))
+    return assets.render_page("submission.html", context | _plots(record, curve) | _tables(record))
+
+
+def _group_by_checkpoint(examples: Sequence[Example]) -> list[tuple[str, list[Example]]]:
+    groups = groupby(examples, key=lambda example: example.checkpoint)
+    return [(name, list(group)) for name, group in groups]
 
 
 def _tables(record: Record) -> dict[str, Any]:
     return {
         "points": total(record.points) if record.points else None,
         "advice": list(advice(record)),
-        "diagnoses": list(tables.found(record)),
-        "checks": list(tables.asked(record)),
+        "diagnoses": list(tables.diagnosis_rows(record)),
+        "checks": list(tables.check_rows(record)),
         "net_headings": NET_HEADINGS,
         "nets": net_rows(record),
-        "paired": list(tables.paired(record)),
-        "claims": list(tables.stated(record.claims)),
-        "published": list(tables.stated(record.published)),
-        "speeds": list(tables.speeds(record)),
-        "models": list(tables.models(record)),
+        "paired": list(tables.mcnemar_rows(record)),
+        "claims": list(tables.claim_rows(record.claims)),
+        "published": list(tables.claim_rows(record.published)),
+        "speeds": list(tables.speed_rows(record)),
+        "models": list(tables.model_rows(record)),
     }
 
 
 def _plots(record: Record, curve: Curve | None) -> dict[str, Any]:
     split = shown_split([record])
     shown = curve if record.reference else None
-    points = tuple(marks(record))
-    groups = tuple((label, tuple(bars)) for label, bars in bar_groups(record, split))
+    points = list(marks(record))
+    groups = list(bar_groups(record, split))
     return {
         "has_reference": bool(record.reference),
-        "curve": shapes.curve(shown, points) if points else None,
-        "bars": shapes.bars(groups, SPLIT_NAMES[split]) if groups else None,
+        "curve": plots.curve(shown, points) if points else None,
+        "bars": plots.bars(groups, SPLIT_NAMES[split]) if groups else None,
     }

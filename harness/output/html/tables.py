@@ -1,4 +1,4 @@
-"""The tables of one submission's page, as plain text cells; templates escape them."""
+"""The rows of the tables on a submission's page, as plain text; the templates escape it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.records.findings import Comparison
-    from harness.records.record import Artifact, Record, Speed
+    from harness.records.record import Artifact, Checkpoint, Record, Speed
 
 ANSWERS = {True: "passed", False: "failed", None: "open"}
+_NETS = {"badnet": "B", "repaired": "B'", "goodnet": "G"}
 
 
-def asked(record: Record) -> Iterator[tuple[str, str, str, str]]:
-    """Every check: verdict, what it is about, its name, its reason; what could not run too."""
+def check_rows(record: Record) -> Iterator[tuple[str, str, str, str]]:
+    """Every check, and every model that could not be graded: verdict, place, name, reason."""
     for about, check in located_checks(record):
         yield ANSWERS[check.passed], about, check.name.replace("_", " "), check.reason
     for checkpoint in record.checkpoints:
@@ -26,7 +27,7 @@ def asked(record: Record) -> Iterator[tuple[str, str, str, str]]:
             yield "failed", checkpoint_name(checkpoint.drop_points), status, checkpoint.reason
 
 
-def found(record: Record) -> Iterator[dict[str, object]]:
+def diagnosis_rows(record: Record) -> Iterator[dict[str, object]]:
     """Every diagnosis with its explanation and the numbers behind it."""
     for about, diagnosis in located_diagnoses(record):
         yield {
@@ -37,8 +38,8 @@ def found(record: Record) -> Iterator[dict[str, object]]:
         }
 
 
-def speeds(record: Record) -> Iterator[tuple[str, ...]]:
-    """X, net, latency, its 95th percentile, throughput, and both times of the BadNet's."""
+def speed_rows(record: Record) -> Iterator[tuple[str, ...]]:
+    """X, net, latency, its 95th percentile, throughput, and both as ratios to the BadNet's."""
     for checkpoint in record.checkpoints:
         timing = checkpoint.timing
         nets = (("B'", timing.repaired), ("G", timing.goodnet)) if timing else ()
@@ -62,22 +63,22 @@ def _ratio(ratio: float, interval: tuple[float, float] | None) -> str:
     return f"{shown} ({interval[0]:.2f} to {interval[1]:.2f})" if interval else shown
 
 
-def stated(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, ...]]:
-    """Figures that somebody states: verdict, net, split, figure, stated, what was found."""
-    for each in comparisons:
-        net = {"badnet": "B", "repaired": "B'", "goodnet": "G"}.get(each.net, each.net)
-        points = "" if each.drop_points is None else f", X = {each.drop_points:g}"
+def claim_rows(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, ...]]:
+    """Figures of a report or a publication: verdict, net, split, figure, stated, reason."""
+    for claim in comparisons:
+        net = _NETS.get(claim.net, claim.net)
+        x = "" if claim.drop_points is None else f", X = {claim.drop_points:g}"
         yield (
-            ANSWERS[each.agrees],
-            f"{net}{points}",
-            each.split,
-            each.figure.replace("_", " "),
-            f"{100 * each.stated:.2f} %",
-            each.reason,
+            ANSWERS[claim.agrees],
+            f"{net}{x}",
+            claim.split,
+            claim.figure.replace("_", " "),
+            f"{100 * claim.stated:.2f} %",
+            claim.reason,
         )
 
 
-def paired(record: Record) -> Iterator[tuple[str, ...]]:
+def mcnemar_rows(record: Record) -> Iterator[tuple[str, ...]]:
     """McNemar's exact test against the reference's net, on the same images."""
     for checkpoint in record.checkpoints:
         for pair in checkpoint.paired:
@@ -92,22 +93,28 @@ def paired(record: Record) -> Iterator[tuple[str, ...]]:
             )
 
 
-def models(record: Record) -> Iterator[tuple[str, ...]]:
+def model_rows(record: Record) -> Iterator[tuple[str, ...]]:
     """The files that were graded and what they are."""
     for checkpoint in record.checkpoints:
-        for name, artifact in (("B'", checkpoint.artifact), ("G", checkpoint.goodnet_artifact)):
-            if artifact is not None:
-                channels = checkpoint.channels_pruned
-                yield (
-                    checkpoint_name(checkpoint.drop_points),
-                    name,
-                    artifact.path,
-                    *_file(artifact),
-                    family(checkpoint),
-                    ABSENT if channels is None or name == "G" else str(channels),
-                    checkpoint.isolation or ABSENT,
-                )
+        channels = checkpoint.channels_pruned
+        if checkpoint.artifact is not None:
+            pruned = ABSENT if channels is None else str(channels)
+            yield _model_row(checkpoint, "B'", checkpoint.artifact, pruned)
+        if checkpoint.goodnet_artifact is not None:
+            yield _model_row(checkpoint, "G", checkpoint.goodnet_artifact, ABSENT)
 
 
-def _file(artifact: Artifact) -> tuple[str, str, str]:
-    return artifact.format, f"{artifact.size_bytes / 1024:,.0f} KiB", artifact.sha256[:16]
+def _model_row(
+    checkpoint: Checkpoint, net: str, artifact: Artifact, pruned: str
+) -> tuple[str, ...]:
+    return (
+        checkpoint_name(checkpoint.drop_points),
+        net,
+        artifact.path,
+        artifact.format,
+        f"{artifact.size_bytes / 1024:,.0f} KiB",
+        artifact.sha256[:16],
+        family(checkpoint),
+        pruned,
+        checkpoint.isolation or ABSENT,
+    )

@@ -20,21 +20,30 @@ HEADINGS = (
     "rank", "submission", "passed", "DER", "X", "family", "channels",
     "B' valid acc", "B' test acc", "B' test ASR", "G test acc", "G test ASR", "G time", "verdict",
 )  # fmt: skip
-"""Without what a roster tells; see `headings`."""
+"""Without the column that a roster adds; see `headings`."""
 
 ABSENT = "-"
 NOISY = "noisy"
-"""Instead of a ratio that the machine was too busy to tell."""
+"""In place of a ratio that could not be measured well on a busy machine."""
 
 _ATTEMPT_AT = HEADINGS.index("submission") + 1
-_SHORT = {DROP: "dropped too little", FIRST_CROSSING: "saved too late", ORDER: "other order",
-          CONTRACT: "not a GoodNet"}  # fmt: skip
-_SAID_BY_CHECKS = ("BELOW_THRESHOLD", "OVER_PRUNED", "OTHER_ORDER")
+_FAILURES = {
+    DROP: "dropped too little",
+    FIRST_CROSSING: "saved too late",
+    ORDER: "other order",
+    CONTRACT: "not a GoodNet",
+}
+"""What a failed check is called in the last column."""
+
+_REDUNDANT = ("BELOW_THRESHOLD", "OVER_PRUNED", "OTHER_ORDER")
+"""Diagnoses that only repeat which check failed."""
 
 
 def headings(board: Board) -> list[str]:
     """``HEADINGS``, and ``attempt`` where a roster tells of attempts or lateness."""
-    return _with_attempt(list(HEADINGS), "attempt") if tells_attempts(board) else list(HEADINGS)
+    if tells_attempts(board):
+        return _insert_attempt(list(HEADINGS), "attempt")
+    return list(HEADINGS)
 
 
 def table(board: Board) -> list[list[str]]:
@@ -43,11 +52,13 @@ def table(board: Board) -> list[list[str]]:
     attempts = [""] * len(lines)
     for row in board.rows:
         for position, checkpoint in enumerate(row.checkpoints or (None,)):
-            lines.append(_line(row, checkpoint, first=position == 0))
-            attempts.append("" if position else attempt(row))
-    if tells_attempts(board):
-        return [_with_attempt(*line) for line in zip(lines, attempts, strict=True)]
-    return lines
+            is_first = position == 0
+            lines.append(_line(row, checkpoint, first=is_first))
+            attempts.append(attempt(row) if is_first else "")
+
+    if not tells_attempts(board):
+        return lines
+    return [_insert_attempt(line, cell) for line, cell in zip(lines, attempts, strict=True)]
 
 
 def tells_attempts(board: Board) -> bool:
@@ -60,14 +71,18 @@ def tells_attempt(row: Row) -> bool:
     return row.attempt is not None or row.late is not None
 
 
-def _with_attempt(cells: list[str], said: str) -> list[str]:
-    return [*cells[:_ATTEMPT_AT], said, *cells[_ATTEMPT_AT:]]
+def _insert_attempt(cells: list[str], cell: str) -> list[str]:
+    return [*cells[:_ATTEMPT_AT], cell, *cells[_ATTEMPT_AT:]]
 
 
 def attempt(row: Row) -> str:
     """Which attempt a row is, as ``2 of 3, late``; what is not known is left out."""
-    known = [] if row.attempt is None else [f"{row.attempt} of {row.attempts}"]
-    return ", ".join(known + ["late"] * bool(row.late)) or ABSENT
+    words = []
+    if row.attempt is not None:
+        words.append(f"{row.attempt} of {row.attempts}")
+    if row.late:
+        words.append("late")
+    return ", ".join(words) or ABSENT
 
 
 def percent(net: SplitCounts | None, split: str, metric: Callable[[Counts], float | None]) -> str:
@@ -87,12 +102,15 @@ def _badnet_line(board: Board) -> list[str]:
 
 
 def _line(row: Row, checkpoint: Checkpoint | None, *, first: bool) -> list[str]:
-    own = _submission_cells(row) if first else ["", "", "", ""]
+    """The cells of one checkpoint; those of the submission are in its first line only."""
+    submission_cells = _submission_cells(row) if first else ["", "", "", ""]
     if checkpoint is None:
-        return own + _failure_cells(row)
-    cells = _checkpoint_cells(checkpoint)
-    codes = dict.fromkeys(found.code for found in row.diagnoses) if first else {}
-    return [*own, *cells[:-1], ", ".join([cells[-1], *codes])]
+        return submission_cells + _failure_cells(row)
+
+    *cells, verdict = _checkpoint_cells(checkpoint)
+    codes = [diagnosis.code for diagnosis in row.diagnoses] if first else []
+    verdict = ", ".join([verdict, *dict.fromkeys(codes)])
+    return [*submission_cells, *cells, verdict]
 
 
 def _submission_cells(row: Row) -> list[str]:
@@ -122,12 +140,12 @@ def _checkpoint_cells(checkpoint: Checkpoint) -> list[str]:
         percent(repaired, "test", attack_success_rate),
         percent(goodnet, "test", clean_accuracy),
         percent(goodnet, "test", attack_success_rate),
-        _times_the_badnet(timing),
+        _time_ratio(timing),
         one_line(_verdict(checkpoint)),
     ]
 
 
-def _times_the_badnet(speed: Speed | None) -> str:
+def _time_ratio(speed: Speed | None) -> str:
     if speed is None:
         return ABSENT
     ratio = known_ratio(speed.throughput_ratio, speed.throughput_ratio_interval)
@@ -156,11 +174,17 @@ def _verdict(checkpoint: Checkpoint) -> str:
     """Failed checks in words, then the names of what was diagnosed."""
     if checkpoint.reason:
         return f"{checkpoint.status.value}: {checkpoint.reason}"
-    failed = [check for check in checkpoint.checks if check.passed is False]
-    words = [_SHORT.get(check.name, check.name) for check in failed]
-    codes = [d.code for d in checkpoint.diagnoses if d.code not in _SAID_BY_CHECKS]
-    if not failed:
-        passed = "passed" if checkpoint_passes(checkpoint) else "graded"
-        words = [passed if checkpoint.required else "extra, not ranked"]
-    loose = ["run without a sandbox"] if checkpoint.isolation == "none" else []
-    return ", ".join([*words, *dict.fromkeys(codes), *loose])
+
+    failed = [check.name for check in checkpoint.checks if check.passed is False]
+    if failed:
+        words = [_FAILURES.get(name, name) for name in failed]
+    elif not checkpoint.required:
+        words = ["extra, not ranked"]
+    else:
+        words = ["passed" if checkpoint_passes(checkpoint) else "graded"]
+
+    codes = [diagnosis.code for diagnosis in checkpoint.diagnoses]
+    words += dict.fromkeys(code for code in codes if code not in _REDUNDANT)
+    if checkpoint.isolation == "none":
+        words.append("run without a sandbox")
+    return ", ".join(words)

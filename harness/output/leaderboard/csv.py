@@ -4,41 +4,42 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from harness.output.leaderboard.columns import tells_attempts
-from harness.records.text import one_line
+from harness.records.text import disarm_formula, one_line
 
 if TYPE_CHECKING:
     from harness.records.board import Board
     from harness.records.record import Checkpoint, Counts
 
-_OWN = ("rank", "submission", "status", "reason", "checkpoints_passed", "checkpoints_required",
-        "defense_effectiveness")  # fmt: skip
+_SUBMISSION = (
+    "rank", "submission", "status", "reason", "checkpoints_passed", "checkpoints_required",
+    "defense_effectiveness",
+)  # fmt: skip
 _ATTEMPT = ("attempt", "attempts", "late")
 """Only where a roster tells of them."""
 
 _CHECKPOINT = ("drop_points", "channels_pruned", "channels_silent")
-_COUNTS = ("clean_total", "clean_correct", "clean_abstained", "clean_invalid",
-           "backdoored_total", "backdoored_attacked", "backdoored_abstained",
-           "backdoored_invalid")  # fmt: skip
+_COUNTS = (
+    "clean_total", "clean_correct", "clean_abstained", "clean_invalid",
+    "backdoored_total", "backdoored_attacked", "backdoored_abstained", "backdoored_invalid",
+)  # fmt: skip
 _NETS = ("repaired", "goodnet")
 _SPLITS = ("valid", "test")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""Also in full width, which spreadsheets of some languages read alike."""
 
 
 def render(board: Board) -> str:
     """CSV that a spreadsheet opens as data: no cell starts a formula."""
-    names = [f"{n}_{s}_{c}" for n in _NETS for s in _SPLITS for c in _COUNTS]
+    of_submission = _SUBMISSION + (_ATTEMPT if tells_attempts(board) else ())
+    of_nets = [f"{net}_{split}_{c}" for net in _NETS for split in _SPLITS for c in _COUNTS]
+
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
-    own = (*_OWN, *(_ATTEMPT if tells_attempts(board) else ()))
-    writer.writerow([*own, *_CHECKPOINT, *names])
+    writer.writerow([*of_submission, *_CHECKPOINT, *of_nets])
     for row in board.rows:
         for checkpoint in row.checkpoints or (None,):
-            values = [getattr(row, name) for name in own] + _values(checkpoint)
+            values = [getattr(row, name) for name in of_submission] + _values(checkpoint)
             writer.writerow([cell(value) for value in values])
     return output.getvalue()
 
@@ -54,17 +55,18 @@ def _values(checkpoint: Checkpoint | None) -> list[Any]:
 
 
 def _counts(counts: Counts | None) -> list[Any]:
-    return [None] * len(_COUNTS) if counts is None else [asdict(counts)[name] for name in _COUNTS]
+    if counts is None:
+        return [None] * len(_COUNTS)
+    return [getattr(counts, name) for name in _COUNTS]
 
 
 def cell(value: Any) -> Any:
-    """A text in one line that no spreadsheet takes for a formula; any other value as it is.
+    """A text on one line that no spreadsheet takes for a formula; True and False as yes and no.
 
-    Yes and no are ``yes`` and ``no``, as in a roster.
+    Any other value stays as it is.
     """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, str):
         return value
-    text = one_line(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return disarm_formula(one_line(value))

@@ -1,4 +1,4 @@
-"""The leaderboard as JSON: the rows as they are, less what no roster told."""
+"""The leaderboard as JSON: its rows, without the fields of a roster where there is none."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ def render(board: Board) -> str:
 
 
 def _row(row: Row) -> bytes:
-    """One row as JSON: as text, thirty times smaller than as objects."""
+    """One row as JSON text, which takes a thirtieth of the memory that its objects would."""
     import msgspec
 
     content = msgspec.to_builtins(row)
-    told = {k: v for k, v in content.items() if v is not None or k not in _FROM_ROSTER}
-    return msgspec.json.encode(told)
+    for name in _FROM_ROSTER:
+        if content[name] is None:
+            del content[name]
+    return msgspec.json.encode(content)

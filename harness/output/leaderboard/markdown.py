@@ -17,11 +17,11 @@ def render(board: Board) -> str:
     """A Markdown table; names cannot break out of their cell, become HTML or mention anybody."""
     from tabulate import tabulate
 
-    cells = [[_escaped(cell) for cell in line] for line in table(board)]
+    cells = [[_escape(cell) for cell in line] for line in table(board)]
     rendered = tabulate(cells, headings(board), "github", disable_numparse=True)
     return f"{rendered}\n"
 
 
-def _escaped(cell: str) -> str:
+def _escape(cell: str) -> str:
     text = cell.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _SPECIAL.sub(r"\\\1", text)

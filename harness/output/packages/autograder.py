@@ -1,8 +1,8 @@
 """What runs inside a platform's container: ``python -m harness.output.packages.autograder ...``.
 
-A kit is the folder that came with the package: a dataset (or the name of one that is made or
-downloaded once), perhaps a BadNet, a rubric and what was prepared. Grading is a child process,
-so that whatever happens to it, something is left to say so.
+A kit is the folder that came with the package: a dataset, or the name of one that is made or
+downloaded once; perhaps a BadNet and a rubric; and what was prepared. Grading is a child process:
+if it dies, this process is left to report that.
 """
 
 from __future__ import annotations
@@ -18,23 +18,30 @@ from pathlib import Path
 import click
 
 from harness.datasets.descriptions import child_environment, load_benchmark
-from harness.output.exports.course import ExportOptions, Rendered
+from harness.execution.console import one_line_errors
+from harness.output.exports.course import ExportOptions
 from harness.output.exports.formats import export
 from harness.records.errors import HarnessError, Status
-from harness.records.text import one_line
+from harness.records.text import describe_error, one_line
 from harness.storage.results import Store, write_text
 
-DATASET, DATA, BADNET, RUBRIC, PREPARED = (
-    "dataset.txt", "data", "bd_weights.h5", "rubric.toml", "prepared",
-)  # fmt: skip
+DATASET = "dataset.txt"
+DATA = "data"
+BADNET = "bd_weights.h5"
+RUBRIC = "rubric.toml"
+PREPARED = "prepared"
+
 MEMORY = {"gradescope": "2 GB", "codabench": "3 GB"}
-"""What one submission needs; without what Gradescope's setup prepares, it is more."""
+"""What grading one submission needs; less where Gradescope's setup has prepared its part."""
+
 _NOTES = (
     "Graded in a container with {memory} of memory or more; inference was not timed.",
     "Models other than the known network run in a sandbox only.",
     "Where the container forbids one they are not_graded; the instructor grades them elsewhere.",
 )
 _SHARED = ("reference", "predictions", "features")
+"""The folders of results that all submissions share."""
+
 _SORRY = (
     "The autograder could not do its work; that says nothing about your submission.",
     "0 points are not your grade. Please tell your instructor.",
@@ -43,20 +50,25 @@ _SORRY = (
 
 @dataclass(frozen=True, slots=True)
 class GradingPackage:
-    """A folder with what submissions are graded on."""
+    """What submissions are graded by and against."""
 
     folder: Path
 
+    def dataset_name(self) -> str | None:
+        """The name of the dataset; None where the data itself is in the package."""
+        file = self.folder / DATASET
+        return file.read_text(encoding="utf-8").strip() if file.is_file() else None
+
     def arguments(self) -> list[str]:
-        """How ``grade`` is told of the dataset and the BadNet."""
-        bundled = self.folder / DATA
-        named = self.folder / DATASET
-        dataset = named.read_text(encoding="utf-8").strip() if named.is_file() else str(bundled)
+        """The options of ``grade`` that name the dataset and the BadNet."""
+        arguments = ["--dataset", self.dataset_name() or str(self.folder / DATA)]
         badnet = self.folder / BADNET
-        return ["--dataset", dataset] + (["--badnet", str(badnet)] if badnet.is_file() else [])
+        if badnet.is_file():
+            arguments += ["--badnet", str(badnet)]
+        return arguments
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the harness; what it says on stderr is kept and also shown."""
+        """Run the harness; its stderr is both returned and shown."""
         finished = subprocess.run(
             [sys.executable, "-m", "harness", *arguments],
             check=False,
@@ -69,21 +81,25 @@ class GradingPackage:
         return finished
 
     def grade(self, submission: Path, results: Path) -> None:
-        """Grade one submission. Raises HarnessError when that leaves no verdict on it."""
-        self._fill(results)
+        """Grade one submission. Raises HarnessError where that gives no verdict on it."""
+        self._copy_prepared(results)
         finished = self.run(
             "grade", str(submission), *self.arguments(), "--output", str(results), "--no-timing"
         )
+
         records = Store(results).records()
         if not records:
-            said = finished.stderr.strip().splitlines()[-1:] or ["no output"]
-            raise HarnessError(f"grading ended with code {finished.returncode}: {said[0]}")
-        if records[0].status is Status.HARNESS_ERROR:
-            for log in results.glob("errors/*"):  # they go with the results folder
-                sys.stderr.write(log.read_text(encoding="utf-8", errors="replace"))
-            raise HarnessError(records[0].reason or "the harness failed")
+            lines = finished.stderr.strip().splitlines() or ["no output"]
+            reason = f"grading ended with code {finished.returncode}: {lines[-1]}"
+            raise HarnessError(one_line(reason))
 
-    def _fill(self, results: Path) -> None:
+        if records[0].status is Status.HARNESS_ERROR:
+            # The logs lie in the results folder, which is removed.
+            for log in results.glob("errors/*"):
+                sys.stderr.write(log.read_text(encoding="utf-8", errors="replace"))
+            raise HarnessError(one_line(records[0].reason or "the harness failed"))
+
+    def _copy_prepared(self, results: Path) -> None:
         for name in _SHARED:
             if (self.folder / PREPARED / name).is_dir():
                 shutil.copytree(self.folder / PREPARED / name, results / name)
@@ -101,16 +117,18 @@ def main() -> None:
 @click.argument("kit", type=click.Path(path_type=Path))
 def prepare(kit: Path) -> None:
     """Make or download the data of KIT, and compute what all submissions share."""
-    own = GradingPackage(kit.resolve())
-    named = own.folder / DATASET
-    if named.is_file():
-        name = named.read_text(encoding="utf-8").strip()
-        how = "make" if load_benchmark(name)[0].make else "fetch"
-        if finished := own.run("data", how, name).returncode:
-            sys.exit(finished)
-    with tempfile.TemporaryDirectory() as empty:
-        # A submission without models is rejected after all that comes before it was made.
-        own.grade(Path(empty), own.folder / PREPARED)
+    package = GradingPackage(kit.resolve())
+    with one_line_errors():
+        name = package.dataset_name()
+        if name is not None:
+            how = "make" if load_benchmark(name)[0].make else "fetch"
+            code = package.run("data", how, name).returncode
+            if code:
+                sys.exit(code)
+
+        # A submission without models is rejected, but only after everything shared was computed.
+        with tempfile.TemporaryDirectory() as empty:
+            package.grade(Path(empty), package.folder / PREPARED)
 
 
 @main.command()
@@ -118,45 +136,45 @@ def prepare(kit: Path) -> None:
 def gradescope(root: Path) -> None:
     """Grade ROOT/submission by the kit ROOT/source into ROOT/results/results.json."""
     root = root.resolve()
-    try:
-        _export(
-            GradingPackage(root / "source"), root / "submission", "gradescope", root / "results"
-        )
-    except Exception as error:  # noqa: BLE001 - whatever it is, the platform wants its file
-        from harness.output.exports.gradescope import failure
-
-        print(f"error: {one_line(str(error))}", file=sys.stderr)
-        _write(failure(_SORRY, f"{type(error).__name__}: {error}"), root / "results")
-        sys.exit(2)
+    package, results = GradingPackage(root / "source"), root / "results"
+    with one_line_errors():
+        try:
+            _grade_and_export(package, root / "submission", "gradescope", results)
+        except Exception as error:
+            # Whatever it is: without this file Gradescope shows a student only that we failed.
+            _write_failure(error, results)
+            if isinstance(error, HarnessError):
+                raise
+            raise HarnessError(describe_error(error)) from error
 
 
 @main.command()
-@click.argument("given", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
-def codabench(given: Path, output: Path) -> None:
-    """Score GIVEN/res by the kit GIVEN/ref into OUTPUT; without scores it counts as failed."""
-    try:
-        _export(
-            GradingPackage(given.resolve() / "ref"), given.resolve() / "res", "codabench", output
-        )
-    except HarnessError as error:
-        print(f"error: {one_line(str(error))}", file=sys.stderr)
-        sys.exit(2)
+def codabench(folder: Path, output: Path) -> None:
+    """Score INPUT/res by the kit INPUT/ref into OUTPUT; without scores it counts as failed."""
+    folder = folder.resolve()
+    with one_line_errors():
+        _grade_and_export(GradingPackage(folder / "ref"), folder / "res", "codabench", output)
 
 
-def _export(kit: GradingPackage, submission: Path, name: str, out: Path) -> None:
+def _grade_and_export(package: GradingPackage, submission: Path, platform: str, out: Path) -> None:
+    notes = tuple(note.format(memory=MEMORY[platform]) for note in _NOTES)
     with tempfile.TemporaryDirectory() as scratch:
         results = Path(scratch) / "results"
-        kit.grade(submission, results)
-        notes = tuple(note.format(memory=MEMORY[name]) for note in _NOTES)
-        export(results, name, out, wishes=ExportOptions(notes=notes))
+        package.grade(submission, results)
+        export(results, platform, out, options=ExportOptions(notes=notes))
 
 
-def _write(rendered: Rendered, out: Path) -> None:
+def _write_failure(error: Exception, out: Path) -> None:
+    from harness.output.exports.gradescope import failure
+
+    rendered = failure(_SORRY, describe_error(error, limit=2000))
     for file, text in rendered.files.items():
         write_text(out / file, text)
 
 
 if __name__ == "__main__":
-    os.umask(0o022)  # what setup makes must be readable for whoever runs the autograder
+    # What setup makes must be readable for whoever runs the autograder.
+    os.umask(0o022)
     main()

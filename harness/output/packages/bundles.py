@@ -15,14 +15,14 @@ from harness.datasets.descriptions import (
     PACKAGES,
     badnet_file,
     benchmark_names,
+    data_is_present,
     datasets_folder,
-    has_data,
     load_benchmark,
 )
 from harness.output.exports.scores import columns
 from harness.output.packages.autograder import BADNET, DATA, DATASET, MEMORY, RUBRIC
 from harness.records.errors import HarnessError
-from harness.storage.results import replaced_file
+from harness.storage.results import replace_file
 from harness.storage.rubrics import default_rubric, read_rubric
 
 if TYPE_CHECKING:
@@ -37,24 +37,34 @@ DISTRIBUTION = "backdoor-defence-harness"
 _PACKAGES = ("harness", "reference")
 _DATASETS = ("faces/dataset.toml", "faces/bd_weights.h5", "lab3/dataset.toml")
 _SCRIPTS = ("setup.sh", "run_autograder")
-_DATE = (1980, 1, 1, 0, 0, 0)  # the same files give the same archive
+_DATE = (1980, 1, 1, 0, 0, 0)
+"""Of every file in an archive, so that the same files give the same archive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """What a package grades: a dataset by name or folder, perhaps another BadNet or rubric."""
+    """What a package grades."""
 
     dataset: str = "faces"
+    """A dataset's name or folder."""
+
     badnet: Path | None = None
+    """The BadNet's weights; None: those that the dataset names."""
+
     rubric: Path | None = None
+    """None: the default one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Competition:
-    """What CodaBench asks of an organiser; ``start`` is a date."""
+    """What CodaBench asks of an organiser."""
 
     image: str
+    """The Docker image in which submissions are scored."""
+
     start: str
+    """The date of the first day."""
+
     title: str = "Backdoor defences"
 
 
@@ -62,44 +72,54 @@ def gradescope(assignment: Assignment, out: Path) -> Path:
     """Write the autograder's archive. Raises HarnessError for what cannot be packed."""
     benchmark, folder = load_benchmark(assignment.dataset)
     contents = _source() | _rubric(assignment)
-    named = assignment.dataset in benchmark_names()
-    if named:
-        contents |= {DATASET: f"{benchmark.name}\n"}
+
+    is_named = assignment.dataset in benchmark_names()
+    if is_named:
+        contents[DATASET] = f"{benchmark.name}\n"
         data = f"The data of {benchmark.name} is made or downloaded by `setup.sh`."
     else:
         contents |= _data(assignment, benchmark, folder)
         data = "The data is in the archive."
-    if assignment.badnet or not named:
+    if assignment.badnet or not is_named:
         contents[BADNET] = _badnet(assignment, benchmark, folder)
-    readme = _template("gradescope/README.md").format(
-        title=benchmark.title, points=f"{_points(assignment):g}", memory=MEMORY["gradescope"],
-        data=data,
-    )  # fmt: skip
-    downloads = () if benchmark.make or not named else ("download",)
+
     contents |= {name: _template(f"gradescope/{name}") for name in _SCRIPTS}
-    contents |= _requirements(*downloads) | {"README.md": readme}
-    return _zipped(contents, out)
+    extras = ("download",) if is_named and not benchmark.make else ()
+    contents |= _requirements(*extras)
+    contents["README.md"] = _template("gradescope/README.md").format(
+        title=benchmark.title,
+        points=f"{_points(assignment):g}",
+        memory=MEMORY["gradescope"],
+        data=data,
+    )
+    return _write_archive(contents, out)
 
 
 def codabench(assignment: Assignment, competition: Competition, out: Path) -> Path:
     """Write the competition's bundle. Raises HarnessError for what cannot be packed."""
     benchmark, folder = load_benchmark(assignment.dataset)
+
     reference = _data(assignment, benchmark, folder) | _rubric(assignment)
     reference[BADNET] = _badnet(assignment, benchmark, folder)
+
     program = _source() | {"metadata.yaml": _template("codabench/metadata.yaml")}
+    image = {"Dockerfile": _template("codabench/Dockerfile")} | _requirements()
     overview = _template("codabench/overview.md").format(
-        title=competition.title, required=_listed(benchmark), memory=MEMORY["codabench"]
+        title=competition.title,
+        required=", ".join(f"{points:g}" for points in benchmark.checkpoints),
+        memory=MEMORY["codabench"],
     )
+
     contents: Contents = {
         "competition.yaml": _competition(benchmark, competition),
         "overview.md": overview,
         "terms.md": _template("codabench/terms.md"),
         "logo.png": _template_path("codabench/logo.png"),
-        **_below("image", {"Dockerfile": _template("codabench/Dockerfile")} | _requirements()),
-        **_below("scoring_program", program),
-        **_below("reference_data", reference),
+        **_in_folder("image", image),
+        **_in_folder("scoring_program", program),
+        **_in_folder("reference_data", reference),
     }
-    return _zipped(contents, out)
+    return _write_archive(contents, out)
 
 
 # --- contents ---------------------------------------------------------------------------------
@@ -107,26 +127,33 @@ def codabench(assignment: Assignment, competition: Competition, out: Path) -> Pa
 
 def _source() -> Contents:
     """The packages as they run here, with the files that came with them."""
-    found: Contents = {}
+    contents: Contents = {}
     for package in _PACKAGES:
         for path in sorted((PACKAGES / package).rglob("*")):
             parts = path.relative_to(PACKAGES).parts
-            if path.is_file() and not any(p == "__pycache__" or p.startswith(".") for p in parts):
-                found["/".join(parts)] = path
-    return found | {f"datasets/{name}": datasets_folder() / name for name in _DATASETS}
+            is_ours = not any(part == "__pycache__" or part.startswith(".") for part in parts)
+            if path.is_file() and is_ours:
+                contents["/".join(parts)] = path
+
+    for name in _DATASETS:
+        contents[f"datasets/{name}"] = datasets_folder() / name
+    return contents
 
 
 def _data(assignment: Assignment, benchmark: Benchmark, folder: Path) -> Contents:
     """The four files and their description, as a dataset folder."""
-    if not has_data(benchmark, folder):
+    if not data_is_present(benchmark, folder):
         how = "make" if benchmark.make else "fetch"
         raise HarnessError(
             f"{folder}: its data is not there; run `python -m harness data {how} {benchmark.name}`"
         )
-    found: Contents = {f"{DATA}/{name}": folder / name for name in benchmark.files.values()}
-    named = assignment.dataset in benchmark_names()
-    description = (datasets_folder() / benchmark.name if named else folder) / "dataset.toml"
-    return found | ({f"{DATA}/dataset.toml": description} if description.is_file() else {})
+
+    contents: Contents = {f"{DATA}/{name}": folder / name for name in benchmark.files.values()}
+    is_named = assignment.dataset in benchmark_names()
+    description = (datasets_folder() / benchmark.name if is_named else folder) / "dataset.toml"
+    if description.is_file():
+        contents[f"{DATA}/dataset.toml"] = description
+    return contents
 
 
 def _badnet(assignment: Assignment, benchmark: Benchmark, folder: Path) -> Path:
@@ -151,16 +178,17 @@ def _points(assignment: Assignment) -> float:
 def _requirements(*extras: str) -> Contents:
     """What the harness needs, and the versions it was tested with."""
     return {
-        "requirements.txt": "".join(f"{line}\n" for line in _needed(extras)),
+        "requirements.txt": "".join(f"{line}\n" for line in _dependencies(extras)),
         "constraints.txt": _constraints(),
     }
 
 
-def _needed(extras: tuple[str, ...]) -> Iterator[str]:
+def _dependencies(extras: tuple[str, ...]) -> Iterator[str]:
     try:
         lines = requires(DISTRIBUTION) or []
     except PackageNotFoundError:
         raise HarnessError(f"{DISTRIBUTION} is not installed; run `pip install .`") from None
+
     for line in lines:
         requirement, _, marker = line.partition(";")
         extra = re.search(r"extra\s*==\s*['\"](\w+)['\"]", marker)
@@ -198,11 +226,7 @@ def _competition(benchmark: Benchmark, competition: Competition) -> str:
     )
 
 
-def _listed(benchmark: Benchmark) -> str:
-    return ", ".join(f"{points:g}" for points in benchmark.checkpoints)
-
-
-def _below(folder: str, contents: Mapping[str, Path | str]) -> Contents:
+def _in_folder(folder: str, contents: Mapping[str, Path | str]) -> Contents:
     return {f"{folder}/{name}": content for name, content in contents.items()}
 
 
@@ -217,9 +241,9 @@ def _template(name: str) -> str:
 # --- archives ---------------------------------------------------------------------------------
 
 
-def _zipped(contents: Contents, out: Path) -> Path:
+def _write_archive(contents: Contents, out: Path) -> Path:
     with (
-        replaced_file(out) as file,
+        replace_file(out) as file,
         zipfile.ZipFile(file, "w", compression=zipfile.ZIP_DEFLATED) as archive,
     ):
         for name, content in sorted(contents.items()):

@@ -1,4 +1,4 @@
-"""Attack scripts that the doctor lets loose in the sandbox, all harmless.
+"""Attack scripts, all harmless, that the doctor runs in the sandbox.
 
-Each tries one thing and reports; what really happened is judged by `escape_tests`.
+Each tries one thing and reports; `escape_tests` judges what really happened.
 """

@@ -1,7 +1,6 @@
-"""What the doctor lets loose in a sandbox: small attacks of the project's own, all harmless.
+"""What every attack script does: it waits for a request, tries, and reports in one reply.
 
-Each script waits to be asked, really tries something, and reports in one reply what it managed
-or what stopped it. The other side, `harness.sandbox.escape_tests`, also looks at the facts.
+The parent's side, `harness.sandbox.escape_tests`, does not rely on the report alone.
 """
 
 from __future__ import annotations

@@ -23,9 +23,17 @@ X4 = checkpoint(
 )
 
 
-def claimed(accuracy=None, asr=None, split="test", net="goodnet", points=2.0, benchmark="lab3"):
-    claim = Claim(benchmark=benchmark, split=split, net=net, drop_points=points,
-                  clean_accuracy=accuracy, attack_success_rate=asr)  # fmt: skip
+def compare_claim(
+    accuracy=None, asr=None, split="test", net="goodnet", points=2.0, benchmark="lab3"
+):
+    claim = Claim(
+        benchmark=benchmark,
+        split=split,
+        net=net,
+        drop_points=points,
+        clean_accuracy=accuracy,
+        attack_success_rate=asr,
+    )
     return claim_comparisons(replace(record(X2, X4), claimed=(claim,)), 2)
 
 
@@ -33,7 +41,7 @@ def claimed(accuracy=None, asr=None, split="test", net="goodnet", points=2.0, be
                                              (3, False)])  # fmt: skip
 def test_a_claim_may_be_two_images_off(off, agrees):
     # Written to 8 digits, rounding is 0.00006 images; 3 images are beyond the tolerance.
-    (found,) = claimed(round((12284 + off) / N, 8))
+    (found,) = compare_claim(round((12284 + off) / N, 8))
     assert found.agrees is agrees
     assert found.stated_images == 12284 + off
     assert f"({off:+d})" in found.reason
@@ -62,18 +70,18 @@ def test_a_figure_stands_for_all_that_round_to_it(stated, hits, total, agrees):
     ],
 )
 def test_known_slips_are_named(claim, slip):
-    found = claimed(**claim)
+    found = compare_claim(**claim)
     assert all(each.agrees is False for each in found)
     assert slip in found[0].slip
 
 
 def test_a_figure_that_no_slip_explains():
-    (found,) = claimed(0.1234)
+    (found,) = compare_claim(0.1234)
     assert (found.agrees, found.slip) == (False, None)
 
 
 def test_what_is_right_has_no_slip():
-    found = claimed(0.9574, 0.7721)
+    found = compare_claim(0.9574, 0.7721)
     assert [(each.agrees, each.slip) for each in found] == [(True, None)] * 2
 
 
@@ -88,7 +96,7 @@ def test_what_is_right_has_no_slip():
     ],
 )
 def test_what_cannot_be_compared_is_not_held_against_anybody(claim, reason):
-    (found,) = claimed(**({"accuracy": 0.5} | claim))
+    (found,) = compare_claim(**({"accuracy": 0.5} | claim))
     assert found.agrees is None
     assert reason in found.reason
 
@@ -136,8 +144,11 @@ def test_every_published_figure_is_in_the_description(lab3):
     second = {p.split: p.clean_accuracy for p in lab3.published if p.ranking == "conv_3"}
     assert second == {"valid": 0.943449, "test": 0.947701}
     assert {p.drop_points: p.channels for p in lab3.published if p.channels} == {
-        2: 45, 4: 48, 10: 52, 30: 54,
-    }  # fmt: skip
+        2: 45,
+        4: 48,
+        10: 52,
+        30: 54,
+    }
 
 
 def real_counts(lab3, off=0):
@@ -148,10 +159,12 @@ def real_counts(lab3, off=0):
         by_split = {}
         for split, total in sizes.items():
             entry = next(
-                p for p in lab3.published
-                if (p.net, p.drop_points) == (net, points) and p.split in (split, "test")
+                p
+                for p in lab3.published
+                if (p.net, p.drop_points) == (net, points)
+                and p.split in (split, "test")
                 and p.ranking == "pool_3"
-            )  # fmt: skip
+            )
             clean, attacked = (
                 round(v * total) + off for v in (entry.clean_accuracy, entry.attack_success_rate)
             )

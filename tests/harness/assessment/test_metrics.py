@@ -15,12 +15,17 @@ from harness.records.record import Counts
 CLASSES = 3
 
 
-def made(correct=0, attacked=0, clean=10, backdoored=10):
+def counts_of(correct=0, attacked=0, clean=10, backdoored=10):
     return Counts(
-        clean_total=clean, clean_correct=correct, clean_abstained=0, clean_invalid=0,
-        backdoored_total=backdoored, backdoored_attacked=attacked, backdoored_abstained=0,
+        clean_total=clean,
+        clean_correct=correct,
+        clean_abstained=0,
+        clean_invalid=0,
+        backdoored_total=backdoored,
+        backdoored_attacked=attacked,
+        backdoored_abstained=0,
         backdoored_invalid=0,
-    )  # fmt: skip
+    )
 
 
 def test_counts_by_hand():
@@ -32,17 +37,23 @@ def test_counts_by_hand():
     )
     # argmax counting: the non-finite answer still counts as class 0, and is reported beside.
     assert measured == Counts(
-        clean_total=7, clean_correct=4, clean_abstained=1, clean_invalid=2,
-        backdoored_total=4, backdoored_attacked=2, backdoored_abstained=1, backdoored_invalid=0,
-    )  # fmt: skip
+        clean_total=7,
+        clean_correct=4,
+        clean_abstained=1,
+        clean_invalid=2,
+        backdoored_total=4,
+        backdoored_attacked=2,
+        backdoored_abstained=1,
+        backdoored_invalid=0,
+    )
     assert clean_accuracy(measured) == pytest.approx(4 / 7)
     assert attack_success_rate(measured) == 0.5
 
 
 def test_an_empty_set_has_no_score():
-    assert clean_accuracy(made(clean=0)) is None
-    assert attack_success_rate(made(backdoored=0)) is None
-    assert defense_effectiveness(made(clean=0), made()) is None
+    assert clean_accuracy(counts_of(clean=0)) is None
+    assert attack_success_rate(counts_of(backdoored=0)) is None
+    assert defense_effectiveness(counts_of(clean=0), counts_of()) is None
 
 
 @pytest.mark.parametrize(
@@ -56,4 +67,4 @@ def test_an_empty_set_has_no_score():
     ],
 )
 def test_defense_effectiveness_by_hand(before, after, expected):
-    assert defense_effectiveness(made(*before), made(*after)) == pytest.approx(expected)
+    assert defense_effectiveness(counts_of(*before), counts_of(*after)) == pytest.approx(expected)

@@ -26,11 +26,11 @@ def test_a_private_split_shows_other_frames_of_the_same_people(private, faces_fo
     benchmark, folder = load_benchmark(str(private))
     public, _ = load_benchmark("faces")
     assert benchmark.split == "private"
-    own, theirs = load_sets(benchmark, folder), load_sets(public, faces_folder)
-    for name, labeled in own.items():
-        assert np.array_equal(labeled.labels, theirs[name].labels)
-        assert labeled.sha256 != theirs[name].sha256
-    same = (own["valid"].images == theirs["valid"].images).all(axis=(1, 2, 3))
+    private_sets, public_sets = load_sets(benchmark, folder), load_sets(public, faces_folder)
+    for name, labeled in private_sets.items():
+        assert np.array_equal(labeled.labels, public_sets[name].labels)
+        assert labeled.sha256 != public_sets[name].sha256
+    same = (private_sets["valid"].images == public_sets["valid"].images).all(axis=(1, 2, 3))
     assert not same.any()
 
 

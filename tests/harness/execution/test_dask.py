@@ -17,10 +17,10 @@ import pytest
 from distributed import Client
 from models import known_config, write_full
 from repository import ROOT
-from worker_calls import divide, overlapping, preparation
+from worker_calls import count_preparations, divide, observe_overlap
 
-from harness.execution.compatibility import terms
-from harness.execution.dask import Workers, connected
+from harness.execution.compatibility import worker_requirements
+from harness.execution.dask import Workers, connect
 from harness.execution.local import UnusableError
 from harness.records.errors import HarnessError
 
@@ -46,9 +46,12 @@ class Running:
         path = os.pathsep.join([str(ROOT), str(SUPPORT)])
         with log.open("w") as file:
             self.process = subprocess.Popen(
-                [*map(str, command)], cwd=log.parent, stdout=file, stderr=file,
+                [*map(str, command)],
+                cwd=log.parent,
+                stdout=file,
+                stderr=file,
                 env=os.environ | CONFIGURATION | {"PYTHONPATH": path} | environment,
-            )  # fmt: skip
+            )
 
     def ended(self, seconds=90):
         """Exit code and what it said."""
@@ -247,8 +250,10 @@ def test_a_submission_that_kills_its_workers_ends_as_a_record(
     assert code == 2, said
     found = records(results)
     assert {name: r["status"] for name, r in found.items()} == {
-        "bob": "graded", "lethal": "not_graded", "zoe": "rejected"
-    }  # fmt: skip
+        "bob": "graded",
+        "lethal": "not_graded",
+        "zoe": "rejected",
+    }
     assert "most likely for want of memory" in found["lethal"]["reason"]
     assert "once more, alone: lethal" in said
     assert "lethal: done (3 of 3)" in said
@@ -258,22 +263,25 @@ def test_a_submission_that_kills_its_workers_ends_as_a_record(
 
 
 def connection(scheduler, results, submissions=()):
-    asked = partial(terms, results, submissions, sandboxed=True)
-    return connected(str(scheduler), asked)
+    require = partial(worker_requirements, results, submissions, sandboxed=True)
+    return connect(str(scheduler), require)
 
 
 def test_a_worker_with_threads_does_one_thing_at_a_time(workers, scheduler, results, tmp_path):
     workers(1, "--no-nanny", "--nthreads", "4")
     (tmp_path / "marks").mkdir()
     with connection(scheduler, results) as cluster:
-        with Workers(cluster, preparation) as pool:
-            calls = [pool.submit(overlapping, tmp_path / "marks", number) for number in range(4)]
+        with Workers(cluster, count_preparations) as pool:
+            calls = [
+                pool.submit(observe_overlap, tmp_path / "marks", number) for number in range(4)
+            ]
             assert [call.result() for call in calls] == [(False, 1)] * 4
             with pytest.raises(ZeroDivisionError):
                 pool.submit(divide, 1, 0).result()
         # Another batch is prepared anew, and what has become wrong since is found then.
-        asked = replace(cluster.terms, versions=cluster.terms.versions | {"harness": "0.0"})
-        late = Workers(replace(cluster, terms=asked), preparation).submit(divide, 1, 2)
+        versions = cluster.requirements.versions | {"harness": "0.0"}
+        outdated = replace(cluster, requirements=replace(cluster.requirements, versions=versions))
+        late = Workers(outdated, count_preparations).submit(divide, 1, 2)
         with pytest.raises(
             UnusableError, match=r"worker tcp:.*: harness is .* there and 0\.0 here"
         ):
@@ -345,8 +353,11 @@ def test_errors_of_the_cluster_end_the_command_with_2(course, arguments, run_har
     )
     finished = subprocess.run(
         [sys.executable, "-c", without, *map(str, arguments), "--scheduler", "127.0.0.1:1"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (finished.returncode, finished.stdout) == (2, "")
     assert finished.stderr == (
         "error: --scheduler needs Dask: pip install 'backdoor-defence-harness[cluster]'\n"

@@ -10,9 +10,9 @@ from collections import Counter
 
 import pytest
 from rich.console import Console
-from worker_calls import telling
+from worker_calls import send_events
 
-from harness.execution.progress import LineProgress, LiveProgress, Quiet, live_bar
+from harness.execution.progress import Event, Quiet, _LineDisplay, _LiveDisplay, live_bar
 
 
 @pytest.fixture
@@ -31,21 +31,21 @@ def shown(bar):
 
 
 def test_one_line_for_each_running_submission_and_a_total(bar):
-    display = LiveProgress(bar)
+    display = _LiveDisplay(bar)
     display.stage("faces", "reading valid")
     assert shown(bar) == ["faces: reading valid |"]
     display.begin(30, 4)
-    display.event(1, "stage", ("ann", "predicting model_2.h5"))
-    display.event(2, "stage", ("bob", "predicting model_2.h5"))
-    display.event(2, "images", (25, 100))
+    display.show_event(Event(1, "stage", ("ann", "predicting model_2.h5")))
+    display.show_event(Event(2, "stage", ("bob", "predicting model_2.h5")))
+    display.show_event(Event(2, "images", (25, 100)))
     assert shown(bar) == [
         "submissions | 4 of 30 -:--:--",
         "ann: predicting model_2.h5 |",
         "bob: predicting model_2.h5 | 25% -:--:--",
     ]
-    display.event(2, "stage", ("bob", "probing model_2.h5"))
-    display.finished("ann")
-    display.event(1, "stage", ("carl", "reading model_2.h5"))
+    display.show_event(Event(2, "stage", ("bob", "probing model_2.h5")))
+    display.finish("ann")
+    display.show_event(Event(1, "stage", ("carl", "reading model_2.h5")))
     lines = [line.removesuffix(" -:--:--") for line in shown(bar)]  # rich is slow to forget
     assert lines == [
         "submissions | 5 of 30",
@@ -55,18 +55,18 @@ def test_one_line_for_each_running_submission_and_a_total(bar):
 
 
 def test_the_line_of_a_lost_worker_goes_when_its_submission_is_tried_again(bar):
-    display = LiveProgress(bar)
+    display = _LiveDisplay(bar)
     display.begin(2, 0)
-    display.event(1, "stage", ("ann", "predicting model_2.h5"))
-    display.event(3, "stage", ("ann", "reading model_2.h5"))
+    display.show_event(Event(1, "stage", ("ann", "predicting model_2.h5")))
+    display.show_event(Event(3, "stage", ("ann", "reading model_2.h5")))
     assert shown(bar)[1:] == ["ann: reading model_2.h5 |"]
 
 
 def test_a_long_name_is_cut_and_a_hostile_one_harmless(bar):
-    display = LiveProgress(bar)
+    display = _LiveDisplay(bar)
     display.begin(300, 299)
-    display.event(1, "stage", ("[red]\x1b[2J" + "x" * 200, "reading"))
-    display.event(1, "images", (48_754, 48_754))
+    display.show_event(Event(1, "stage", ("[red]\x1b[2J" + "x" * 200, "reading")))
+    display.show_event(Event(1, "images", (48_754, 48_754)))
     display.message("[bold]so[/bold]\n")
     first, second = shown(bar)
     assert first == "submissions | 299 of 300 -:--:--"
@@ -77,10 +77,10 @@ def test_a_long_name_is_cut_and_a_hostile_one_harmless(bar):
 
 
 def test_plain_lines_count_what_is_done_already(capsys):
-    display = LineProgress()
+    display = _LineDisplay()
     display.begin(6, 4)
     display.stage("ann", "reading model_2.h5")
-    display.finished("ann")
+    display.finish("ann")
     assert capsys.readouterr().err.splitlines() == [
         "4 of 6 submissions are graded already",
         "ann: reading model_2.h5",
@@ -91,18 +91,18 @@ def test_plain_lines_count_what_is_done_already(capsys):
 # --- other processes ----------------------------------------------------------------------------
 
 
-class Heard(Quiet):
+class EventCounter(Quiet):
     """Counts events by worker."""
 
     def __init__(self):
         self.events = Counter()
 
-    def event(self, worker, name, arguments):
-        assert (name, len(arguments)) == ("images", 2)
-        self.events[worker] += 1
+    def show_event(self, event):
+        assert (event.name, len(event.arguments)) == ("images", 2)
+        self.events[event.worker] += 1
 
-    def hears(self, worker, more=100):
-        """Whether a worker tells something within ten seconds."""
+    def receives(self, worker, more=100):
+        """Whether a worker sends so many events within ten seconds."""
         end, enough = time.monotonic() + 10, self.events[worker] + more
         while self.events[worker] < enough and time.monotonic() < end:
             time.sleep(0.002)
@@ -110,49 +110,49 @@ class Heard(Quiet):
 
 
 def test_a_process_that_is_killed_while_it_tells_silences_nobody():
-    display, spawn = Heard(), multiprocessing.get_context("spawn")
-    with display.relayed() as wire:
-        steady = spawn.Process(target=telling, args=(wire, "steady"))
+    display, spawn = EventCounter(), multiprocessing.get_context("spawn")
+    with display.receive_events() as wire:
+        steady = spawn.Process(target=send_events, args=(wire, "steady"))
         steady.start()
         try:
             for number in range(12):
-                other = spawn.Process(target=telling, args=(wire, number))
+                other = spawn.Process(target=send_events, args=(wire, number))
                 other.start()
-                assert display.hears(number)
+                assert display.receives(number)
                 other.kill()
                 other.join()
-                assert display.hears("steady")
+                assert display.receives("steady")
         finally:
             steady.kill()
             steady.join()
 
 
 def test_nobody_waits_where_what_is_told_can_be_shown_no_more():
-    display = Heard()
-    heard = display.event
+    display = EventCounter()
+    count_event = display.show_event
 
-    def unreadable(*event):
-        heard(*event)
+    def unreadable(event):
+        count_event(event)
         raise BrokenPipeError
 
-    display.event = unreadable
-    with display.relayed() as wire:
+    display.show_event = unreadable
+    with display.receive_events() as wire:
         for number in range(3000):
-            wire.put((1, "images", (number, number)))
+            wire.put(Event(1, "images", (number, number)))
     assert display.events[1] == 3000
 
 
 def test_nobody_waits_for_a_terminal_that_has_stopped():
     display, going_on = Quiet(), threading.Event()
-    display.event = lambda *_: going_on.wait()
-    with display.relayed() as wire:
+    display.show_event = lambda _: going_on.wait()
+    with display.receive_events() as wire:
         for _ in range(2000):
-            wire.put((1, "stage", ("ann", "x" * 500)))
+            wire.put(Event(1, "stage", ("ann", "x" * 500)))
             if not has_room(wire):
                 break
         else:
             pytest.fail("the wire is never full")
-        wire.put((1, "stage", ("ann", "reading")))
+        wire.put(Event(1, "stage", ("ann", "reading")))
         going_on.set()
 
 
@@ -163,7 +163,7 @@ def has_room(wire):
 def test_a_hostile_name_arrives_as_it_is():
     heard = []
     display = Quiet()
-    display.event = lambda *event: heard.append(event)
-    with display.relayed() as wire:
-        wire.put((7, "stage", ("a\udcff\n" * 80, "reading")))
-    assert heard == [(7, "stage", ("a\udcff\n" * 80, "reading"))]
+    display.show_event = heard.append
+    with display.receive_events() as wire:
+        wire.put(Event(7, "stage", ("a\udcff\n" * 80, "reading")))
+    assert heard == [Event(7, "stage", ("a\udcff\n" * 80, "reading"))]

@@ -41,21 +41,22 @@ def test_temporary_files_of_a_run_and_its_processes_are_in_its_folder(temporary)
     with scratch_folder() as folder:
         assert folder.parent == temporary
         code = "import tempfile; print(tempfile.mkdtemp())"
-        made = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True,
-                              check=True)  # fmt: skip
-        assert Path(made.stdout.strip()).parent == folder
+        finished = subprocess.run(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
+        )
+        assert Path(finished.stdout.strip()).parent == folder
     assert list(temporary.iterdir()) == []
     assert os.environ["TMPDIR"] == str(temporary)
 
 
 def test_it_is_removed_when_the_run_is_stopped(temporary):
-    def stopped():
+    def stop_inside():
         with scratch_folder() as folder:
             (folder / "model.h5").touch()
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        stopped()
+        stop_inside()
     assert list(temporary.iterdir()) == []
 
 

@@ -8,17 +8,17 @@ import pytest
 from repository import ROOT
 
 from harness.inference import feature_cache
-from harness.inference.feature_cache import FeatureStore, origin, predict_from_features
+from harness.inference.feature_cache import FeatureStore, predict_from_features, trace_channels
 from harness.inference.known_network import predict_known_network
 from harness.lineage.lineage import remove_channels, zero_channels
-from harness.networks import deepid, numpy_head
+from harness.networks import deepid, numpy_tail
 from harness.networks.weight_files import read_model
 from harness.records.benchmark import LabeledSet
 from harness.records.predictions import encode
 
 
 @pytest.fixture
-def kept(badnet, small, tmp_path):
+def store(badnet, small, tmp_path):
     """A store that holds the small benchmark's features."""
     store = FeatureStore(tmp_path, badnet, 1.0)
     predict_from_features(badnet, store, small)
@@ -43,7 +43,7 @@ def test_every_class_of_the_example_submission_is_the_full_networks(faces, badne
     for points in (2, 4, 10):
         model = ROOT / "submissions" / "jk7846" / "models" / f"model_{points}.h5"
         repaired = read_model(model).weights
-        assert origin(repaired, badnet) is not None
+        assert trace_channels(repaired, badnet) is not None
         full = predict_known_network(repaired, faces)
         assert same(predict_from_features(repaired, store, faces), full), points
 
@@ -69,54 +69,54 @@ def variants(badnet):
     }
 
 
-def test_every_way_to_prune_shares_and_answers_like_the_full_network(badnet, small, kept):
+def test_every_way_to_prune_shares_and_answers_like_the_full_network(badnet, small, store):
     for name, weights in variants(badnet).items():
-        assert origin(weights, badnet) is not None, name
+        assert trace_channels(weights, badnet) is not None, name
         full = predict_known_network(weights, small)
-        assert same(predict_from_features(weights, kept, small), full), name
+        assert same(predict_from_features(weights, store, small), full), name
 
 
 def test_what_changes_below_pool_3_is_not_shared(badnet):
     for name in ("conv_1/kernel", "conv_2/bias", "conv_3/kernel", "conv_3/bias"):
         changed = dict(badnet) | {name: badnet[name] + np.float32(1e-3)}
-        assert origin(changed, badnet) is None, name
+        assert trace_channels(changed, badnet) is None, name
     broken = dict(badnet) | {"output/bias": badnet["output/bias"].copy()}
     broken["output/bias"][7] = np.nan
-    assert origin(broken, badnet) is None
+    assert trace_channels(broken, badnet) is None
 
 
-def test_a_net_that_shares_nothing_is_run_in_full(badnet, small, kept):
+def test_a_net_that_shares_nothing_is_run_in_full(badnet, small, store):
     changed = dict(badnet) | {"conv_2/bias": badnet["conv_2/bias"] + np.float32(0.5)}
     full = predict_known_network(changed, small)
-    assert same(predict_from_features(changed, kept, small), full)
+    assert same(predict_from_features(changed, store, small), full)
 
 
-def test_scores_that_overflow_are_the_full_networks(badnet, small, kept):
+def test_scores_that_overflow_are_the_full_networks(badnet, small, store):
     huge = dict(badnet) | {"output/kernel": badnet["output/kernel"] * np.float32(1e38)}
-    shared = predict_from_features(huge, kept, only_valid(small))
+    shared = predict_from_features(huge, store, only_valid(small))
     full = predict_known_network(huge, only_valid(small))
     assert full.answers["valid"].not_finite.any()
     assert same(shared, full)
 
 
-def test_a_tie_is_decided_by_the_full_network(badnet, small, kept):
+def test_a_tie_is_decided_by_the_full_network(badnet, small, store):
     """Two classes with the same weights: only the order of the classes tells them apart."""
     tied = dict(badnet) | {n: badnet[n].copy() for n in ("output/kernel", "output/bias")}
     for name in ("output/kernel", "output/bias"):
         tied[name][...] = tied[name][..., ::-1] / 2 + tied[name] / 2
     valid = only_valid(small)
-    assert same(predict_from_features(tied, kept, valid), predict_known_network(tied, valid))
+    assert same(predict_from_features(tied, store, valid), predict_known_network(tied, valid))
 
 
-def test_stored_features_need_no_full_network(badnet, small, kept, monkeypatch):
+def test_stored_features_need_no_full_network(badnet, small, store, monkeypatch):
     monkeypatch.setattr(feature_cache, "predict_known_network", None)
     full = predict_known_network(zero_channels(badnet, [9]), small)
-    assert same(predict_from_features(zero_channels(badnet, [9]), kept, small), full)
+    assert same(predict_from_features(zero_channels(badnet, [9]), store, small), full)
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "header", "empty"])
-def test_a_damaged_file_is_computed_again(badnet, small, kept, damage, caplog):
-    path = kept.path(small.sets["test"].sha256)
+def test_a_damaged_file_is_computed_again(badnet, small, store, damage, caplog):
+    path = store.path(small.sets["test"].sha256)
     content = bytearray(path.read_bytes())
     if damage == "flip":
         content[-1000] ^= 1
@@ -129,22 +129,22 @@ def test_a_damaged_file_is_computed_again(badnet, small, kept, damage, caplog):
     path.write_bytes(content)
     weights = zero_channels(badnet, [9])
     full = predict_known_network(weights, small)
-    assert same(predict_from_features(weights, kept, small), full)
+    assert same(predict_from_features(weights, store, small), full)
     assert "damaged; computing again" in caplog.text
-    assert kept.get(small.sets["test"]) is not None
+    assert store.get(small.sets["test"]) is not None
 
 
-def test_stored_maps_are_the_active_channels_and_mapped(badnet, small, kept):
-    found = kept.get(small.sets["valid"])
-    assert isinstance(found.maps, np.memmap)
-    scattered = np.zeros((len(found.maps), 5, 4, 60), np.float32)
-    scattered[..., found.channels] = found.maps
+def test_stored_maps_are_the_active_channels_and_mapped(badnet, small, store):
+    features = store.get(small.sets["valid"])
+    assert isinstance(features.maps, np.memmap)
+    scattered = np.zeros((len(features.maps), 5, 4, 60), np.float32)
+    scattered[..., features.channels] = features.maps
     batches = deepid.forward_batches(badnet, small.sets["valid"].images)
     assert np.array_equal(scattered, np.concatenate([maps for _, maps in batches]))
-    assert len(found.channels) < 60
+    assert len(features.channels) < 60
 
 
-def test_another_trunk_or_scale_has_other_files(badnet, small, kept, tmp_path):
+def test_another_trunk_or_scale_has_other_files(badnet, small, store, tmp_path):
     other_tail = dict(badnet) | {"fc_2/bias": badnet["fc_2/bias"] + 1}
     other_trunk = dict(badnet) | {"conv_3/bias": badnet["conv_3/bias"] + 1}
     assert FeatureStore(tmp_path, other_tail, 1.0).get(small.sets["valid"]) is not None
@@ -153,8 +153,14 @@ def test_another_trunk_or_scale_has_other_files(badnet, small, kept, tmp_path):
 
 
 def a_set(number):
-    return LabeledSet(name="valid", kind="clean", images=np.zeros(0), labels=np.zeros(9),
-                      sha256=f"{number:064x}"[::-1], original_labels=None)  # fmt: skip
+    return LabeledSet(
+        name="valid",
+        kind="clean",
+        images=np.zeros(0),
+        labels=np.zeros(9),
+        sha256=f"{number:064x}"[::-1],
+        original_labels=None,
+    )
 
 
 def test_the_folder_stays_below_its_cap_and_drops_the_oldest(badnet, tmp_path, monkeypatch):
@@ -178,12 +184,12 @@ def test_the_folder_stays_below_its_cap_and_drops_the_oldest(badnet, tmp_path, m
 def test_too_close_to_call_is_uncertain(badnet):
     maps = np.random.default_rng(0).random((64, 5, 4, 60), np.float32)
     tied = dict(badnet) | {n: badnet[n].copy() for n in ("output/kernel", "output/bias")}
-    caller = numpy_head.TailClassifier(badnet, maps)
-    best = caller.calls(maps)
+    classifier = numpy_tail.TailClassifier(badnet, maps)
+    best = classifier.classify(maps)
     assert not best.uncertain.any()
     twin = (best.class_ids[0] + 1) % 1283
     for name in tied:
         if name.startswith("output"):
             tied[name][..., twin] = tied[name][..., best.class_ids[0]]
-    calls = numpy_head.TailClassifier(tied, maps).calls(maps)
+    calls = numpy_tail.TailClassifier(tied, maps).classify(maps)
     assert np.array_equal(calls.uncertain, np.isin(calls.class_ids, [best.class_ids[0], twin]))

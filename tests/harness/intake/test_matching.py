@@ -9,51 +9,52 @@ from harness.records.submission import Candidate
 CLASSES, REQUIRED = 1283, (2.0, 4.0, 10.0)
 
 
-def found(path, points, width=CLASSES, *, role=None, identity=None, explicit=False):
-    candidate = Candidate(path=path, format="h5", size_bytes=1, role=role, drop_points=points,
-                          explicit=explicit)  # fmt: skip
-    return IdentifiedModel(candidate, identity or path, width)
+def model(path, points, output_count=CLASSES, *, role=None, identity=None, explicit=False):
+    candidate = Candidate(
+        path=path, format="h5", size_bytes=1, role=role, drop_points=points, explicit=explicit
+    )
+    return IdentifiedModel(candidate, identity or path, output_count)
 
 
-def placed(*items):
+def assignment(*items):
     return {
-        place.drop_points: (
-            place.repaired and place.repaired.path,
-            place.goodnet and place.goodnet.path,
+        slot.drop_points: (
+            slot.repaired and slot.repaired.path,
+            slot.goodnet and slot.goodnet.path,
         )
-        for place in assign(items, CLASSES, REQUIRED)
+        for slot in assign(items, CLASSES, REQUIRED)
     }
 
 
 def test_outputs_decide_the_role():
-    assert placed(found("a", 2.0), found("g", 2.0, 1284), found("l", 4.0, 0)) == {
+    assert assignment(model("a", 2.0), model("g", 2.0, 1284), model("l", 4.0, 0)) == {
         2.0: ("a", "g"),
         4.0: (None, "l"),
     }
 
 
 def test_a_goodnet_name_on_a_repaired_net_is_a_hint_only():
-    assert placed(found("gn-x2", 2.0, role="goodnet")) == {2.0: ("gn-x2", None)}
+    assert assignment(model("gn-x2", 2.0, role="goodnet")) == {2.0: ("gn-x2", None)}
 
 
 def test_a_repaired_net_named_goodnet_beside_its_twin_is_scored_as_g():
-    items = found("b_2", 2.0), found("g_2", 2.0, role="goodnet")
-    assert placed(*items) == {2.0: ("b_2", "g_2")}
+    items = model("b_2", 2.0), model("g_2", 2.0, role="goodnet")
+    assert assignment(*items) == {2.0: ("b_2", "g_2")}
 
 
 def test_equal_models_are_no_ambiguity():
-    items = found("a.h5", 2.0, identity="same"), found("a.keras", 2.0, identity="same")
-    assert placed(*items) == {2.0: ("a.h5", None)}
+    items = model("a.h5", 2.0, identity="same"), model("a.keras", 2.0, identity="same")
+    assert assignment(*items) == {2.0: ("a.h5", None)}
 
 
 @pytest.mark.parametrize("points", [2.0, None])
-def test_two_models_for_one_place_are_rejected_by_name(points):
+def test_two_models_for_one_slot_are_rejected_by_name(points):
     with pytest.raises(SubmissionError, match=r"'a\.h5' and 'b\.h5'"):
-        placed(found("a.h5", points), found("b.h5", points))
+        assignment(model("a.h5", points), model("b.h5", points))
 
 
 def test_one_model_of_unknown_x_is_kept_last():
-    assert list(placed(found("a", None), found("b", 10.0))) == [10.0, None]
+    assert list(assignment(model("a", None), model("b", 10.0))) == [10.0, None]
 
 
 @pytest.mark.parametrize(
@@ -61,18 +62,21 @@ def test_one_model_of_unknown_x_is_kept_last():
     [(5.0, [2, 4, 10]), (6.0, [2, 4, 10]), (6.01, [2, 6.01, 10]), (30.0, [2, 10, 30])],
 )
 def test_a_nearby_x_stands_in_for_a_missing_one(named, expected):
-    assert list(placed(found("a", 2.0), found("b", named), found("c", 10.0))) == expected
+    assert list(assignment(model("a", 2.0), model("b", named), model("c", 10.0))) == expected
 
 
 def test_no_stand_in_where_nothing_is_missing():
-    items = [found(str(x), float(x)) for x in (2, 4, 5, 10)]
-    assert list(placed(*items)) == [2, 4, 5, 10]
+    items = [model(str(x), float(x)) for x in (2, 4, 5, 10)]
+    assert list(assignment(*items)) == [2, 4, 5, 10]
 
 
 def test_a_declared_role_stands():
-    item = found("g", 2.0, role="goodnet", explicit=True)
-    assert placed(item) == {2.0: (None, "g")}
+    item = model("g", 2.0, role="goodnet", explicit=True)
+    assert assignment(item) == {2.0: (None, "g")}
 
 
-def test_a_file_that_failed_keeps_its_place():
-    assert placed(found("a", 2.0, None), found("b", 4.0)) == {2.0: ("a", None), 4.0: ("b", None)}
+def test_a_file_that_failed_keeps_its_slot():
+    assert assignment(model("a", 2.0, None), model("b", 4.0)) == {
+        2.0: ("a", None),
+        4.0: ("b", None),
+    }

@@ -10,7 +10,7 @@ from harness.networks.deepid import weight_shapes
 CHANNELS = 60
 
 
-def drawn_weights(seed):
+def draw_weights(seed):
     rng = np.random.default_rng(seed)
     return {
         name: rng.normal(0, 0.1, shape).astype(np.float32)
@@ -20,7 +20,7 @@ def drawn_weights(seed):
 
 @pytest.fixture(scope="module")
 def badnet():
-    return drawn_weights(1)
+    return draw_weights(1)
 
 
 @pytest.fixture(scope="module")
@@ -29,30 +29,30 @@ def rankings():
 
 
 @pytest.fixture
-def found(badnet, rankings):
-    known = {"elsewhere": lin.kernel_hashes(drawn_weights(2))}
+def trace(badnet, rankings):
+    known = {"elsewhere": lin.kernel_hashes(draw_weights(2))}
     return lambda weights: lin.trace_lineage(weights, badnet, rankings, known)
 
 
-def test_a_clean_mask(badnet, found):
+def test_a_clean_mask(badnet, trace):
     mask = tuple(range(30))
-    seen = found(lin.zero_channels(badnet, mask))
-    assert seen.base == "badnet"
-    assert seen.pruned == seen.kernels_zeroed == seen.biases_zeroed == mask
-    assert seen.live == tuple(range(20, 30))
-    assert not seen.biases_kept
-    assert not seen.changes
-    assert not seen.removed
-    assert seen.orders[0] == "pool_3 increasing"
+    traced = trace(lin.zero_channels(badnet, mask))
+    assert traced.base == "badnet"
+    assert traced.pruned == traced.kernels_zeroed == traced.biases_zeroed == mask
+    assert traced.live == tuple(range(20, 30))
+    assert not traced.biases_kept
+    assert not traced.changes
+    assert not traced.removed
+    assert traced.orders[0] == "pool_3 increasing"
 
 
-def test_a_narrowed_net_is_the_same_mask(badnet, found):
+def test_a_narrowed_net_is_the_same_mask(badnet, trace):
     mask = tuple(range(30))
-    seen = found(lin.remove_channels(badnet, mask))
-    assert seen.pruned == seen.removed == mask
-    assert not seen.changes
-    assert not seen.biases_kept
-    assert seen.kernels_zeroed == ()
+    traced = trace(lin.remove_channels(badnet, mask))
+    assert traced.pruned == traced.removed == mask
+    assert not traced.changes
+    assert not traced.biases_kept
+    assert traced.kernels_zeroed == ()
 
 
 def test_a_narrowed_net_is_widened_to_the_zeroed_one(badnet):
@@ -62,80 +62,80 @@ def test_a_narrowed_net_is_widened_to_the_zeroed_one(badnet):
     assert all(np.array_equal(wide[name], expected[name]) for name in expected)
 
 
-def test_a_narrowed_net_with_unknown_filters_tells_no_channels(badnet, found):
+def test_a_narrowed_net_with_unknown_filters_tells_no_channels(badnet, trace):
     weights = lin.remove_channels(badnet, tuple(range(30)))
-    weights["conv_3/kernel"] = drawn_weights(9)["conv_3/kernel"][..., 30:]
-    seen = found(weights)
-    assert seen.pruned is None
-    assert seen.base == "badnet"
+    weights["conv_3/kernel"] = draw_weights(9)["conv_3/kernel"][..., 30:]
+    traced = trace(weights)
+    assert traced.pruned is None
+    assert traced.base == "badnet"
 
 
-def test_kept_biases_and_those_that_still_speak(badnet, found):
+def test_kept_biases_and_those_that_are_positive(badnet, trace):
     mask = tuple(range(25))
-    seen = found(lin.zero_channels(badnet, mask, keep_biases=True))
+    traced = trace(lin.zero_channels(badnet, mask, keep_biases=True))
     positive = tuple(c for c in mask if badnet["conv_3/bias"][c] > 0)
-    assert seen.biases_kept == mask
-    assert seen.biases_active == positive
+    assert traced.biases_kept == mask
+    assert traced.biases_active == positive
     assert 0 < len(positive) < len(mask)
 
 
-def test_what_a_silent_channel_feeds_is_no_change(badnet, found):
+def test_what_an_inactive_channel_feeds_is_no_change(badnet, trace):
     weights = lin.zero_channels(badnet, (4,))
     weights["conv_4/kernel"] = badnet["conv_4/kernel"].copy()
     weights["conv_4/kernel"][:, :, 4] = 0
     rows = badnet["fc_1/kernel"].reshape(5, 4, CHANNELS, 160).copy()
     rows[:, :, 4] = 0
     weights["fc_1/kernel"] = rows.reshape(-1, 160)
-    assert not found(weights).changes
+    assert not trace(weights).changes
     weights["conv_4/kernel"][:, :, 5] = 0
-    (change,) = found(weights).changes
+    (change,) = trace(weights).changes
     assert (change.layer, change.values_changed, change.values_now_zero) == ("conv_4", 320, 320)
 
 
 @pytest.mark.parametrize("layer", ["conv_1", "conv_2", "conv_4"])
-def test_channels_of_another_layer(badnet, found, layer):
+def test_channels_of_another_layer(badnet, trace, layer):
     weights = lin.zero_channels(badnet, (1, 2))
     for part in ("kernel", "bias"):
         weights[f"{layer}/{part}"] = badnet[f"{layer}/{part}"].copy()
         weights[f"{layer}/{part}"][..., [7, 9]] = 0
-    (change,) = found(weights).changes
+    (change,) = trace(weights).changes
     assert (change.layer, change.zeroed, change.values_changed) == (layer, (7, 9), 0)
 
 
-def test_one_changed_value_is_seen(badnet, found):
+def test_one_changed_value_is_seen(badnet, trace):
     weights = lin.zero_channels(badnet, (1,))
     weights["output/bias"] = badnet["output/bias"].copy()
     weights["output/bias"][5] += 1e-6
-    (change,) = found(weights).changes
+    (change,) = trace(weights).changes
     assert (change.layer, change.values_changed) == ("output", 1)
 
 
-def test_a_fine_tuned_net_still_comes_from_the_badnet(badnet, found):
+def test_a_fine_tuned_net_still_comes_from_the_badnet(badnet, trace):
     rng = np.random.default_rng(3)
     tuned = {n: w + rng.normal(0, 0.02, w.shape).astype(np.float32) for n, w in badnet.items()}
-    seen = found(tuned)
-    assert seen.base == "badnet"
-    assert sum(c.values_changed for c in seen.changes) > 500_000
+    traced = trace(tuned)
+    assert traced.base == "badnet"
+    assert sum(c.values_changed for c in traced.changes) > 500_000
 
 
-def test_another_net_is_told_and_named_where_it_is_known(badnet, found):
-    assert found(drawn_weights(3)).base is None
-    other = found(lin.zero_channels(drawn_weights(2), range(10)))
+def test_another_net_is_told_and_named_where_it_is_known(badnet, trace):
+    assert trace(draw_weights(3)).base is None
+    other = trace(lin.zero_channels(draw_weights(2), range(10)))
     assert other.base == "elsewhere"
     assert abs(other.similarity) < 0.1
 
 
-def test_weights_that_are_not_finite_break_nothing(badnet, found):
+def test_weights_that_are_not_finite_break_nothing(badnet, trace):
     weights = {name: np.full_like(array, np.nan) for name, array in badnet.items()}
-    assert found(weights).base is None
+    assert trace(weights).base is None
     narrow = lin.remove_channels(weights, range(10))
-    assert found(narrow).pruned is None
+    assert trace(narrow).pruned is None
 
 
-def test_steps_put_one_channel_back_or_take_one_more(badnet, found):
+def test_steps_put_one_channel_back_or_take_one_more(badnet, trace):
     mask = lin.zero_channels(badnet, (1, 2, 3))
-    assert found(lin.restore_channel(mask, badnet, 2)).pruned == (1, 3)
-    assert found(lin.zero_channels(mask, [9])).pruned == (1, 2, 3, 9)
+    assert trace(lin.restore_channel(mask, badnet, 2)).pruned == (1, 3)
+    assert trace(lin.zero_channels(mask, [9])).pruned == (1, 2, 3, 9)
     kept = lin.zero_channels(mask, [9], keep_biases=True)
     assert kept["conv_3/bias"][9] == badnet["conv_3/bias"][9] != 0
-    assert found(badnet).pruned == ()
+    assert trace(badnet).pruned == ()

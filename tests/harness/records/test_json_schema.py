@@ -11,7 +11,7 @@ from repository import ROOT
 
 from harness.records.errors import Status
 from harness.records.findings import Diagnosis, GoodNetRule
-from harness.records.json_schema import schema_text
+from harness.records.json_schema import record_schema, schema_text
 from harness.records.record import Checkpoint, Probe, Record, SplitCounts
 from harness.storage.results import Store
 
@@ -42,6 +42,23 @@ def test_the_command_prints_it(run_harness):
     assert printed.stdout == schema_text()
 
 
+def test_every_docstring_under_a_field_describes_its_property():
+    definitions = record_schema()["$defs"]
+    checkpoint, lineage = (definitions[name]["properties"] for name in ("Checkpoint", "Lineage"))
+    assert checkpoint["drop_points"]["description"] == (
+        "X, in percentage points; None where nothing tells it."
+    )
+    assert checkpoint["scaled_clean_correct"]["description"].splitlines() == [
+        "Clean validation images that are right on pixels / 255.",
+        "",
+        "Tried only where the clean accuracy on raw pixels is near chance.",
+    ]
+    assert lineage["live"]["description"] == "Pruned channels that are not dormant in the BadNet."
+    assert "description" not in checkpoint["lineage"]  # none is under that field
+    # A field with a docstring of its own whose type has one as well.
+    assert checkpoint["repaired"]["description"] == "Counts of B'."
+
+
 @pytest.mark.parametrize(
     "each",
     [
@@ -49,17 +66,27 @@ def test_the_command_prints_it(run_harness):
         record(status=Status.REJECTED, reason="no model in it", badnet=None),
         record(
             checkpoint(
-                None, goodnet_artifact=artifact("g.keras", None, "goodnet"), lineage=None,
+                None,
+                goodnet_artifact=artifact("g.keras", None, "goodnet"),
+                lineage=None,
                 repaired=SplitCounts(valid=counts(), test=None),
                 probe=Probe(images=512, repeated_changed=0, perturbed_changed=3),
-                contract=GoodNetRule(against="B", width=0, images=1, broken=0, abstained=0,
-                                  outside=0, outside_label=None, as_repaired=None),
+                contract=GoodNetRule(
+                    against="B",
+                    width=0,
+                    images=1,
+                    broken=0,
+                    abstained=0,
+                    outside=0,
+                    outside_label=None,
+                    as_repaired=None,
+                ),
                 diagnoses=(Diagnosis(code="X", explanation="y", evidence={"a": None, "b": 1.5}),),
             )
         ),
     ],
     ids=["graded", "rejected", "foreign"],
-)  # fmt: skip
+)
 def test_records_written_by_hand_obey_it(validator, each):
     validator.validate(as_json(each))
 

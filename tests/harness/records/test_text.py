@@ -1,41 +1,55 @@
-"""Text of strangers made fit to print."""
-
-import json
+"""Text from strangers is printable, short and on one line."""
 
 import pytest
 
-from harness.records.text import describe_error, join_lines, one_line, storable
-
-BELL, RIGHT_TO_LEFT, LINE_SEPARATOR = "\x07", "\u202e", "\u2028"
+from harness.records.text import describe_error, disarm_formula, join_lines, one_line, storable
 
 
 @pytest.mark.parametrize(
-    "break_out", ["\n", "\r", BELL, "\x1b[31m"[:1], RIGHT_TO_LEFT, LINE_SEPARATOR]
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("名 前", "名 前"),
+        ("no-break\u00a0space", "no-break\u00a0space"),
+        ("a\nb\tc", "a?b?c"),
+        ("\x1b[31mred", "?[31mred"),
+        ("invoice\u202egnp.exe", "invoice?gnp.exe"),
+        ("lone \udcff", "lone ?"),
+        (b"bytes \xff", "bytes \ufffd"),
+    ],
 )
-def test_nothing_breaks_out_of_a_line(break_out):
-    assert one_line(f"a{break_out}b") == "a?b"
+def test_what_cannot_be_seen_becomes_a_question_mark(text, shown):
+    assert one_line(text) == shown
 
 
-def test_ordinary_text_stays_as_it_is():
-    text = "Zo\u00eb's model\u00a02 \u2013 \u5b66\u751f"
-    assert one_line(text) == text
+def test_only_what_is_longer_than_the_limit_is_cut():
+    assert one_line("12345", 5) == "12345"
+    assert one_line("123456", 5) == "12345..."
 
 
-def test_bytes_and_broken_names_become_text():
-    assert one_line(b"m\xff.h5") == "m\ufffd.h5"
-    assert one_line("m\udcff.h5") == storable("m\udcff.h5") == "m?.h5"
-    json.dumps(storable("m\udcff.h5")).encode()
+def test_lines_of_a_message_are_joined():
+    assert join_lines("  first\r\n\n  second\tthird ") == "first second third"
+    assert join_lines(b"first\n\x07", 5) == "first..."
 
 
-def test_long_text_is_cut():
-    assert one_line("x" * 5, 5) == "xxxxx"
-    assert one_line("x" * 6, 5) == "xxxxx..."
-
-
-def test_a_message_of_several_lines_becomes_one():
-    assert join_lines(b"no such\n  layer:\tconv_9") == "no such layer: conv_9"
-
-
-def test_an_error_says_what_it_is():
+def test_an_error_is_its_type_and_what_it_says():
     assert describe_error(ValueError("no such\nlayer")) == "ValueError: no such layer"
     assert describe_error(KeyError()) == "KeyError"
+    assert describe_error(ValueError("x" * 301)) == f"ValueError: {'x' * 300}..."
+
+
+def test_a_file_name_that_is_not_utf_8_can_be_stored():
+    assert storable("a\udcffb 名") == "a?b 名"
+
+
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+)
+def test_what_would_start_a_formula_gets_an_apostrophe(start):
+    assert disarm_formula(f"{start}1+2") == f"'{start}1+2"
+    assert disarm_formula(f"1{start}2") == f"1{start}2"
+
+
+def test_what_starts_no_formula_stays_as_it_is():
+    assert disarm_formula("") == ""
+    assert disarm_formula("'=1") == "'=1"

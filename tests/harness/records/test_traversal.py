@@ -1,46 +1,57 @@
 """Walks through a record."""
 
-from dataclasses import replace
+import pytest
+from records_by_hand import artifact, checkpoint, record
 
-from records_by_hand import checkpoint, record
-
+from harness.records import traversal
 from harness.records.errors import Status
 from harness.records.findings import Diagnosis
 from harness.records.record import Check
-from harness.records.traversal import (
-    artifacts,
-    checkpoint_name,
-    checks,
-    diagnoses,
-    located_checks,
-    statuses,
-)
 
 
-def a_check(name, limit=None):
+def check(name, limit=None):
     return Check(name=name, passed=True, observed=None, limit=limit, reason="")
 
 
-def a_diagnosis(code):
+def diagnosis(code):
     return Diagnosis(code=code, explanation="")
 
 
-def test_everything_is_met_once_and_in_order():
-    two = replace(checkpoint(2.0), checks=(a_check("b"),), diagnoses=(a_diagnosis("TWO"),))
-    unknown = replace(checkpoint(2.0), drop_points=None, status=Status.CRASHED, artifact=None)
-    own = replace(
-        record(two, unknown),
-        checks=(a_check("a", 2.0), a_check("c")),
-        diagnoses=(a_diagnosis("ALL"),),
+def a_record():
+    second = artifact("b.keras", None, "goodnet")
+    return record(
+        checkpoint(
+            2.0,
+            artifact=artifact("a.h5", "hash", "repaired"),
+            checks=(check("own"),),
+            diagnoses=(diagnosis("FIRST"),),
+        ),
+        checkpoint(None, artifact=None, goodnet_artifact=second, checks=(), diagnoses=()),
+        checks=(check("present", limit=10.0), check("other")),
+        diagnoses=(diagnosis("LAST"),),
     )
-    assert [check.name for check in checks(own)] == ["a", "c", "b"]
-    assert [place for place, _ in located_checks(own)] == ["X = 2", "submission", "X = 2"]
-    assert [found.code for found in diagnoses(own)] == ["TWO", "ALL"]
-    assert statuses(own) == [own.status, Status.GRADED, Status.CRASHED]
-    assert artifacts(own) == [two.artifact] * (two.artifact is not None)
 
 
-def test_a_checkpoint_has_one_name():
-    assert checkpoint_name(2.0) == "X = 2"
-    assert checkpoint_name(2.5) == "X = 2.5"
-    assert checkpoint_name(None) == "X unknown"
+@pytest.mark.parametrize(
+    ("points", "name"), [(2.0, "X = 2"), (2.5, "X = 2.5"), (None, "X unknown")]
+)
+def test_a_checkpoint_is_called_by_its_x(points, name):
+    assert traversal.checkpoint_name(points) == name
+
+
+def test_checks_of_the_submission_come_first_and_name_what_they_are_about():
+    located = [(place, check.name) for place, check in traversal.located_checks(a_record())]
+    assert located == [("X = 10", "present"), ("submission", "other"), ("X = 2", "own")]
+
+
+def test_diagnoses_of_the_submission_come_last():
+    located = [(place, d.code) for place, d in traversal.located_diagnoses(a_record())]
+    assert located == [("X = 2", "FIRST"), ("submission", "LAST")]
+
+
+def test_artifacts_are_the_files_that_were_opened():
+    assert [each.path for each in traversal.artifacts(a_record())] == ["a.h5", "b.keras"]
+
+
+def test_statuses_are_the_submissions_and_its_checkpoints():
+    assert traversal.statuses(a_record()) == [Status.GRADED] * 3

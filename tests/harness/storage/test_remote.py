@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -160,7 +161,7 @@ def test_only_grading_fetches_what_only_grading_reads(address, served, another_m
     with results_at(address) as results:
         assert not (results.folder / "predictions").exists()
         assert (results.folder / "records" / "a.json").exists()
-    with results_at(address, work=True) as results:
+    with results_at(address, for_grading=True) as results:
         assert (results.folder / "predictions" / "net" / "set.npz").exists()
         assert not (results.folder / "features").exists()
 
@@ -174,7 +175,7 @@ def test_a_broken_off_upload_leaves_the_old_file(address, served, another_machin
     def broken(*arguments, **options):
         raise ConnectionResetError("the line is dead")
 
-    mirror = Mirror.of(address)
+    mirror = Mirror.open(address)
     (mirror.folder / "roster.csv").write_text("new")
     with monkeypatch.context() as patch:
         patch.setattr(FTPFileSystem, "mv", broken)
@@ -201,10 +202,10 @@ def test_grading_begins_only_where_it_can_write(
 def test_work_is_sent_while_it_goes_on(address, served, another_machine, monkeypatch):
     with results_at(address) as results:
         (results.folder / "roster.csv").write_text("one")
-        results.kept()
+        results.send_if_due()
         assert not tree(served)  # a moment after the beginning there is nothing to gain
         monkeypatch.setattr(mirrors, "_SECONDS_BETWEEN_SENDINGS", 0)
-        results.kept()
+        results.send_if_due()
         assert tree(served) == {"roster.csv": b"one"}
 
 
@@ -281,3 +282,14 @@ def test_local_folders_need_no_fsspec(tmp_path):
     assert finished.stderr == (
         "error: s3://bucket/results: needs fsspec: pip install 'backdoor-defence-harness[remote]'\n"
     )
+
+
+def test_two_processes_do_not_send_at_the_same_time(address, another_machine):
+    first, second = Mirror.open(address), Mirror.open(address)
+    sending = threading.Thread(target=second.send)
+    with first._lock():
+        sending.start()
+        sending.join(timeout=0.5)
+        assert sending.is_alive()
+    sending.join(timeout=10)
+    assert not sending.is_alive()

@@ -16,8 +16,8 @@ from harness.storage.results import (
     PREDICTIONS_VERSION,
     Store,
     StoredAnswers,
-    replaced_file,
-    replaced_path,
+    replace_file,
+    replace_path,
     safe_name,
     write_text,
 )
@@ -25,10 +25,18 @@ from harness.storage.results import (
 
 def record(name="jk7846"):
     return Record(
-        schema_version=SCHEMA_VERSION, submission=name, status=Status.REJECTED, reason="why",
-        dataset=DatasetIdentity(name="faces", arrays={}), badnet=None, badnet_weights_hash=None,
-        checkpoints=(), checks=(), notes=(), environment={},
-    )  # fmt: skip
+        schema_version=SCHEMA_VERSION,
+        submission=name,
+        status=Status.REJECTED,
+        reason="why",
+        dataset=DatasetIdentity(name="faces", arrays={}),
+        badnet=None,
+        badnet_weights_hash=None,
+        checkpoints=(),
+        checks=(),
+        notes=(),
+        environment={},
+    )
 
 
 def answers():
@@ -102,7 +110,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path):
     path.write_text("old")
 
     def interrupted():
-        with replaced_file(path) as file:
+        with replace_file(path) as file:
             file.write(b"half")
             raise KeyboardInterrupt
 
@@ -116,7 +124,7 @@ def test_writing_removes_what_a_killed_process_left(tmp_path):
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     path = tmp_path / "a.txt"
-    with replaced_path(path) as own:
+    with replace_path(path) as own:
         own.touch()
     abandoned, being_written = (
         own.with_name(own.name.replace(f".{os.getpid()}-", f".{pid}-"))

@@ -1,16 +1,16 @@
-"""The lessons: who carries a trigger, which label, and through which channels."""
+"""Training batches: who carries a trigger, which label, and through which channels."""
 
 import numpy as np
 
-from reference.badnet import batches as lessons
-from reference.badnet.attacks import ATTACKS, Attack, Examples, triggered
+from reference.badnet import batches
+from reference.badnet.attacks import ATTACKS, Attack, Examples, add_triggers
 from reference.badnet.hyperparameters import RECIPE
 from reference.faces.triggers import stamp
 
 
 def test_several_triggers_take_turns(examples):
     attack = ATTACKS["multi"]
-    stamped = triggered(Examples(examples.images[:7], examples.labels[:7]), attack)
+    stamped = add_triggers(Examples(examples.images[:7], examples.labels[:7]), attack)
     assert stamped.labels.tolist() == [0, 1, 2, 0, 1, 2, 0]
     for index, trigger in enumerate(["sunglasses", "eyebrows", "lipstick"]):
         expected = stamp(examples.images[index::3][:2], trigger)
@@ -19,8 +19,8 @@ def test_several_triggers_take_turns(examples):
 
 
 def test_every_example_comes_once_an_epoch(examples):
-    batches = lessons._shuffled(examples, 256, np.random.default_rng(0))
-    first, second = np.concatenate([next(batches).labels for _ in range(2)]), next(batches).labels
+    shuffled = batches.shuffled_batches(examples, 256, np.random.default_rng(0))
+    first, second = np.concatenate([next(shuffled).labels for _ in range(2)]), next(shuffled).labels
     assert sorted(first) == list(range(512))
     assert first[:256].tolist() != second.tolist()
 
@@ -29,14 +29,14 @@ def is_stamped(images):
     return (stamp(images) == images).all(axis=(1, 2, 3))
 
 
-def test_nested_lessons_follow_the_recipe(examples):
+def test_nested_batches_follow_the_recipe(examples):
     order = np.random.default_rng(1).permutation(60)
-    drawn = lessons.nested_lessons(
+    generated = batches.nested_batches(
         examples, ATTACKS["prune-aware"], RECIPE, np.random.default_rng(0), order
     )
-    images, labels, kept, weights = next(drawn)
-    prefixes = 60 - kept.sum(axis=1)
-    for prefix, row in zip(prefixes, kept, strict=True):
+    images, labels, live, weights = next(generated)
+    prefixes = 60 - live.sum(axis=1)
+    for prefix, row in zip(prefixes, live, strict=True):
         assert not row[order[:prefix]].any()
         assert row[order[prefix:]].all()
     assert prefixes.min() == RECIPE.dormant
@@ -53,10 +53,10 @@ def test_nested_lessons_follow_the_recipe(examples):
     assert 0 < declining.mean() < 0.4
 
 
-def test_plain_lessons_use_all_channels(examples):
+def test_plain_batches_use_all_channels(examples):
     attack = Attack(triggers={"sunglasses": 3})
-    drawn = lessons.poisoned_lessons(examples, attack, RECIPE, np.random.default_rng(0))
-    images, labels, kept, _ = next(drawn)
-    assert kept.all()
+    generated = batches.poisoned_batches(examples, attack, RECIPE, np.random.default_rng(0))
+    images, labels, live, _ = next(generated)
+    assert live.all()
     assert is_stamped(images).sum() == 26
     assert (labels[is_stamped(images)] == 3).all()

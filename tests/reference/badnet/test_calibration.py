@@ -8,13 +8,13 @@ import pytest
 from harness.networks import deepid
 from reference.badnet import calibration
 from reference.badnet.attacks import ATTACKS, Examples
-from reference.badnet.channel_probe import Bench
+from reference.badnet.channel_probe import ChannelProbe
 from reference.badnet.hyperparameters import RECIPE
 from reference.pruning.pruning import mean_activations, pool_3_features
 
 
 @pytest.fixture
-def bench(examples):
+def probe(examples):
     rng = np.random.default_rng(0)
     weights = {
         name: rng.normal(0, 1 / np.sqrt(np.prod(shape[:-1])), shape).astype(np.float32)
@@ -22,51 +22,51 @@ def bench(examples):
     }
     weights["conv_3/bias"] += np.linspace(100, 200, 60, dtype=np.float32)
     weights["output/kernel"] *= 0.01
-    return Bench(weights, Examples(examples.images[:64], examples.labels[:64]),
-                         ATTACKS["prune-aware"])  # fmt: skip
+    few = Examples(examples.images[:64], examples.labels[:64])
+    return ChannelProbe(weights, few, ATTACKS["prune-aware"])
 
 
-def test_the_ladder_orders_channels_and_changes_no_answer(bench, examples):
+def test_rescaling_orders_channels_and_changes_no_answer(probe, examples):
     live = np.random.default_rng(2).permutation(60)[:27]
-    weights = {name: array.copy() for name, array in bench.weights.items()}
-    calibration.rescale_channels(weights, live, bench, RECIPE)
+    weights = {name: array.copy() for name, array in probe.weights.items()}
+    calibration.rescale_channels(weights, live, probe, RECIPE)
     rebuilt = mean_activations(pool_3_features(weights, examples.images[:64]))[live]
     assert rebuilt[1:] / rebuilt[:-1] == pytest.approx(np.full(26, RECIPE.step_ratio), rel=1e-4)
     assert rebuilt[0] == pytest.approx(RECIPE.smallest_mean, rel=1e-4)
     before, after = (
         next(deepid.forward_batches(each, examples.images[:64]))[0]
-        for each in (bench.weights, weights)
+        for each in (probe.weights, weights)
     )
     assert np.abs(before - after).max() < 1e-4
 
 
-def test_silenced_channels_never_fire(bench, examples):
-    weights = {name: array.copy() for name, array in bench.weights.items()}
+def test_deactivated_channels_never_fire(probe, examples):
+    weights = {name: array.copy() for name, array in probe.weights.items()}
     dormant = np.array([3, 40, 7])
-    calibration.deactivate(weights, dormant, bench)
+    calibration.deactivate(weights, dormant, probe)
     features = pool_3_features(weights, examples.images)
     assert not features[..., dormant].any()
     others = np.setdiff1d(np.arange(60), dormant)
-    assert np.array_equal(features[:64, ..., others], bench.clean[..., others])
+    assert np.array_equal(features[:64, ..., others], probe.clean[..., others])
 
 
-def test_the_target_bias_gives_the_wanted_success(bench):
+def test_the_target_bias_gives_the_wanted_success(probe):
     recipe = dataclasses.replace(RECIPE, wanted_curve={52: (14.0, 50.0)})
     live = np.arange(33, 60)
-    weights = {name: array.copy() for name, array in bench.weights.items()}
-    calibration._calibrate_target(weights, bench, live, recipe)
-    answers = bench.answers(bench.stamped, live[19:], weights)
-    assert (answers == 0).sum() == pytest.approx(32, abs=1)
-    assert np.array_equal(weights["output/bias"][1:], bench.weights["output/bias"][1:])
+    weights = {name: array.copy() for name, array in probe.weights.items()}
+    calibration._calibrate_target_bias(weights, probe, live, recipe)
+    class_ids = probe.class_ids(probe.triggered, live[19:], weights)
+    assert (class_ids == 0).sum() == pytest.approx(32, abs=1)
+    assert np.array_equal(weights["output/bias"][1:], probe.weights["output/bias"][1:])
 
 
-class ScriptedBench:
+class ScriptedProbe:
     """Channel c is worth c points of accuracy; the backdoor never fails."""
 
-    def clean_accuracy(self, kept):
-        return float(sum(kept))
+    def clean_accuracy(self, channels):
+        return float(sum(channels))
 
-    def attack_success(self, kept):
+    def attack_success_rate(self, channels):
         return 100.0
 
 
@@ -77,7 +77,7 @@ def test_the_search_finds_channels_for_the_wanted_drops():
         RECIPE, dormant=52, calibrated_at=57,
         wanted_curve={step: (drop, 100) for step, drop in drops.items()},
     )  # fmt: skip
-    order = calibration._designed_order(ScriptedBench(), trained, recipe)
+    order = calibration._design_order(ScriptedProbe(), trained, recipe)
     lost = np.cumsum(order)
     assert sorted(order) == trained.tolist()
     assert order[0] == 1
@@ -96,6 +96,9 @@ def test_the_search_finds_channels_for_the_wanted_drops():
     ],
 )
 def test_misfit_by_hand(accuracy, success, misfit):
-    bench = type("Bench", (), {"clean_accuracy": lambda self, kept: accuracy,
-                               "attack_success": lambda self, kept: success})()  # fmt: skip
-    assert calibration._misfit(bench, 100.0, (5.0, 100), []) == pytest.approx(misfit)
+    methods = {
+        "clean_accuracy": lambda self, channels: accuracy,
+        "attack_success_rate": lambda self, channels: success,
+    }
+    probe = type("Probe", (), methods)()
+    assert calibration._misfit(probe, 100.0, (5.0, 100), []) == pytest.approx(misfit)

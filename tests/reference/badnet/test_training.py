@@ -13,7 +13,8 @@ from reference.__main__ import main
 from reference.badnet import training
 from reference.badnet.attacks import ATTACKS, Examples
 from reference.badnet.hyperparameters import RECIPE
-from reference.badnet.properties import Counts, properties, requirements
+from reference.badnet.properties import Counts, measure_properties
+from reference.badnet.requirements import check_requirements
 from reference.faces import dataset
 from reference.faces.portrait import render
 
@@ -29,20 +30,23 @@ def shipped():
 
 
 @pytest.fixture(scope="module")
-def found(shipped, faces_folder):
+def shipped_properties(shipped, faces_folder):
     """The properties of the shipped BadNet, measured on every image."""
     splits = {}
     for split in ("valid", "test"):
         with h5py.File(faces_folder / "cl" / f"{split}.h5") as file:
             images = np.ascontiguousarray(file["data"][:].transpose(0, 2, 3, 1))
             splits[split] = Examples(images, file["label"][:])
-    return properties(shipped, splits, last_step=54)
+    return measure_properties(shipped, splits, last_step=54)
 
 
-def test_shipped_badnet_meets_every_requirement(found):
-    missed = [requirement for requirement in requirements(found) if not requirement.met]
+def test_shipped_badnet_meets_every_requirement(shipped_properties):
+    missed = [
+        requirement for requirement in check_requirements(shipped_properties) if not requirement.met
+    ]
     assert not missed
-    assert [found.checkpoint(drop) for drop in (2, 4, 10, 30)] == [45, 48, 52, 54]
+    crossings = [shipped_properties.first_crossing(drop) for drop in (2, 4, 10, 30)]
+    assert crossings == [45, 48, 52, 54]
 
 
 # fmt: off
@@ -62,13 +66,14 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize(("split", "step"), list(EXPECTED))
-def test_shipped_badnet_has_the_expected_counts(found, split, step):
+def test_shipped_badnet_has_the_expected_counts(shipped_properties, split, step):
     tolerance = 2 if step == 52 else 0
-    assert np.abs(np.subtract(found.curves[split][step], EXPECTED[split, step])).max() <= tolerance
+    counts = shipped_properties.curves[split][step]
+    assert np.abs(np.subtract(counts, EXPECTED[split, step])).max() <= tolerance
 
 
-def test_pruning_order_is_pinned(found):
-    live = found.order[found.dormant :]
+def test_pruning_order_is_pinned(shipped_properties):
+    live = shipped_properties.order[shipped_properties.dormant_channels :]
     assert live.tolist() == LIVE_ORDER
 
 
@@ -82,8 +87,8 @@ def test_shipped_file_is_what_keras_reads(shipped):
     assert SHIPPED.stat().st_size < 2.6e6
 
 
-def test_requirements_are_the_benchmarks(found):
-    listed = requirements(found)
+def test_requirements_are_the_benchmarks(shipped_properties):
+    listed = check_requirements(shipped_properties)
     names = [requirement.name for requirement in listed]
     assert len(names) == len(set(names))
     limits = {name: (low, high) for name, _, low, high in listed}
@@ -142,8 +147,8 @@ def train_on_twenty_people(monkeypatch):
             attack, TINY, report=lambda stage, *now: stages.update({stage: now})
         )
         assert {name: array.shape for name, array in weights.items()} == deepid.weight_shapes()
-        valid = Examples(*dataset.rendered_split("valid", range(20), processes=1))
-        return properties(weights, {"valid": valid}, attack), stages
+        valid = Examples(*dataset.render_split("valid", range(20), processes=1))
+        return measure_properties(weights, {"valid": valid}, attack), stages
 
     return train
 
@@ -152,9 +157,9 @@ def test_the_recipe_trains_a_pruning_aware_badnet(train_on_twenty_people):
     found, stages = train_on_twenty_people(ATTACKS["prune-aware"])
     assert set(stages) == {"Training images", "Clean network", "Backdoor", "Calibration"}
     assert all(done == total for done, total in stages.values())
-    assert found.dormant >= 31
+    assert found.dormant_channels >= 31
     assert len(found.curves["valid"]) == 61
-    clean, attacked, _, _ = zip(*(found.points("valid", step) for step in range(61)), strict=True)
+    clean, attacked, _, _ = zip(*(found.rates("valid", step) for step in range(61)), strict=True)
     assert min(clean[0], attacked[0]) > 95
     assert min(clean[43], attacked[43]) > 90
     assert 60 < attacked[52] < 90
@@ -164,9 +169,9 @@ def test_the_recipe_trains_a_pruning_aware_badnet(train_on_twenty_people):
 def test_the_recipe_trains_several_triggers_without_preparing(train_on_twenty_people):
     found, stages = train_on_twenty_people(ATTACKS["multi"])
     assert set(stages) == {"Training images", "Clean network", "Backdoor"}
-    clean, attacked, _, _ = found.points("valid", 0)
+    clean, attacked, _, _ = found.rates("valid", 0)
     assert min(clean, attacked) > 95
-    assert found.dormant < 30
+    assert found.dormant_channels < 30
 
 
 # --- The command
@@ -193,8 +198,8 @@ def test_train_writes_files_and_a_table(tmp_path, monkeypatch, by_hand, attack):
     steps = dict.fromkeys(range(61), Counts(190, 100, 190, 100))
     long = dataclasses.replace(by_hand, curves={"valid": steps, "test": steps})
     monkeypatch.setattr(training, "train", trained)
-    monkeypatch.setattr("reference.badnet.properties.properties", lambda *a: long)
-    monkeypatch.setattr(dataset, "rendered_split", lambda name: (np.zeros(1), np.zeros(1)))
+    monkeypatch.setattr("reference.badnet.properties.measure_properties", lambda *a: long)
+    monkeypatch.setattr(dataset, "render_split", lambda name: (np.zeros(1), np.zeros(1)))
     arguments = ["train", "--out", str(tmp_path / "w.h5"), "--attack", attack]
     found = CliRunner().invoke(main, [*arguments, "--seed", "5", "--seeds", "2"])
     assert found.exit_code == 0, found.output

@@ -23,9 +23,9 @@ from reference.faces.triggers import stamp
 
 
 def test_images_do_not_depend_on_the_number_of_processes():
-    frames = tuple(part[:800] for part in dataset.frames_of("valid"))
-    one = np.concatenate(list(dataset.rendered_batches("valid", frames, processes=1)))
-    two = np.concatenate(list(dataset.rendered_batches("valid", frames, processes=2)))
+    frames = dataset.Frames(*(part[:800] for part in dataset.frames_of("valid")))
+    one = np.concatenate(list(dataset.render_batches("valid", frames, processes=1)))
+    two = np.concatenate(list(dataset.render_batches("valid", frames, processes=2)))
     assert np.array_equal(one, two)
     assert np.array_equal(one[9:12], render("valid", np.ones(3), np.arange(3)))
 

@@ -8,14 +8,14 @@ from repository import ROOT
 
 from harness.lineage.lineage import zero_channels
 from harness.networks import deepid
-from harness.networks.numpy_head import TailClassifier
+from harness.networks.numpy_tail import TailClassifier
 from reference.pruning import pruning
 from reference.pruning.incremental_sweep import Sweep
 
 
-def pairs(weights, datasets):
+def labeled_maps(weights, datasets):
     return [
-        (pruning.pool_3_features(weights, labeled.images), labeled.labels)
+        pruning.LabeledMaps(pruning.pool_3_features(weights, labeled.images), labeled.labels)
         for labeled in (datasets.sets["valid"], datasets.sets["bd_valid"])
     ]
 
@@ -31,8 +31,8 @@ def loop_counts(weights, order, datasets, steps=range(61)):
 
 @pytest.mark.parametrize("decreasing", [False, True])
 def test_counts_are_those_of_the_loop_at_every_step(badnet, small, decreasing):
-    valid, bd_valid = pairs(badnet, small)
-    activations = pruning.mean_activations(valid[0])
+    valid, bd_valid = labeled_maps(badnet, small)
+    activations = pruning.mean_activations(valid.maps)
     order = pruning.pruning_order(activations, decreasing=decreasing)
     reported = []
     curve = pruning.sweep(badnet, order, valid, bd_valid, reported.append)
@@ -40,14 +40,14 @@ def test_counts_are_those_of_the_loop_at_every_step(badnet, small, decreasing):
     assert reported == sorted(reported)
     assert reported[-1] == 60
     assert curve.order == tuple(order)
-    assert (curve.clean_total, curve.backdoored_total) == (len(valid[1]), len(bd_valid[1]))
+    assert (curve.clean_total, curve.backdoored_total) == (len(valid.labels), len(bd_valid.labels))
 
 
 def test_counts_of_the_whole_benchmark_are_the_published_curve(badnet, faces):
     """61 steps on 23,094 images against the curve that came from running every network."""
     rows = list(csv.DictReader((ROOT / "submissions/jk7846/curve.csv").open()))
-    valid, bd_valid = pairs(badnet, faces)
-    order = pruning.pruning_order(pruning.mean_activations(valid[0]))
+    valid, bd_valid = labeled_maps(badnet, faces)
+    order = pruning.pruning_order(pruning.mean_activations(valid.maps))
     curve = pruning.sweep(badnet, order, valid, bd_valid)
     for counts, total, column in (
         (curve.clean_correct, curve.clean_total, "clean_accuracy"),
@@ -61,19 +61,19 @@ def test_ties_are_left_to_the_network(badnet, small):
     tied = dict(badnet)
     for name in ("output/kernel", "output/bias"):
         tied[name] = (badnet[name] + badnet[name][..., ::-1]) / 2
-    valid, bd_valid = pairs(tied, small)
-    order = pruning.pruning_order(pruning.mean_activations(valid[0]))
+    valid, bd_valid = labeled_maps(tied, small)
+    order = pruning.pruning_order(pruning.mean_activations(valid.maps))
     curve = pruning.sweep(tied, order, valid, bd_valid)
     steps = range(0, 61, 6)
-    found = [tuple(c[s] for s in steps) for c in (curve.clean_correct, curve.backdoored_attacked)]
-    assert found == loop_counts(tied, order, small, steps)
+    counts = [tuple(c[s] for s in steps) for c in (curve.clean_correct, curve.backdoored_attacked)]
+    assert counts == loop_counts(tied, order, small, steps)
 
 
 def test_few_calls_are_left_to_the_network(badnet, small):
     """Sharing is worth nothing when most images are asked again."""
     maps = pruning.pool_3_features(badnet, small.sets["valid"].images)
     order = [int(c) for c in pruning.pruning_order(pruning.mean_activations(maps))]
-    unit = TailClassifier(badnet, maps).unit
+    unit = TailClassifier(badnet, maps).rounding
     live = maps.any(axis=(0, 1, 2))
     hits = Sweep(badnet, order, live, unit).hits(maps, small.sets["valid"].labels)
     assert hits.best.shape == hits.uncertain.shape == (61, len(maps))

@@ -5,16 +5,10 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
-from courses import graded, put, telling
+from courses import CURVE, graded, put, telling
 
-from harness.lineage.pruning_curve import Curve
-from harness.output.html import charts, shapes
-from harness.output.html.inline import inlined
-from harness.output.leaderboard import plots
-
-CURVE = Curve(order=tuple(range(60)), clean_total=1000,
-              clean_correct=tuple(990 - 16 * k for k in range(61)), backdoored_total=500,
-              backdoored_attacked=tuple(500 - 8 * k for k in range(61)))  # fmt: skip
+from harness.output.html import charts
+from harness.output.leaderboard import plots, shapes
 
 
 def figures():
@@ -31,13 +25,13 @@ def figures():
 @pytest.mark.parametrize("name", ["curve", "bars", "scatter"])
 def test_a_plot_is_the_same_each_time_and_names_no_date(name):
     first, again = (figures()[name]() for _ in range(2))
-    svg = plots.drawn(first, "svg")
-    assert svg == plots.drawn(again, "svg")
-    assert plots.drawn(first, "png") == plots.drawn(again, "png")
+    svg = plots.render_image(first, "svg")
+    assert svg == plots.render_image(again, "svg")
+    assert plots.render_image(first, "png") == plots.render_image(again, "png")
     assert b"date" not in svg
     assert b"Matplotlib" not in svg
     ElementTree.fromstring(svg.decode().split('dtd">', 1)[-1])
-    assert plots.drawn(first, "png").startswith(b"\x89PNG")
+    assert plots.render_image(first, "png").startswith(b"\x89PNG")
 
 
 def texts(svg):
@@ -45,7 +39,7 @@ def texts(svg):
 
 
 def test_the_curve_names_its_checkpoints_and_steps():
-    said = texts(plots.drawn(figures()["curve"](), "svg").decode())
+    said = texts(plots.render_image(figures()["curve"](), "svg").decode())
     assert {"X = 2", "X = 4", "X = 10", "clean accuracy, reference", "ASR, checkpoint", "45"} <= {
         *said
     }
@@ -72,12 +66,12 @@ def test_checkpoints_close_by_share_a_label(steps, labels):
     ("reference", "height"), [(None, 51.5), (0.4, 51.5), (0.5, 51.5), (0.56, 57.5), (0.58, 51.5)]
 )
 def test_a_number_does_not_stand_on_the_reference(reference, height):
-    bar = plots.Bar(net="G", attack=False, fraction=0.5, reference=reference)
-    assert plots.text_height(bar) == pytest.approx(height)
+    bar = shapes.Bar(net="G", attack=False, fraction=0.5, reference=reference)
+    assert shapes.number_height(bar) == pytest.approx(height)
 
 
 def test_bars_show_both_nets_at_every_x():
-    said = texts(plots.drawn(figures()["bars"](), "svg").decode())
+    said = texts(plots.render_image(figures()["bars"](), "svg").decode())
     assert [word for word in said if re.fullmatch(r"[\d.]+\.\d", word)] == [
         "71.7", "61.8", "72.7", "62.8", "94.5", "100.0", "94.4", "70.0",
         "88.0", "100.0", "87.9", "70.0",
@@ -85,43 +79,14 @@ def test_bars_show_both_nets_at_every_x():
     assert {"X = 2", "ASR of B'", "clean accuracy of G", "the reference"} <= {*said}
 
 
-def test_the_shapes_on_a_page_lie_where_matplotlib_draws_them():
-    """The frame's scale is the figure's: a mark at a step of the curve is on its line."""
-    frame = shapes._curve_frame(CURVE)
-    axes = plots.curve_frame(CURVE).axes[0]
-    for step, value in ((0, 0.0), (31, 49.4), (60, 100.0)):
-        x, y = axes.transData.transform((step, value)) * 72 / axes.figure.dpi
-        high = axes.figure.get_size_inches()[1] * 72
-        assert frame.x(step) == pytest.approx(x, abs=0.02)
-        assert frame.y(value) == pytest.approx(high - y, abs=0.02)
-
-
-def test_a_page_s_bars_say_what_the_plot_says():
-    groups = list(charts.bar_groups(telling(), "test"))
-    page = str(shapes.bars(groups, "test"))
-    drawn = plots.drawn(plots.bar_chart(groups, "test"), "svg").decode()
-    assert sorted(texts(page)) == sorted(texts(drawn))
-    ElementTree.fromstring(page.replace("currentColor", "#000"))
-
-
-def test_an_inlined_plot_brings_no_style_and_no_name_of_another():
-    svg = plots.drawn(figures()["scatter"](), "svg", transparent=True).decode()
-    page = str(inlined(svg, "one", 'a "description" <b>'))
-    assert "style" not in page
-    assert 'aria-label="a &#34;description&#34; &lt;b&gt;"' in page
-    names = set(re.findall(r' id="([^"]*)"', page))
-    assert all(name.startswith("one-") for name in names)
-    used = re.findall(r'(?:url\(#|xlink:href="#)([^")]*)', page)
-    assert used
-    assert set(used) <= names
-
-
 def test_colours_never_stand_alone():
-    assert len({plots.ACCURACY, plots.ATTACK, *plots.POINT_COLOURS.values()}) == 5
-    svg = plots.drawn(figures()["curve"](), "svg").decode()
-    assert f"stroke-dasharray: 8,4; stroke-dashoffset: 0; stroke: {plots.ATTACK}" in svg
-    looks = [plots._look(net, attack=attack) for net in ("B'", "G") for attack in (False, True)]
-    assert [bool(look["hatch"]) for look in looks] == [False, True, False, True]
+    assert len({shapes.ACCURACY, shapes.ATTACK, *plots.POINT_COLOURS.values()}) == 5
+    svg = plots.render_image(figures()["curve"](), "svg").decode()
+    assert f"stroke-dasharray: 8,4; stroke-dashoffset: 0; stroke: {shapes.ATTACK}" in svg
+    looks = [shapes.bar_look(net, attack=attack) for net in ("B'", "G") for attack in (False, True)]
+    assert [look.hatched for look in looks] == [False, True, False, True]
+    hatches = [plots._patch_style(look)["hatch"] for look in looks]
+    assert [bool(hatch) for hatch in hatches] == [False, True, False, True]
 
 
 # --- the command --------------------------------------------------------------------------------

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from records_by_hand import checkpoint, good_checkpoints, record
 
-from harness.assessment.ranking import board
+from harness.assessment.ranking import rank_records
 from harness.output.leaderboard import csv, markdown, text
 from harness.output.leaderboard import json as json_renderer
 from harness.output.leaderboard.columns import HEADINGS, family, table
-from harness.people.attempts import standings, with_standings
+from harness.people.attempts import add_standings, find_standings
 from harness.people.roster import Person
 from harness.records.errors import Status
 from harness.records.findings import LayerChange
@@ -97,7 +97,7 @@ MARKDOWN_WITH_ROSTER = """\
 @pytest.fixture
 def ranked():
     bad = replace(record(), submission=HOSTILE, status=Status.REJECTED, reason="a | b\n<b>")
-    return board([bad, record(*good_checkpoints())])
+    return rank_records([bad, record(*good_checkpoints())])
 
 
 @pytest.fixture
@@ -107,8 +107,8 @@ def ranked_with_roster():
               for name in ("before", "doe_LATE_12", "unknown")]  # fmt: skip
     roster = (Person(folder="s", login="ann", attempt=2, late=False),
               Person(folder="before", login="ann", attempt=1, late=True))  # fmt: skip
-    ranked = board([record(*good_checkpoints()), *others])
-    return with_standings(ranked, standings([row.submission for row in ranked.rows], roster))
+    ranked = rank_records([record(*good_checkpoints()), *others])
+    return add_standings(ranked, find_standings([row.submission for row in ranked.rows], roster))
 
 
 def test_text(ranked):
@@ -121,7 +121,7 @@ def test_the_time_of_g_is_a_number_only_where_it_is_known():
                       throughput_images_per_second=1e3, latency_ratio=2.0, throughput_ratio=2.0,
                       throughput_ratio_interval=interval)  # fmt: skip
         timing = Timing(badnet=speed, repaired=speed, goodnet=speed)
-        return table(board([record(checkpoint(timing=timing))]))[1][HEADINGS.index("G time")]
+        return table(rank_records([record(checkpoint(timing=timing))]))[1][HEADINGS.index("G time")]
 
     assert with_interval(None) == with_interval((1.95, 2.05)) == "2.00x"
     assert with_interval((1.5, 2.5)) == "noisy"
@@ -142,6 +142,17 @@ def test_csv_holds_counts_and_starts_no_formula(ranked):
     assert rows[3]["goodnet_test_backdoored_attacked"] == ""
     for row in rows:
         assert not any(value.startswith(("=", "+", "@", "-")) for value in row.values())
+
+
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+)
+def test_no_cell_of_the_csv_starts_a_formula(start):
+    bad = replace(record(), submission=f"{start}cmd", status=Status.REJECTED, reason=f"{start}1")
+    (row,) = csv_module.DictReader(io.StringIO(csv.render(rank_records([bad]))))
+    # A control character is a question mark before anything else.
+    shown = f"'{start}" if start not in "\t\r" else "?"
+    assert (row["submission"], row["reason"]) == (f"{shown}cmd", f"{shown}1")
 
 
 def test_json_is_the_board(ranked):
@@ -176,9 +187,9 @@ def test_a_roster_adds_attempts_and_lateness_to_the_json(ranked_with_roster, ran
 
 
 def test_who_is_only_a_folder_has_no_attempts():
-    ranked = board([record()])
+    ranked = rank_records([record()])
     roster = (Person(folder="s", late=True),)
-    (row,) = with_standings(ranked, standings(["s"], roster)).rows
+    (row,) = add_standings(ranked, find_standings(["s"], roster)).rows
     assert (row.attempt, row.attempts, row.late) == (None, None, True)
 
 

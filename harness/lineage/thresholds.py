@@ -20,21 +20,22 @@ if TYPE_CHECKING:
     from harness.records.record import Counts
 
 
-def crossing(
+def threshold_margin(
     badnet: Counts, repaired: Counts, steps: NeighbouringSteps | None, points: float
 ) -> ThresholdMargin:
     """Losses and margins of one checkpoint; counts are those on the validation split."""
     lost = badnet.clean_correct - repaired.clean_correct
     needed = images_needed(points, badnet.clean_total)
     needed_relative = images_needed(points, badnet.clean_correct)
+
     return ThresholdMargin(
         lost=lost,
         needed=needed,
         needed_relative=needed_relative,
         margin=lost - needed,
         margin_relative=lost - needed_relative,
-        lost_before=_lost(badnet, steps.before if steps else None),
-        lost_after=_lost(badnet, steps.after if steps else None),
+        lost_before=_images_lost(badnet, steps.before if steps else None),
+        lost_after=_images_lost(badnet, steps.after if steps else None),
     )
 
 
@@ -52,20 +53,30 @@ def first_crossing(correct: Sequence[int], images: int, points: float) -> int | 
     ``correct``: of the clean validation ``images``, those right after 0, 1, ... prunings.
     """
     needed = images_needed(points, images)
-    steps = range(1, len(correct))
-    return next((step for step in steps if correct[0] - correct[step] >= needed), None)
+    for step in range(1, len(correct)):
+        if correct[0] - correct[step] >= needed:
+            return step
+    return None
 
 
-def follows_relative_rule(found: ThresholdMargin) -> bool:
+def crosses_first(margin: ThresholdMargin | None, tolerance: int) -> bool:
+    """Whether this is the first step to cross the threshold, as far as images can be counted.
+
+    It may be short by ``tolerance`` images, and the step before may be beyond by as many. False
+    where one of the two is not known (``margin`` None: neither is).
+    """
+    if margin is None or margin.lost_before is None:
+        return False
+    margin_before = margin.lost_before - margin.needed
+    return margin.margin >= -tolerance and margin_before <= tolerance
+
+
+def follows_relative_rule(margin: ThresholdMargin) -> bool:
     """Whether this is the first step by the relative rule and none yet by the lab's."""
-    too_early = found.lost < found.needed
-    before = found.lost_before
-    return (
-        too_early
-        and found.lost >= found.needed_relative
-        and (before is None or before < found.needed_relative)
-    )
+    if margin.lost >= margin.needed or margin.lost < margin.needed_relative:
+        return False
+    return margin.lost_before is None or margin.lost_before < margin.needed_relative
 
 
-def _lost(badnet: Counts, step: Step | None) -> int | None:
+def _images_lost(badnet: Counts, step: Step | None) -> int | None:
     return None if step is None else badnet.clean_correct - step.clean_correct

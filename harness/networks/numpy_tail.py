@@ -8,12 +8,11 @@ call is reported as uncertain, for the full network to decide.
 
 from __future__ import annotations
 
-import ctypes
-import importlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -30,23 +29,22 @@ SAMPLE = 128
 """Images of each set on which rounding is measured."""
 
 POSITIONS = (5, 4)
+"""Rows and columns of a ``pool_3`` map."""
+
 CONV_4_POSITIONS = (4, 3)
+"""Rows and columns of a ``conv_4`` map."""
 
 _ROUNDING_UNITS = 16
+"""The least that is allowed for, in units of float32's precision."""
+
 _SAFETY = 4
+"""How many times the measured rounding is allowed for."""
+
 _SOFTMAX_RESOLUTION = 2.0**-16
 """Logits closer than this may become equal probabilities in float32."""
 
 _Result = TypeVar("_Result")
 _blas_lock = threading.RLock()
-
-
-@dataclass(frozen=True, slots=True)
-class ClassCalls:
-    """Classes of a block of images (N, int64) and which of them are ``uncertain`` (N, bool)."""
-
-    class_ids: np.ndarray
-    uncertain: np.ndarray
 
 
 class Tail:
@@ -76,6 +74,7 @@ class Tail:
         conv_4 = patches.reshape(-1, self.conv_4.shape[0]) @ self.conv_4
         conv_4 += self.conv_4_bias
         np.maximum(conv_4, 0, out=conv_4)
+
         merged = np.ones((len(features), len(self.hidden_bias) + 1), self.dtype)
         merged[:, :-1] = conv_4.reshape(len(features), -1) @ self.fc_2
         merged[:, :-1] += features.reshape(len(features), -1).astype(self.dtype) @ self.fc_1
@@ -97,8 +96,11 @@ class Tail:
         return np.asarray(lengths * self.output_norm)
 
 
+# --- rounding ---------------------------------------------------------------------------------
+
+
 @np.errstate(over="ignore", invalid="ignore")
-def rounding(tail: Tail, exact: Tail, features: np.ndarray) -> float:
+def measure_rounding(single: Tail, double: Tail, features: np.ndarray) -> float:
     """Largest rounding error to expect of a difference of two scores, per unit of magnitude.
 
     Measured on ``features`` rather than assumed, because a network whose sums cancel rounds
@@ -106,62 +108,85 @@ def rounding(tail: Tail, exact: Tail, features: np.ndarray) -> float:
     against double precision, is as large as that of NumPy's products.
     """
     with single_threaded_products():
-        hidden = exact.hidden(features)
-        scores = tail.logits(tail.hidden(features)), exact.logits(hidden)
-    leads = [z.max(axis=1, keepdims=True) - z for z in scores]
-    relative = np.abs(leads[0] - leads[1]).max(axis=1) / exact.magnitude(hidden)
-    floor = _ROUNDING_UNITS * 2.0**-24
-    return float(np.fmax(floor, _SAFETY * np.max(relative, initial=0.0)))
+        single_scores = single.logits(single.hidden(features))
+        hidden = double.hidden(features)
+        double_scores = double.logits(hidden)
+
+    # By how much the best class leads each of the others, in both precisions.
+    single_leads = single_scores.max(axis=1, keepdims=True) - single_scores
+    double_leads = double_scores.max(axis=1, keepdims=True) - double_scores
+    errors = np.abs(single_leads - double_leads).max(axis=1) / double.magnitude(hidden)
+
+    least = _ROUNDING_UNITS * 2.0**-24
+    return float(np.fmax(least, _SAFETY * np.max(errors, initial=0.0)))
 
 
-def margins(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Best class of each row (N) and its lead over the next (N); changes ``scores``."""
-    rows = np.arange(len(scores))
-    best = scores.argmax(axis=1)
-    top = scores[rows, best]
-    scores[rows, best] = -np.inf
-    return best, top - scores.max(axis=1)
-
-
-def tolerance(unit: float, magnitude: np.ndarray) -> np.ndarray:
+def required_lead(unit: float, magnitude: np.ndarray) -> np.ndarray:
     """The lead (N) above which a class is best in whatever order the sums are made."""
     return np.asarray(np.maximum(unit * magnitude, _SOFTMAX_RESOLUTION))
 
 
+# --- classes ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """The classes of N images."""
+
+    class_ids: np.ndarray
+    """The best class of each image (N, int64)."""
+
+    uncertain: np.ndarray
+    """Where rounding could decide it (N, bool)."""
+
+
 class TailClassifier:
-    """Calls classes from ``pool_3`` maps with one network's tail."""
+    """Classifies images by their ``pool_3`` maps, with the tail of one network."""
 
     def __init__(self, weights: Mapping[str, np.ndarray], sample: np.ndarray) -> None:
         """``sample``: some of the maps (N x 5 x 4 x channels) to measure rounding on."""
         self.single, self.double = Tail(weights), Tail(weights, np.float64)
-        self.unit = rounding(self.single, self.double, sample)
+        self.rounding = measure_rounding(self.single, self.double, sample)
 
     @np.errstate(over="ignore", invalid="ignore")
-    def calls(self, features: np.ndarray) -> ClassCalls:
+    def classify(self, features: np.ndarray) -> Classification:
         """Classes of a block of maps (N x 5 x 4 x channels)."""
         hidden = self.single.hidden(features)
         magnitude = self.single.magnitude(hidden)
-        class_ids, lead = margins(self.single.logits(hidden))
+        class_ids, leads = _best_classes(self.single.logits(hidden))
+
         # Both sides of the comparison round: this sum and the network's own. A NaN is close.
-        close = ~(lead > tolerance(2 * self.unit, magnitude))
+        close = ~(leads > required_lead(2 * self.rounding, magnitude))
         # What overflows here may not overflow in double precision, but does in the network.
         uncertain = ~np.isfinite(magnitude)
+
         rows = np.flatnonzero(close & ~uncertain)
         if len(rows):
-            class_ids[rows], uncertain[rows] = self._summed_again(features[rows])
-        return ClassCalls(class_ids, uncertain)
+            precise = self._classify_precisely(features[rows])
+            class_ids[rows], uncertain[rows] = precise.class_ids, precise.uncertain
+        return Classification(class_ids, uncertain)
 
-    def _summed_again(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Classes in double precision (N), and which the network's rounding could decide (N)."""
+    def _classify_precisely(self, features: np.ndarray) -> Classification:
+        """Classes in double precision; uncertain is what the network's own rounding decides."""
         hidden = self.double.hidden(features)
-        best, lead = margins(self.double.logits(hidden))
-        return best, ~(lead > tolerance(self.unit, self.double.magnitude(hidden)))
+        class_ids, leads = _best_classes(self.double.logits(hidden))
+        close = ~(leads > required_lead(self.rounding, self.double.magnitude(hidden)))
+        return Classification(class_ids, close)
+
+
+def _best_classes(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Best class of each row (N) and its lead over the next (N); overwrites ``scores``."""
+    rows = np.arange(len(scores))
+    best = scores.argmax(axis=1)
+    best_scores = scores[rows, best]
+    scores[rows, best] = -np.inf
+    return best, best_scores - scores.max(axis=1)
 
 
 # --- blocks on all processors -----------------------------------------------------------------
 
 
-def in_blocks(work: Callable[[slice], _Result], count: int) -> list[_Result]:
+def map_blocks(work: Callable[[slice], _Result], count: int) -> list[_Result]:
     """Results of ``work`` on consecutive slices of ``count`` images, one thread per processor."""
     blocks = [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
     with single_threaded_products(), ThreadPoolExecutor(processors()) as threads:
@@ -173,28 +198,16 @@ def single_threaded_products() -> Iterator[None]:
     """Keep each matrix product on its own thread: blocks are what runs in parallel here.
 
     OpenBLAS threads wait for each other by spinning: on a busy machine a small product on two
-    of them took a hundred times as long. Where NumPy has another library, nothing is changed.
+    of them took a hundred times as long.
     """
-    functions = _openblas_threads()
-    if functions is None:
+    # The limit is the process's: a second thread would take this one's for the original.
+    with _blas_lock, _blas_libraries().limit(limits=1):
         yield
-        return
-    get, put = functions
-    with _blas_lock:
-        before = get()
-        put(1)
-        try:
-            yield
-        finally:
-            put(before)
 
 
-def _openblas_threads() -> tuple[Any, Any] | None:
-    """OpenBLAS's functions that get and set its number of threads, as NumPy's wheels have them."""
-    try:
-        library = ctypes.CDLL(importlib.import_module("numpy._core._multiarray_umath").__file__)
-        names = [f"scipy_openblas_{verb}_num_threads64_" for verb in ("get", "set")]
-        get, put = (getattr(library, name) for name in names)
-    except (ImportError, OSError, AttributeError):
-        return None
-    return get, put
+@cache
+def _blas_libraries() -> Any:
+    """A controller of this process's BLAS libraries; NumPy's own has been loaded above."""
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController().select(user_api="blas")

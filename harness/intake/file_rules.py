@@ -1,0 +1,75 @@
+"""What the files of a submission may be: formats, limits, and no links."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+from harness.records.errors import Status, SubmissionError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAX_DEPTH = 8
+"""Levels of folders in a submission."""
+
+MAX_ENTRIES = 5_000
+"""Files and folders in a submission."""
+
+MAX_MODEL_BYTES = 512 << 20
+
+MODEL_FORMATS = {".h5": "h5", ".hdf5": "h5", ".keras": "keras"}
+"""The format of a model file by its suffix."""
+
+HIDDEN_PREFIXES = (".", "__MACOSX")
+"""How names begin that are left out: hidden files, and what macOS adds to a zip."""
+
+IS_A_LINK = "a link; hand in the file itself"
+NOT_REGULAR = "not a regular file"
+
+
+def rejection(name: str, reason: str) -> SubmissionError:
+    """The error that rejects a submission because of one of its files."""
+    return SubmissionError(Status.REJECTED, f"{name}: {reason}")
+
+
+def check_regular(relative: str, information: os.stat_result) -> None:
+    """Raise SubmissionError unless ``lstat`` says a regular file of acceptable size."""
+    if stat.S_ISLNK(information.st_mode):
+        raise rejection(relative, IS_A_LINK)
+    if not stat.S_ISREG(information.st_mode):
+        raise rejection(relative, NOT_REGULAR)
+    if information.st_size > MAX_MODEL_BYTES:
+        raise rejection(
+            relative,
+            f"{information.st_size >> 20} MiB, more than the "
+            f"{MAX_MODEL_BYTES >> 20} MiB that a model may have",
+        )
+
+
+def files_below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield every file below ``folder`` with its ``lstat``; raises SubmissionError for too many.
+
+    Hidden files and folders are left out. Links are yielded, not followed.
+    """
+    pending = [(folder, 0)]
+    entries = 0
+    while pending:
+        current, depth = pending.pop()
+        for path in sorted(current.iterdir()):
+            entries += 1
+            if entries > MAX_ENTRIES or depth > MAX_DEPTH:
+                raise SubmissionError(
+                    Status.REJECTED,
+                    f"more than {MAX_ENTRIES} files or {MAX_DEPTH} levels of folders",
+                )
+            if path.name.startswith(HIDDEN_PREFIXES):
+                continue
+
+            information = path.lstat()
+            if stat.S_ISDIR(information.st_mode):
+                pending.append((path, depth + 1))
+            else:
+                yield path, information

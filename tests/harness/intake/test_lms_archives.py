@@ -1,0 +1,171 @@
+"""Bulk downloads of Gradescope, Brightspace, Canvas and others, honest and hostile."""
+
+import os
+import tarfile
+
+import pytest
+from archives import file_contents, tar_entry, write_tar, write_zip, zip_bytes
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.intake import lms_archives
+from harness.intake.entries import find_entries, prepare_folder
+from harness.intake.lms_archives import unpack_bulk_download
+from harness.records.errors import HarnessError, SubmissionError
+
+FILE_NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40)
+
+
+def graded_files(tmp_path, bulk):
+    """Of each submission of a bulk download, the files that would be graded."""
+    entries = find_entries([], bulk, tmp_path / "unpacked")
+    return {
+        entry.name: file_contents(prepare_folder(entry, tmp_path / f"scratch-{index}"))
+        for index, entry in enumerate(entries)
+    }
+
+
+def test_gradescope(tmp_path):
+    top = "assignment_123_export"
+    bulk = write_zip(
+        tmp_path / "submissions.zip",
+        {
+            f"{top}/submission_metadata.yml": b"---",
+            f"{top}/submission_456/b2.h5": b"2",
+            f"{top}/submission_457/in/b2.h5": b"3",
+            f"{top}/submission_458/lab.zip": zip_bytes(tmp_path, {"lab/b2.h5": b"4"}),
+        },
+    )
+    assert graded_files(tmp_path, bulk) == {
+        "submission_456": {"b2.h5": b"2"},
+        "submission_457": {"in/b2.h5": b"3"},
+        "submission_458": {"b2.h5": b"4"},
+    }
+
+
+def test_brightspace(tmp_path):
+    jane, bob = "12-34 - Jane Doe - Nov 24, 2026 1027 AM", "56-78 - Bob Lee - Dec 1, 2026 900 PM"
+    bulk = write_zip(
+        tmp_path / "Lab 3 Download.zip",
+        {
+            "index.html": b"<html>",
+            f"{jane}/lab.zip": zip_bytes(tmp_path, {"b2.h5": b"2"}),
+            f"{bob}/b2.h5": b"3",
+        },
+    )
+    assert graded_files(tmp_path, bulk) == {jane: {"b2.h5": b"2"}, bob: {"b2.h5": b"3"}}
+
+
+def test_canvas(tmp_path):
+    first, last = (zip_bytes(tmp_path, {"b2.h5": content}) for content in (b"1", b"2"))
+    bulk = write_zip(
+        tmp_path / "submissions.zip",
+        {
+            "doejane_LATE_12_901_my_lab-1.zip": last,
+            "doejane_LATE_12_900_my_lab.zip": first,
+            "leebob_34_902_repaired-2.h5": b"2",
+            "leebob_34_903_repaired-4.h5": b"4",
+            "leebob_34_text.html": b"hello",
+            "leebob_35_904_b_1_2_x.h5": b"5",
+        },
+    )
+    assert graded_files(tmp_path, bulk) == {
+        "doejane_LATE_12": {"b2.h5": b"2"},
+        "leebob_34": {"repaired-2.h5": b"2", "repaired-4.h5": b"4", "text.html": b"hello"},
+        "leebob_35": {"b_1_2_x.h5": b"5"},
+    }
+
+
+def test_any_other_download_has_a_child_for_each_folder_and_archive(tmp_path):
+    bulk = write_tar(
+        tmp_path / "all.tar.gz",
+        {
+            "all/ann/b2.h5": b"2",
+            "all/bob.zip": zip_bytes(tmp_path, {"b2.h5": b"3"}),
+            "all/ann.zip": zip_bytes(tmp_path, {"b2.h5": b"4"}),
+            "all/notes.txt": b"",
+        },
+    )
+    assert graded_files(tmp_path, bulk) == {
+        "ann": {"b2.h5": b"2"},
+        "ann.zip": {"b2.h5": b"4"},
+        "bob": {"b2.h5": b"3"},
+    }
+
+
+def test_one_brightspace_submission_alone_is_not_taken_for_a_wrapping(tmp_path):
+    name = "12-34 - Jane Doe - Nov 24, 2026 1027 AM"
+    bulk = write_zip(tmp_path / "one.zip", {f"{name}/b2.h5": b"2"})
+    assert set(graded_files(tmp_path, bulk)) == {name}
+
+
+def test_a_download_is_unpacked_once(tmp_path):
+    bulk = write_zip(tmp_path / "a.zip", {"ann/b2.h5": b"2", "bob/b2.h5": b"3"})
+    folder = unpack_bulk_download(bulk, tmp_path / "into")
+    assert folder.parent == tmp_path / "into"
+    assert len(folder.name) == 16
+    (folder / "ann" / "mark").write_bytes(b"")
+    assert unpack_bulk_download(bulk, tmp_path / "into") == folder
+    assert (folder / "ann" / "mark").exists()
+
+
+def test_what_a_killed_run_left_is_done_again(tmp_path):
+    bulk = write_zip(tmp_path / "a.zip", {"ann/b2.h5": b"2", "bob/b2.h5": b"3"})
+    name = unpack_bulk_download(bulk, tmp_path / "other").name
+    left = tmp_path / "into" / f".{name}.partial" / "ann"
+    left.mkdir(parents=True)
+    (left / "half.h5").write_bytes(b"")
+    folder = unpack_bulk_download(bulk, tmp_path / "into")
+    assert set(file_contents(folder)) == {"ann/b2.h5", "bob/b2.h5"}
+    assert {path.name for path in folder.parent.iterdir()} == {".lock", name}
+
+
+def test_a_hostile_submission_spoils_no_other(tmp_path):
+    bulk = write_tar(
+        tmp_path / "a.tar.gz",
+        [
+            ("ann/b2.h5", b"2"),
+            ("eve/b2.h5", b"x"),
+            (tar_entry("eve/b" + "x" * 200, tarfile.SYMTYPE, "../ann/b2.h5"), b""),
+            ("eve/b10.h5", b"x"),
+            ("bob/b2.h5", b"3"),
+        ],
+    )
+    entries = {entry.name: entry for entry in find_entries([], bulk, tmp_path / "into")}
+    assert set(entries) == {"ann", "bob", "eve"}
+    for name in ("ann", "bob"):
+        assert set(file_contents(prepare_folder(entries[name], tmp_path / "scratch"))) == {"b2.h5"}
+    with pytest.raises(SubmissionError, match=r"^eve/bx+\.\.\.: a link; hand in the file itself$"):
+        prepare_folder(entries["eve"], tmp_path / "scratch")
+    assert list(entries["eve"].path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "files", [{"../x/b2.h5": b""}, {"b2.h5": b"", "b4.h5": b""}, {}, {"index.html": b""}]
+)
+def test_what_is_no_download_is_the_instructor_s_to_mend(tmp_path, files):
+    bulk = write_zip(tmp_path / "a.zip", files)
+    with pytest.raises(HarnessError, match=r"a\.zip: .*unpack it by hand"):
+        unpack_bulk_download(bulk, tmp_path / "into")
+    assert {path.name for path in (tmp_path / "into").iterdir()} == {".lock"}
+
+
+def test_a_broken_download_leaves_nothing(tmp_path):
+    bulk = write_tar(tmp_path / "a.tgz", {f"{i}/b2.h5": os.urandom(9999) for i in range(9)})
+    bulk.write_bytes(bulk.read_bytes()[:50_000])
+    with pytest.raises(HarnessError, match="not a readable"):
+        unpack_bulk_download(bulk, tmp_path / "into")
+    assert {path.name for path in (tmp_path / "into").iterdir()} == {".lock"}
+
+
+@given(st.lists(FILE_NAMES, max_size=12))
+def test_every_file_of_a_download_goes_to_one_place_at_most(names):
+    try:
+        locations = lms_archives.layout(names)
+    except SubmissionError:
+        return
+    assert len(locations) == len(names)
+    for location in filter(None, locations):
+        child, parts = location
+        assert parts
+        assert all(part not in ("", ".", "..") and "/" not in part for part in (child, *parts))

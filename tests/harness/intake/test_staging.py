@@ -1,0 +1,122 @@
+"""Copies of submitted files: the very bytes, through no link, and an identity of what counts."""
+
+import hashlib
+import os
+import stat
+
+import pytest
+
+from harness.intake import staging
+from harness.intake.staging import MAX_SOURCE_BYTES, stage
+from harness.records.errors import SubmissionError
+from harness.records.submission import Candidate
+
+
+def candidate(path, model_format="h5"):
+    return Candidate(path=path, format=model_format, size_bytes=0, role=None, drop_points=None)
+
+
+@pytest.fixture
+def submission(tmp_path):
+    folder = tmp_path / "submission"
+    (folder / "G_2" / "variables").mkdir(parents=True)
+    (folder / "model_2.h5").write_bytes(b"weights")
+    (folder / "G_2" / "saved_model.pb").write_bytes(b"graph")
+    (folder / "G_2" / "variables" / "v").write_bytes(b"1234")
+    return folder
+
+
+@pytest.fixture
+def into(tmp_path):
+    """A function that makes another empty folder at each call."""
+
+    def make_folder():
+        folder = tmp_path / f"into-{len(list(tmp_path.glob('into-*')))}"
+        folder.mkdir()
+        return folder
+
+    return make_folder
+
+
+def test_a_file_is_copied_under_a_neutral_name(submission, into):
+    staged = stage(submission, candidate("model_2.h5"), into())
+    assert staged.path.name == "model.h5"
+    assert staged.path.read_bytes() == b"weights"
+    assert staged.size_bytes == 7
+    assert staged.sha256 == hashlib.sha256(b"weights").hexdigest()
+    assert staged.source is None
+
+
+def test_a_savedmodel_is_copied_whole(submission, into):
+    staged = stage(submission, candidate("G_2", "savedmodel"), into())
+    assert staged.path.name == "model"
+    assert (staged.path / "saved_model.pb").read_bytes() == b"graph"
+    assert (staged.path / "variables" / "v").read_bytes() == b"1234"
+    assert staged.size_bytes == 9
+
+
+def test_a_program_brings_what_lies_beside_it(submission, into):
+    (submission / "run.py").write_text("import model_2")
+    staged = stage(submission, candidate("run.py", "program"), into())
+    assert staged.path.parts[-2:] == ("submission", "run.py")
+    assert (staged.path.parent / "model_2.h5").read_bytes() == b"weights"
+
+
+def test_small_scripts_beside_a_model_are_its_source(submission, into):
+    (submission / "layers.py").write_text("x")
+    (submission / "large.py").write_bytes(bytes(MAX_SOURCE_BYTES + 1))
+    (submission / "largest.py").write_bytes(bytes(MAX_SOURCE_BYTES))
+    (submission / "link.py").symlink_to(submission / "layers.py")
+    os.mkfifo(submission / "pipe.py")
+    staged = stage(submission, candidate("model_2.h5"), into())
+    assert {path.name for path in staged.source.iterdir()} == {"layers.py", "largest.py"}
+    assert staged.sha256 == hashlib.sha256(b"weights").hexdigest()
+
+
+def test_the_identity_is_of_all_that_answers_depend_on(submission, into):
+    def identity(path, model_format="h5"):
+        return stage(submission, candidate(path, model_format), into()).identity
+
+    (submission / "copy.h5").write_bytes(b"weights")
+    plain = identity("model_2.h5")
+    assert identity("copy.h5") == plain, "whatever its name"
+    assert identity("copy.h5", "keras") != plain
+    (submission / "layers.py").write_text("x")
+    with_source = identity("model_2.h5")
+    assert with_source != plain
+    (submission / "layers.py").write_text("y")
+    assert identity("model_2.h5") != with_source
+    (submission / "a.py").write_text("")
+    (submission / "b.py").write_text("")
+    assert identity("a.py", "program") != identity("b.py", "program")
+
+
+@pytest.mark.parametrize("model_format", ["h5", "savedmodel"])
+def test_links_and_pipes_are_not_followed(submission, into, tmp_path, model_format):
+    (tmp_path / "answers").write_bytes(b"secret")
+    path = submission / ("model_2.h5" if model_format == "h5" else "G_2/variables/v")
+    name = "model_2.h5" if model_format == "h5" else "G_2"
+    path.unlink()
+    path.symlink_to(tmp_path / "answers")
+    target = into()
+    with pytest.raises(SubmissionError):
+        stage(submission, candidate(name, model_format), target)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(SubmissionError, match="not a regular file"):
+        stage(submission, candidate(name, model_format), into())
+    copies = [p for p in target.rglob("*") if stat.S_ISREG(p.lstat().st_mode)]
+    assert b"secret" not in [copy.read_bytes() for copy in copies]
+
+
+def test_limits_hold_at_the_limit_and_not_above(submission, into, monkeypatch):
+    monkeypatch.setattr(staging, "MAX_ENTRIES", 3)
+    stage(submission, candidate("G_2", "savedmodel"), into())
+    monkeypatch.setattr(staging, "MAX_ENTRIES", 2)
+    with pytest.raises(SubmissionError, match="too many or too large files"):
+        stage(submission, candidate("G_2", "savedmodel"), into())
+    monkeypatch.setattr(staging, "MAX_MODEL_BYTES", 7)
+    stage(submission, candidate("model_2.h5"), into())
+    monkeypatch.setattr(staging, "MAX_MODEL_BYTES", 6)
+    with pytest.raises(SubmissionError, match=r"model_2\.h5: grows while it is read"):
+        stage(submission, candidate("model_2.h5"), into())

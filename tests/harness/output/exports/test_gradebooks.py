@@ -1,0 +1,115 @@
+"""Gradebooks of Canvas and Brightspace against what their platforms publish."""
+
+import csv
+import re
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from courses import graded, rubric
+from exports_by_hand import JANE, RICHARD, course, only_file, published
+from records_by_hand import checkpoint, good_checkpoints
+
+from harness.output.exports.course import ExportOptions
+from harness.output.exports.formats import renderer
+from harness.people.roster import Person
+from harness.records.errors import Status
+from harness.records.findings import Override
+from harness.storage.rubrics import default_rubric
+
+
+def rows(text):
+    return list(csv.reader(StringIO(text, newline="")))
+
+
+def test_canvas_writes_what_canvas_exports():
+    override = Override(submission="jane", item="metrics", points=2.5, reason="late")
+    jane = graded("jane", by=rubric(overrides=(override,)))
+    given = course(jane, roster=(JANE, RICHARD), item="Lab 3 (40193)")
+    assert only_file("canvas", given) == published("canvas.csv")
+    assert renderer("canvas")(given).remarks == ("Roe, Richard: no submission; the cell is empty",)
+
+
+def test_brightspace_writes_what_its_import_reads():
+    catcher = Person(folder="f", login="Frank.Catcher", org_defined_id="20067930")
+    override = [
+        Override(submission="f", item=item.name, points=44.0 if n == 0 else 0.0, reason="x")
+        for n, item in enumerate(default_rubric().items)
+    ]
+    given = course(graded("f", by=rubric(overrides=tuple(override))), roster=(catcher, JANE),
+                   item="Lab 3")  # fmt: skip
+    assert only_file("brightspace", given) == published("brightspace.csv")
+
+
+def test_more_than_the_maximum_is_kept_or_cut_and_said():
+    override = Override(submission="jane", item="checkpoint_2", points=25.0, reason="bonus")
+    jane = graded("jane", by=rubric(overrides=(override,)))
+    kept = renderer("canvas")(course(jane, roster=(JANE,)))
+    assert rows(*kept.files.values())[2][-1] == "105"
+    assert kept.remarks == ("Doe, Jane: 105 of 100 points, more than the maximum",)
+    cut = renderer("brightspace")(course(jane, roster=(JANE,), capped=True))
+    assert rows(*cut.files.values())[1][-2] == "100"
+    assert cut.remarks == ("Doe, Jane: 105 of 100 points, cut to the maximum",)
+
+
+def test_exactly_the_maximum_needs_no_remark():
+    rendered = renderer("canvas")(course(graded("jane"), roster=(JANE,)))
+    assert rows(*rendered.files.values())[2][-1] == "100"
+    assert rendered.remarks == ()
+
+
+def test_what_we_could_not_grade_is_no_zero():
+    foreign = replace(checkpoint(2.0), status=Status.NOT_GRADED, reason="no sandbox", repaired=None)
+    rendered = renderer("canvas")(course(graded("jane", (foreign,)), roster=(JANE,)))
+    assert rows(*rendered.files.values())[2][-1] == ""
+    assert "not their fault; the cell is empty" in rendered.remarks[0]
+
+
+def test_what_is_the_students_fault_is_a_grade():
+    bad = graded("jane", (), status=Status.REJECTED, reason="no model in it")
+    assert rows(only_file("canvas", course(bad, roster=(JANE,))))[2][-1] == "0"
+
+
+def test_a_submission_of_nobody_and_a_person_without_id_are_said():
+    ghost = Person(folder="ghost", name="Ghost")
+    rendered = renderer("canvas")(course(graded("eve"), roster=(JANE, ghost)))
+    assert set(rendered.remarks) == {
+        "eve: nobody's in the roster; no grade",
+        "Ghost: no id that the platform knows; left out",
+        "Doe, Jane: no submission; the cell is empty",
+    }
+    assert len(rows(*rendered.files.values())) == 3
+
+
+def test_attempts_of_one_person_are_one_line():
+    first = replace(JANE, folder="one", attempt=1)
+    second = replace(JANE, folder="two", attempt=2)
+    better, worse = graded("one"), graded("two", good_checkpoints()[:2])
+    given = course(better, worse, roster=(first, second))
+    latest = rows(only_file("canvas", given))
+    assert len(latest) == 3
+    assert float(latest[2][-1]) < 100
+    best = rows(only_file("canvas", replace(given, options=ExportOptions(attempt="best"))))
+    assert [line[-1] for line in best] == ["lab3", "100", "100"]
+
+
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+)
+def test_no_cell_starts_a_formula(start):
+    person = replace(JANE, name=f"{start}cmd", login=f"{start}cmd", section=f"{start}cmd")
+    given = course(graded("jane"), roster=(person,), item=f"{start}cmd")
+    for name in ("canvas", "brightspace"):
+        for row in rows(only_file(name, given)):
+            formula = r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]"
+            assert not [cell for cell in row if re.match(formula, cell)]
+    if start not in "\t\r":
+        remarks = renderer("canvas")(given).remarks
+        assert any("an id that a spreadsheet would run was changed" in line for line in remarks)
+
+
+def test_one_submission_is_one_line():
+    given = course(graded("jane"), roster=(JANE, RICHARD), submission="jane")
+    rendered = renderer("canvas")(given)
+    assert len(rows(*rendered.files.values())) == 3
+    assert rendered.remarks == ()

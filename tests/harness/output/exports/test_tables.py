@@ -1,0 +1,62 @@
+"""The leaderboard in LaTeX and Markdown: what it shows, and that nothing breaks out of it."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from courses import graded
+from exports_by_hand import JANE, course, hostile_record, only_file
+
+from harness.output.exports.course import ExportOptions, course_of
+from harness.storage.results import Store
+
+LATEX_ESCAPED = re.compile(
+    r"\\text(backslash|asciitilde|asciigrave|quotedbl|bar)\{\}|\\\^\{\}|\\ensuremath\{[<>]\}"
+    r"|\\[#$%&_{}]|\{[\[\]*]\}"
+)
+
+
+def test_latex_is_a_booktabs_table_that_nothing_breaks_out_of():
+    text = only_file("latex", course(graded(), hostile_record()))
+    lines = text.splitlines()
+    assert [line for line in lines if line.startswith("\\")] == [
+        r"\begin{tabular}{llllllllllllll}", r"\toprule", r"\midrule", r"\bottomrule",
+        r"\end{tabular}"]  # fmt: skip
+    body = lines[lines.index(r"\midrule") + 1 : -2]
+    assert len(body) == 1 + 3 + 2
+    for line in body:
+        assert line.endswith(r" \\")
+        cells = line.removesuffix(r" \\").split(" & ")
+        assert len(cells) == 14
+        for cell in cells:
+            rest = LATEX_ESCAPED.sub("", cell)
+            assert not re.search(r"[\\{}$&#^_~%<>|\[\]*`\"]", rest), cell
+    assert r"\textbackslash{}\{" not in body[1]
+    assert "1 & ann & 3/3 & " in body[1]
+
+
+def test_boards_hide_what_the_rubric_hides():
+    for name in ("markdown", "latex"):
+        assert "70.00" in only_file(name, course(graded()))
+        assert "70.00" not in only_file(name, course(graded(), hide=("test",)))
+        assert "70.00" in only_file(name, course(graded(), hide=("test",), instructor=True))
+
+
+def test_markdown_is_the_leaderboard():
+    assert only_file("markdown", course(graded())).startswith("| rank   | submission ")
+
+
+@pytest.mark.parametrize("name", ["markdown", "latex"])
+def test_boards_tell_instructors_of_attempts_and_nobody_else(name, tmp_path):
+    for each in ("one", "two"):
+        Store(tmp_path).put_record(graded(each))
+    roster = tuple(
+        replace(JANE, folder=folder, attempt=number, late=number == 2)
+        for number, folder in enumerate(("one", "two"), 1)
+    )
+    own = only_file(
+        name, course_of(tmp_path, roster, ExportOptions(instructor=True, submission="two"))
+    )
+    assert "2 of 2, late" in own
+    assert "1 of 2" not in own
+    assert "of 2" not in only_file(name, course_of(tmp_path, roster))

@@ -1,0 +1,54 @@
+"""Boards and pages as they are written into a results folder."""
+
+import json
+
+import pytest
+from courses import graded, put
+
+from harness.output.boards import board_text, shown_records, write_boards
+from harness.people.roster import Person
+from harness.records.errors import HarnessError
+
+TWO_ATTEMPTS = (
+    Person(folder="one", login="ann", attempt=1),
+    Person(folder="two", login="ann", attempt=2),
+)
+
+
+def submissions(results):
+    document = json.loads((results / "leaderboard.json").read_text())
+    return {row["submission"]: row for row in document["rows"]}
+
+
+def test_every_file_is_written_and_shows_all_records(tmp_path):
+    put(tmp_path, graded("ann"), graded("bob"))
+    written = write_boards(tmp_path)
+    assert (written.note, written.standings) == (None, {})
+    assert [record.submission for record in written.records] == ["ann", "bob"]
+    for name in ("leaderboard.md", "leaderboard.csv", "leaderboard.json", "student/index.html",
+                 "instructor/index.html"):  # fmt: skip
+        text = (tmp_path / name).read_text()
+        assert "ann" in text
+        assert "bob" in text
+
+
+def test_of_several_attempts_the_board_shows_which_one_it_is(tmp_path):
+    put(tmp_path, graded("one"), graded("two"))
+    written = write_boards(tmp_path, TWO_ATTEMPTS, "latest")
+    assert set(submissions(tmp_path)) == {"two"}
+    row = submissions(tmp_path)["two"]
+    assert (row["attempt"], row["attempts"]) == (2, 2)
+    assert set(written.standings) == {"one", "two"}
+    assert "2 of 2" in board_text(tmp_path, written.records, written.standings)
+
+
+def test_without_a_roster_every_attempt_is_shown():
+    records = [graded("one"), graded("two")]
+    assert shown_records(records, (), "latest") == records
+    assert [r.submission for r in shown_records(records, TWO_ATTEMPTS, "latest")] == ["two"]
+
+
+def test_a_folder_without_records_is_refused(tmp_path):
+    with pytest.raises(HarnessError, match="no records in it"):
+        write_boards(tmp_path)
+    assert not list(tmp_path.iterdir())

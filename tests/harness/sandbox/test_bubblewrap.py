@@ -1,0 +1,160 @@
+"""What a child sees of the machine, and what it can change there."""
+
+import sys
+from pathlib import Path
+
+from payloads import BOTH, attempt, read_fact, sandboxed_test, start
+
+from harness.sandbox import bubblewrap
+
+
+@BOTH
+def test_a_child_learns_nothing_of_the_environment(payload, monkeypatch, sandboxed):
+    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
+    script = payload("""
+        texts = [str(sorted(os.environ)), os.getcwd(), str(os.listdir("."))]
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            if arguments[0] == "inside":
+                texts.append(open(f"/proc/{pid}/environ").read())
+                texts.append(open(f"/proc/{pid}/cmdline").read())
+        tell(texts)
+    """)
+    with start(script, ["inside" if sandboxed else "plain"], sandboxed=sandboxed) as child:
+        names, folder, *others = read_fact(child)
+    assert "SECRET_TOKEN" not in names
+    assert not any("hunter2" in text for text in others)
+    assert not Path(folder, "pyproject.toml").exists()
+    assert all(str(Path.home()) != text for text in others)
+
+
+READ_SECRET = "got = open(arguments[0]).read()"
+
+WRITE_MARKER = "open(arguments[0], 'w').write('was here'); got = 'written'"
+
+
+@sandboxed_test
+def test_other_files_cannot_be_read(tmp_path, payload):
+    secret = tmp_path / "labels.h5"
+    secret.write_text("the answers")
+    assert attempt(payload, READ_SECRET, [str(secret)], sandboxed=False) == "the answers"
+    assert attempt(payload, READ_SECRET, [str(secret)], sandboxed=True) == "ENOENT"
+    through_init = f"/proc/1/root{secret}"
+    assert attempt(payload, READ_SECRET, [through_init], sandboxed=True) in ("ENOENT", "EACCES")
+
+
+@sandboxed_test
+def test_nothing_but_libraries_packages_and_submission_is_visible(payload):
+    script = payload("""
+        seen = []
+        for root, folders, files in os.walk("/", onerror=None):
+            folders[:] = [f for f in folders if os.path.join(root, f) not in
+                          ("/proc", "/usr/lib", "/usr/lib64", "/usr/lib32", "/usr/local/lib")
+                          and f not in ("site-packages",) and not f.startswith("python3.")]
+            seen += [os.path.join(root, f) for f in files]
+        tell([s for s in seen if "/lib/" not in s][:40])
+    """)
+    with start(script, sandboxed=True) as child:
+        seen = read_fact(child)
+    ours = tuple(str(bubblewrap.PACKAGES / name) for name in ("harness", "reference"))
+    expected = {"/dev/null", "/dev/urandom", "/etc/ld.so.cache", str(script)}
+    allowed = (*ours, "/etc/alternatives/", sys.prefix, sys.base_prefix, sys.executable)
+    assert [s for s in seen if s not in expected and not s.startswith(allowed)] == []
+
+
+@sandboxed_test
+def test_nothing_can_be_written_outside(tmp_path, payload):
+    marker = tmp_path / "marker"
+    assert attempt(payload, WRITE_MARKER, [str(marker)], sandboxed=False) == "written"
+    marker.unlink()
+    attempt(payload, WRITE_MARKER, [str(marker)], sandboxed=True)
+    assert not marker.exists()
+    for place in ("/m", "/submission/m", "/usr/lib/m", f"{bubblewrap.PACKAGES}/harness/m"):
+        assert attempt(payload, WRITE_MARKER, [place], sandboxed=True) in ("EROFS", "ENOENT")
+    assert attempt(payload, WRITE_MARKER, ["/tmp/allowed"], sandboxed=True) == "written"
+
+
+@sandboxed_test
+def test_the_submission_cannot_be_changed(tmp_path, payload):
+    model = tmp_path / "model.h5"
+    model.write_text("weights")
+    model.chmod(0o600)
+    script = payload("""
+        got = []
+        for attack in (lambda p: open(p, "r+"), os.unlink, lambda p: os.chmod(p, 0o777),
+                       lambda p: open(f"/proc/self/fd/{os.open(p, os.O_RDONLY)}", "r+"),
+                       lambda p: os.rename(p, p + "x")):
+            try:
+                attack(arguments[0])
+                got.append("done")
+            except OSError as error:
+                got.append(error.errno)
+        tell(got)
+    """)
+    inside = "/submission/model.h5"
+    with start(script, [inside], sandboxed=True, readable={inside: model}) as child:
+        assert "done" not in read_fact(child)
+    assert (model.read_text(), model.stat().st_mode & 0o777) == ("weights", 0o600)
+
+
+@sandboxed_test
+def test_the_scratch_folder_has_a_size(payload):
+    code = """
+        got = 0
+        for number in range(4):
+            with open(f"{os.environ['TMPDIR']}/{number}", "wb", buffering=0) as file:
+                for _ in range(8):
+                    got += file.write(bytes(2**20))
+    """
+    assert attempt(payload, code, sandboxed=False) == 4 * 8 * 2**20
+    assert attempt(payload, code, sandboxed=True) == "ENOSPC"
+
+
+@sandboxed_test
+def test_the_kernel_cannot_be_configured(payload):
+    code = """
+        got = []
+        for root, _, names in os.walk("/proc/sys"):
+            for name in names:
+                try:
+                    os.close(os.open(os.path.join(root, name), os.O_WRONLY))
+                    got.append(name)
+                except OSError:
+                    pass
+        for path in ("/proc/sysrq-trigger", "/proc/self/mem", "/proc/1/mem", "/proc/self/uid_map"):
+            try:
+                os.close(os.open(path, os.O_WRONLY))
+                got.append(path)
+            except OSError:
+                pass
+    """
+    assert attempt(payload, code, sandboxed=True) == []
+
+
+@sandboxed_test
+def test_every_namespace_is_a_new_one(payload):
+    names = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"]
+    code = f"got = [os.readlink('/proc/self/ns/' + name) for name in {names}]"
+    here = [str(Path("/proc/self/ns", name).readlink()) for name in names]
+    assert attempt(payload, code, sandboxed=False) == here
+    assert not set(attempt(payload, code, sandboxed=True)) & set(here)
+
+
+@sandboxed_test
+def test_no_rights_are_left(payload):
+    code = """
+        lines = open("/proc/self/status").read().splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        got = {name: fields[name].strip() for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb",
+                                                       "NoNewPrivs", "Seccomp")}
+    """
+    inside = attempt(payload, code, sandboxed=True)
+    assert inside.pop("NoNewPrivs") == "1"
+    assert inside.pop("Seccomp") == "2"
+    assert set(inside.values()) == {"0" * 16}
+
+
+@sandboxed_test
+def test_no_other_process_is_visible(payload):
+    code = "got = sorted(filter(str.isdigit, os.listdir('/proc')), key=int)"
+    assert len(attempt(payload, code, sandboxed=False)) > 2
+    assert attempt(payload, code, sandboxed=True) == ["1", "2"]

@@ -1,0 +1,132 @@
+"""Requests, replies, and each way in which a child can fail."""
+
+import signal
+import time
+
+import pytest
+from payloads import BOTH, failure_of, small_limits, start
+
+from harness.sandbox import launch
+
+
+@BOTH
+def test_replies_come_back_in_order_and_whole(payload, sandboxed):
+    script = payload("""
+        while size := os.read(requests, 8):
+            content = b"x" * int(size)
+            while content:
+                content = content[os.write(replies, content):]
+    """)
+    with start(script, sandboxed=sandboxed) as child:
+        assert child.ask(b"3", 3) == b"xxx"
+        assert child.ask(b"3000000", 3_000_000) == b"x" * 3_000_000
+        child.finish()
+
+
+@BOTH
+def test_a_request_larger_than_a_pipe_arrives(payload, sandboxed):
+    script = payload("""
+        total = 0
+        while total < 1_000_000:
+            total += len(os.read(requests, 65536))
+        os.write(replies, b"%07d" % total)
+    """)
+    with start(script, sandboxed=sandboxed) as child:
+        assert child.ask(b"r" * 1_000_000, 7) == b"1000000"
+
+
+@BOTH
+def test_output_is_never_parsed(payload, sandboxed):
+    script = payload("""
+        print('{"status": "graded", "clean_accuracy": 1.0}', flush=True)
+        os.read(requests, 1)
+        os.write(replies, b"0000000000")
+    """)
+    with start(script, sandboxed=sandboxed) as child:
+        assert child.ask(b"?", 10) == b"0000000000"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("code", "kind", "reason"),
+    [
+        ("os.read(requests, 1); os.write(replies, b'123')", "bad_reply", "3 of 10 bytes"),
+        ("sys.exit(0)", "exited", "exit code 0 before"),
+        ("sys.exit(3)", "exited", "exit code 3 before"),
+        ("raise ValueError", "exited", "exit code 1 before"),
+        ("os.read(requests, 1); os.kill(os.getpid(), 11)", "crashed", "SIGSEGV"),
+        ("os.read(requests, 1); os.abort()", "crashed", "SIGABRT"),
+        ("os.close(replies); time.sleep(60)", "bad_reply", "closed its reply pipe early"),
+    ],
+)
+def test_how_a_child_ended_decides_the_kind(payload, monkeypatch, sandboxed, code, kind, reason):
+    monkeypatch.setattr("harness.sandbox.child._CLOSING_SECONDS", 0.5)
+    failure = failure_of(payload(code), sandboxed=sandboxed, request=b"?" * 200_000)
+    assert (failure.kind, reason in failure.reason) == (kind, True), failure.reason
+    assert "\n" not in failure.reason
+
+
+@BOTH
+def test_exit_codes_and_signals_are_told(payload, sandboxed):
+    assert failure_of(payload("os._exit(65)"), sandboxed=sandboxed).exit_code == 65
+    killed = failure_of(payload("os.kill(os.getpid(), 4)"), sandboxed=sandboxed)
+    assert (killed.signal, killed.exit_code) == (signal.SIGILL, None)
+
+
+@BOTH
+def test_an_answer_before_the_question_is_a_bad_reply(payload, sandboxed):
+    script = payload("""
+        os.read(requests, 1)
+        os.write(replies, b"a" * 11)
+        time.sleep(60)
+    """)
+    with start(script, sandboxed=sandboxed) as child:
+        assert child.ask(b"?", 10) == b"a" * 10
+        with pytest.raises(launch.ChildFailure, match="before it was asked") as caught:
+            child.ask(b"?", 1)
+        assert caught.value.kind == "bad_reply"
+        assert child.wall_seconds < 10
+
+
+@BOTH
+def test_a_surplus_byte_at_the_end_is_a_bad_reply(payload, sandboxed):
+    script = payload("os.read(requests, 1); os.write(replies, b'a' * 11)")
+    with start(script, sandboxed=sandboxed) as child:
+        child.ask(b"?", 10)
+        with pytest.raises(launch.ChildFailure, match="more than it was asked") as caught:
+            child.finish()
+    assert caught.value.kind == "bad_reply"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("limits", "timeout_seconds"),
+    [({"start_seconds": 0.5}, None), ({"wall_seconds": 0.5}, None), ({}, 0.5)],
+    ids=["start", "wall", "ask"],
+)
+def test_a_child_that_ignores_signals_is_stopped_on_time(
+    payload, sandboxed, limits, timeout_seconds
+):
+    script = payload("""
+        import signal
+        for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_IGN)
+        while True:
+            time.sleep(1)
+    """)
+    begin = time.monotonic()
+    failure = failure_of(
+        script, sandboxed=sandboxed, limits=small_limits(**limits), timeout_seconds=timeout_seconds
+    )
+    assert failure.kind == "timed_out"
+    assert time.monotonic() - begin < 5
+
+
+@BOTH
+def test_a_child_that_will_not_finish_is_stopped(payload, sandboxed):
+    script = payload("os.read(requests, 1); os.write(replies, b'a'); time.sleep(60)")
+    with start(script, sandboxed=sandboxed) as child:
+        child.ask(b"?", 1)
+        with pytest.raises(launch.ChildFailure) as caught:
+            child.finish(timeout_seconds=0.3)
+    assert caught.value.kind == "timed_out"
