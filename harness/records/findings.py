@@ -286,7 +286,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """An instructor's decision: the points of one rubric item, or the status."""
+    """An instructor's decision: the points of one rubric item, a checkpoint, or the status."""
 
     submission: str
     reason: str
@@ -297,7 +297,13 @@ class Override:
     points: float | None = None
 
     status: str | None = None
-    """The submission's status; None where points are decided."""
+    """The submission's status; None where something else is decided."""
+
+    drop_points: float | None = None
+    """The X of the checkpoint that ``verdict`` is for."""
+
+    verdict: str | None = None
+    """passed or failed: how a checkpoint that was undecided is settled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,3 +334,6 @@ class ItemScore:
 
     uses_test: bool = False
     """Whether figures of the test split decide it."""
+
+    pending: float = 0.0
+    """Points that wait for a decision of the instructor; they are not among ``points``."""

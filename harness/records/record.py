@@ -23,10 +23,11 @@ from harness.records.findings import (
 )
 from harness.records.submission import Claim
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """2: the pruning order names its layer; lineage, diagnoses, statistics, claims and points.
 3: where predictions are stored, what a record depends on, and whether it was timed.
 4: intervals, rounds and threads of the timing.
+5: family and verdict of a checkpoint, what they follow from, quality, pending points.
 """
 
 
@@ -248,6 +249,15 @@ class Checkpoint:
     paired: tuple[McNemarResult, ...] = ()
     """Tests against the reference's nets."""
 
+    changed_answers: int | None = None
+    """Images of all sets that B' answers otherwise than the BadNet; of G where there is no B'."""
+
+    family: str | None = None
+    """pruned, tuned, other (another architecture) or program; None where nothing was opened."""
+
+    verdict: str | None = None
+    """passed, failed or undecided."""
+
     diagnoses: tuple[Diagnosis, ...] = ()
 
 
@@ -308,6 +318,9 @@ class Record:
     """Versions of what grading depends on, and the kind of machine."""
 
     classes: int = 1283
+
+    commonest_class_images: int | None = None
+    """Clean validation images of the commonest class: what a net gets right that knows nothing."""
     """N; the class N + 1 ("backdoored") has this number."""
 
     pruning_order: str | None = None

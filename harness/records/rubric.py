@@ -13,9 +13,10 @@ from harness.records.record import DROP, FIRST_CROSSING, ORDER
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: what passes in each family, pending points, quality, late penalties, hints."""
 
-HIDEABLE = ("test", "points", "reference", "timing")
+HIDEABLE = ("test", "points", "reference", "timing", "hints")
 """What may be hidden from students."""
 
 KINDS = ("loading", "checkpoint", "goodnet", "metrics")
@@ -24,8 +25,15 @@ KINDS = ("loading", "checkpoint", "goodnet", "metrics")
 QUESTIONS = (DROP, FIRST_CROSSING, ORDER, "lineage")
 """What a checkpoint's points are shared out between."""
 
-RANKINGS = ("checkpoints_passed", "defense_effectiveness", "points")
+RANKINGS = ("points", "checkpoints_passed", "quality", "defense_effectiveness")
 """What a leaderboard may rank by."""
+
+
+FAMILIES = ("pruned", "tuned", "other", "program")
+"""What a repaired net may be: the BadNet with channels gone, the BadNet with other weights, a network
+of another architecture, a program."""
+
+VERDICTS = ("passed", "failed", "undecided")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +57,24 @@ class Thresholds:
 
     Honest nets were measured at 0.035 or less, even with 56 of 60 channels pruned.
     """
+
+    margin_points: float = 2.0
+    """How much more clean accuracy than the reference at that X a net may lose, in percentage
+    points: for nets that were not pruned, and where a pruned net's step before is unknown."""
+
+    attack_reduction_points: float = 10.0
+    """How far a net that was not pruned must push the attack success rate of its G below that of
+    the reference's, in percentage points."""
+
+    attack_significance: float = 0.01
+    """The one-sided p-value below which that is more than chance."""
+
+    chance_margin_points: float = 5.0
+    """A net recognises nothing whose clean accuracy is at most the commonest class's share plus
+    this, in percentage points."""
+
+    generalisation_gap_points: float = 10.0
+    """A clean accuracy so much higher on validation than on test is named, in percentage points."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +131,17 @@ class Rubric:
     student_view: StudentView = field(default_factory=StudentView)
     overrides: tuple[Override, ...] = ()
 
-    ranking: tuple[str, ...] = RANKINGS[:2]
+    ranking: tuple[str, ...] = RANKINGS[:3]
     """What the leaderboard ranks by, most important first, any of ``RANKINGS``."""
+
+    families: tuple[str, ...] = FAMILIES[:2]
+    """Which families may pass, any of ``FAMILIES``; what would pass in another is undecided."""
+
+    all_failed_share: float = 0.5
+    """At most this share of all points where every required checkpoint failed."""
+
+    late_penalty_share: float = 0.0
+    """The share of its points that a late submission loses."""
 
 
 def parse_rubric(text: str, where: str) -> Rubric:
@@ -123,7 +158,7 @@ def parse_rubric(text: str, where: str) -> Rubric:
 
 
 def _problems(rubric: Rubric) -> Iterator[str]:
-    if rubric.schema_version != SCHEMA_VERSION:
+    if not 1 <= rubric.schema_version <= SCHEMA_VERSION:
         yield f"schema_version is {rubric.schema_version}, expected {SCHEMA_VERSION}"
 
     names = [item.name for item in rubric.items]
@@ -141,6 +176,14 @@ def _problems(rubric: Rubric) -> Iterator[str]:
         yield f"[student_view] cannot hide {min(not_hideable)!r}; only {', '.join(HIDEABLE)}"
     if not rubric.ranking or set(rubric.ranking) - set(RANKINGS):
         yield f"ranking is a list of {', '.join(RANKINGS)}"
+    if set(rubric.families) - set(FAMILIES):
+        yield f"families is a list of {', '.join(FAMILIES)}"
+    for name, share in (
+        ("all_failed_share", rubric.all_failed_share),
+        ("late_penalty_share", rubric.late_penalty_share),
+    ):
+        if not 0 <= share <= 1:
+            yield f"{name} is a number from 0 to 1"
 
     for override in rubric.overrides:
         yield from _override_problems(override, names)
@@ -159,8 +202,13 @@ def _override_problems(override: Override, names: Sequence[str]) -> Iterator[str
     label = f"override for {override.submission!r}"
     if not override.reason.strip():
         yield f"{label}: a reason is needed"
-    if (override.item is None) == (override.status is None):
-        yield f"{label}: name either an item (with points) or a status"
+    named = [override.item, override.status, override.verdict]
+    if len([each for each in named if each is not None]) != 1:
+        yield f"{label}: name an item (with points), a status, or a verdict (with drop_points)"
+    if override.verdict is not None and override.verdict not in VERDICTS[:2]:
+        yield f"{label}: verdict is passed or failed"
+    if (override.verdict is None) != (override.drop_points is None):
+        yield f"{label}: verdict and drop_points go together"
 
     if override.item is not None and (override.item not in names or override.points is None):
         yield f"{label}: {override.item!r} needs points and must be an item of this rubric"
