@@ -10,7 +10,7 @@ Computational and Graphical Statistics 13, 2004).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import lgamma, log
+from math import log
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,7 +82,8 @@ def _discordant(rows: np.ndarray) -> np.ndarray:
     """Images that row i got right and row j did not (rows x rows, int)."""
     # Sums of zeros and ones stay exact in float32 below 2**24 images.
     ours = rows.astype(np.float32)
-    return np.asarray(ours @ (1 - ours).T).round().astype(np.int64)
+    counts: np.ndarray = (ours @ (1 - ours).T).round().astype(np.int64)
+    return counts
 
 
 def _exact_p_values(only_first: np.ndarray, only_second: np.ndarray) -> np.ndarray:
@@ -155,7 +156,7 @@ def _absorb(columns: list[set[int]], halves: list[set[int]]) -> list[set[int]]:
 
 
 def _name(index: int) -> str:
-    """a to z, then A to Z, then a number in brackets."""
+    """The letter of a set: small ones, then capitals, then a number in brackets."""
     if index < 26:
         return chr(ord("a") + index)
     if index < 52:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from harness.networks.deepid import Weights
 
@@ -122,7 +122,7 @@ def _place_zeroed(channels: np.ndarray, count: int) -> None:
     """Give each channel without a kernel a place that is free: its own where it can."""
     free = [channel for channel in range(count) if channel not in set(channels.tolist())]
     zeroed = np.flatnonzero(channels < 0)
-    for channel in zeroed:
+    for channel in zeroed.tolist():
         if channel in free:
             channels[channel] = channel
             free.remove(channel)

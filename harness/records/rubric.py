@@ -30,8 +30,8 @@ RANKINGS = ("points", "checkpoints_passed", "quality", "defense_effectiveness")
 
 
 FAMILIES = ("pruned", "tuned", "other", "program")
-"""What a repaired net may be: the BadNet with channels gone, the BadNet with other weights, a network
-of another architecture, a program."""
+"""What a repaired net may be: the BadNet with channels gone, the BadNet with other weights, a
+network of another architecture, a program."""
 
 VERDICTS = ("passed", "failed", "undecided")
 
