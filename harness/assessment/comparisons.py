@@ -82,8 +82,7 @@ def _discordant(rows: np.ndarray) -> np.ndarray:
     """Images that row i got right and row j did not (rows x rows, int)."""
     # Sums of zeros and ones stay exact in float32 below 2**24 images.
     ours = rows.astype(np.float32)
-    counts: np.ndarray = (ours @ (1 - ours).T).round().astype(np.int64)
-    return counts
+    return np.asarray((ours @ (1 - ours).T).round(), dtype=np.int64)
 
 
 def _exact_p_values(only_first: np.ndarray, only_second: np.ndarray) -> np.ndarray:

@@ -126,8 +126,8 @@ def _place_zeroed(channels: np.ndarray, count: int) -> None:
         if channel in free:
             channels[channel] = channel
             free.remove(channel)
-    for channel in np.flatnonzero(channels < 0):
-        channels[channel] = free.pop(0)
+    for left in np.flatnonzero(channels < 0):
+        channels[left] = free.pop(0)
 
 
 def _scale(ours: np.ndarray, theirs: np.ndarray) -> float:
