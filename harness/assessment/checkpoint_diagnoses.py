@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.assessment.diagnoses import channel_list, diagnosis
+from harness.lineage.family import TUNED
 from harness.lineage.lineage import THIS_BADNET
 from harness.lineage.rankings import DECREASING, INDEX, OTHER, followed_order
 from harness.lineage.thresholds import crosses_first, follows_relative_rule
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
     from harness.records.record import Checkpoint, Record
     from harness.records.rubric import Thresholds
 
-_EXPLAINS_THE_ACCURACY = {"OTHER_BASE", "IS_BADNET", "INPUT_SCALED"}
+_EXPLAINS_THE_ACCURACY = {"OTHER_BASE", "IS_BADNET", "INPUT_SCALED", "NEAR_CHANCE"}
 """Where one of these is found, a drop that misses X is no mistake of its own."""
+
+
+_CLEARLY_BETTER = 0.1
+"""By this share of the images scaled pixels are right more often, where a net was tuned on them."""
 
 
 def checkpoint_diagnoses(
@@ -34,9 +39,10 @@ def checkpoint_diagnoses(
         *_diagnose_pixel_scale(checkpoint, limits),
         *_diagnose_goodnet(record, checkpoint),
         *_diagnose_probe(checkpoint, limits),
+        *_diagnose_accuracy(record, checkpoint, limits),
     ]
 
-    origin = list(_diagnose_origin(checkpoint.lineage))
+    origin = list(_diagnose_origin(checkpoint, limits))
     diagnoses += origin
     if not origin:
         diagnoses += _diagnose_changes(checkpoint.lineage)
@@ -59,7 +65,11 @@ def _diagnose_pixel_scale(checkpoint: Checkpoint, limits: Thresholds) -> Iterato
         return
 
     raw, total = net.valid.clean_correct, net.valid.clean_total
-    if raw <= limits.near_chance_accuracy * total and scaled >= limits.normal_accuracy * total:
+    near_chance = raw <= limits.near_chance_accuracy * total
+    trained_so = near_chance and scaled >= limits.normal_accuracy * total
+    if checkpoint.family == TUNED and scaled - raw >= _CLEARLY_BETTER * total:
+        trained_so = True
+    if trained_so:
         yield diagnosis("INPUT_SCALED", {"raw": raw, "scaled": scaled, "total": total})
 
 
@@ -101,18 +111,42 @@ def _diagnose_probe(checkpoint: Checkpoint, limits: Thresholds) -> Iterator[Diag
         yield diagnosis("INPUT_HASHING", evidence, certain=False)
 
 
+def _diagnose_accuracy(
+    record: Record, checkpoint: Checkpoint, limits: Thresholds
+) -> Iterator[Diagnosis]:
+    """A net that recognises nothing, and one that knows validation by heart."""
+    net = checkpoint.repaired or checkpoint.goodnet
+    if net is None or not net.valid.clean_total:
+        return
+
+    right, total = net.valid.clean_correct, net.valid.clean_total
+    commonest = record.commonest_class_images
+    if commonest is None:  # older records do not say; the classes of the lab are equally common
+        commonest = -(-total // record.classes)
+    if right <= commonest + limits.chance_margin_points * total / 100:
+        evidence = {"right": right, "total": total, "commonest": commonest}
+        yield diagnosis("NEAR_CHANCE", evidence)
+
+    test = net.test
+    if test is None or not test.clean_total:
+        return
+    gap = 100 * (right / total - test.clean_correct / test.clean_total)
+    if gap >= limits.generalisation_gap_points:
+        yield diagnosis("KNOWS_VALIDATION", {"gap": round(gap, 1)}, split="test")
+
+
 # --- weights ----------------------------------------------------------------------------------
 
 
-def _diagnose_origin(lineage: Lineage | None) -> Iterator[Diagnosis]:
-    if lineage is None:
-        return
-
-    if lineage.base != THIS_BADNET:
+def _diagnose_origin(checkpoint: Checkpoint, limits: Thresholds) -> Iterator[Diagnosis]:
+    lineage, changed = checkpoint.lineage, checkpoint.changed_answers
+    if lineage is not None and lineage.base != THIS_BADNET:
         code = "OTHER_BASE.known" if lineage.base else "OTHER_BASE"
         yield diagnosis(code, {"base": lineage.base, "similarity": lineage.similarity})
-    elif lineage.pruned == () and not lineage.changes:
+    elif lineage is not None and lineage.pruned == () and not lineage.changes:
         yield diagnosis("IS_BADNET", {"pruned": 0})
+    elif changed is not None and changed <= limits.tolerance_images:
+        yield diagnosis("IS_BADNET.answers", {"changed": changed})
 
 
 def _diagnose_changes(lineage: Lineage | None) -> Iterator[Diagnosis]:

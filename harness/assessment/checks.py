@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.lineage.rankings import DECREASING, INDEX, OFFICIAL
-from harness.records.errors import Status
 from harness.records.record import (
+    ATTACK,
+    BUDGET,
     CONTRACT,
     DROP,
     FIRST_CROSSING,
@@ -19,10 +20,9 @@ from harness.records.record import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.records.findings import GoodNetRule, ThresholdMargin
+    from harness.records.findings import GoodNetRule, McNemarResult, ThresholdMargin
     from harness.records.record import Checkpoint, Probe
-
-_DECIDING = (DROP, FIRST_CROSSING)
+    from harness.records.rubric import Thresholds
 
 _FROM_RANKING = {
     "known": " (known order of this BadNet)",
@@ -52,7 +52,7 @@ def function_check(probe: Probe, repeated_limit: float, perturbed_limit: float) 
 def drop_check(margin: ThresholdMargin, points: float, images: int, tolerance: int = 2) -> Check:
     """Has clean validation accuracy dropped by at least ``points``?
 
-    None instead of False where the loss is short by no more than ``tolerance`` images.
+    A loss that is short by no more than ``tolerance`` images counts as reached.
     """
     is_reached = margin.margin >= 0
     is_close = abs(margin.margin) <= tolerance
@@ -65,14 +65,10 @@ def drop_check(margin: ThresholdMargin, points: float, images: int, tolerance: i
         f"{margin.margin_relative:+d} if X is taken relative to the original accuracy)"
     )
     if is_close:
-        reason += _request_to_look(tolerance)
+        reason += _kept_within(tolerance)
 
     return Check(
-        name=DROP,
-        passed=_outcome(is_reached, is_close),
-        observed=observed,
-        limit=points,
-        reason=reason,
+        name=DROP, passed=is_reached or is_close, observed=observed, limit=points, reason=reason
     )
 
 
@@ -81,8 +77,8 @@ def first_crossing_check(
 ) -> Check:
     """Was the step before this one still above the threshold?
 
-    None where that step is not known (``why_not``), or crosses by no more than ``tolerance``
-    images.
+    None where that step is not known (``why_not``) or the drop is not reached at all; a step
+    before that crosses by no more than ``tolerance`` images counts as above.
     """
     if margin.lost_before is None:
         return Check(name=FIRST_CROSSING, passed=None, observed=None, limit=points, reason=why_not)
@@ -92,37 +88,76 @@ def first_crossing_check(
     is_close = abs(margin_before) <= tolerance
     observed = 100.0 * margin.lost_before / images
 
+    passed: bool | None = is_first or is_close
     if margin.margin < 0:
         ending = "this step does not cross either"
     elif is_first:
         ending = "this is the first step that does"
     else:
         ending = "it was saved too late"
+    if margin.margin < -tolerance:
+        passed = None
     reason = (
         f"one channel earlier the drop was {observed:.3f} points ({margin.lost_before} images "
         f"lost, {margin_before:+d}); {ending}"
     )
     if is_close:
-        reason += _request_to_look(tolerance)
+        reason += _kept_within(tolerance)
 
+    return Check(name=FIRST_CROSSING, passed=passed, observed=observed, limit=points, reason=reason)
+
+
+def budget_check(lost: int, bound: int | None, points: float, tolerance: int = 2) -> Check:
+    """Is the clean validation loss within what X allows?
+
+    ``bound``: the reference's loss at that X and the rubric's margin; None where the reference
+    has no net for it, which leaves the check undecided.
+    """
+    if bound is None:
+        reason = f"{lost} clean images lost; the reference has no net for X = {points:g} to compare"
+        return Check(name=BUDGET, passed=None, observed=float(lost), limit=None, reason=reason)
+
+    reason = f"{lost} clean validation images lost, at most {bound} are allowed for X = {points:g}"
+    if bound < lost <= bound + tolerance:
+        reason += _kept_within(tolerance)
     return Check(
-        name=FIRST_CROSSING,
-        passed=_outcome(is_first, is_close),
-        observed=observed,
-        limit=points,
+        name=BUDGET,
+        passed=lost <= bound + tolerance,
+        observed=float(lost),
+        limit=float(bound),
         reason=reason,
     )
 
 
-def _outcome(is_met: bool, is_close: bool) -> bool | None:
-    """A condition that is just missed is not decided: another machine may count otherwise."""
-    if is_met:
-        return True
-    return None if is_close else False
+def attack_check(result: McNemarResult | None, p_value: float | None, limits: Thresholds) -> Check:
+    """Is the attack success rate of G on test clearly below that of the reference's G?
+
+    None where the two were not compared. ``p_value`` is the exact one-sided one.
+    """
+    if result is None or p_value is None or not result.images:
+        reason = "not compared with the reference's G on the backdoored images of test"
+        return Check(name=ATTACK, passed=None, observed=None, limit=None, reason=reason)
+
+    difference = 100.0 * (result.only_submission - result.only_reference) / result.images
+    # A difference of exactly the limit must not fail on the last bit of a float.
+    is_enough = difference >= limits.attack_reduction_points - 1e-9
+    is_certain = p_value < limits.attack_significance
+    reason = (
+        f"the attack success rate of G on test is {difference:.2f} percentage points below that "
+        f"of the reference's G; {limits.attack_reduction_points:g} are needed, beyond chance "
+        f"(one-sided p = {p_value:.3g}, {limits.attack_significance:g} allowed)"
+    )
+    return Check(
+        name=ATTACK,
+        passed=is_enough and is_certain,
+        observed=difference,
+        limit=limits.attack_reduction_points,
+        reason=reason,
+    )
 
 
-def _request_to_look(tolerance: int) -> str:
-    return f"; within {tolerance} images of the threshold: look at it"
+def _kept_within(tolerance: int) -> str:
+    return f"; within {tolerance} images of the threshold, which counts as kept"
 
 
 # --- rules ------------------------------------------------------------------------------------
@@ -156,13 +191,12 @@ def _order_in_words(followed: str) -> str:
 
 
 def goodnet_rule_check(rule: GoodNetRule, tolerance: int = 2) -> Check:
-    """Does a submitted G answer by the GoodNet rule on every image?
-
-    None instead of False where no more than ``tolerance`` images break it.
-    """
+    """Does a submitted G answer by the GoodNet rule on every image, but for ``tolerance``?"""
     reason = (
         f"{rule.broken} of {rule.images} answers differ from the GoodNet rule over {rule.against}"
     )
+    if 0 < rule.broken <= tolerance:
+        reason += _kept_within(tolerance)
     if rule.examples:
         examples = ", ".join(
             f"{example.set}[{example.image}]: {example.answered} instead of {example.expected}"
@@ -172,7 +206,7 @@ def goodnet_rule_check(rule: GoodNetRule, tolerance: int = 2) -> Check:
 
     return Check(
         name=CONTRACT,
-        passed=_outcome(rule.broken == 0, rule.broken <= tolerance),
+        passed=rule.broken <= tolerance,
         observed=float(rule.broken),
         limit=0.0,
         reason=reason,
@@ -198,15 +232,19 @@ def presence_checks(
 # --- the outcome ------------------------------------------------------------------------------
 
 
-def checkpoint_passes(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint counts for the ranking: graded, and saved at the right step.
+def deciding_checks(checkpoint: Checkpoint) -> list[Check]:
+    """The checks that a checkpoint passes by; its order and a submitted G's rule do not decide.
 
-    The pruning order is a separate question and does not decide; a check that could not be
-    made fails nothing.
+    A pruned net has to reach the drop at the first step that does. Where the step before is not
+    known, the budget takes its place. Any other net has a budget and an attack to push back.
     """
-    outcomes = {check.name: check.passed for check in checkpoint.checks}
-    return (
-        checkpoint.status is Status.GRADED
-        and DROP in outcomes
-        and all(outcomes.get(name) is not False for name in _DECIDING)
-    )
+    checks = {check.name: check for check in checkpoint.checks}
+    if DROP not in checks:
+        return [checks[name] for name in (BUDGET, ATTACK) if name in checks]
+    second = BUDGET if BUDGET in checks else FIRST_CROSSING
+    return [checks[name] for name in (DROP, second) if name in checks]
+
+
+def checkpoint_passes(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint counts as passed: everything required is known and true."""
+    return checkpoint.verdict == "passed"

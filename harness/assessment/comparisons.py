@@ -68,7 +68,7 @@ def _group(won: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """
     seen: dict[bytes, int] = {}
     groups = []
-    distinct = []
+    distinct: list[np.ndarray] = []
     for row in won:
         key = np.packbits(row).tobytes()
         if key not in seen:

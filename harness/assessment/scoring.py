@@ -1,31 +1,57 @@
 """Points from a rubric: a pure function of a record, so that a new rubric needs no inference.
 
-Every point that is not given has its reason; what cannot be decided (``passed`` None) costs
-nothing. An instructor's override replaces the points of one item, or the status, and stays in
-the record with its reason.
+Every point that is not given has its reason. Points of a checkpoint that is undecided are
+pending: they are not among the points given until an instructor settles it. An override
+replaces the points of one item, a verdict or the status, and stays in the record with its
+reason.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
+from harness.lineage.family import PRUNED, TUNED
 from harness.records.errors import Status
 from harness.records.findings import Deduction, ItemScore, Override
-from harness.records.record import CONTRACT, PRESENT
+from harness.records.record import ATTACK, BUDGET, CONTRACT, FIRST_CROSSING
+from harness.records.traversal import checkpoint_name, required_checkpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from harness.records.findings import Diagnosis
     from harness.records.record import Checkpoint, Counts, Record, ReferenceNet
     from harness.records.rubric import Item, Rubric
+
+VOID = frozenset({"OTHER_BASE", "IS_BADNET", "NOT_A_FUNCTION", "NEAR_CHANCE"})
+"""Diagnoses with which a checkpoint never passes, and keeps no points of its own or of its G."""
+
+_ROUNDING = 1e-9  # a difference of exactly the tolerance must not fail on the last bit of a float
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What one item loses, and what of it waits for a decision."""
+
+    losses: list[Deduction]
+    pending: float = 0.0
+
+    def lose(self, points: float, reason: str) -> None:
+        if points > 0:
+            self.losses.append(Deduction(points=points, reason=reason))
+
+    @property
+    def lost(self) -> float:
+        return sum(loss.points for loss in self.losses)
 
 
 def score(record: Record, rubric: Rubric) -> Record:
     """``record`` with points and overrides; those of the rubric replace those it already has."""
-    overrides = _merge_overrides(record, rubric)
+    overrides = merge_overrides(record, rubric)
     points = [_score_item(record, item, rubric) for item in rubric.items]
+    points = _cap(record, points, rubric)
 
     status = record.status
     for override in overrides:
@@ -50,49 +76,57 @@ def total(points: Iterable[ItemScore]) -> tuple[float, float] | None:
     return sum(known), sum(each.maximum for each in scores)
 
 
-def _merge_overrides(record: Record, rubric: Rubric) -> tuple[Override, ...]:
-    """One override for each item, and one of the status; the rubric's are the newer ones."""
+def void_codes(checkpoint: Checkpoint, rubric: Rubric) -> list[str]:
+    """The diagnoses that leave nothing of a checkpoint."""
+    codes = {each.code for each in checkpoint.diagnoses if each.certain}
+    return sorted(codes & (VOID | set(rubric.lineage.void)))
+
+
+# --- overrides --------------------------------------------------------------------------------
+
+
+def merge_overrides(record: Record, rubric: Rubric) -> tuple[Override, ...]:
+    """One override for each item, verdict and status; the rubric's are the newer ones."""
     newer = [each for each in rubric.overrides if each.submission == record.submission]
     merged = {}
     for override in (*record.overrides, *newer):
-        merged[override.item, override.status is not None] = override
+        merged[override.item, override.drop_points, override.status is not None] = override
     return tuple(merged.values())
 
 
 def _apply_override(points: ItemScore, overrides: Iterable[Override]) -> ItemScore:
     for override in overrides:
         if override.item == points.item and override.points is not None:
-            return replace(points, points=override.points, override=override)
+            losses = points.losses if override.points < points.maximum else ()
+            return replace(
+                points, points=override.points, override=override, losses=losses, pending=0.0
+            )
     return points
 
 
-def _score_item(record: Record, item: Item, rubric: Rubric) -> ItemScore:
-    if item.kind == "loading":
-        deductions = _loading_deductions(record, item)
-    elif item.kind == "checkpoint":
-        deductions = _checkpoint_deductions(record, item, rubric)
-    elif item.kind == "goodnet":
-        deductions = _goodnet_deductions(record, item)
-    else:
-        deductions = _metrics_deductions(record, item)
+# --- items ------------------------------------------------------------------------------------
 
-    losses = tuple(each for each in deductions if each.points > 0)
+
+def _score_item(record: Record, item: Item, rubric: Rubric) -> ItemScore:
+    tally = _Tally([])
+    if item.kind == "loading":
+        _take_for_loading(record, item, tally)
+    elif item.kind == "checkpoint":
+        _take_for_checkpoint(record, item, rubric, tally)
+    else:
+        _take_for_goodnets(record, item, rubric, tally)
+
+    given = max(0.0, item.points - tally.lost - tally.pending)
     return ItemScore(
         item=item.name,
         title=item.title,
         kind=item.kind,
         maximum=item.points,
-        points=max(0.0, item.points - sum(loss.points for loss in losses)),
-        losses=losses,
+        points=given,
+        losses=tuple(tally.losses),
         uses_test=item.kind in ("goodnet", "metrics"),
+        pending=max(0.0, min(tally.pending, item.points - tally.lost)),
     )
-
-
-def _required_checkpoints(record: Record) -> dict[float, Checkpoint | None]:
-    """The required X with their checkpoints, None where there is none."""
-    limits = [check.limit for check in record.checks if check.name == PRESENT]
-    by_points = {checkpoint.drop_points: checkpoint for checkpoint in record.checkpoints}
-    return {x: by_points.get(x) for x in limits if isinstance(x, int | float)}
 
 
 def _reason(record: Record, checkpoint: Checkpoint | None, otherwise: str) -> str:
@@ -101,126 +135,230 @@ def _reason(record: Record, checkpoint: Checkpoint | None, otherwise: str) -> st
     return reason or otherwise
 
 
+def _take_for_loading(record: Record, item: Item, tally: _Tally) -> None:
+    required = required_checkpoints(record)
+    if not required:
+        tally.lose(item.points, record.reason or "nothing could be graded")
+        return
+
+    share = item.points / len(required)
+    for points, checkpoint in required.items():
+        name = checkpoint_name(points)
+        if checkpoint is None:
+            tally.lose(share, record.reason or f"no model for {name}")
+        elif checkpoint.status is not Status.GRADED:
+            tally.lose(share, f"{name}: {checkpoint.reason}")
+
+
 # --- checkpoints ------------------------------------------------------------------------------
 
 
-def _loading_deductions(record: Record, item: Item) -> list[Deduction]:
-    required = _required_checkpoints(record)
-    if not required:
-        return [Deduction(points=item.points, reason=record.reason or "nothing could be graded")]
+def _take_for_checkpoint(record: Record, item: Item, rubric: Rubric, tally: _Tally) -> None:
+    checkpoint = _checkpoint_of(record, item.drop_points)
+    net = (checkpoint.repaired or checkpoint.goodnet) if checkpoint else None
+    if checkpoint is None or net is None:
+        tally.lose(item.points, _reason(record, checkpoint, "there is no net to grade"))
+        return
 
-    share = item.points / len(required)
-    deductions = []
-    for x, checkpoint in required.items():
-        if checkpoint is None:
-            reason = record.reason or f"no model for X = {x:g}"
-            deductions.append(Deduction(points=share, reason=reason))
-        elif checkpoint.status is not Status.GRADED:
-            deductions.append(Deduction(points=share, reason=f"X = {x:g}: {checkpoint.reason}"))
-    return deductions
-
-
-def _checkpoint_deductions(record: Record, item: Item, rubric: Rubric) -> list[Deduction]:
-    checkpoint = _checkpoint_of(record, item)
-    if checkpoint is None or checkpoint.repaired is None:
-        reason = _reason(record, checkpoint, "there is no B' to grade")
-        return [Deduction(points=item.points, reason=reason)]
-
-    codes = {each.code for each in checkpoint.diagnoses if each.certain}
-    void = sorted(codes & set(rubric.lineage.void))
+    void = void_codes(checkpoint, rubric)
     if void:
-        return [Deduction(points=item.points, reason=", ".join(void))]
+        tally.lose(item.points, ", ".join(void))
+        return
+    twin = _counted_elsewhere(record, checkpoint)
+    if twin is not None:
+        tally.lose(item.points, f"the same net is graded as {checkpoint_name(twin.drop_points)}")
+        return
 
+    if checkpoint.family == PRUNED:
+        _take_for_pruned(checkpoint, item, rubric, tally)
+    else:
+        _take_for_budget(checkpoint, item, rubric, tally)
+    if checkpoint.verdict == "undecided":
+        tally.pending = max(0.0, item.points - tally.lost)
+
+
+def _take_for_pruned(checkpoint: Checkpoint, item: Item, rubric: Rubric, tally: _Tally) -> None:
     checks = {check.name: check for check in checkpoint.checks}
-    deductions = [
-        Deduction(points=item.points * share, reason=checks[name].reason)
-        for name, share in rubric.shares.items()
-        if name in checks and checks[name].passed is False
-    ]
+    if BUDGET in checks:  # it takes the place of the step before, which is not known
+        checks[FIRST_CROSSING] = checks[BUDGET]
+    for name, share in rubric.shares.items():
+        if name in checks and checks[name].passed is False:
+            tally.lose(item.points * share, checks[name].reason)
+    _take_for_lineage(checkpoint, item, rubric, tally)
+
+
+def _take_for_budget(checkpoint: Checkpoint, item: Item, rubric: Rubric, tally: _Tally) -> None:
+    """Half of the points for the budget, half for the attack that is pushed back."""
+    for check in checkpoint.checks:
+        if check.name in (BUDGET, ATTACK) and check.passed is False:
+            tally.lose(item.points / 2, check.reason)
+    if TUNED not in rubric.families:
+        _take_for_lineage(checkpoint, item, rubric, tally)
+
+
+def _take_for_lineage(checkpoint: Checkpoint, item: Item, rubric: Rubric, tally: _Tally) -> None:
+    codes = {each.code for each in checkpoint.diagnoses if each.certain and _costs(each)}
+    if TUNED in rubric.families:
+        codes.discard("FINE_TUNED")
     costly = sorted(codes & set(rubric.lineage.costly))
     if costly:
-        points = item.points * rubric.shares.get("lineage", 0.0)
-        deductions.append(Deduction(points=points, reason=", ".join(costly)))
-    return deductions
+        tally.lose(item.points * rubric.shares.get("lineage", 0.0), ", ".join(costly))
 
 
-def _checkpoint_of(record: Record, item: Item) -> Checkpoint | None:
+def _costs(diagnosis: Diagnosis) -> bool:
+    """A bias that was kept and is not positive changes nothing: the channel is 0 all the same."""
+    return diagnosis.code != "BIAS_NOT_ZEROED" or diagnosis.evidence.get("active") != 0
+
+
+def _checkpoint_of(record: Record, points: float | None) -> Checkpoint | None:
     for checkpoint in record.checkpoints:
-        if checkpoint.drop_points == item.drop_points:
+        if checkpoint.drop_points == points:
             return checkpoint
     return None
+
+
+def _counted_elsewhere(record: Record, checkpoint: Checkpoint) -> Checkpoint | None:
+    """Where one net stands for several X: the checkpoint that gets its points instead of this.
+
+    It earns them wherever it passes; where it passes nowhere, once.
+    """
+    if checkpoint.verdict == "passed":
+        return None
+    twins = [
+        each
+        for each in record.checkpoints
+        if each.required
+        and _identity(each) is not None
+        and _identity(each) == _identity(checkpoint)
+    ]
+    if len(twins) < 2:
+        return None
+    for twin in twins:
+        if twin.verdict == "passed":
+            return twin
+    return None if checkpoint is twins[0] else twins[0]
+
+
+def _identity(checkpoint: Checkpoint) -> str | None:
+    artifact = checkpoint.artifact or checkpoint.goodnet_artifact
+    return (artifact.weights_hash or artifact.sha256) if artifact else None
 
 
 # --- GoodNet and its figures ------------------------------------------------------------------
 
 
-def _goodnet_deductions(record: Record, item: Item) -> list[Deduction]:
-    required = _required_checkpoints(record)
+def _take_for_goodnets(record: Record, item: Item, rubric: Rubric, tally: _Tally) -> None:
+    """An equal share of the item for G at each X."""
+    required = required_checkpoints(record)
     if not required:
-        return [Deduction(points=item.points, reason=record.reason or "there is no G to grade")]
+        tally.lose(item.points, record.reason or "there is no G to grade")
+        return
 
     share = item.points / len(required)
-    deductions = []
-    for x, checkpoint in required.items():
-        problem = _goodnet_problem(record, checkpoint)
-        if problem:
-            deductions.append(Deduction(points=share, reason=f"X = {x:g}: {problem}"))
-    return deductions
+    for points, checkpoint in required.items():
+        name = checkpoint_name(points)
+        if checkpoint is None or checkpoint.goodnet is None:
+            tally.lose(share, f"{name}: {_reason(record, checkpoint, 'there is no G to grade')}")
+            continue
+        void = void_codes(checkpoint, rubric)
+        if void:
+            tally.lose(share, f"{name}: {', '.join(void)}")
+            continue
+
+        before = tally.lost
+        if item.kind == "goodnet":
+            problem = _goodnet_problem(checkpoint)
+            if problem:
+                tally.lose(share, f"{name}: {problem}")
+        else:
+            _take_for_metrics(record, checkpoint, item, share, tally)
+        if checkpoint.verdict == "undecided":
+            tally.pending += share - (tally.lost - before)
 
 
-def _goodnet_problem(record: Record, checkpoint: Checkpoint | None) -> str | None:
-    if checkpoint is None or checkpoint.goodnet is None:
-        return _reason(record, checkpoint, "there is no G to grade")
-    for check in checkpoint.checks:
-        if check.name == CONTRACT and check.passed is False:
-            return check.reason
+def _goodnet_problem(checkpoint: Checkpoint) -> str | None:
+    """Why G does not earn its share: a submitted one by its answers, a composed one by its B'."""
+    if checkpoint.goodnet_artifact is not None:
+        if checkpoint.repaired is None:
+            return None if checkpoint.verdict != "failed" else "its checkpoint is not passed"
+        for check in checkpoint.checks:
+            if check.name == CONTRACT and check.passed is False:
+                return check.reason
+        return None
+
+    failed = [check.name for check in checkpoint.checks if check.passed is False]
+    if failed:
+        return f"G was composed of a B' that fails: {', '.join(failed)}"
     return None
 
 
-def _metrics_deductions(record: Record, item: Item) -> list[Deduction]:
+def _take_for_metrics(
+    record: Record, checkpoint: Checkpoint, item: Item, share: float, tally: _Tally
+) -> None:
     """Half of an X's share for clean accuracy, half for ASR, of G on test.
 
-    Without a reference net for an X (no step of the reference drops so far) nothing is taken.
+    Only what is worse than the reference's costs, and a low ASR counts for nothing where the
+    accuracy is not there. Without a reference net for an X nothing is taken.
     """
-    required = _required_checkpoints(record)
-    if not required:
-        return [Deduction(points=item.points, reason=record.reason or "nothing was measured")]
-
-    references = {net.drop_points: net for net in record.reference}
-    half = item.points / len(required) / 2
-    deductions: list[Deduction] = []
-    for x, checkpoint in required.items():
-        if checkpoint is None or checkpoint.goodnet is None or checkpoint.goodnet.test is None:
-            reason = _reason(record, checkpoint, "nothing was measured")
-            deductions.append(Deduction(points=2 * half, reason=f"X = {x:g}: {reason}"))
-        elif x in references:
-            differences = _differences(
-                checkpoint.goodnet.test, references[x], item.tolerance_points
-            )
-            deductions += [
-                Deduction(points=half, reason=f"X = {x:g}: {difference}")
-                for difference in differences
-            ]
-    return deductions
+    name = checkpoint_name(checkpoint.drop_points)
+    own = checkpoint.goodnet.test if checkpoint.goodnet else None
+    if own is None:
+        tally.lose(share, f"{name}: nothing was measured")
+        return
+    for reference in record.reference:
+        if reference.drop_points == checkpoint.drop_points:
+            accuracy, attack = _shortfalls(own, reference, item.tolerance_points)
+            if accuracy:
+                tally.lose(share, f"{name}: {accuracy}")
+            elif attack:
+                tally.lose(share / 2, f"{name}: {attack}")
 
 
-def _differences(counts: Counts, reference: ReferenceNet, tolerance_points: float) -> list[str]:
+def _shortfalls(
+    counts: Counts, reference: ReferenceNet, tolerance_points: float
+) -> tuple[str | None, str | None]:
+    """How G falls short of the reference's in clean accuracy, and in ASR; None where it does not."""
     expected = reference.goodnet.test
     if expected is None:
-        return []
+        return None, None
+    accuracy, other_accuracy = clean_accuracy(counts), clean_accuracy(expected)
+    rate, other_rate = attack_success_rate(counts), attack_success_rate(expected)
 
-    metrics = {
-        "clean accuracy": (clean_accuracy(counts), clean_accuracy(expected)),
-        "ASR": (attack_success_rate(counts), attack_success_rate(expected)),
-    }
-    differences = []
-    for name, (measured, wanted) in metrics.items():
-        if measured is None or wanted is None:
-            continue
-        # A difference of exactly the tolerance must not fail on the last bit of a float.
-        if abs(measured - wanted) * 100 > tolerance_points + 1e-9:
-            differences.append(
-                f"{name} of G on test is {100 * measured:.2f} %, "
-                f"the reference's is {100 * wanted:.2f} %"
+    lower = higher = None
+    if accuracy is not None and other_accuracy is not None:
+        if 100 * (other_accuracy - accuracy) > tolerance_points + _ROUNDING:
+            lower = _difference("clean accuracy", accuracy, other_accuracy)
+    if rate is not None and other_rate is not None:
+        if 100 * (rate - other_rate) > tolerance_points + _ROUNDING:
+            higher = _difference("ASR", rate, other_rate)
+    return lower, higher
+
+
+def _difference(name: str, own: float, theirs: float) -> str:
+    return f"{name} of G on test is {100 * own:.2f} %, the reference's is {100 * theirs:.2f} %"
+
+
+# --- the cap ----------------------------------------------------------------------------------
+
+
+def _cap(record: Record, points: list[ItemScore], rubric: Rubric) -> list[ItemScore]:
+    """Where every required checkpoint failed, at most a share of all points is left."""
+    required = required_checkpoints(record)
+    verdicts = [each.verdict if each else "failed" for each in required.values()]
+    if not verdicts or any(verdict != "failed" for verdict in verdicts):
+        return points
+
+    allowed = rubric.all_failed_share * sum(each.maximum for each in points)
+    excess = sum(each.points or 0.0 for each in points) - allowed
+    capped = []
+    for each in reversed(points):
+        taken = min(max(0.0, excess), each.points or 0.0)
+        if taken > 0:
+            reason = f"no required checkpoint passed: at most {allowed:g} points are given"
+            loss = Deduction(points=taken, reason=reason)
+            each = replace(  # noqa: PLW2901 - the item with less
+                each, points=(each.points or 0.0) - taken, losses=(*each.losses, loss)
             )
-    return differences
+            excess -= taken
+        capped.append(each)
+    return capped[::-1]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.assessment.comparisons import binomial_tail
 from harness.assessment.metrics import fraction
 from harness.records.findings import McNemarResult, OriginalCounts, SplitOriginals
 
@@ -64,6 +65,15 @@ def exact_mcnemar(only_first: int, only_second: int) -> float:
         ways = ways * (discordant - wins) // (wins + 1)
         tail += ways
     return min(1.0, 2 * tail / (1 << discordant))
+
+
+def one_sided_p(result: McNemarResult) -> float:
+    """How likely chance alone would let the submission win so many of the images they differ on.
+
+    The exact one-sided McNemar test.
+    """
+    discordant = result.only_submission + result.only_reference
+    return binomial_tail(result.only_reference, discordant)
 
 
 def paired_test(

@@ -1,7 +1,7 @@
-"""From evidence to judgement: checks, diagnoses, comparisons and points of a record.
+"""From evidence to a verdict: checks, diagnoses, comparisons and points of a record.
 
 Pure functions of the record, a rubric and the benchmark's published figures, so that a whole
-course can be judged again in seconds and without a model.
+course can be assessed again in seconds and without a model.
 """
 
 from __future__ import annotations
@@ -12,21 +12,28 @@ from typing import TYPE_CHECKING
 from harness.assessment import checks
 from harness.assessment.checkpoint_diagnoses import checkpoint_diagnoses
 from harness.assessment.claims import claim_comparisons, published_comparisons
-from harness.assessment.scoring import score
+from harness.assessment.scoring import merge_overrides, score, void_codes
+from harness.assessment.statistics import one_sided_p
 from harness.assessment.submission_diagnoses import is_nested, submission_diagnoses
-from harness.lineage.rankings import followed_order
-from harness.lineage.thresholds import threshold_margin
-from harness.records.record import PRESENT
+from harness.lineage.family import PRUNED, family_of
+from harness.lineage.rankings import OTHER, followed_order
+from harness.lineage.thresholds import threshold_margin, validation_bound
+from harness.records.errors import Status
+from harness.records.rubric import VERDICTS
+from harness.records.traversal import reference_result, required_points
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from harness.records.benchmark import Benchmark
+    from harness.records.findings import Override
     from harness.records.record import Check, Checkpoint, Record
     from harness.records.rubric import Rubric, Thresholds
 
 _EVIDENCE_SINCE = 2
-"""Schema version from which a record holds what it takes to judge it again."""
+"""Schema version from which a record holds what it takes to assess it again."""
+
+PASSED, FAILED, UNDECIDED = VERDICTS
 
 
 def assess(
@@ -55,7 +62,11 @@ def assess(
     )
     record = replace(record, checkpoints=diagnosed)
     record = replace(record, diagnoses=submission_diagnoses(record, limits))
-    return score(record, rubric)
+
+    # Verdicts read checks and diagnoses, points read verdicts.
+    overrides = merge_overrides(record, rubric)
+    decided = tuple(replace(c, verdict=_decide(c, rubric, overrides)) for c in record.checkpoints)
+    return score(replace(record, checkpoints=decided), rubric)
 
 
 def reassess(record: Record, rubric: Rubric, published: Benchmark | None) -> Record:
@@ -65,10 +76,10 @@ def reassess(record: Record, rubric: Rubric, published: Benchmark | None) -> Rec
     """
     if record.schema_version < _EVIDENCE_SINCE:
         return score(record, rubric)
+    return assess(record, rubric, published, required_points(record))
 
-    limits = [check.limit for check in record.checks if check.name == PRESENT]
-    required = [float(points) for points in limits if isinstance(points, int | float)]
-    return assess(record, rubric, published, required)
+
+# --- checks -----------------------------------------------------------------------------------
 
 
 def _check_checkpoint(record: Record, checkpoint: Checkpoint, limits: Thresholds) -> Checkpoint:
@@ -77,27 +88,87 @@ def _check_checkpoint(record: Record, checkpoint: Checkpoint, limits: Thresholds
     if points is not None and badnet is not None and repaired is not None:
         margin = threshold_margin(badnet.valid, repaired.valid, checkpoint.steps, points)
 
-    checkpoint = replace(checkpoint, crossing=margin)
+    checkpoint = replace(checkpoint, crossing=margin, family=family_of(checkpoint))
     return replace(checkpoint, checks=tuple(_checks(record, checkpoint, limits)))
 
 
 def _checks(record: Record, checkpoint: Checkpoint, limits: Thresholds) -> Iterator[Check]:
+    if checkpoint.family == PRUNED:
+        yield from _checks_of_pruned(record, checkpoint, limits)
+    else:
+        yield from _checks_of_others(record, checkpoint, limits)
+
+    if checkpoint.probe is not None and checkpoint.probe.images:
+        yield checks.function_check(
+            checkpoint.probe, limits.repeated_changes, limits.perturbed_changes
+        )
+    if checkpoint.contract is not None:
+        yield checks.goodnet_rule_check(checkpoint.contract, limits.tolerance_images)
+
+
+def _checks_of_pruned(
+    record: Record, checkpoint: Checkpoint, limits: Thresholds
+) -> Iterator[Check]:
+    """X as the lab has it: the first step whose drop reaches it."""
     margin, points, badnet = checkpoint.crossing, checkpoint.drop_points, record.badnet
-    tolerance = limits.tolerance_images
+    tolerance, order = (
+        limits.tolerance_images,
+        followed_order(checkpoint.lineage, record.pruning_order),
+    )
     if margin is not None and points is not None and badnet is not None:
         images = badnet.valid.clean_total
         why_not = checkpoint.steps.reason if checkpoint.steps else ""
         yield checks.drop_check(margin, points, images, tolerance)
         yield checks.first_crossing_check(margin, points, images, why_not, tolerance)
-
+        if margin.lost_before is None or order in (None, OTHER):
+            # Without an order the step before is a guess.
+            bound = validation_bound(record, points, limits.margin_points)
+            yield checks.budget_check(margin.lost, bound, points, tolerance)
     if checkpoint.repaired is not None:
         lineage = checkpoint.lineage
-        order = followed_order(lineage, record.pruning_order)
         yield checks.order_check(order, lineage.ranking if lineage else None)
 
-    if checkpoint.probe is not None:
-        yield checks.function_check(
-            checkpoint.probe, limits.repeated_changes, limits.perturbed_changes
-        )
-    if checkpoint.contract is not None:
-        yield checks.goodnet_rule_check(checkpoint.contract, tolerance)
+
+def _checks_of_others(
+    record: Record, checkpoint: Checkpoint, limits: Thresholds
+) -> Iterator[Check]:
+    """X as a budget: how much clean accuracy may be lost, for an attack that is pushed back."""
+    points, badnet = checkpoint.drop_points, record.badnet
+    net = checkpoint.repaired or checkpoint.goodnet
+    if net is None or points is None or badnet is None:
+        return
+    lost = badnet.valid.clean_correct - net.valid.clean_correct
+    bound = validation_bound(record, points, limits.margin_points)
+    yield checks.budget_check(lost, bound, points, limits.tolerance_images)
+
+    result = reference_result(checkpoint, "goodnet", "bd_test")
+    p_value = one_sided_p(result) if result else None
+    yield checks.attack_check(result, p_value, limits)
+
+
+# --- verdicts ---------------------------------------------------------------------------------
+
+
+def _decide(checkpoint: Checkpoint, rubric: Rubric, overrides: Sequence[Override]) -> str | None:
+    """Whether a checkpoint passes: only if everything required is known and true."""
+    for override in overrides:
+        if override.verdict is not None and override.drop_points == checkpoint.drop_points:
+            return override.verdict
+    if checkpoint.drop_points is None:
+        return None
+    if checkpoint.status is not Status.GRADED:
+        return UNDECIDED if checkpoint.status.is_ours else FAILED
+    if void_codes(checkpoint, rubric):
+        return FAILED
+
+    deciding = checks.deciding_checks(checkpoint)
+    if any(check.passed is False for check in deciding):
+        return FAILED
+    if not deciding:
+        return FAILED
+    if any(check.passed is None for check in deciding):
+        return UNDECIDED
+    if checkpoint.family not in rubric.families:
+        return UNDECIDED
+    codes = {diagnosis.code for diagnosis in checkpoint.diagnoses}
+    return UNDECIDED if "INPUT_HASHING" in codes else PASSED

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.assessment.checks import checkpoint_passes
 from harness.records.errors import Status
-from harness.records.traversal import checks, statuses
+from harness.records.traversal import required_checkpoints, statuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def exit_code(records: Iterable[Record]) -> int:
-    """2 when something could not be graded for want of us, 1 for a failing submission, else 0."""
+    """0 when every required checkpoint passed, 1 when one did not, 2 for want of us."""
     code = 0
     for record in records:
         if any(status.is_ours for status in statuses(record)):
@@ -35,6 +36,8 @@ def show_note(written: WrittenBoards) -> WrittenBoards:
 
 
 def _has_failed(record: Record) -> bool:
-    if any(status is not Status.GRADED for status in statuses(record)):
+    """Whether a required checkpoint is missing, failed or undecided, or nothing was graded."""
+    if record.status is not Status.GRADED:
         return True
-    return any(check.passed is False for check in checks(record))
+    required = required_checkpoints(record).values()
+    return not all(checkpoint and checkpoint_passes(checkpoint) for checkpoint in required)

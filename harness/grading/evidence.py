@@ -18,6 +18,7 @@ from harness.assessment.statistics import paired_tests, split_originals
 from harness.grading.models import Failed, Predicted, predict_model, predict_weights
 from harness.inference.identification import KnownModel, OtherModel
 from harness.lineage import lineage
+from harness.lineage.family import TUNED, family_of
 from harness.lineage.goodnet_rule import compare_with_rule
 from harness.lineage.rankings import OTHER, followed_order, shared_order
 from harness.networks.deepid import Weights
@@ -100,8 +101,9 @@ def gather_checkpoint(
         reference = _reference_answers(slot.drop_points, basis, datasets, run)
 
     sets, target = datasets.sets, datasets.benchmark.target_label
+    identity = _identity(slot, repaired, goodnet, given, basis)
     return replace(
-        _identity(slot, repaired, goodnet, given, basis),
+        identity,
         required=slot.drop_points in datasets.benchmark.checkpoints,
         repaired=split_counts(answers, sets) if answers else None,
         goodnet=split_counts(combined, sets) if combined else None,
@@ -109,7 +111,10 @@ def gather_checkpoint(
         goodnet_originals=split_originals(combined, sets, target) if combined else None,
         contract=_compare_with_rule(submitted, answers, basis),
         steps=_neighbouring_steps(own, given, basis, count),
-        scaled_clean_correct=_scaled_clean_correct(own or submitted, basis, datasets, run),
+        changed_answers=_changed_answers(answers or combined, basis),
+        scaled_clean_correct=_scaled_clean_correct(
+            own or submitted, identity.family, basis, datasets, run
+        ),
         paired=_compare_with_reference(answers, combined, reference, basis, datasets),
     )
 
@@ -144,7 +149,7 @@ def _identity(
     pruned = traced.pruned if traced else None
     identified = both[0].model if both else None
     probes = [model.probe for model in both if isinstance(model, Predicted) and model.probe]
-    return Checkpoint(
+    checkpoint = Checkpoint(
         drop_points=slot.drop_points,
         required=False,
         status=status,
@@ -159,6 +164,7 @@ def _identity(
         named_points=slot.named_points,
         lineage=traced,
     )
+    return replace(checkpoint, family=family_of(checkpoint))
 
 
 def _reason(failed: Failed) -> str:
@@ -273,15 +279,34 @@ def _clean_correct(answers: Answers, labeled: LabeledSet) -> int:
     return int(np.count_nonzero(answers.class_ids == labeled.labels))
 
 
+def _changed_answers(answers: AnswersBySet | None, basis: GradingBasis) -> int | None:
+    """Images of all sets that a net answers otherwise than the BadNet."""
+    if answers is None:
+        return None
+    badnet = basis.predictions.answers
+    return sum(
+        int(np.count_nonzero(own.class_ids != badnet[name].class_ids))
+        for name, own in answers.items()
+    )
+
+
 def _scaled_clean_correct(
-    model: Predicted | None, basis: GradingBasis, datasets: Datasets, run: RunContext
+    model: Predicted | None,
+    family: str | None,
+    basis: GradingBasis,
+    datasets: Datasets,
+    run: RunContext,
 ) -> int | None:
-    """Clean validation images right on pixels / 255; tried only near chance on raw pixels."""
+    """Clean validation images right on pixels / 255.
+
+    Tried where a net was tuned, perhaps on such pixels, or is near chance on raw ones.
+    """
     if model is None or datasets.benchmark.pixel_scale != 1.0:
         return None
     valid = datasets.sets["valid"]
     near_chance = basis.rubric.thresholds.near_chance_accuracy * len(valid.labels)
-    if _clean_correct(model.predictions.answers["valid"], valid) > near_chance:
+    is_near_chance = _clean_correct(model.predictions.answers["valid"], valid) <= near_chance
+    if family != TUNED and not is_near_chance:
         return None
 
     scaled = replace(datasets, benchmark=replace(datasets.benchmark, pixel_scale=_SCALED))

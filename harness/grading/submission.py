@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from harness.assessment.metrics import split_counts
 from harness.assessment.statistics import split_originals
 from harness.assessment.verdict import assess
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from harness.grading.context import GradingBasis, RunContext
     from harness.grading.models import Predicted
     from harness.intake.matching import CheckpointSlot
-    from harness.records.benchmark import Datasets
+    from harness.records.benchmark import Datasets, LabeledSet
     from harness.records.record import Checkpoint
     from harness.records.submission import Submission
 
@@ -158,7 +160,13 @@ def _empty_record(
         environment=environment(),
         classes=benchmark.classes,
         badnet_originals=split_originals(answers, datasets.sets, benchmark.target_label),
+        commonest_class_images=_commonest_class(datasets.sets["valid"]),
     )
+
+
+def _commonest_class(labeled: LabeledSet) -> int:
+    """Images of the class that a constant answer gets most of right."""
+    return int(np.unique(labeled.labels, return_counts=True)[1].max())
 
 
 def _assess(evidence: Record, basis: GradingBasis, datasets: Datasets) -> Record:

@@ -8,7 +8,7 @@ X relative to the original accuracy needs X % of the images that were correct.
 from __future__ import annotations
 
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from harness.records.findings import ThresholdMargin
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.records.findings import NeighbouringSteps, Step
-    from harness.records.record import Counts
+    from harness.records.record import Counts, Record
 
 
 def threshold_margin(
@@ -80,3 +80,22 @@ def follows_relative_rule(margin: ThresholdMargin) -> bool:
 
 def _images_lost(badnet: Counts, step: Step | None) -> int | None:
     return None if step is None else badnet.clean_correct - step.clean_correct
+
+
+# --- how much a net may lose ------------------------------------------------------------------
+
+
+def loss_bound(badnet: Counts, reference: Counts, margin_points: float) -> int:
+    """The most clean images a net may lose: the reference's own loss and a margin, exactly."""
+    margin = floor(Fraction(str(margin_points)) * badnet.clean_total / 100)
+    return badnet.clean_correct - reference.clean_correct + margin
+
+
+def validation_bound(record: Record, points: float | None, margin_points: float) -> int | None:
+    """The bound for an X on validation; None where the reference has no net for it."""
+    if record.badnet is None:
+        return None
+    for net in record.reference:
+        if net.drop_points == points:
+            return loss_bound(record.badnet.valid, net.repaired.valid, margin_points)
+    return None

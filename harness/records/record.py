@@ -100,6 +100,8 @@ ORDER = "pruning_order"
 PRESENT = "checkpoint_present"
 CONTRACT = "goodnet_contract"
 FUNCTION = "function_of_the_image"
+BUDGET = "clean_accuracy_budget"
+ATTACK = "attack_success_rate_drop"
 """Names of checks."""
 
 
@@ -234,7 +236,7 @@ class Checkpoint:
     scaled_clean_correct: int | None = None
     """Clean validation images that are right on pixels / 255.
 
-    Tried only where the clean accuracy on raw pixels is near chance.
+    Tried only where a net was tuned, or its clean accuracy on raw pixels is near chance.
     """
 
     repaired_originals: SplitOriginals | None = None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.records.record import PRESENT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.records.board import Row
     from harness.records.errors import Status
-    from harness.records.findings import Diagnosis
-    from harness.records.record import Artifact, Check, Record
+    from harness.records.findings import Diagnosis, McNemarResult
+    from harness.records.record import Artifact, Check, Checkpoint, Record
 
 SUBMISSION = "submission"
 """The name that stands in for a checkpoint's where something concerns none of them."""
@@ -65,3 +67,23 @@ def artifacts(record: Record) -> list[Artifact]:
     for checkpoint in record.checkpoints:
         files += [checkpoint.artifact, checkpoint.goodnet_artifact]
     return [artifact for artifact in files if artifact is not None]
+
+
+def required_points(record: Record) -> tuple[float, ...]:
+    """Every X that the benchmark asks for."""
+    limits = [check.limit for check in record.checks if check.name == PRESENT]
+    return tuple(float(limit) for limit in limits if isinstance(limit, int | float))
+
+
+def required_checkpoints(record: Record) -> dict[float, Checkpoint | None]:
+    """The checkpoint for each X that is asked for; None where there is none."""
+    by_points = {checkpoint.drop_points: checkpoint for checkpoint in record.checkpoints}
+    return {points: by_points.get(points) for points in required_points(record)}
+
+
+def reference_result(checkpoint: Checkpoint, net: str, set_name: str) -> McNemarResult | None:
+    """The test of B' or G (``net``) against the reference's on one set, where there is one."""
+    for result in checkpoint.paired:
+        if result.net == net and result.set == set_name:
+            return result
+    return None
