@@ -119,9 +119,10 @@ def _checks_of_pruned(
         images = badnet.valid.clean_total
         why_not = checkpoint.steps.reason if checkpoint.steps else ""
         yield checks.drop_check(margin, points, images, tolerance)
-        yield checks.first_crossing_check(margin, points, images, why_not, tolerance)
-        if margin.lost_before is None or order in (None, OTHER):
-            # Without an order the step before is a guess.
+        is_guess = order in (None, OTHER)  # without an order the step before is one
+        if margin.lost_before is None or not is_guess:
+            yield checks.first_crossing_check(margin, points, images, why_not, tolerance)
+        if margin.lost_before is None or is_guess:
             bound = validation_bound(record, points, limits.margin_points)
             yield checks.budget_check(margin.lost, bound, points, tolerance)
     if checkpoint.repaired is not None:

@@ -4,7 +4,10 @@ import pytest
 from records_by_hand import checkpoint, counts
 
 from harness.assessment.checks import (
+    attack_check,
+    budget_check,
     checkpoint_passes,
+    deciding_checks,
     drop_check,
     first_crossing_check,
     goodnet_rule_check,
@@ -12,14 +15,28 @@ from harness.assessment.checks import (
     presence_checks,
 )
 from harness.lineage.thresholds import threshold_margin
-from harness.records.errors import Status
-from harness.records.findings import GoodNetRule, NeighbouringSteps, RuleViolation, Step
-from harness.records.record import DROP, FIRST_CROSSING, ORDER, Check
+from harness.records.findings import (
+    GoodNetRule,
+    McNemarResult,
+    NeighbouringSteps,
+    RuleViolation,
+    Step,
+)
+from harness.records.record import (
+    ATTACK,
+    BUDGET,
+    DROP,
+    FIRST_CROSSING,
+    FUNCTION,
+    ORDER,
+    Check,
+)
+from harness.storage.rubrics import default_rubric
 
 
 @pytest.mark.parametrize(
     ("lost", "passed", "look"),
-    [(17, False, False), (18, None, True), (19, None, True), (20, True, True), (22, True, True),
+    [(17, False, False), (18, True, True), (19, True, True), (20, True, True), (22, True, True),
      (23, True, False)],
 )  # fmt: skip
 def test_the_drop_check_around_the_threshold(lost, passed, look):
@@ -27,13 +44,13 @@ def test_the_drop_check_around_the_threshold(lost, passed, look):
     check = drop_check(margin, 2, 1000)
     assert (margin.needed, margin.margin) == (20, lost - 20)
     assert check.passed is passed
-    assert ("look at it" in check.reason) is look
+    assert ("counts as kept" in check.reason) is look
     assert f"{lost - 20:+d}" in check.reason
 
 
 @pytest.mark.parametrize(
     ("lost_before", "passed", "look"),
-    [(17, True, False), (18, True, True), (19, True, True), (20, None, True), (22, None, True),
+    [(17, True, False), (18, True, True), (19, True, True), (20, True, True), (22, True, True),
      (23, False, False)],
 )  # fmt: skip
 def test_the_step_before_around_the_threshold(lost_before, passed, look):
@@ -42,7 +59,7 @@ def test_the_step_before_around_the_threshold(lost_before, passed, look):
     check = first_crossing_check(margin, 2, 1000)
     assert margin.lost_before == lost_before
     assert check.passed is passed
-    assert ("look at it" in check.reason) is look
+    assert ("counts as kept" in check.reason) is look
 
 
 def test_an_unknown_step_before_fails_nobody():
@@ -53,7 +70,7 @@ def test_an_unknown_step_before_fails_nobody():
 
 def test_the_tolerance_is_data():
     margin = threshold_margin(counts(990), counts(990 - 15), None, 2)
-    assert drop_check(margin, 2, 1000, 5).passed is None
+    assert drop_check(margin, 2, 1000, 5).passed is True
     assert drop_check(margin, 2, 1000, 4).passed is False
 
 
@@ -103,7 +120,7 @@ def rule(broken):
 
 
 @pytest.mark.parametrize(
-    ("broken", "passed"), [(0, True), (1, None), (2, None), (3, False), (4000, False)]
+    ("broken", "passed"), [(0, True), (1, True), (2, True), (3, False), (4000, False)]
 )
 def test_a_g_may_break_its_rule_on_two_images(broken, passed):
     check = goodnet_rule_check(rule(broken))
@@ -120,21 +137,70 @@ def test_every_required_x_is_looked_for():
     assert missing.reason.endswith("X = 4 was not found; name it in submission.toml")
 
 
+def answers(only_submission, only_reference, images=1000):
+    return McNemarResult(
+        net="goodnet",
+        set="bd_test",
+        images=images,
+        only_submission=only_submission,
+        only_reference=only_reference,
+        p_value=1.0,
+    )
+
+
 @pytest.mark.parametrize(
-    ("status", "outcomes", "passes"),
-    [
-        (Status.GRADED, {DROP: True, FIRST_CROSSING: True}, True),
-        (Status.GRADED, {DROP: True, FIRST_CROSSING: True, ORDER: False}, True),
-        (Status.GRADED, {DROP: None, FIRST_CROSSING: None}, True),
-        (Status.GRADED, {DROP: False, FIRST_CROSSING: True}, False),
-        (Status.GRADED, {DROP: True, FIRST_CROSSING: False}, False),
-        (Status.GRADED, {FIRST_CROSSING: True}, False),
-        (Status.REJECTED, {DROP: True, FIRST_CROSSING: True}, False),
-    ],
-)
-def test_what_counts_for_the_ranking(status, outcomes, passes):
-    checks = tuple(
+    ("lost", "bound", "passed", "kept"),
+    [(20, 20, True, False), (-30, 20, True, False), (21, 20, True, True), (22, 20, True, True),
+     (23, 20, False, False), (0, None, None, False)],
+)  # fmt: skip
+def test_the_budget_around_its_bound(lost, bound, passed, kept):
+    check = budget_check(lost, bound, 2)
+    assert check.passed is passed
+    assert ("counts as kept" in check.reason) is kept
+
+
+LIMITS = default_rubric().thresholds
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "p_value", "passed"),
+    [(100, 0, 1e-9, True), (99, 0, 1e-9, False), (200, 100, 1e-9, True), (100, 0, 0.01, False),
+     (0, 300, 1.0, False)],
+)  # fmt: skip
+def test_an_attack_is_pushed_back_by_ten_points_and_beyond_chance(gained, lost, p_value, passed):
+    check = attack_check(answers(gained, lost), p_value, LIMITS)
+    assert check.passed is passed
+    assert f"{(gained - lost) / 10:.2f} percentage points below" in check.reason
+
+
+def test_an_attack_that_was_not_compared_is_undecided():
+    assert attack_check(None, None, LIMITS).passed is None
+
+
+def named(**outcomes):
+    return tuple(
         Check(name=name, passed=passed, observed=None, limit=None, reason="")
         for name, passed in outcomes.items()
     )
-    assert checkpoint_passes(checkpoint(status=status, checks=checks)) is passes
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "deciding"),
+    [
+        ({DROP: True, FIRST_CROSSING: True, ORDER: False}, [DROP, FIRST_CROSSING]),
+        ({DROP: True, FIRST_CROSSING: None, BUDGET: True}, [DROP, BUDGET]),
+        ({BUDGET: True, ATTACK: True, FUNCTION: True}, [BUDGET, ATTACK]),
+        ({ORDER: True}, []),
+    ],
+)
+def test_which_checks_decide(outcomes, deciding):
+    own = checkpoint(checks=named(**outcomes))
+    assert [check.name for check in deciding_checks(own)] == deciding
+
+
+@pytest.mark.parametrize(
+    ("verdict", "passes"),
+    [("passed", True), ("failed", False), ("undecided", False), (None, False)],
+)
+def test_only_a_verdict_passes(verdict, passes):
+    assert checkpoint_passes(checkpoint(verdict=verdict)) is passes

@@ -43,7 +43,7 @@ def test_a_broken_rubric_names_the_file_and_what_is_wrong(tmp_path, old, new, pr
         ('reason = "x"\nitem = "beauty"\npoints = 3', "must be an item"),
         ('reason = "x"\nitem = "loading"', "needs points"),
         ('reason = "x"\nstatus = "great"', "no status"),
-        ('reason = "x"', "either an item"),
+        ('reason = "x"', "name an item (with points), a status, or a verdict"),
     ],
 )
 def test_a_broken_override_is_refused(tmp_path, entry, problem):

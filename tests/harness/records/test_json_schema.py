@@ -51,7 +51,7 @@ def test_every_docstring_under_a_field_describes_its_property():
     assert checkpoint["scaled_clean_correct"]["description"].splitlines() == [
         "Clean validation images that are right on pixels / 255.",
         "",
-        "Tried only where the clean accuracy on raw pixels is near chance.",
+        "Tried only where a net was tuned, or its clean accuracy on raw pixels is near chance.",
     ]
     assert lineage["live"]["description"] == "Pruned channels that are not dormant in the BadNet."
     assert "description" not in checkpoint["lineage"]  # none is under that field
