@@ -79,6 +79,11 @@ class Materials:
         """Validation images that a net gets right; it shares the BadNet's layers up to pool_3."""
         return int((tail_class_ids(weights, self._maps[0]) == self.sets["valid"].labels).sum())
 
+    def correct_in_full(self, weights):
+        """Validation images that a net gets right, whatever layer it was changed in."""
+        valid = self.sets["valid"]
+        return int((class_ids(weights, valid.images) == valid.labels).sum())
+
     def lost_by_order(self, order):
         """Images lost after 0, 1, ... channels of ``order``."""
         masked, correct = self._maps[0].copy(), []
@@ -120,11 +125,11 @@ class Materials:
     @property
     def late(self):
         """Nets one step of which would still have lost too much."""
-        steps = {x: self._late_step(x) for x in REQUIRED}
+        steps = {x: self.late_step(x) for x in REQUIRED}
         assert len(set(steps.values())) == len(steps)
         return {x: self.pruned(step) for x, step in steps.items()}
 
-    def _late_step(self, points):
+    def late_step(self, points):
         beyond = self.needed(points) + TOLERANCE
         return next(step + 1 for step, count in enumerate(self.lost) if count > beyond)
 
@@ -333,7 +338,7 @@ def short_by_two(target, m):
 @entry
 def late_by_two(target, m):
     """For X = 2 a later step, of which the one before is beyond by so few images."""
-    step = m._late_step(2) - 1
+    step = m.late_step(2) - 1
     assert step > m.first_step(2)
     assert 0 < m.lost[step - 1] - m.needed(2) <= TOLERANCE
     save(target, m.reference | {2: m.pruned(step)})
@@ -459,10 +464,14 @@ def swapped_labels(target, m):
 
 @entry
 def scaled_inputs(target, m):
-    """The right nets for pixels / 255."""
-    nets = m.reference
-    for weights in nets.values():
-        weights["conv_1/kernel"] = weights["conv_1/kernel"] * np.float32(255)
+    """Pruned and tuned for pixels / 255: the very net, with 255 times as large a first layer.
+
+    The output layer is new, since the BadNet's biases are so small that it hardly notices.
+    """
+    nets = {}
+    for x, weights in m.reference.items():
+        tuned = nearest_means(weights, m.sets["valid"].images, m.sets["valid"].labels)
+        nets[x] = tuned | {"conv_1/kernel": weights["conv_1/kernel"] * np.float32(255)}
     save(target, nets)
 
 
@@ -595,12 +604,14 @@ def pruned_layer(layer):
     def build(target, m):
         norms = np.abs(m.badnet[f"{layer}/kernel"]).sum(axis=(0, 1, 2))
         candidates = np.argsort(norms, kind="stable").tolist()
+        # What is above pool_3 is a matter of milliseconds.
+        correct = m.correct if layer == "conv_4" else m.correct_in_full
         net, nets = dict(m.badnet), {}
         for x in REQUIRED:
             lost = 0
             while lost < m.needed(x):
                 tried = zero_channel(net, layer, candidates.pop(0))
-                count = lost_in_full(m, tried)
+                count = m.correct(m.badnet) - correct(tried)
                 if count <= m.bound(x):
                     net, lost = tried, count
             nets[x] = net
@@ -772,13 +783,6 @@ def zero_channel(weights, layer, channel):
         changed[name] = weights[name].copy()
         changed[name][..., channel] = 0
     return changed
-
-
-def lost_in_full(m, weights):
-    """Images that a net loses, whatever layer it was changed in."""
-    valid = m.sets["valid"]
-    correct = int((class_ids(weights, valid.images) == valid.labels).sum())
-    return m.correct(m.badnet) - correct
 
 
 def hidden_units(weights, images):

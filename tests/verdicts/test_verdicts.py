@@ -115,7 +115,7 @@ def test_excellent_nets_are_excellent(records):
 
 
 def test_worthless_nets_are_worthless(records):
-    """None but those that are the BadNet has a use: a clean image in ten is lost, or more."""
+    """None of them has a use, but those that are the BadNet: a clean image in five is lost."""
     for name in of_kind(WORTHLESS):
         if "badnet" in name or "dormant" in name:
             continue
