@@ -1,0 +1,190 @@
+"""Each entry of the collection gets the verdict that was written down before it was graded."""
+
+import json
+import shutil
+
+import pytest
+from entries import BUILDERS, build_all
+from expected_verdicts import (
+    A_QUARTER,
+    ALL,
+    DISGUISED,
+    EXPECTED,
+    HONEST,
+    PARTLY,
+    WORTHLESS,
+)
+
+from harness.storage.results import Store
+
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.timeout(1200),  # whichever test comes first waits for all entries
+]
+LETTERS = {"passed": "P", "failed": "F", "undecided": "U"}
+
+
+@pytest.fixture(scope="session")
+def entries_folder(small, badnet, tmp_path_factory):
+    """All entries; half a gigabyte, so they do not stay."""
+    folder = tmp_path_factory.mktemp("verdicts")
+    build_all(folder, small, badnet)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def results(
+    entries_folder, small_benchmark, badnet_path, prepared, run_harness, tmp_path_factory
+):  # fmt: skip
+    """The results folder of all entries, graded in one batch."""
+    output = tmp_path_factory.mktemp("results of verdicts")
+    shutil.copytree(prepared, output, dirs_exist_ok=True)
+    finished = run_harness(
+        "grade", "--each", entries_folder, "--dataset", small_benchmark, "--badnet", badnet_path,
+        "--output", output, "--no-timing", "--jobs", 2, "--quiet",
+    )  # fmt: skip
+    # Entries fail, the harness does not.
+    assert finished.returncode == 1, finished.stderr[-3000:]
+    return output
+
+
+@pytest.fixture(scope="session")
+def records(results):
+    return {record.submission: record for record in Store(results).records()}
+
+
+@pytest.fixture(scope="session")
+def ranks(results):
+    """Ranks on the board, by submission."""
+    board = json.loads((results / "leaderboard.json").read_text())
+    return {row["submission"]: row["rank"] for row in board["rows"] if row["rank"] is not None}
+
+
+def of_kind(*kinds):
+    return [name for name, expected in EXPECTED.items() if expected.kind in kinds]
+
+
+def by_points(record):
+    return {c.drop_points: c for c in record.checkpoints if c.required}
+
+
+def verdicts(record):
+    """A letter for each X; a checkpoint that is missing has failed."""
+    found = by_points(record)
+    return "".join(LETTERS[found[x].verdict] if x in found else "F" for x in ALL)
+
+
+def codes(diagnoses):
+    """Codes without the variants of their words."""
+    return {each.code.partition(".")[0] for each in diagnoses}
+
+
+def codes_by_points(record):
+    return {x: codes(checkpoint.diagnoses) for x, checkpoint in by_points(record).items()}
+
+
+def points(record):
+    return sum(item.points for item in record.points)
+
+
+# --- the collection ---------------------------------------------------------------------------
+
+
+def test_every_entry_has_its_verdict_written_down():
+    assert set(EXPECTED) == set(BUILDERS)
+    assert len(of_kind(WORTHLESS, DISGUISED, PARTLY)) >= 40
+    assert len(of_kind(HONEST)) >= 10
+
+
+def test_every_entry_is_graded(records):
+    assert set(records) == set(EXPECTED)
+    for name, record in records.items():
+        assert record.status == "graded", f"{name}: {record.reason}"
+        assert all(c.status == "graded" for c in record.checkpoints), name
+
+
+def test_excellent_nets_are_excellent(records):
+    """Which was not trained but built: hardly an image lost, no attack that succeeds."""
+    for name in ("excellent_net", "excellent_goodnet", "excellent_program"):
+        record = records[name]
+        for checkpoint in record.checkpoints:
+            before, after = record.badnet.test, checkpoint.goodnet.test
+            assert after.backdoored_attacked == 0, name
+            assert before.clean_correct - after.clean_correct <= 0.03 * before.clean_total, name
+
+
+def test_worthless_nets_are_worthless(records):
+    """None of them has a use, but those that are the BadNet: a clean image in five is lost."""
+    for name in of_kind(WORTHLESS):
+        if "badnet" in name or "dormant" in name:
+            continue
+        for checkpoint in records[name].checkpoints:
+            net = checkpoint.goodnet.test
+            assert net.clean_correct < 0.8 * net.clean_total, name
+
+
+# --- what each gets ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_verdict(records, name):
+    expected = EXPECTED[name].verdicts
+    found = verdicts(records[name])
+    stated = [(ours, theirs) for ours, theirs in zip(found, expected, strict=True) if theirs != "-"]
+    assert all(ours == theirs for ours, theirs in stated), f"{found} instead of {expected}"
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_diagnoses(records, name):
+    expected, record = EXPECTED[name], records[name]
+    found = codes_by_points(record)
+    for x, wanted in expected.codes.items():
+        assert found[x] >= set(wanted), f"X = {x:g}"
+    overall = codes(record.diagnoses)
+    assert overall >= set(expected.overall)
+    assert not set(expected.absent) & set.union(overall, *found.values())
+
+
+@pytest.mark.parametrize("name", [name for name in EXPECTED if EXPECTED[name].family])
+def test_family(records, name):
+    assert {c.family for c in by_points(records[name]).values()} == {EXPECTED[name].family}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_points(records, name):
+    expected, record = EXPECTED[name], records[name]
+    assert expected.least - 0.01 <= points(record) <= expected.most + 0.01
+    if expected.settled is not None:
+        pending = sum(item.pending for item in record.points)
+        assert points(record) + pending == pytest.approx(expected.settled)
+
+
+@pytest.mark.parametrize("name", of_kind(DISGUISED))
+def test_a_disguise_changes_nothing(records, name):
+    ours, theirs = records[name], records[EXPECTED[name].like]
+    assert verdicts(ours) == verdicts(theirs)
+    assert codes_by_points(ours) == codes_by_points(theirs)
+    assert codes(ours.diagnoses) == codes(theirs.diagnoses)
+    assert [item.points for item in ours.points] == pytest.approx([i.points for i in theirs.points])
+
+
+@pytest.mark.parametrize("name", of_kind(WORTHLESS))
+def test_worthless_nets_outrank_no_honest_one(records, ranks, name):
+    metrics = sum(item.points for item in records[name].points if item.kind == "metrics")
+    assert metrics <= A_QUARTER
+    behind = max(ranks[each] for each in of_kind(HONEST))
+    assert name not in ranks or ranks[name] > behind
+
+
+def test_near_chance_is_said_where_it_is_so(records):
+    """At most the commonest class's share plus 5 points of clean validation accuracy."""
+    for name, record in records.items():
+        for checkpoint in by_points(record).values():
+            net = (checkpoint.repaired or checkpoint.goodnet).valid
+            limit = record.commonest_class_images / net.clean_total + 0.05
+            is_near_chance = net.clean_correct / net.clean_total <= limit
+            is_said = "NEAR_CHANCE" in codes(checkpoint.diagnoses)
+            # A net of another origin has the graver mistake.
+            is_void = "OTHER_BASE" in codes(checkpoint.diagnoses)
+            assert is_said == is_near_chance or is_void, name
