@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 SIGNIFICANCE = 0.05
 """Of a column as a whole, after Holm's correction."""
@@ -37,6 +37,37 @@ class ColumnComparison:
 
     resolution_images: int
     """So many images more on one side alone are needed to tell two rows apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedColumn:
+    """The GoodNets for one X on one set, compared with each other."""
+
+    drop_points: float
+
+    set: str
+    """test or bd_test."""
+
+    images: int
+
+    submissions: tuple[str, ...]
+    """The rows, in the order of ``found``."""
+
+    found: ColumnComparison
+
+
+def compare_column(
+    drop_points: float, set_name: str, won: Mapping[str, np.ndarray]
+) -> ComparedColumn:
+    """Compare the GoodNets of a column; ``won`` says by submission which images each one won."""
+    names = tuple(sorted(won))
+    return ComparedColumn(
+        drop_points=drop_points,
+        set=set_name,
+        images=len(won[names[0]]),
+        submissions=names,
+        found=compare_rows([won[name] for name in names]),
+    )
 
 
 def compare_rows(won: Sequence[np.ndarray]) -> ColumnComparison:
@@ -71,7 +102,7 @@ def _group(won: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """
     seen: dict[bytes, int] = {}
     groups = []
-    distinct = []
+    distinct: list[np.ndarray] = []
     for row in won:
         key = np.packbits(row).tobytes()
         if key not in seen:
@@ -94,7 +125,7 @@ def _exact_p_values(only_first: np.ndarray, only_second: np.ndarray) -> np.ndarr
     pairs = np.stack([fewer, total], axis=-1).reshape(-1, 2)
     distinct, inverse = np.unique(pairs, axis=0, return_inverse=True)
     tails = _binomial_tails(distinct[:, 0], distinct[:, 1])
-    return np.minimum(1.0, 2 * tails[inverse.reshape(-1)]).reshape(only_first.shape)
+    return np.asarray(np.minimum(1.0, 2 * tails[inverse.reshape(-1)]).reshape(only_first.shape))
 
 
 def _binomial_tails(wins: np.ndarray, trials: np.ndarray) -> np.ndarray:
@@ -110,7 +141,7 @@ def _binomial_tails(wins: np.ndarray, trials: np.ndarray) -> np.ndarray:
         term = term * left / (trials - left + 1)
         tails += term
         left = np.maximum(0.0, left - 1)
-    return np.where(2 * wins == trials, 1.0, tails * largest)
+    return np.asarray(np.where(2 * wins == trials, 1.0, tails * largest))
 
 
 def binomial_tail(wins: int, trials: int) -> float:
