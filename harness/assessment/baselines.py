@@ -94,7 +94,16 @@ def _baseline(
     goodnet: Counts | None,
     rubric: Rubric,
 ) -> Baseline:
-    own = replace(record, checkpoints=tuple(checkpoints), status=Status.GRADED, reason=None)
+    # An X that the baseline has no net for is not asked of it.
+    own_points = {checkpoint.drop_points for checkpoint in checkpoints}
+    own = replace(
+        record,
+        checkpoints=tuple(checkpoints),
+        checks=tuple(check for check in record.checks if check.limit in own_points),
+        status=Status.GRADED,
+        reason=None,
+        overrides=(),
+    )
     return Baseline(
         name=name,
         quality=record_quality(own, rubric),
