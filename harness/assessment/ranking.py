@@ -2,88 +2,185 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from harness.assessment.baselines import baselines, mean_effectiveness
 from harness.assessment.checks import checkpoint_passes
-from harness.assessment.metrics import defense_effectiveness
+from harness.assessment.quality import record_quality
 from harness.assessment.scoring import total
-from harness.records.board import Board, Row
+from harness.records.board import Board, Column, Letters, Row
 from harness.records.record import PRESENT
+from harness.records.rubric import SCHEMA_VERSION, Rubric
 from harness.records.traversal import checks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.assessment.comparisons import ComparedColumn
     from harness.records.record import Checkpoint, Record
 
+DEFAULTS = Rubric(schema_version=SCHEMA_VERSION, name="defaults", items=(), shares={})
+"""What ranks where no rubric is at hand."""
 
-BY = ("checkpoints_passed", "defense_effectiveness")
+NEEDS_A_TEST = "quality"
+"""The score that decides between two rows only where a test tells them apart."""
+
+_DIGITS = 9
+"""Sums of the same points in another order differ in their last bits only."""
 
 
-def rank_records(records: Sequence[Record], by: Sequence[str] = BY) -> Board:
-    """Rank by required checkpoints passed, then by mean DER of the required GoodNets on test.
+def rank_records(
+    records: Sequence[Record], rubric: Rubric = DEFAULTS, compared: Sequence[ComparedColumn] = ()
+) -> Board:
+    """Rank by the rubric's ``ranking``: by default points, checkpoints passed, then quality.
 
-    ``by`` names other scores of a row (``points`` too). Equal scores share a rank; what has no
-    score is unranked and last.
+    A row's rank is one more than the number of rows that are better. Quality counts only between
+    rows that ``compared`` tells apart. What no row knows (it is hidden) does not rank; a row that
+    lacks what others have, or whose quality is unknown, is unranked and last.
     """
-    rows = sorted((_row(record) for record in records), key=lambda row: _sort_key(row, by))
-    ranked = [replace(row, rank=_rank(row, rows, by)) for row in rows]
+    records = sorted(records, key=lambda record: record.submission)
+    rows = [_row(record, rubric, compared) for record in records]
+    by = [name for name in rubric.ranking if any(getattr(row, name) is not None for row in rows)]
 
-    dataset = ", ".join(sorted({record.dataset.name for record in records}))
+    ranks = _ranks(rows, by, _told_apart(rows, compared))
+    ranked = [replace(row, rank=rank) for row, rank in zip(rows, ranks, strict=True)]
     badnets = [record.badnet for record in records if record.badnet]
-    return Board(dataset=dataset, badnet=badnets[0] if badnets else None, rows=tuple(ranked))
+    return Board(
+        dataset=", ".join(sorted({record.dataset.name for record in records})),
+        badnet=badnets[0] if badnets else None,
+        rows=tuple(sorted(ranked, key=_sort_key)),
+        ranking=rubric.ranking,
+        baselines=baselines(records, rubric),
+        columns=tuple(_column(each) for each in compared if len(each.submissions) > 1),
+        data=_data(records),
+        versions=_versions(records),
+    )
 
 
-def _row(record: Record) -> Row:
+# --- rows -------------------------------------------------------------------------------------
+
+
+def _row(record: Record, rubric: Rubric, compared: Sequence[ComparedColumn]) -> Row:
     required = [checkpoint for checkpoint in record.checkpoints if checkpoint.required]
-    points_of_maximum = total(record.points)
+    points = total(record.points) if record.points else None
     return Row(
         rank=None,
         submission=record.submission,
         status=record.status,
         reason=record.reason,
-        checkpoints_passed=sum(checkpoint_passes(checkpoint) for checkpoint in required),
+        checkpoints_passed=sum(passes(checkpoint) for checkpoint in required),
         checkpoints_required=sum(check.name == PRESENT for check in record.checks),
-        defense_effectiveness=_mean_effectiveness(record, required),
+        checkpoints_undecided=sum(checkpoint.verdict == "undecided" for checkpoint in required),
+        defense_effectiveness=mean_effectiveness(record),
+        quality=record_quality(record, rubric),
         checkpoints=record.checkpoints,
         checks_failed=sum(check.passed is False for check in checks(record)),
         diagnoses=record.diagnoses,
-        points=points_of_maximum[0] if points_of_maximum else None,
+        points=points[0] if points else None,
+        pending=sum(each.pending for each in record.points) if points else 0.0,
+        letters=tuple(_letters(record.submission, compared)),
     )
 
 
-def _mean_effectiveness(record: Record, required: Sequence[Checkpoint]) -> float | None:
-    """Mean DER on test of those required GoodNets of which it is known."""
-    if record.badnet is None or record.badnet.test is None:
-        return None
+def passes(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint counts as passed; one of an old record is judged by its checks."""
+    if checkpoint.verdict is None:
+        return checkpoint_passes(checkpoint)
+    return checkpoint.verdict == "passed"
 
-    values = []
-    for checkpoint in required:
-        if checkpoint.goodnet is None or checkpoint.goodnet.test is None:
+
+def _letters(submission: str, compared: Sequence[ComparedColumn]) -> list[Letters]:
+    """The letters of a submission, in columns where it is not alone."""
+    letters = []
+    for column in compared:
+        if submission in column.submissions and len(column.submissions) > 1:
+            own = column.found.letters[column.submissions.index(submission)]
+            letters.append(Letters(drop_points=column.drop_points, set=column.set, letters=own))
+    return letters
+
+
+# --- ranks ------------------------------------------------------------------------------------
+
+
+def _told_apart(rows: Sequence[Row], compared: Sequence[ComparedColumn]) -> np.ndarray:
+    """Which rows differ in any column (rows x rows, bool)."""
+    places = {row.submission: place for place, row in enumerate(rows)}
+    told_apart = np.zeros((len(rows), len(rows)), dtype=bool)
+    for column in compared:
+        shown = [i for i, name in enumerate(column.submissions) if name in places]
+        own = [places[column.submissions[i]] for i in shown]
+        better = column.found.better[np.ix_(shown, shown)]
+        told_apart[np.ix_(own, own)] |= better | better.T
+    return told_apart
+
+
+def _ranks(rows: Sequence[Row], by: Sequence[str], told_apart: np.ndarray) -> list[int | None]:
+    """The rank of each row: one more than the number of rows that are better."""
+    scores = [_scores(row, by) for row in rows]
+    ranks: list[int | None] = []
+    for own, apart in zip(scores, told_apart.tolist(), strict=True):
+        if own is None:
+            ranks.append(None)
             continue
-        value = defense_effectiveness(record.badnet.test, checkpoint.goodnet.test)
-        if value is not None:
-            values.append(value)
-    return sum(values) / len(values) if values else None
+        better = sum(
+            other is not None and _is_better(other, own, by, is_apart)
+            for other, is_apart in zip(scores, apart, strict=True)
+        )
+        ranks.append(1 + better)
+    return ranks
 
 
-def _score(row: Row, by: Sequence[str]) -> tuple[float, ...] | None:
+def _scores(row: Row, by: Sequence[str]) -> tuple[float, ...] | None:
+    """What a row is ranked by; None where something is not known."""
     scores = [getattr(row, name) for name in by]
-    if row.defense_effectiveness is None or None in scores:
+    if not scores or row.quality is None or None in scores:
         return None
-    return tuple(scores)
+    return tuple(round(value, _DIGITS) for value in scores)
 
 
-def _sort_key(row: Row, by: Sequence[str]) -> tuple[bool, tuple[float, ...], str]:
-    """Best score first, unranked rows last, equal ones by name."""
-    score = _score(row, by)
-    return score is None, tuple(-value for value in score or ()), row.submission
+def _is_better(
+    one: Sequence[float], other: Sequence[float], by: Sequence[str], is_apart: bool
+) -> bool:
+    for name, first, second in zip(by, one, other, strict=True):
+        if first != second and (name != NEEDS_A_TEST or is_apart):
+            return first > second
+    return False
 
 
-def _rank(row: Row, rows: Sequence[Row], by: Sequence[str]) -> int | None:
-    score = _score(row, by)
-    if score is None:
+def _sort_key(row: Row) -> tuple[float, float, str]:
+    """By rank, what shares one by quality, then by name; unranked rows last."""
+    if row.rank is None:
+        return float("inf"), 0.0, row.submission
+    return row.rank, -(row.quality or 0.0), row.submission
+
+
+# --- where the rows come from -----------------------------------------------------------------
+
+
+def _column(compared: ComparedColumn) -> Column:
+    return Column(
+        drop_points=compared.drop_points,
+        set=compared.set,
+        images=compared.images,
+        rows=len(compared.submissions),
+        resolution_images=compared.found.resolution_images,
+    )
+
+
+def _data(records: Sequence[Record]) -> str | None:
+    """Twelve characters that name the data, where all records were graded on the same."""
+    sets = {json.dumps(record.dataset.arrays, sort_keys=True) for record in records}
+    if len(sets) != 1 or sets == {"{}"}:
         return None
-    scores = [_score(each, by) for each in rows]
-    return 1 + sum(each is not None and each > score for each in scores)
+    return hashlib.sha256(sets.pop().encode()).hexdigest()[:12]
+
+
+def _versions(records: Sequence[Record]) -> tuple[str, ...]:
+    names = ("harness", "tensorflow", "numpy")
+    found = {f"{n} {r.environment[n]}" for r in records for n in names if n in r.environment}
+    return tuple(sorted(found))

@@ -35,4 +35,5 @@ def regrade(results: str, rubric: Path | None, out: str | None) -> None:
         folder = regrade_results(source.folder, rubric, target.folder)
         people = load_people(folder, None)
         shown = show_note(write_boards(folder, people, evidence=source.folder))
-        click.echo(board_text(folder, shown.records, shown.standings), nl=False)
+        board = board_text(folder, shown.records, shown.standings, source.folder)
+        click.echo(board, nl=False)

@@ -91,6 +91,8 @@ def prepare(
     features = FeatureStore(output, weights, benchmark.pixel_scale) if options.sharing else None
     run = RunContext(store=Store(output), options=options, progress=progress, features=features)
     run.store.secret_number("")  # made before several processes could each make one
+    for labeled in datasets.sets.values():
+        run.store.put_labels(labeled.sha256, labeled.labels)
 
     progress.stage(benchmark.name, "looking up the reference's pruning order")
     document = _reference_document(datasets, weights, run)

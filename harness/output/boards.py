@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.assessment.ranking import rank_records
 from harness.output.html.folders import write_pages
 from harness.output.leaderboard import csv, json, markdown, text
+from harness.output.ranked import evidence_of, ranked_board
 from harness.people.attempts import Standings, add_standings, find_standings, select_attempts
 from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from harness.people.attempts import Which
     from harness.people.roster import Person
-    from harness.records.board import Board
     from harness.records.record import Record
 
 _RENDERERS = {"md": markdown, "csv": csv, "json": json}
@@ -59,10 +58,12 @@ def write_boards(
     names = [record.submission for record in stored]
     by_name = find_standings(names, people) if people else {}
 
-    ranked = _board(results, records, by_name)
+    rubric = rubric_of(results)
+    known = evidence_of(evidence or results, records)
+    ranked = add_standings(ranked_board(results, records, rubric, known), by_name)
     for suffix, renderer in _RENDERERS.items():
         write_text(results / f"leaderboard.{suffix}", renderer.render(ranked))
-    note = write_pages(results, records, rubric_of(results), by_name, evidence)
+    note = write_pages(results, records, rubric, by_name, known)
     return WrittenBoards(records, by_name, note)
 
 
@@ -73,10 +74,13 @@ def shown_records(
     return select_attempts(records, people, attempts) if people else records
 
 
-def board_text(results: Path, records: Sequence[Record], by_name: Standings) -> str:
+def board_text(
+    results: Path,
+    records: Sequence[Record],
+    by_name: Standings,
+    evidence: Path | None = None,
+) -> str:
     """The board of some records, for a terminal."""
-    return text.render(_board(results, records, by_name))
-
-
-def _board(results: Path, records: Sequence[Record], by_name: Standings) -> Board:
-    return add_standings(rank_records(records, rubric_of(results).ranking), by_name)
+    known = evidence_of(evidence or results, records)
+    ranked = ranked_board(results, records, rubric_of(results), known)
+    return text.render(add_standings(ranked, by_name))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.assessment.ranking import rank_records
 from harness.assessment.scoring import total
+from harness.output.ranked import evidence_of, ranked_board
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name, diagnoses
@@ -46,7 +46,8 @@ def _rank_records(results: Path) -> dict[str, _Ranked]:
     records = {record.submission: record for record in Store(results).records()}
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
-    rows = rank_records(list(records.values()), rubric_of(results).ranking).rows
+    shown = list(records.values())
+    rows = ranked_board(results, shown, rubric_of(results), evidence_of(results, shown)).rows
     return {row.submission: _Ranked(row.rank, records[row.submission]) for row in rows}
 
 

@@ -154,7 +154,9 @@ def _best(attempts: Sequence[Record]) -> Record:
     if len(known) == len(points):
         scores = known
     else:
-        ranks = {row.submission: row.rank for row in rank_records(attempts).rows}
+        # Points of some attempts only cannot decide between them.
+        pointless = [replace(record, points=()) for record in attempts]
+        ranks = {row.submission: row.rank for row in rank_records(pointless).rows}
         worst = len(attempts) + 1
         scores = [-float(ranks[record.submission] or worst) for record in attempts]
     best = max(range(len(attempts)), key=lambda index: (scores[index], index))

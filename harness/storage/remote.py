@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _PROTOCOL = re.compile(r"([a-z][a-z0-9+.-]+)(://|::)", re.IGNORECASE)
 
 _NEVER_SENT = ("features", "intake", "sets")
-_FOR_GRADING_ONLY = ("predictions", "reference", "errors")
+_FOR_GRADING_ONLY = ("reference", "errors")
 
 _OBJECT_STORES = {
     "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "memory",

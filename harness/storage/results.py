@@ -14,6 +14,7 @@ import secrets
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,8 @@ _log = logging.getLogger(__name__)
 PREDICTIONS_VERSION = 1
 """Goes up when a change of the grader changes predictions; older files are then made anew."""
 
+LABELS_VERSION = 1
+
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswers:
@@ -48,7 +51,11 @@ class StoredAnswers:
 
 
 class Store:
-    """A results folder: ``predictions/<model>/<set>.npz`` and ``records/<submission>.json``."""
+    """A results folder: ``predictions/<model>/<set>.npz`` and ``records/<submission>.json``.
+
+    ``labels/<set>.npz`` holds the label of each image, so that predictions can be counted again
+    where the data set itself is not at hand.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -96,6 +103,33 @@ class Store:
             stored = StoredAnswers(answers, predictions.output_count, inactive)
             self.put_answers(model_key, set_hashes[name], stored)
 
+    # --- labels
+
+    def labels(self, set_hash: str) -> np.ndarray | None:
+        """Stored labels (N, int64) of the set with this hash; None for none or damaged ones."""
+        path = self._labels_path(set_hash)
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                require_known(path, int(stored["version"]), LABELS_VERSION)
+                return np.asarray(stored["labels"], dtype=np.int64)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            _log.warning("%s: damaged (%s)", path, type(error).__name__)
+            return None
+
+    def put_labels(self, set_hash: str, labels: np.ndarray) -> None:
+        """Store the labels of a set once; those that can be read stay as they are."""
+        known = self.labels(set_hash)
+        if known is not None and np.array_equal(known, labels):
+            return
+        arrays = {"version": np.array(LABELS_VERSION), "labels": labels.astype(np.int64)}
+        with replace_file(self._labels_path(set_hash)) as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    def _labels_path(self, set_hash: str) -> Path:
+        return self.folder / "labels" / f"{set_hash[:32]}.npz"
+
     def _predictions_path(self, model_key: str, set_hash: str) -> Path:
         return self.folder / "predictions" / model_key / f"{set_hash[:32]}.npz"
 
@@ -119,6 +153,11 @@ class Store:
                 records.append(record)
 
         return sorted(records, key=lambda record: record.submission)
+
+    def graded_on(self) -> str | None:
+        """The day of the newest record, as ``2025-11-03`` in UTC; None where there is none."""
+        times = [path.stat().st_mtime for path in (self.folder / "records").glob("*.json")]
+        return datetime.fromtimestamp(max(times), UTC).date().isoformat() if times else None
 
     def _read_record(self, path: Path) -> Record | None:
         import msgspec
@@ -166,6 +205,12 @@ class Store:
 def answers_key(model_key: str, pixel_scale: float) -> str:
     """What the answers of a model to pixels of this scale are stored under."""
     return model_key if pixel_scale == 1.0 else f"{model_key}-x{pixel_scale!r}"
+
+
+def pixel_scale_of(answers_key: str) -> float:
+    """The scale of pixels that answers stored under this key are to; see `answers_key`."""
+    found = re.search(r"-x(\d[\d.]*(?:e-?\d+)?)", answers_key)
+    return float(found[1]) if found else 1.0
 
 
 def require_known(path: Path, version: int, known: int) -> None:

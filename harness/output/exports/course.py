@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from harness.assessment.ranking import rank_records
 from harness.assessment.verdict import reassess
 from harness.assessment.views import student_view
 from harness.lineage.known import known_benchmark
+from harness.output.ranked import evidence_of, ranked_board
 from harness.people.attempts import add_standings, find_standings
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
@@ -73,6 +74,9 @@ class Course:
     standings: Standings = field(default_factory=dict)
     options: ExportOptions = field(default_factory=ExportOptions)
 
+    results: Path | None = None
+    """The results folder, whose predictions tell rows apart; None where there is none."""
+
     @property
     def item(self) -> str:
         """The name of the grade item."""
@@ -91,8 +95,18 @@ class Course:
 
     def board(self) -> Board:
         """The leaderboard of what may be shown; only the instructor sees attempts and lateness."""
-        ranked = rank_records([self.view(record) for record in self.records])
-        return add_standings(ranked, self.standings if self.options.instructor else {})
+        views = [self.view(record) for record in self.records]
+        if self.results is None:
+            ranked = rank_records(views, self.rubric)
+        else:
+            known = evidence_of(self.results, self.records)
+            ranked = ranked_board(self.results, views, self.rubric, known)
+        if self.options.instructor:
+            return add_standings(ranked, self.standings)
+
+        # Students do not see each other's points.
+        rows = tuple(replace(row, points=None, pending=0.0) for row in ranked.rows)
+        return replace(ranked, rows=rows)
 
     def only(self) -> Record:
         """The one record. Raises HarnessError where there are several to choose from."""
@@ -132,7 +146,12 @@ def course_of(
         raise HarnessError(f"{results}: no submission {name!r} in it; {known}")
 
     return Course(
-        records=tuple(records), rubric=rubric, roster=roster, standings=by_name, options=options
+        records=tuple(records),
+        rubric=rubric,
+        roster=roster,
+        standings=by_name,
+        options=options,
+        results=results,
     )
 
 

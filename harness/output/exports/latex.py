@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.output.exports.course import Rendered
 from harness.output.leaderboard.columns import headings, table
+from harness.output.leaderboard.notes import notes
 
 if TYPE_CHECKING:
     from harness.output.exports.course import Course
@@ -35,5 +36,6 @@ def render(course: Course) -> Rendered:
     rendered = tabulate(
         table(board), headings(board), "latex_booktabs", disable_numparse=True, stralign=None
     )
-    text = rendered.translate(_ESCAPES)
-    return Rendered(files={"leaderboard.tex": f"{_PACKAGES}\n{text}\n"})
+    # A caption is the author's; what letters and marks mean stands above as comments.
+    lines = [_PACKAGES, *(f"% {note}" for note in notes(board)), rendered.translate(_ESCAPES)]
+    return Rendered(files={"leaderboard.tex": "\n".join(lines) + "\n"})

@@ -18,9 +18,8 @@ import numpy as np
 from harness.datasets.cache import DatasetCache
 from harness.datasets.descriptions import data_is_present, load_benchmark
 from harness.records.errors import HarnessError
-from harness.records.predictions import compose_goodnet
 from harness.records.traversal import checkpoint_name
-from harness.storage.results import answers_key
+from harness.storage.goodnets import GoodNetAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,12 +53,11 @@ class Evidence:
 
     def __init__(self, store: Store, benchmark: Benchmark, folder: Path) -> None:
         self.benchmark = benchmark
-        self._store, self._folder = store, folder
+        self._goodnets, self._folder = GoodNetAnswers(store), folder
         self._open = ExitStack()
         self._files: dict[str, dict[str, object]] = {}
         self._labels: dict[tuple[str, str], np.ndarray | None] = {}
         self._pictures: dict[tuple[str, int], str] = {}
-        self._badnet: dict[tuple[str, str], Answers | None] = {}
 
     def __enter__(self) -> Evidence:
         return self
@@ -85,31 +83,8 @@ class Evidence:
         return self._pictures[name, index]
 
     def goodnet(self, checkpoint: Checkpoint, record: Record, name: str) -> Answers | None:
-        """What G answered: its own stored predictions, or those of B and B' by the GoodNet rule."""
-        set_hash = record.dataset.arrays.get(name)
-        artifact = checkpoint.goodnet_artifact or checkpoint.artifact
-        if set_hash is None or artifact is None or artifact.predictions is None:
-            return None
-
-        answers = self._answers(artifact.predictions, set_hash, record)
-        if answers is None or checkpoint.goodnet_artifact is not None:
-            return answers
-
-        badnet = self._badnet_answers(record, set_hash)
-        if badnet is None or len(badnet) != len(answers):
-            return None
-        return compose_goodnet(badnet, answers)
-
-    def _badnet_answers(self, record: Record, set_hash: str) -> Answers | None:
-        weights_hash = record.badnet_weights_hash or ""
-        if (weights_hash, set_hash) not in self._badnet:
-            key = answers_key(weights_hash, self.benchmark.pixel_scale)
-            self._badnet[weights_hash, set_hash] = self._answers(key, set_hash, record)
-        return self._badnet[weights_hash, set_hash]
-
-    def _answers(self, key: str, set_hash: str, record: Record) -> Answers | None:
-        stored = self._store.answers(key, set_hash, record.classes)
-        return stored.answers if stored else None
+        """What G answered on a set; None where it is not stored."""
+        return self._goodnets.of(record, checkpoint, name)
 
     def _file(self, name: str) -> dict[str, object]:
         import h5py

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.assessment.ranking import rank_records
 from harness.assessment.views import student_view
 from harness.output.html import assets
 from harness.output.html.assets import SUBMISSIONS
+from harness.output.ranked import evidence_of, ranked_board
 from harness.people.attempts import add_standings
 from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
+    from harness.output.ranked import Evidence
     from harness.people.attempts import Standings
     from harness.records.board import Board
     from harness.records.record import Record
@@ -34,12 +35,12 @@ def write_pages(
     records: Sequence[Record],
     rubric: Rubric,
     by_name: Standings | None = None,
-    evidence: Path | None = None,
+    evidence: Evidence | None = None,
 ) -> str | None:
     """Write both folders of pages; returns one line that says why, where there are none.
 
-    ``by_name`` is what a roster tells, for the instructor only. ``evidence`` is the results folder
-    that holds curves and predictions, where it is another.
+    ``by_name`` is what a roster tells, for the instructor only; ``evidence`` is by default that of
+    the results folder.
 
     Pages of submissions that are gone are removed. Students' pages are written first; their old
     ones are removed at once if they show what is hidden now, else only if writing fails.
@@ -56,11 +57,12 @@ def write_pages(
         "student": [student_view(record, hide) for record in records],
         "instructor": list(records),
     }
+    evidence = evidence or evidence_of(results, records)
     for audience in AUDIENCES:
-        ranked = rank_records(views[audience], rubric.ranking)
+        ranked = ranked_board(results, views[audience], rubric, evidence)
         if audience == "instructor":
             ranked = add_standings(ranked, by_name or {})
-        pages = _render_pages(views[audience], audience, ranked, evidence or results)
+        pages = _render_pages(views[audience], audience, ranked, evidence.folder)
         try:
             _write_folder(results / audience, views[audience], pages)
         except HarnessError as error:

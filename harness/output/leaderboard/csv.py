@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from harness.output.leaderboard.columns import tells_attempts
+from harness.output.leaderboard.columns import letters, tells_attempts
 from harness.records.text import disarm_formula, one_line
 
 if TYPE_CHECKING:
@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 _SUBMISSION = (
     "rank", "submission", "status", "reason", "checkpoints_passed", "checkpoints_required",
-    "defense_effectiveness",
+    "defense_effectiveness", "points", "pending", "quality", "checkpoints_undecided",
 )  # fmt: skip
 _ATTEMPT = ("attempt", "attempts", "late")
 """Only where a roster tells of them."""
 
 _CHECKPOINT = ("drop_points", "channels_pruned", "channels_silent")
+_LETTERS = ("test", "bd_test")
+"""Letters of G, by the set that it was compared on."""
+
 _COUNTS = (
     "clean_total", "clean_correct", "clean_abstained", "clean_invalid",
     "backdoored_total", "backdoored_attacked", "backdoored_abstained", "backdoored_invalid",
@@ -34,12 +37,16 @@ def render(board: Board) -> str:
     of_submission = _SUBMISSION + (_ATTEMPT if tells_attempts(board) else ())
     of_nets = [f"{net}_{split}_{c}" for net in _NETS for split in _SPLITS for c in _COUNTS]
 
+    of_letters = [f"goodnet_{name}_letters" for name in _LETTERS]
+
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
-    writer.writerow([*of_submission, *_CHECKPOINT, *of_nets])
+    writer.writerow([*of_submission, *_CHECKPOINT, *of_nets, *of_letters])
     for row in board.rows:
         for checkpoint in row.checkpoints or (None,):
             values = [getattr(row, name) for name in of_submission] + _values(checkpoint)
+            x = checkpoint.drop_points if checkpoint else None
+            values += [letters(row, x, name) for name in _LETTERS]
             writer.writerow([cell(value) for value in values])
     return output.getvalue()
 

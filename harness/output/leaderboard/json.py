@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.output.leaderboard.notes import notes
+
 if TYPE_CHECKING:
     from harness.records.board import Board, Row
 
@@ -17,6 +19,13 @@ def render(board: Board) -> str:
     content = {
         "dataset": board.dataset,
         "badnet": board.badnet,
+        "ranking": board.ranking,
+        "graded_on": board.graded_on,
+        "data": board.data,
+        "versions": board.versions,
+        "notes": notes(board),
+        "baselines": board.baselines,
+        "columns": board.columns,
         "rows": [msgspec.Raw(_row(row)) for row in board.rows],
     }
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from harness.output.leaderboard.columns import headings, table
+from harness.output.leaderboard.notes import notes
 
 if TYPE_CHECKING:
     from harness.records.board import Board
@@ -19,7 +20,7 @@ def render(board: Board) -> str:
 
     cells = [[_escape(cell) for cell in line] for line in table(board)]
     rendered = tabulate(cells, headings(board), "github", disable_numparse=True)
-    return f"{rendered}\n"
+    return "\n\n".join([rendered, *map(_escape, notes(board))]) + "\n"
 
 
 def _escape(cell: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.output.leaderboard.columns import headings, table
+from harness.output.leaderboard.notes import notes
 
 if TYPE_CHECKING:
     from harness.records.board import Board
@@ -17,4 +18,4 @@ def render(board: Board) -> str:
     titles = headings(board)
     widths = [None] * (len(titles) - 1) + [60]
     lines = tabulate(table(board), titles, "simple", disable_numparse=True, maxcolwidths=widths)
-    return f"{lines}\n"
+    return "\n".join([lines, *notes(board)]) + "\n"

@@ -10,6 +10,8 @@ from statsmodels.stats.multitest import multipletests
 
 from harness.assessment.comparisons import (
     SIGNIFICANCE,
+    _binomial_tails,
+    _display,
     _exact_p_values,
     _holm,
     _letters,
@@ -67,11 +69,50 @@ def test_letters_say_exactly_which_rows_differ(seed, count):
     rng = np.random.default_rng(seed)
     different = np.triu(rng.random((count, count)) < 0.4, 1)
     different |= different.T
-    letters = _letters(different, rng.integers(0, 100, count))
+    letters = _letters(~different, rng.integers(0, 100, count))
     for one in range(count):
         for other in range(count):
             shares = bool(set(letters[one]) & set(letters[other]))
             assert shares is (one == other or not different[one, other])
+
+    # No letter could be left out: none stands for a part of what another one stands for.
+    columns = [{row for row in range(count) if n in letters[row]} for n in range(count**2)]
+    used = [column for column in columns if column]
+    assert not any(one < other for one in used for other in used)
+
+
+def test_the_best_row_has_the_first_letter():
+    scores = np.array([3, 9, 5])
+    assert _letters(np.eye(3, dtype=bool), scores) == [[2], [0], [1]]
+
+
+@pytest.mark.parametrize(
+    ("letters", "shown"),
+    [
+        ([], ""),
+        ([0], "a"),
+        ([0, 1, 2], "abc"),
+        ([2, 3, 4, 5], "c-f"),
+        ([0, 24, 25, 26, 27, 60], "ay-B(61)"),
+    ],
+)
+def test_a_run_of_letters_is_short(letters, shown):
+    assert _display(letters) == shown
+
+
+def test_more_letters_than_can_be_read_are_none():
+    # Sixteen pairs that differ, alike to all others: a letter for each choice of one of a pair.
+    alike = ~np.kron(np.eye(16, dtype=bool), np.array([[0, 1], [1, 0]], dtype=bool))
+    assert _letters(alike, np.arange(32)) == [[]] * 32
+    assert len({n for row in _letters(alike[:12, :12], np.arange(12)) for n in row}) == 2**6
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200)), min_size=1, max_size=9))
+def test_many_tails_at_once_are_those_of_each(pairs):
+    fewer = np.array([min(pair) for pair in pairs])
+    total = np.array([sum(pair) for pair in pairs])
+    expected = [binomial_tail(int(k), int(n)) for k, n in zip(fewer, total, strict=True)]
+    assert _binomial_tails(fewer, total) == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_order_of_rows_changes_nothing():

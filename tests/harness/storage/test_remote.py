@@ -155,14 +155,16 @@ def test_what_is_newer_there_is_fetched_and_what_is_gone_there_goes(
 
 
 def test_only_grading_fetches_what_only_grading_reads(address, served, another_machine):
-    for name in ("predictions/net/set.npz", "features/a.f32", "records/a.json"):
+    for name in ("reference/a.json", "predictions/net/set.npz", "features/a.f32", "records/a.json"):
         (served / name).parent.mkdir(parents=True)
         (served / name).write_text(name)
     with results_at(address) as results:
-        assert not (results.folder / "predictions").exists()
+        assert not (results.folder / "reference").exists()
         assert (results.folder / "records" / "a.json").exists()
-    with results_at(address, for_grading=True) as results:
+        # Boards compare rows by them.
         assert (results.folder / "predictions" / "net" / "set.npz").exists()
+    with results_at(address, for_grading=True) as results:
+        assert (results.folder / "reference" / "a.json").exists()
         assert not (results.folder / "features").exists()
 
 

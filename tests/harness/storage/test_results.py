@@ -13,9 +13,12 @@ from harness.records.errors import HarnessError, Status
 from harness.records.predictions import NOT_FINITE, decode
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
 from harness.storage.results import (
+    LABELS_VERSION,
     PREDICTIONS_VERSION,
     Store,
     StoredAnswers,
+    answers_key,
+    pixel_scale_of,
     replace_file,
     replace_path,
     safe_name,
@@ -62,6 +65,52 @@ def test_damaged_predictions_are_made_anew_with_a_warning(tmp_path, content, cap
     path.write_bytes(content)
     assert store.answers("key", "set", 1283) is None
     assert "damaged" in caplog.text
+
+
+def test_labels_are_stored_once_by_the_hash_of_their_set(tmp_path):
+    store, labels = Store(tmp_path), np.array([3, 0, 1282])
+    assert store.labels("set") is None
+    store.put_labels("set", labels)
+    (path,) = (tmp_path / "labels").iterdir()
+    before = path.stat().st_ino
+    store.put_labels("set", labels)
+    assert path.stat().st_ino == before
+    assert Store(tmp_path).labels("set").tolist() == [3, 0, 1282]
+    assert store.labels("set").dtype == np.int64
+
+
+def test_damaged_labels_are_none_and_stored_again(tmp_path, caplog):
+    store = Store(tmp_path)
+    store.put_labels("set", np.array([1]))
+    (path,) = (tmp_path / "labels").iterdir()
+    path.write_bytes(b"PK\x03\x04junk")
+    assert store.labels("set") is None
+    assert "damaged" in caplog.text
+    store.put_labels("set", np.array([1]))
+    assert store.labels("set").tolist() == [1]
+
+
+def test_labels_of_a_newer_harness_are_refused(tmp_path):
+    store = Store(tmp_path)
+    store.put_labels("set", np.array([1]))
+    (path,) = (tmp_path / "labels").iterdir()
+    with_version(path, LABELS_VERSION + 1)
+    with pytest.raises(HarnessError, match="newer harness"):
+        store.labels("set")
+
+
+@pytest.mark.parametrize("scale", [1.0, 1 / 255, 0.5, 2.0, 1e-05])
+@pytest.mark.parametrize("ending", ["", "-none"])
+def test_the_scale_of_pixels_is_read_back_from_a_key(scale, ending):
+    assert pixel_scale_of(answers_key("ab" * 32, scale) + ending) == scale
+
+
+def test_the_day_of_the_newest_record(tmp_path):
+    store = Store(tmp_path)
+    assert store.graded_on() is None
+    for name, day in (("a", 1), ("b", 3), ("c", 2)):
+        os.utime(store.put_record(record(name)), (86400 * day, 86400 * day))
+    assert store.graded_on() == "1970-01-04"
 
 
 def with_version(path, version):

@@ -5,7 +5,8 @@
   const form = document.querySelector(".filters");
   const filters = [...form.querySelectorAll("select")];
 
-  const passesFilters = (row) => filters.every((filter) =>
+  // Baselines stay, whoever is looked for.
+  const passesFilters = (row) => row.classList.contains("baseline") || filters.every((filter) =>
     !filter.value || row.dataset[filter.dataset.filter].split("|").includes(filter.value));
 
   DataTable.ext.search.push((settings, _, index) => passesFilters(settings.aoData[index].nTr));
@@ -57,10 +58,17 @@
   table.on("draw", dimPoints);
   dimPoints();
 
+  const more = form.querySelector("[data-more]");
+  const switchColumns = () => board.classList.toggle("show-more", more.checked);
+  more.addEventListener("change", switchColumns);
+
   form.hidden = false;
   form.addEventListener("change", () => table.draw());
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(() => table.search("").draw()));
+  form.addEventListener("reset", () => setTimeout(() => {
+    switchColumns();
+    table.search("").draw();
+  }));
   document.addEventListener("keydown", (event) => {
     if (event.key === "/" && !/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) {
       event.preventDefault();

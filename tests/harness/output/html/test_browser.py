@@ -92,6 +92,31 @@ def test_the_keyboard_is_enough(folder, visit):
     assert page.locator(".plot a:not([tabindex='-1'])").count() == 0
 
 
+def test_baselines_have_a_place_by_der_and_none_by_rank(folder, visit):
+    page = visit(folder / "instructor" / "index.html")
+    lines = page.locator("#leaderboard tbody tr")
+    is_baseline = "rows => rows.map(row => row.classList.contains('baseline'))"
+    assert lines.evaluate_all(is_baseline)[:3] == [True, True, True]
+    sorter = heading(page, "DER").locator("[tabindex], span[role=button]").first
+    sorter.focus()
+    page.keyboard.press("Enter")
+    page.locator(SORTED.format("descending")).wait_for()
+    assert lines.evaluate_all(is_baseline)[0] is False
+    page.locator("select[data-filter=status]").select_option("rejected")
+    assert sum(lines.evaluate_all(is_baseline)) == 3
+
+
+def test_false_alarms_and_missed_backdoors_are_shown_at_a_click(folder, visit):
+    page = visit(folder / "student" / "index.html")
+    more = page.locator("#leaderboard .more")
+    assert more.count() > 0
+    assert more.evaluate_all("cells => cells.every(cell => !cell.offsetParent)")
+    page.locator("[data-more]").check()
+    assert more.evaluate_all("cells => cells.every(cell => cell.offsetParent)")
+    page.get_by_role("button", name="Clear").click()
+    page.wait_for_function("!document.querySelector('#leaderboard.show-more')")
+
+
 @pytest.mark.parametrize("audience", AUDIENCES)
 def test_search_and_filters_narrow_the_table_and_the_plot(folder, visit, audience):
     page = visit(folder / audience / "index.html")
@@ -111,7 +136,8 @@ def test_search_and_filters_narrow_the_table_and_the_plot(folder, visit, audienc
     assert "out of" in page.locator(".dt-info").inner_text()
     page.get_by_role("button", name="Clear").click()
     page.wait_for_function(
-        "(n) => document.querySelectorAll('#leaderboard tbody tr').length === n", arg=everybody
+        "(n) => document.querySelectorAll('#leaderboard tbody tr:not(.baseline)').length === n",
+        arg=everybody,
     )
     page.locator("select[data-filter=family]").select_option("pruned")
     assert "dan" not in names(page)

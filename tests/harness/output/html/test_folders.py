@@ -9,6 +9,7 @@ from courses import crowd, graded, names_on_disk, put, rubric, set_rubric, texts
 from harness.lineage.pruning_curve import reference_curve
 from harness.output.html import assets, folders, submission
 from harness.output.html.folders import write_pages
+from harness.output.ranked import compare_goodnets
 from harness.storage.results import Store
 
 
@@ -152,3 +153,13 @@ def test_an_unchanged_page_is_not_written_again(tmp_path):
     before = {path: path.stat().st_ino for path in tmp_path.rglob("*.html")}
     write_pages(tmp_path, records, rubric())
     assert {path: path.stat().st_ino for path in tmp_path.rglob("*.html")} == before
+
+
+def test_grading_stores_what_boards_compare(graded_results):
+    """Labels and predictions give G's counts again, so each column has this one row."""
+    records = Store(graded_results).records()
+    columns = compare_goodnets(Store(graded_results), records)
+    assert [(c.drop_points, c.set) for c in columns] == [
+        (x, name) for x in (2.0, 4.0, 10.0) for name in ("test", "bd_test")
+    ]
+    assert {c.submissions for c in columns} == {(records[0].submission,)}

@@ -1,12 +1,13 @@
 """The pages as files: what is in them, what is not, and what an earlier run left behind."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from courses import graded, put, rubric, telling, texts
 from hostile import NAMES, hostile_record
 from pages import Page
-from records_by_hand import artifact, checkpoint
+from records_by_hand import artifact, checkpoint, good_checkpoints
 
 from harness.assessment.ranking import rank_records
 from harness.assessment.views import student_view
@@ -31,13 +32,17 @@ def test_the_leaderboard_says_what_is_measured():
     records = [telling(), graded("ann")]
     text = Page(leaderboard.render(rank_records(records), records, "instructor")).text
     assert "2 submissions" in text
-    assert "98.80 % clean accuracy of the BadNet" in text
-    head = "Rank Submission Status Points DER G, X = 2 G, X = 4 G, X = 10 Time Findings"
+    assert "99.00 % clean accuracy of the BadNet" in text
+    head = (
+        "Rank Submission Status Points Quality DER G, X = 2 G, X = 4 G, X = 10 "
+        "Abstentions, X = 2 Abstentions, X = 4 Abstentions, X = 10 Time Findings"
+    )
     assert head in text
     assert (
-        "acc % ASR % acc % ASR % acc % ASR % "
-        "1 ann pruned passed 3/3 100 0.6195 96.40 70.00 94.40 70.00 87.90 70.00 \u2013 "
-        "2 telling pruned passed 3/3 95 0.5925 72.70 62.80 94.40 70.00 87.90 70.00 2.39\u00d7 "
+        "1 ann pruned passed 3/3 100 0.6145 0.6195 96.40 70.00 94.40 70.00 87.90 70.00 "
+        "3.00 71.00 3.00 71.00 3.00 71.00 \u2013 "
+        "2 telling pruned passed 3/3 95 0.5870 0.5925 72.70 62.80 94.40 70.00 87.90 70.00 "
+        "0.00 100.00 3.00 71.00 3.00 71.00 2.39\u00d7 "
         "Figures are those of G on the test images."
     ) in text
 
@@ -106,6 +111,20 @@ def test_nobody_sees_the_points_of_others_on_the_leaderboard(tmp_path):
     assert "Points</th>" not in texts(tmp_path / "student")["index.html"]
 
 
+def test_the_class_in_figures_is_the_instructor_s_to_see(tmp_path):
+    undecided = replace(good_checkpoints()[0], verdict="undecided")
+    open_one = replace(graded("open"), checkpoints=(undecided, *graded().checkpoints[1:]))
+    records = put(tmp_path, telling(), graded("ann"), open_one)
+    write_pages(tmp_path, records, rubric())
+    instructor = Page(texts(tmp_path / "instructor")["index.html"]).text
+    assert "The class Points: 98.33 of 100 on average, without what is pending." in instructor
+    assert f"90 to 100 3 {3 * chr(0x2588)} X = 2: 2 of 3 pass (67 %), 1 undecided" in instructor
+    assert "Needs a look open : X = 2 is undecided" in instructor
+    student = Page(texts(tmp_path / "student")["index.html"]).text
+    assert "The class" not in student
+    assert "pending" not in student
+
+
 def test_attempts_and_lateness_are_the_instructor_s_to_see(tmp_path):
     records = put(tmp_path, graded("ann"), graded("bob"))
     people = (Person(folder="ann", login="a", attempt=2, late=True), Person(folder="bob"))
@@ -113,7 +132,7 @@ def test_attempts_and_lateness_are_the_instructor_s_to_see(tmp_path):
     write_pages(tmp_path, records, rubric(), found)
     for audience, shown in (("instructor", True), ("student", False)):
         pages = {name: Page(text).text for name, text in texts(tmp_path / audience).items()}
-        assert ("Attempt Points DER" in pages["index.html"]) == shown
+        assert ("Attempt Points Quality DER" in pages["index.html"]) == shown
         assert ("1 ann pruned passed 3/3 2 of 2, late 100" in pages["index.html"]) == shown
         assert ("1 of 1" in pages["index.html"]) is False
         assert ("2 of 2, late attempt" in pages["ann.html"]) == shown
@@ -134,8 +153,9 @@ def test_ranks_do_not_betray_the_test_split():
 KNOWN_ATTRIBUTES = {
     "href", "xlink:href", "src", "alt", "title", "class", "id", "name", "content", "charset",
     "lang", "http-equiv", "hidden", "tabindex", "role", "scope", "rowspan", "colspan", "value",
-    "type", "data-page", "data-status", "data-family", "data-diagnosis", "data-order",
-    "data-dt-order", "data-filter", "width", "height", "aria-label", "aria-labelledby",
+    "type", "data-page", "data-more", "data-status", "data-family", "data-diagnosis", "data-order",
+    "data-dt-order", "data-filter", "aria-hidden", "width", "height", "aria-label",
+    "aria-labelledby",
 }  # fmt: skip
 DRAWN = {
     "svg",

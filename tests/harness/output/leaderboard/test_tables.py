@@ -21,89 +21,106 @@ from harness.records.record import Speed, Timing
 HOSTILE = "=cmd|<script>\n\u202e*x* @all"
 
 TEXT = """\
-rank    submission               passed    DER     X    family    channels    B' valid acc  \
-  B' test acc    B' test ASR    G test acc    G test ASR    G time    verdict
-------  -----------------------  --------  ------  ---  --------  ----------  --------------\
-  -------------  -------------  ------------  ------------  --------  -------------------
-        (BadNet)                                                              99.00         \
-  99.00          100.00
-1       s                        0/3       0.6195  2    pruned    3           96.50         \
-  96.50          100.00         96.40         70.00         -         graded
-                                                   4    pruned    3           94.50         \
-  94.50          100.00         94.40         70.00         -         graded
-                                                   10   pruned    3           88.00         \
-  88.00          100.00         87.90         70.00         -         graded
--       =cmd|<script>??*x* @all  0/3       -       -    -         -           -             \
-  -              -              -             -             -         rejected: a | b?<b>
+rank    submission               points    passed    quality    DER     X    family    channels \
+   B' valid acc    B' test acc    B' test ASR    G test acc    G test ASR    G time    verdict
+------  -----------------------  --------  --------  ---------  ------  ---  --------  ---------\
+-  --------------  -------------  -------------  ------------  ------------  --------  ---------\
+------------
+        do nothing (BadNet)                          0.4950     0.5000                          \
+   99.00           99.00          100.00         99.00         100.00
+        flag everything                              0.5000     0.5050                          \
+                                                 0.00          0.00
+1       s                        -         0/3       0.6145     0.6195  2    pruned    3        \
+   96.50           96.50          100.00         96.40         70.00         -         graded
+                                                                        4    pruned    3        \
+   94.50           94.50          100.00         94.40         70.00         -         graded
+                                                                        10   pruned    3        \
+   88.00           88.00          100.00         87.90         70.00         -         graded
+-       =cmd|<script>??*x* @all  -         0/3       -          -       -    -         -        \
+   -               -              -              -             -             -         not_grade\
+d: a | b?<b>
 """
 MARKDOWN_HOSTILE = (
-    "| -      | =cmd\\|&lt;script&gt;??\\*x\\* \\@all | 0/3      | -      | -   | -      "
-    "  | -          | -              | -             | -             | -            |"
-    " -            | -        | rejected: a \\| b?&lt;b&gt; |"
+    "| -      | =cmd\\|&lt;script&gt;??\\*x\\* \\@all | -        | 0/3      | -         | -"
+    "      | -   | -        | -          | -              | -             | -             |"
+    " -            | -            | -        | not\\_graded: a \\| b?&lt;b&gt; |"
 )
 
 
 TEXT_WITH_ROSTER = """\
-rank    submission    attempt       passed    DER     X    family    channels    B' valid acc  \
-  B' test acc    B' test ASR    G test acc    G test ASR    G time    verdict
-------  ------------  ------------  --------  ------  ---  --------  ----------  --------------\
-  -------------  -------------  ------------  ------------  --------  ---------------
-        (BadNet)                                                                 99.00         \
-  99.00          100.00
-1       s             2 of 2        0/3       0.6195  2    pruned    3           96.50         \
-  96.50          100.00         96.40         70.00         -         graded
-                                                      4    pruned    3           94.50         \
-  94.50          100.00         94.40         70.00         -         graded
-                                                      10   pruned    3           88.00         \
-  88.00          100.00         87.90         70.00         -         graded
--       before        1 of 2, late  0/3       -       -    -         -           -             \
-  -              -              -             -             -         rejected: empty
--       doe_LATE_12   late          0/3       -       -    -         -           -             \
-  -              -              -             -             -         rejected: empty
--       unknown       -             0/3       -       -    -         -           -             \
-  -              -              -             -             -         rejected: empty
+rank    submission           attempt       points    passed    quality    DER     X    family   \
+ channels    B' valid acc    B' test acc    B' test ASR    G test acc    G test ASR    G time   \
+ verdict
+------  -------------------  ------------  --------  --------  ---------  ------  ---  -------- \
+ ----------  --------------  -------------  -------------  ------------  ------------  -------- \
+ -----------------
+        do nothing (BadNet)                                    0.4950     0.5000                \
+             99.00           99.00          100.00         99.00         100.00
+        flag everything                                        0.5000     0.5050                \
+                                                           0.00          0.00
+1       s                    2 of 2        -         0/3       0.6145     0.6195  2    pruned   \
+ 3           96.50           96.50          100.00         96.40         70.00         -        \
+ graded
+                                                                                  4    pruned   \
+ 3           94.50           94.50          100.00         94.40         70.00         -        \
+ graded
+                                                                                  10   pruned   \
+ 3           88.00           88.00          100.00         87.90         70.00         -        \
+ graded
+-       before               1 of 2, late  -         0/3       -          -       -    -        \
+ -           -               -              -              -             -             -        \
+ not_graded: empty
+-       doe_LATE_12          late          -         0/3       -          -       -    -        \
+ -           -               -              -              -             -             -        \
+ not_graded: empty
+-       unknown              -             -         0/3       -          -       -    -        \
+ -           -               -              -              -             -             -        \
+ not_graded: empty
 """
 MARKDOWN_WITH_ROSTER = """\
-| rank   | submission    | attempt      | passed   | DER    | X   | family   | channels   \
-| B' valid acc   | B' test acc   | B' test ASR   | G test acc   | G test ASR   | G time   \
-| verdict         |
-|--------|---------------|--------------|----------|--------|-----|----------|------------\
-|----------------|---------------|---------------|--------------|--------------|----------\
-|-----------------|
-|        | (BadNet)      |              |          |        |     |          |            \
-| 99.00          | 99.00         | 100.00        |              |              |          \
-|                 |
-| 1      | s             | 2 of 2       | 0/3      | 0.6195 | 2   | pruned   | 3          \
-| 96.50          | 96.50         | 100.00        | 96.40        | 70.00        | -        \
-| graded          |
-|        |               |              |          |        | 4   | pruned   | 3          \
-| 94.50          | 94.50         | 100.00        | 94.40        | 70.00        | -        \
-| graded          |
-|        |               |              |          |        | 10  | pruned   | 3          \
-| 88.00          | 88.00         | 100.00        | 87.90        | 70.00        | -        \
-| graded          |
-| -      | before        | 1 of 2, late | 0/3      | -      | -   | -        | -          \
-| -              | -             | -             | -            | -            | -        \
-| rejected: empty |
-| -      | doe\\_LATE\\_12 | late         | 0/3      | -      | -   | -        | -          \
-| -              | -             | -             | -            | -            | -        \
-| rejected: empty |
-| -      | unknown       | -            | 0/3      | -      | -   | -        | -          \
-| -              | -             | -             | -            | -            | -        \
-| rejected: empty |
+| rank   | submission          | attempt      | points   | passed   | quality   | DER    | X   |\
+ family   | channels   | B' valid acc   | B' test acc   | B' test ASR   | G test acc   | G test \
+ASR   | G time   | verdict            |
+|--------|---------------------|--------------|----------|----------|-----------|--------|-----|\
+----------|------------|----------------|---------------|---------------|--------------|--------\
+------|----------|--------------------|
+|        | do nothing (BadNet) |              |          |          | 0.4950    | 0.5000 |     |\
+          |            | 99.00          | 99.00         | 100.00        | 99.00        | 100.00 \
+      |          |                    |
+|        | flag everything     |              |          |          | 0.5000    | 0.5050 |     |\
+          |            |                |               |               | 0.00         | 0.00   \
+      |          |                    |
+| 1      | s                   | 2 of 2       | -        | 0/3      | 0.6145    | 0.6195 | 2   |\
+ pruned   | 3          | 96.50          | 96.50         | 100.00        | 96.40        | 70.00  \
+      | -        | graded             |
+|        |                     |              |          |          |           |        | 4   |\
+ pruned   | 3          | 94.50          | 94.50         | 100.00        | 94.40        | 70.00  \
+      | -        | graded             |
+|        |                     |              |          |          |           |        | 10  |\
+ pruned   | 3          | 88.00          | 88.00         | 100.00        | 87.90        | 70.00  \
+      | -        | graded             |
+| -      | before              | 1 of 2, late | -        | 0/3      | -         | -      | -   |\
+ -        | -          | -              | -             | -             | -            | -      \
+      | -        | not\\_graded: empty |
+| -      | doe\\_LATE\\_12       | late         | -        | 0/3      | -         | -      | -  \
+ | -        | -          | -              | -             | -             | -            | -    \
+        | -        | not\\_graded: empty |
+| -      | unknown             | -            | -        | 0/3      | -         | -      | -   |\
+ -        | -          | -              | -             | -             | -            | -      \
+      | -        | not\\_graded: empty |
 """
 
 
 @pytest.fixture
 def ranked():
-    bad = replace(record(), submission=HOSTILE, status=Status.REJECTED, reason="a | b\n<b>")
+    bad = replace(record(), submission=HOSTILE, status=Status.NOT_GRADED, reason="a | b\n<b>")
     return rank_records([bad, record(*good_checkpoints())])
 
 
 @pytest.fixture
 def ranked_with_roster():
     """Two attempts of one person, one that Canvas calls late, and one that nothing is told of."""
-    others = [replace(record(), submission=name, status=Status.REJECTED, reason="empty")
+    others = [replace(record(), submission=name, status=Status.NOT_GRADED, reason="empty")
               for name in ("before", "doe_LATE_12", "unknown")]  # fmt: skip
     roster = (Person(folder="s", login="ann", attempt=2, late=False),
               Person(folder="before", login="ann", attempt=1, late=True))  # fmt: skip
@@ -121,7 +138,9 @@ def test_the_time_of_g_is_a_number_only_where_it_is_known():
                       throughput_images_per_second=1e3, latency_ratio=2.0, throughput_ratio=2.0,
                       throughput_ratio_interval=interval)  # fmt: skip
         timing = Timing(badnet=speed, repaired=speed, goodnet=speed)
-        return table(rank_records([record(checkpoint(timing=timing))]))[1][HEADINGS.index("G time")]
+        return table(rank_records([record(checkpoint(timing=timing))]))[-1][
+            HEADINGS.index("G time")
+        ]
 
     assert with_interval(None) == with_interval((1.95, 2.05)) == "2.00x"
     assert with_interval((1.5, 2.5)) == "noisy"
@@ -129,9 +148,9 @@ def test_the_time_of_g_is_a_number_only_where_it_is_known():
 
 def test_markdown_keeps_hostile_names_in_their_cell(ranked):
     lines = markdown.render(ranked).splitlines()
-    assert len(lines) == 2 + 1 + 3 + 1
+    assert len(lines) == 2 + 2 + 3 + 1
     assert lines[-1] == MARKDOWN_HOSTILE
-    assert lines[3].startswith("| 1      | s ")
+    assert lines[4].startswith("| 1      | s ")
 
 
 def test_csv_holds_counts_and_starts_no_formula(ranked):
@@ -148,7 +167,7 @@ def test_csv_holds_counts_and_starts_no_formula(ranked):
     "start", ["=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
 )
 def test_no_cell_of_the_csv_starts_a_formula(start):
-    bad = replace(record(), submission=f"{start}cmd", status=Status.REJECTED, reason=f"{start}1")
+    bad = replace(record(), submission=f"{start}cmd", status=Status.NOT_GRADED, reason=f"{start}1")
     (row,) = csv_module.DictReader(io.StringIO(csv.render(rank_records([bad]))))
     # A control character is a question mark before anything else.
     shown = f"'{start}" if start not in "\t\r" else "?"
@@ -170,8 +189,8 @@ def test_a_roster_adds_attempts_and_lateness_to_the_csv(ranked_with_roster, rank
     added = ["attempt", "attempts", "late"]
     rows = list(csv_module.reader(io.StringIO(csv.render(ranked_with_roster))))
     without = next(csv_module.reader(io.StringIO(csv.render(ranked))))
-    assert rows[0] == [*without[:7], *added, *without[7:]]
-    assert {row[1]: row[7:10] for row in rows[1:]} == {
+    assert rows[0] == [*without[:11], *added, *without[11:]]
+    assert {row[1]: row[11:14] for row in rows[1:]} == {
         "s": ["2", "2", "no"], "before": ["1", "2", "yes"],
         "doe_LATE_12": ["", "", "yes"], "unknown": ["", "", ""],
     }  # fmt: skip
