@@ -121,24 +121,25 @@ def pseudonymise_roster(
 
     Attempts and lateness stay; attempts of one person share a pseudonym as their login.
     """
-    people: dict[str, Person] = {}
-    standings = find_standings(sorted(pseudonyms), roster)
+    people = []
+    logins: list[str] = []
     for group in _group_by_person(sorted(pseudonyms), roster):
         numbers = _attempt_numbers(group)
         # Without times, numbers alone keep the order: they must not contradict it.
         if any(number >= following for number, following in pairwise(numbers)):
             numbers = list(range(1, len(group) + 1))
 
-        login = pseudonyms[group[0].name]
+        # The people of a team share their first submission, but not their later ones.
+        first = pseudonyms[group[0].name]
+        login = f"{first}-{logins.count(first) + 1}" if first in logins else first
+        logins.append(first)
         for each, number in zip(group, numbers, strict=True):
-            folder, late = pseudonyms[each.name], standings[each.name].late
-            if folder in people:
-                continue  # a team's submission stays one
+            folder, late = pseudonyms[each.name], _late(each)
             if each.person is not None:
-                people[folder] = Person(folder=folder, login=login, attempt=number, late=late)
+                people.append(Person(folder=folder, login=login, attempt=number, late=late))
             elif late is not None:
-                people[folder] = Person(folder=folder, late=late)
-    return tuple(people.values())
+                people.append(Person(folder=folder, late=late))
+    return tuple(people)
 
 
 def select_attempts(

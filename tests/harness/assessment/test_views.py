@@ -92,6 +92,8 @@ def test_hints_are_hidden_apart_from_results():
     view = student_view(own, ("hints",))
     for hint in ("937", "Prune on until", "Compare after every", "one channel earlier"):
         assert hint not in encoded(view)
+    assert "lost_before" in {name for each in diagnoses(own) for name in each.evidence}
+    assert "lost_before" not in {name for each in diagnoses(view) for name in each.evidence}
     assert list(advice(view)) == []
     assert [each.steps for each in view.checkpoints] == [None] * 3
 

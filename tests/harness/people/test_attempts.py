@@ -230,8 +230,18 @@ def test_each_of_a_team_has_a_record_that_counts():
 def test_a_team_is_late_where_all_are_of_whom_it_is_known(first, second, late):
     team = person("one", late=first), person("one", "bob", late=second)
     assert find_standings(["one"], team)["one"].late is late
-    (hidden,) = pseudonymise_roster(team, {"one": "s-1"})
-    assert hidden == Person(folder="s-1", login="s-1", attempt=1, late=late)
+    hidden = pseudonymise_roster(team, {"one": "s-1"})
+    assert find_standings(["s-1"], hidden)["s-1"].late is late
+
+
+def test_under_pseudonyms_the_same_attempts_of_a_team_count():
+    names = ["one", "three", "two"]
+    hidden = pseudonymise_roster(TEAM, {name: name for name in names})
+    assert {each.login for each in hidden} == {"one", "one-2"}
+    records = [record(name) for name in names]
+    for which in ("latest", "best"):
+        shown = names_of(select_attempts(records, hidden, which))
+        assert shown == names_of(select_attempts(records, TEAM, which)) == ["three", "two"]
 
 
 def test_one_person_twice_under_one_submission_made_one_attempt():

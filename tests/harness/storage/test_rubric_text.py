@@ -75,6 +75,7 @@ def test_every_problem_is_named_not_only_the_first():
         ("points = 10\n", "points = 1e999\n", "points is inf"),
         ("points = 10\n", f"points = 1{'0' * 400}\n", "item loading: points"),
         ("lineage = 0.2", "lineage = inf", "shares is inf"),
+        ("0.4\nfirst_crossing = 0.2", "0.8\nfirst_crossing = -0.2", "with a negative one"),
         ("repeated_changes = 0.01", "repeated_changes = 1.01", "from 0 to 1"),
         ("repeated_changes = 0.01", "repeated_changes = true", "Expected `float`"),
         ("tolerance_points = 1.0", "tolerance_points = -1.0", "tolerance_points cannot be -1"),
@@ -95,7 +96,7 @@ def test_a_rubric_that_is_nearly_empty_is_no_crash(text):
 
 
 def test_what_is_not_toml_has_one_problem():
-    for text in ("a = ", "[" * 5000):
+    for text in ("a = ", "a = " + "[" * 5000):
         own, problems = examine_rubric(text)
         assert own is None
         assert [problem[:8] for problem in problems] == ["not TOML"]
