@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from diagnosis_page import diagnoses
 from pictures import PICTURES, draw_all, picture
 from record_page import record_fields
+from rubric_page import rubric_keys
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 _MARK = re.compile(r"<!-- generated: (.+?) -->(?:(?:(?!<!--).)*<!-- end -->)?", flags=re.DOTALL)
-_PARTS = {"diagnoses": diagnoses, "record fields": record_fields}
+_PARTS = {"diagnoses": diagnoses, "record fields": record_fields, "rubric keys": rubric_keys}
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

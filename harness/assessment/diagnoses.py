@@ -51,6 +51,21 @@ def diagnosis(
     )
 
 
+def what_was_seen(found: Diagnosis) -> str | None:
+    """A diagnosis's explanation without what to do; None where its text is of another version."""
+    for code, template in explanations().items():
+        if code.partition(".")[0] != found.code:
+            continue
+        try:
+            seen = template["seen"].format_map(found.evidence)
+            do = template["do"].format_map(found.evidence)
+        except (KeyError, TypeError, ValueError):
+            continue
+        if found.explanation.endswith(f"{seen} {do}"):
+            return found.explanation.removesuffix(f" {do}")
+    return None
+
+
 def channel_list(channels: Sequence[int]) -> str:
     """The first ten channel numbers, and how many more there are."""
     shown = ", ".join(str(channel) for channel in channels[:SHOWN_CHANNELS])

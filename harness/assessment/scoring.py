@@ -317,25 +317,30 @@ def _take_for_metrics(
 def _shortfalls(
     counts: Counts, reference: ReferenceNet, tolerance_points: float
 ) -> tuple[str | None, str | None]:
-    """How G falls short of the reference's in clean accuracy, and in ASR; None where it does not."""
+    """How G falls short of the reference's in clean accuracy and in ASR; None where it does not."""
     expected = reference.goodnet.test
     if expected is None:
         return None, None
     accuracy, other_accuracy = clean_accuracy(counts), clean_accuracy(expected)
     rate, other_rate = attack_success_rate(counts), attack_success_rate(expected)
 
+    allowed = tolerance_points + _ROUNDING
     lower = higher = None
-    if accuracy is not None and other_accuracy is not None:
-        if 100 * (other_accuracy - accuracy) > tolerance_points + _ROUNDING:
-            lower = _difference("clean accuracy", accuracy, other_accuracy)
-    if rate is not None and other_rate is not None:
-        if 100 * (rate - other_rate) > tolerance_points + _ROUNDING:
-            higher = _difference("ASR", rate, other_rate)
+    if _exceeds(other_accuracy, accuracy, allowed):
+        lower = _difference("clean accuracy", accuracy, other_accuracy)
+    if _exceeds(rate, other_rate, allowed):
+        higher = _difference("ASR", rate, other_rate)
     return lower, higher
 
 
-def _difference(name: str, own: float, theirs: float) -> str:
-    return f"{name} of G on test is {100 * own:.2f} %, the reference's is {100 * theirs:.2f} %"
+def _exceeds(higher: float | None, lower: float | None, points: float) -> bool:
+    """Whether one share is above another by more than so many percentage points."""
+    return higher is not None and lower is not None and 100 * (higher - lower) > points
+
+
+def _difference(name: str, own: float | None, theirs: float | None) -> str:
+    shown = f"{name} of G on test is {100 * (own or 0):.2f} %"
+    return f"{shown}, the reference's is {100 * (theirs or 0):.2f} %"
 
 
 # --- the cap ----------------------------------------------------------------------------------

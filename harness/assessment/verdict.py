@@ -151,25 +151,25 @@ def _checks_of_others(
 
 
 def _decide(checkpoint: Checkpoint, rubric: Rubric, overrides: Sequence[Override]) -> str | None:
-    """Whether a checkpoint passes: only if everything required is known and true."""
+    """Whether a checkpoint passes, or what an instructor decided; None without an X."""
+    if checkpoint.drop_points is None:
+        return None
     for override in overrides:
         if override.verdict is not None and override.drop_points == checkpoint.drop_points:
             return override.verdict
-    if checkpoint.drop_points is None:
-        return None
-    if checkpoint.status is not Status.GRADED:
-        return UNDECIDED if checkpoint.status.is_ours else FAILED
-    if void_codes(checkpoint, rubric):
+    if checkpoint.status.is_ours:
+        return UNDECIDED
+    if checkpoint.status is not Status.GRADED or void_codes(checkpoint, rubric):
+        return FAILED
+    return _decide_by_checks(checkpoint, rubric)
+
+
+def _decide_by_checks(checkpoint: Checkpoint, rubric: Rubric) -> str:
+    """Everything required has to be known and true; what failed is failed in every family."""
+    outcomes = [check.passed for check in checks.deciding_checks(checkpoint)]
+    if not outcomes or False in outcomes:
         return FAILED
 
-    deciding = checks.deciding_checks(checkpoint)
-    if any(check.passed is False for check in deciding):
-        return FAILED
-    if not deciding:
-        return FAILED
-    if any(check.passed is None for check in deciding):
-        return UNDECIDED
-    if checkpoint.family not in rubric.families:
-        return UNDECIDED
     codes = {diagnosis.code for diagnosis in checkpoint.diagnoses}
-    return UNDECIDED if "INPUT_HASHING" in codes else PASSED
+    is_settled = checkpoint.family in rubric.families and "INPUT_HASHING" not in codes
+    return PASSED if is_settled and None not in outcomes else UNDECIDED

@@ -9,21 +9,30 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from harness.records.record import CONTRACT
+from harness.assessment.diagnoses import what_was_seen
+from harness.records.record import CONTRACT, FIRST_CROSSING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from harness.records.findings import ItemScore, SplitOriginals
+    from harness.records.findings import Diagnosis, ItemScore, SplitOriginals
     from harness.records.record import Check, Checkpoint, Record, ReferenceNet, SplitCounts
 
 HIDDEN = "hidden for now"
+
+LATE = "late"
+"""The kind of the line that says what lateness costs; it tells the sum of all points."""
+
+HIDDEN_PENALTY = "handed in late"
+"""The title of that line where it may not tell the sum."""
+
+_OVER_PRUNED = "OVER_PRUNED"
 
 _Split = TypeVar("_Split", "SplitCounts", "SplitOriginals")
 
 
 def student_view(record: Record, hide: Collection[str]) -> Record:
-    """``record`` without what ``hide`` names: test, points, reference, timing."""
+    """``record`` without what ``hide`` names: test, points, reference, timing, hints."""
     view = replace(record, hidden=tuple(hide))
     if "timing" in hide:
         untimed = tuple(replace(checkpoint, timing=None) for checkpoint in view.checkpoints)
@@ -32,6 +41,8 @@ def student_view(record: Record, hide: Collection[str]) -> Record:
         view = _hide_reference(view)
     if "test" in hide:
         view = _hide_test(view)
+    if "hints" in hide:
+        view = _hide_hints(view)
     if "points" in hide:
         view = replace(view, points=())
     return view
@@ -43,7 +54,7 @@ def _hide_reference(record: Record) -> Record:
         reference=(),
         checkpoints=tuple(replace(checkpoint, paired=()) for checkpoint in record.checkpoints),
         points=tuple(
-            _hide_points(each) if each.kind == "metrics" else each for each in record.points
+            _hide_points(each) if each.kind in ("metrics", LATE) else each for each in record.points
         ),
     )
 
@@ -63,7 +74,63 @@ def _hide_test(record: Record) -> Record:
 
 
 def _hide_points(points: ItemScore) -> ItemScore:
-    return replace(points, points=None, losses=(), override=None)
+    title = HIDDEN_PENALTY if points.kind == LATE else points.title
+    return replace(points, title=title, points=None, losses=(), override=None, pending=0.0)
+
+
+# --- what is left without hints ---------------------------------------------------------------
+
+
+def _hide_hints(record: Record) -> Record:
+    """Results stay, without the steps before and after, and without what to do."""
+    hidden = {
+        check.reason
+        for checkpoint in record.checkpoints
+        for check in checkpoint.checks
+        if check.name == FIRST_CROSSING and check.observed is not None
+    }
+    return replace(
+        record,
+        checkpoints=tuple(_checkpoint_without_hints(each) for each in record.checkpoints),
+        diagnoses=tuple(_without_advice(each) for each in record.diagnoses),
+        points=tuple(_without_reasons(each, hidden) for each in record.points),
+    )
+
+
+def _checkpoint_without_hints(checkpoint: Checkpoint) -> Checkpoint:
+    crossing = checkpoint.crossing
+    if crossing is not None:
+        crossing = replace(crossing, lost_before=None, lost_after=None)
+    return replace(
+        checkpoint,
+        steps=None,
+        crossing=crossing,
+        checks=tuple(_check_without_step_before(check) for check in checkpoint.checks),
+        diagnoses=tuple(_without_advice(each) for each in checkpoint.diagnoses),
+    )
+
+
+def _check_without_step_before(check: Check) -> Check:
+    """Whether it passed stays; the figures are those of the step before."""
+    if check.name != FIRST_CROSSING or check.observed is None:
+        return check
+    return replace(check, observed=None, reason=HIDDEN)
+
+
+def _without_advice(diagnosis: Diagnosis) -> Diagnosis:
+    if diagnosis.code != _OVER_PRUNED:
+        return replace(diagnosis, explanation=what_was_seen(diagnosis) or HIDDEN)
+    evidence = {key: each for key, each in diagnosis.evidence.items() if key != "lost_before"}
+    return replace(diagnosis, explanation=HIDDEN, evidence=evidence)
+
+
+def _without_reasons(points: ItemScore, hidden: Collection[str]) -> ItemScore:
+    """The losses of an item; a reason that quotes a hidden one goes, the points stay."""
+    losses = tuple(
+        replace(loss, reason=HIDDEN) if any(each in loss.reason for each in hidden) else loss
+        for loss in points.losses
+    )
+    return replace(points, losses=losses)
 
 
 # --- what is left without the test split ------------------------------------------------------

@@ -19,6 +19,7 @@ from harness.output.boards import board_text, shown_records, write_boards
 from harness.people.attempts import load_people
 from harness.records.errors import HarnessError
 from harness.storage.remote import results_at
+from harness.storage.rubrics import rubric_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +125,8 @@ def _grade(
 def _report(batch: Batch, people: Sequence[Person], attempts: Which) -> Sequence[Record]:
     """Write boards and pages, print the board, and return the records on it."""
     shown = show_note(write_boards(batch.results, people, attempts))
-    records = shown_records(batch.in_order(), people, attempts)
+    rubric = rubric_of(batch.results)
+    records = shown_records(batch.in_order(), people, attempts, rubric)
     click.echo(board_text(batch.results, records, shown.standings), nl=False)
     for problem in batch.problems:
         click.echo(f"error: {problem}", err=True)

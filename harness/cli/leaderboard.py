@@ -10,7 +10,7 @@ from harness.cli import options
 from harness.cli.report import show_note
 from harness.execution.console import one_line_errors
 from harness.output.boards import board_text, write_boards
-from harness.people.attempts import load_people
+from harness.people.choice import choose
 from harness.storage.remote import results_at
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.results
-@options.roster
-@options.attempts
+@options.roster_again
+@options.attempts_again
 @click.option("--anonymous", type=options.PATH, metavar="KEYFILE",
               help="The key file of the pseudonyms in RESULTS.")  # fmt: skip
 def leaderboard(
-    results: str, roster: Path | None, attempts: Which, anonymous: Path | None
+    results: str, roster: Path | None, attempts: Which | None, anonymous: Path | None
 ) -> None:  # fmt: skip
     """Render the leaderboard of RESULTS again from its records."""
     with one_line_errors(), results_at(results) as opened:
-        people = load_people(opened.folder, roster, anonymous)
-        shown = show_note(write_boards(opened.folder, people, attempts))
+        people, which = choose(opened.folder, roster, attempts, anonymous)
+        shown = show_note(write_boards(opened.folder, people, which))
         click.echo(board_text(opened.folder, shown.records, shown.standings), nl=False)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "check", "data", "diff", "doctor", "explain", "export", "grade", "leaderboard", "package",
-    "plot", "regrade", "schema", "verify",
+    "plot", "regrade", "rubric", "schema", "verify",
 )  # fmt: skip
 
 

@@ -24,6 +24,14 @@ attempts = click.option(
     "--attempts", type=click.Choice(["all", "latest", "best"]), default="all", show_default=True,
     help="Which of a student's submissions to show.",
 )  # fmt: skip
+attempts_again = click.option(
+    "--attempts", type=click.Choice(["all", "latest", "best"]),
+    help="Which of a student's submissions to show.  [default: as on the last boards]",
+)  # fmt: skip
+roster_again = click.option(
+    "--roster", type=PATH, metavar="CSV",
+    help="Which folders belong to which student.  [default: as on the last boards]",
+)  # fmt: skip
 instructor = click.option(
     "--instructor", is_flag=True, help="Also show what the rubric hides from students."
 )

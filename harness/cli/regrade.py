@@ -12,11 +12,13 @@ from harness.cli.report import show_note
 from harness.execution.console import one_line_errors
 from harness.grading.regrade import regrade_results
 from harness.output.boards import board_text, write_boards
-from harness.people.attempts import load_people
+from harness.people.choice import choose
 from harness.storage.remote import results_at
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from harness.people.attempts import Which
 
 
 @click.command()
@@ -25,7 +27,15 @@ if TYPE_CHECKING:
               help="The rubric to grade by; RESULTS keeps it.")  # fmt: skip
 @click.option("--out", metavar="DIR|ADDRESS",
               help="Write there instead, and leave RESULTS as it is.")  # fmt: skip
-def regrade(results: str, rubric: Path | None, out: str | None) -> None:
+@options.roster_again
+@options.attempts_again
+def regrade(
+    results: str,
+    rubric: Path | None,
+    out: str | None,
+    roster: Path | None,
+    attempts: Which | None,
+) -> None:
     """Grade RESULTS again by another rubric, limits or ranking; no model is run."""
     with (
         one_line_errors(),
@@ -33,7 +43,7 @@ def regrade(results: str, rubric: Path | None, out: str | None) -> None:
         results_at(out) if out else nullcontext(source) as target,
     ):
         folder = regrade_results(source.folder, rubric, target.folder)
-        people = load_people(folder, None)
-        shown = show_note(write_boards(folder, people, evidence=source.folder))
+        people, which = choose(folder, roster, attempts)
+        shown = show_note(write_boards(folder, people, which, evidence=source.folder))
         board = board_text(folder, shown.records, shown.standings, source.folder)
         click.echo(board, nl=False)

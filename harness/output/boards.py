@@ -9,6 +9,8 @@ from harness.output.html.folders import write_pages
 from harness.output.leaderboard import csv, json, markdown, text
 from harness.output.ranked import evidence_of, ranked_board
 from harness.people.attempts import Standings, add_standings, find_standings, select_attempts
+from harness.people.choice import keep_choice
+from harness.people.lateness import take_late_penalties
 from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
 from harness.storage.rubrics import rubric_of
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from harness.people.attempts import Which
     from harness.people.roster import Person
     from harness.records.record import Record
+    from harness.records.rubric import Rubric
 
 _RENDERERS = {"md": markdown, "csv": csv, "json": json}
 
@@ -44,13 +47,13 @@ def write_boards(
     attempts: Which = "all",
     evidence: Path | None = None,
 ) -> WrittenBoards:
-    """Render all stored records into the results folder.
+    """Render all stored records into the results folder, and keep there what they are shown by.
 
     ``evidence`` is the results folder that holds predictions and curves, where it is another.
     Raises HarnessError where there are no records.
     """
     stored = Store(results).records()
-    records = shown_records(stored, people, attempts)
+    records = shown_records(stored, people, attempts, rubric_of(results))
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
 
@@ -64,14 +67,26 @@ def write_boards(
     for suffix, renderer in _RENDERERS.items():
         write_text(results / f"leaderboard.{suffix}", renderer.render(ranked))
     note = write_pages(results, records, rubric, by_name, known)
+    keep_choice(results, names, people, attempts)
     return WrittenBoards(records, by_name, note)
 
 
 def shown_records(
-    records: Sequence[Record], people: Sequence[Person], attempts: Which
+    records: Sequence[Record],
+    people: Sequence[Person],
+    attempts: Which,
+    rubric: Rubric | None = None,
 ) -> Sequence[Record]:
-    """The records that boards show: all, or those of the attempts that count."""
-    return select_attempts(records, people, attempts) if people else records
+    """The records that boards show: all, or those of the attempts that count.
+
+    With a rubric they have the line for what lateness costs, which also decides what is best.
+    """
+    if not people:
+        return records
+    if rubric is not None:
+        standings = find_standings([record.submission for record in records], people)
+        records = take_late_penalties(records, standings, rubric)
+    return select_attempts(records, people, attempts)
 
 
 def board_text(

@@ -18,9 +18,12 @@ from harness.assessment.statistics import (
     wilson_interval,
 )
 from harness.assessment.verdict import reassess
-from harness.assessment.views import student_view
+from harness.assessment.views import LATE, student_view
 from harness.lineage.known import known_benchmark
 from harness.output.leaderboard.columns import ABSENT, percent
+from harness.people.attempts import find_standings
+from harness.people.choice import known_people
+from harness.people.lateness import take_late_penalties
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name, located_diagnoses
@@ -53,6 +56,11 @@ def explanation(
     rubric = read_rubric(rubric_file) if rubric_file else rubric_of(results)
     stored = records[submission]
     record = reassess(stored, rubric, known_benchmark(stored.badnet_weights_hash))
+
+    people = known_people(results)
+    if people and rubric.late_penalty_share:
+        standings = find_standings(list(records), people)
+        (record,) = take_late_penalties([record], standings, rubric)
     return story(record if instructor else student_view(record, rubric.student_view.hide))
 
 
@@ -242,7 +250,8 @@ def _comparisons(comparisons: tuple[Comparison, ...]) -> Iterator[str]:
 def _points(record: Record) -> Iterator[str]:
     for item in record.points:
         points = "hidden" if item.points is None else f"{item.points:g}"
-        yield f"  {points:>6} of {item.maximum:g}  {item.title}"
+        maximum = f" of {item.maximum:g}" if item.kind != LATE else ""
+        yield f"  {points:>6}{maximum}  {item.title}"
         if item.override:
             yield f"          set by the instructor: {item.override.reason}"
         for deduction in item.losses:
@@ -250,7 +259,10 @@ def _points(record: Record) -> Iterator[str]:
 
 
 def advice(record: Record) -> Iterator[str]:
-    """What would raise the grade, most points first."""
+    """What would raise the grade, most points first; nothing where hints are hidden."""
+    if "hints" in record.hidden:
+        return
+
     deductions = []
     for item in record.points:
         if not item.override:

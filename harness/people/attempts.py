@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.assessment.ranking import rank_records
 from harness.assessment.scoring import total
-from harness.people.identification import (
-    find_person,
-    is_identified,
-    is_marked_late,
-    is_same_person,
-)
+from harness.people.identification import find_people, is_marked_late
 from harness.people.pseudonyms import read_pseudonyms
-from harness.people.roster import Person, parse_time, read_roster
+from harness.people.roster import (
+    Person,
+    is_identified,
+    is_same_person,
+    parse_time,
+    read_roster,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ class Standing:
     """Whose a submission is, and which of their attempts."""
 
     person: Person | None
-    """None: not in the roster."""
+    """The first of a team; None: not in the roster."""
 
     submission: str
 
@@ -43,7 +44,7 @@ class Standing:
     attempts: int
 
     late: bool | None
-    """None where nothing tells."""
+    """None where nothing tells. A team is late where all are of whom it is known."""
 
 
 Standings = Mapping[str, Standing]
@@ -57,7 +58,7 @@ def load_people(
 
     With a key file they are under its pseudonyms.
     """
-    roster = roster or _stored_roster(results)
+    roster = roster or stored_roster(results)
     if roster is None:
         return ()
     people = read_roster(roster)
@@ -66,7 +67,8 @@ def load_people(
     return pseudonymise_roster(people, read_pseudonyms(key_file))
 
 
-def _stored_roster(results: Path) -> Path | None:
+def stored_roster(results: Path) -> Path | None:
+    """The roster that lies in a results folder, if one does."""
     path = results / "roster.csv"
     return path if path.is_file() else None
 
@@ -76,14 +78,23 @@ def find_standings(names: Sequence[str], roster: Sequence[Person]) -> dict[str, 
 
     A Canvas name with ``_LATE_`` is late unless the roster says otherwise.
     """
-    standings = {}
+    standings: dict[str, Standing] = {}
     for group in _group_by_person(names, roster):
         numbers = _attempt_numbers(group)
         declared = [each.person.attempt or 0 for each in group if each.person]
         last = max([len(group), *declared])
         for each, number in zip(group, numbers, strict=True):
-            standings[each.name] = Standing(each.person, each.name, number, last, _late(each))
+            late, first = _late(each), standings.get(each.name)
+            if first is None:
+                standings[each.name] = Standing(each.person, each.name, number, last, late)
+            else:
+                standings[each.name] = replace(first, late=_late_together(first.late, late))
     return {name: standings[name] for name in names}
+
+
+def _late_together(first: bool | None, second: bool | None) -> bool | None:
+    known = [late for late in (first, second) if late is not None]
+    return all(known) if known else None
 
 
 def add_standings(board: Board, standings: Standings) -> Board:
@@ -111,13 +122,17 @@ def pseudonymise_roster(
     Attempts and lateness stay; attempts of one person share a pseudonym as their login.
     """
     people = []
+    logins: list[str] = []
     for group in _group_by_person(sorted(pseudonyms), roster):
         numbers = _attempt_numbers(group)
         # Without times, numbers alone keep the order: they must not contradict it.
         if any(number >= following for number, following in pairwise(numbers)):
             numbers = list(range(1, len(group) + 1))
 
-        login = pseudonyms[group[0].name]
+        # The people of a team share their first submission, but not their later ones.
+        first = pseudonyms[group[0].name]
+        login = f"{first}-{logins.count(first) + 1}" if first in logins else first
+        logins.append(first)
         for each, number in zip(group, numbers, strict=True):
             folder, late = pseudonyms[each.name], _late(each)
             if each.person is not None:
@@ -134,17 +149,27 @@ def select_attempts(
 
     The latest is that with the last ``submitted_at``, else the highest attempt, else the last
     record. The best has most points of the rubric, else leads the leaderboard; of equals the
-    latest. Whoever is not in the roster keeps every record.
+    latest. Whoever is not in the roster keeps every record; a team's counts where it does so for
+    one of them.
     """
     if which == "all":
         return list(records)
+    selected = {record.submission for _, record in attempts_that_count(records, roster, which)}
+    return [record for record in records if record.submission in selected]
+
+
+def attempts_that_count(
+    records: Sequence[Record], roster: Sequence[Person], which: Literal["latest", "best"]
+) -> list[tuple[Person | None, Record]]:
+    """The record that counts for each person who handed in, and each that is nobody's."""
     by_name = {record.submission: record for record in records}
-    selected = set()
+    counted = []
     for group in _group_by_person(list(by_name), roster):
         attempts = [by_name[each.name] for each in group]
         attempt = attempts[-1] if which == "latest" else _best(attempts)
-        selected.add(attempt.submission)
-    return [record for record in records if record.submission in selected]
+        people = {each.name: each.person for each in group}
+        counted.append((people[attempt.submission], attempt))
+    return counted
 
 
 def _best(attempts: Sequence[Record]) -> Record:
@@ -181,17 +206,19 @@ class _Submission:
 def _group_by_person(names: Sequence[str], roster: Sequence[Person]) -> list[list[_Submission]]:
     """The attempts of each person, in the order in which they were made.
 
-    A submission of nobody in the roster is alone.
+    A submission of nobody in the roster is alone; a team's is among the attempts of each.
     """
     groups: list[list[_Submission]] = []
     for name in names:
-        submission = _Submission(name, find_person(name, roster))
-        for group in groups:
-            if _is_of_same_person(submission, group[0]):
-                group.append(submission)
-                break
-        else:
-            groups.append([submission])
+        for person in find_people(name, roster) or (None,):
+            submission = _Submission(name, person)
+            for group in groups:
+                if _is_of_same_person(submission, group[0]):
+                    if group[-1].name != name:
+                        group.append(submission)
+                    break
+            else:
+                groups.append([submission])
     return [_in_order_of_time(group) for group in groups]
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from harness.people.roster import Person
 
-_IDENTITIES = (*PLATFORM_IDS, "name")
 _NAME_LETTERS = 5
 """The fewest letters of a name that is looked for within a folder name."""
 
@@ -45,8 +44,8 @@ class _Match(NamedTuple):
     """How many of them match, where that decides between people."""
 
 
-def find_person(name: str, roster: Sequence[Person]) -> Person | None:
-    """The person that a submission's name means; None for nobody, or for several alike.
+def find_people(name: str, roster: Sequence[Person]) -> tuple[Person, ...]:
+    """The people that a submission's name means: a team has several; none for nobody.
 
     A roster's folder is the submission's name. In a gradebook, which has no folders, the name
     must hold one person's login, id or name.
@@ -54,10 +53,19 @@ def find_person(name: str, roster: Sequence[Person]) -> Person | None:
     people = [person for person in roster if person.folder]
     if people:
         folder = without_suffix(name)
-        for person in people:
-            if without_suffix(person.folder) == folder:
-                return person
-        return None
+        return tuple(person for person in people if without_suffix(person.folder) == folder)
+
+    person = find_person(name, roster)
+    return () if person is None else (person,)
+
+
+def find_person(name: str, roster: Sequence[Person]) -> Person | None:
+    """The person that a submission's name means; None for nobody, or for several alike.
+
+    Of a team it is the first in the roster.
+    """
+    if any(person.folder for person in roster):
+        return next(iter(find_people(name, roster)), None)
 
     student, user = _student_and_user(name)
     matches = [_match(student, user, person) for person in roster]
@@ -65,20 +73,6 @@ def find_person(name: str, roster: Sequence[Person]) -> Person | None:
     if best.kind is _Kind.NOTHING or matches.count(best) > 1:
         return None
     return roster[matches.index(best)]
-
-
-def is_same_person(first: Person, second: Person) -> bool:
-    """Whether two lines are of one person: the first identity that both have decides."""
-    for field in _IDENTITIES:
-        values = getattr(first, field), getattr(second, field)
-        if all(values):
-            return bool(values[0].casefold() == values[1].casefold())
-    return False
-
-
-def is_identified(person: Person) -> bool:
-    """Whether anything but a folder tells who it is, so that their attempts can be known."""
-    return any(getattr(person, field) for field in _IDENTITIES)
 
 
 def is_marked_late(name: str) -> bool:

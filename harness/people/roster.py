@@ -45,6 +45,9 @@ class Person:
 PLATFORM_IDS = ("login", "student_id", "sis_id", "org_defined_id")
 """The fields by which a platform knows people."""
 
+IDENTITIES = (*PLATFORM_IDS, "name")
+"""The fields that tell people apart, the surest first."""
+
 _FIELDS = tuple(field.name for field in fields(Person))
 _CANVAS = {
     "student": "name",
@@ -66,8 +69,20 @@ def read_roster(path: Path) -> tuple[Person, ...]:
     """The people in a roster: a CSV file in UTF-8, its columns named in the first line.
 
     Either ``folder`` and any other field of `Person`, or a gradebook as Canvas (``Student``,
-    ``ID`` ...) or Brightspace (``OrgDefinedId``, ``Username`` ...) exports it. Raises
-    HarnessError that names the first bad line and what to do.
+    ``ID`` ...) or Brightspace (``OrgDefinedId``, ``Username`` ...) exports it. Several lines with
+    one ``folder`` are a team. Raises HarnessError that names the first bad line and what to do.
+    """
+    people, problems = examine_roster(path)
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise HarnessError(f"{path}: {problems[0]}{more}")
+    return people
+
+
+def examine_roster(path: Path) -> tuple[tuple[Person, ...], list[str]]:
+    """The people in a roster, and all that is wrong with its lines.
+
+    Raises HarnessError for a file without lines that could be looked at.
     """
     header, lines = _read_lines(path)
     columns = _columns(path, header)
@@ -79,15 +94,12 @@ def read_roster(path: Path) -> tuple[Person, ...]:
             if row is not None:
                 people.append(_person(row, needs_folder="folder" in columns))
         except ValueError as problem:
-            problems.append(f"{path}: line {number}: {problem}")
-    problems += [f"{path}: {problem}" for problem in _conflicts(people)]
+            problems.append(f"line {number}: {problem}")
+    problems += _conflicts(people)
 
-    if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise HarnessError(problems[0] + more)
-    if not people:
-        raise HarnessError(f"{path}: nobody in it; one line for each submission is needed")
-    return tuple(people)
+    if not people and not problems:
+        problems.append("nobody in it; one line for each submission is needed")
+    return tuple(people), problems
 
 
 def parse_time(text: str) -> datetime:
@@ -97,6 +109,20 @@ def parse_time(text: str) -> datetime:
     except ValueError:
         message = f"{text!r} is no time; write it like 2026-11-24T23:59:00+01:00"
         raise ValueError(message) from None
+
+
+def is_same_person(first: Person, second: Person) -> bool:
+    """Whether two lines are of one person: the first identity that both have decides."""
+    for field in IDENTITIES:
+        values = getattr(first, field), getattr(second, field)
+        if all(values):
+            return bool(values[0].casefold() == values[1].casefold())
+    return False
+
+
+def is_identified(person: Person) -> bool:
+    """Whether anything but a folder tells who it is, so that their attempts can be known."""
+    return any(getattr(person, field) for field in IDENTITIES)
 
 
 # --- lines and columns --------------------------------------------------------------------------
@@ -212,12 +238,21 @@ def _has_offset(time: datetime) -> bool:
 
 def _conflicts(people: list[Person]) -> Iterator[str]:
     """What is wrong between the lines."""
-    folders: set[str] = set()
+    by_folder: dict[str, list[Person]] = {}
     for person in people:
-        if person.folder and person.folder in folders:
-            yield f"folder {person.folder!r} is there twice; keep one line for each folder"
-        folders.add(person.folder)
+        team = by_folder.setdefault(person.folder, [])
+        if person.folder and any(not _are_a_team(person, other) for other in team):
+            yield (
+                f"folder {person.folder!r} is there twice; keep one line for each person, "
+                "and tell a team's people apart by login, id or name"
+            )
+        team.append(person)
 
     texts = [text for person in people for text in (person.submitted_at, person.due_at) if text]
     if len({_has_offset(parse_time(text)) for text in texts}) > 1:
         yield "some times have a UTC offset and some have none; write all the same way"
+
+
+def _are_a_team(first: Person, second: Person) -> bool:
+    """Whether two lines with one folder are of two people."""
+    return is_identified(first) and is_identified(second) and not is_same_person(first, second)

@@ -289,12 +289,16 @@ class Override:
     """An instructor's decision: the points of one rubric item, a checkpoint, or the status."""
 
     submission: str
+    """The name of the submission."""
+
     reason: str
+    """Why; it stays in the record."""
 
     item: str | None = None
     """The rubric item that ``points`` are for; None where the status is decided."""
 
     points: float | None = None
+    """The points of that item, in place of the rubric's."""
 
     status: str | None = None
     """The submission's status; None where something else is decided."""

@@ -46,7 +46,7 @@ def _describe(definitions: dict[str, Any]) -> None:
     _collect_dataclasses(Record, types)
     for name, kind in types.items():
         properties = definitions[name]["properties"]
-        for field, docstring in _field_docstrings(kind).items():
+        for field, docstring in field_docstrings(kind).items():
             properties[field] = {"description": docstring, **properties[field]}
 
 
@@ -61,7 +61,7 @@ def _collect_dataclasses(hint: Any, types: dict[str, type]) -> None:
             _collect_dataclasses(inner, types)
 
 
-def _field_docstrings(kind: type) -> dict[str, str]:
+def field_docstrings(kind: type) -> dict[str, str]:
     """The docstrings under the fields of a class, which exist in its source alone."""
     definition: Any = ast.parse(inspect.getsource(kind)).body[0]
     docstrings = {}

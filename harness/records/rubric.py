@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from harness.records.errors import HarnessError, Status
 from harness.records.findings import Override
 from harness.records.record import DROP, FIRST_CROSSING, ORDER
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 SCHEMA_VERSION = 2
 """2: what passes in each family, pending points, quality, late penalties, hints."""
@@ -82,12 +76,17 @@ class Item:
     """One line of the rubric."""
 
     name: str
+    """Its own, by which overrides name it."""
+
     title: str
+    """What people read."""
 
     kind: str
-    """Any of ``KINDS``."""
+    """One of loading (every required model is there), checkpoint (B' for one X), goodnet (G keeps
+    its rule) and metrics (figures of G on test)."""
 
     points: float
+    """The most points that it gives; 0 or more."""
 
     drop_points: float | None = None
     """The X of a checkpoint; None for items of another kind."""
@@ -101,18 +100,18 @@ class StudentView:
     """What students see."""
 
     hide: tuple[str, ...] = ()
-    """What is hidden from them, any of ``HIDEABLE``."""
+    """What is hidden from them: any of test, points, reference, timing and hints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineageCodes:
     """Diagnoses that cost points of a checkpoint, by their codes."""
 
-    costly: tuple[str, ...] = ()
+    costly: tuple[str, ...] = ("BIAS_NOT_ZEROED", "WRONG_LAYER", "FINE_TUNED")
     """Those that cost the share of lineage."""
 
-    void: tuple[str, ...] = ()
-    """Those that cost the whole checkpoint."""
+    void: tuple[str, ...] = ("IS_BADNET", "OTHER_BASE", "NOT_A_FUNCTION", "NEAR_CHANCE")
+    """Those with which a checkpoint never passes, and keeps no points."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,99 +119,40 @@ class Rubric:
     """A ``rubric.toml``: how evidence becomes points."""
 
     schema_version: int
+    """The version of this format; an older one is read, and keys it lacks have their defaults."""
+
     name: str
+    """What the rubric is called."""
+
     items: tuple[Item, ...]
+    """What gives points: a table for each."""
 
     shares: dict[str, float]
-    """The part of a checkpoint's points for each of ``QUESTIONS``; together 1."""
+    """The part of a checkpoint's points for each of clean_accuracy_drop, first_crossing,
+    pruning_order and lineage; together 1."""
 
     lineage: LineageCodes = field(default_factory=LineageCodes)
+    """Which diagnoses cost points."""
+
     thresholds: Thresholds = field(default_factory=Thresholds)
+    """Limits of checks and diagnoses."""
+
     student_view: StudentView = field(default_factory=StudentView)
+    """What students see."""
+
     overrides: tuple[Override, ...] = ()
+    """What the instructor decided: a table for each decision."""
 
     ranking: tuple[str, ...] = RANKINGS[:3]
-    """What the leaderboard ranks by, most important first, any of ``RANKINGS``."""
+    """What the leaderboard ranks by, most important first: any of points, checkpoints_passed,
+    quality and defense_effectiveness."""
 
     families: tuple[str, ...] = FAMILIES[:2]
-    """Which families may pass, any of ``FAMILIES``; what would pass in another is undecided."""
+    """Which families may pass: any of pruned, tuned, other (another architecture) and program;
+    what would pass in another is undecided."""
 
     all_failed_share: float = 0.5
     """At most this share of all points where every required checkpoint failed."""
 
     late_penalty_share: float = 0.0
-    """The share of its points that a late submission loses."""
-
-
-def parse_rubric(text: str, where: str) -> Rubric:
-    """A rubric from the text of ``rubric.toml``. Raises HarnessError that says what is wrong."""
-    import msgspec
-
-    try:
-        rubric = msgspec.convert(tomllib.loads(text), type=Rubric)
-    except (ValueError, msgspec.ValidationError) as error:
-        raise HarnessError(f"{where}: not a rubric ({error})") from None
-    for problem in _problems(rubric):
-        raise HarnessError(f"{where}: {problem}")
-    return rubric
-
-
-def _problems(rubric: Rubric) -> Iterator[str]:
-    if not 1 <= rubric.schema_version <= SCHEMA_VERSION:
-        yield f"schema_version is {rubric.schema_version}, expected {SCHEMA_VERSION}"
-
-    names = [item.name for item in rubric.items]
-    if len(set(names)) != len(names):
-        yield "two items have the same name"
-    for item in rubric.items:
-        yield from _item_problems(item)
-
-    unknown = set(rubric.shares) - set(QUESTIONS)
-    if unknown or abs(sum(rubric.shares.values()) - 1) > 1e-9 or min(rubric.shares.values()) < 0:
-        yield f"[shares] split 1 between {', '.join(QUESTIONS)}"
-
-    not_hideable = set(rubric.student_view.hide) - set(HIDEABLE)
-    if not_hideable:
-        yield f"[student_view] cannot hide {min(not_hideable)!r}; only {', '.join(HIDEABLE)}"
-    if not rubric.ranking or set(rubric.ranking) - set(RANKINGS):
-        yield f"ranking is a list of {', '.join(RANKINGS)}"
-    if set(rubric.families) - set(FAMILIES):
-        yield f"families is a list of {', '.join(FAMILIES)}"
-    for name, share in (
-        ("all_failed_share", rubric.all_failed_share),
-        ("late_penalty_share", rubric.late_penalty_share),
-    ):
-        if not 0 <= share <= 1:
-            yield f"{name} is a number from 0 to 1"
-
-    for override in rubric.overrides:
-        yield from _override_problems(override, names)
-
-
-def _item_problems(item: Item) -> Iterator[str]:
-    if item.kind not in KINDS:
-        yield f"item {item.name}: kind is one of {', '.join(KINDS)}"
-    if not 0 <= item.points < float("inf"):
-        yield f"item {item.name}: points cannot be {item.points:g}"
-    if item.kind == "checkpoint" and item.drop_points is None:
-        yield f"item {item.name}: a checkpoint needs drop_points"
-
-
-def _override_problems(override: Override, names: Sequence[str]) -> Iterator[str]:
-    label = f"override for {override.submission!r}"
-    if not override.reason.strip():
-        yield f"{label}: a reason is needed"
-    named = [override.item, override.status, override.verdict]
-    if len([each for each in named if each is not None]) != 1:
-        yield f"{label}: name an item (with points), a status, or a verdict (with drop_points)"
-    if override.verdict is not None and override.verdict not in VERDICTS[:2]:
-        yield f"{label}: verdict is passed or failed"
-    if (override.verdict is None) != (override.drop_points is None):
-        yield f"{label}: verdict and drop_points go together"
-
-    if override.item is not None and (override.item not in names or override.points is None):
-        yield f"{label}: {override.item!r} needs points and must be an item of this rubric"
-    if override.points is not None and not 0 <= override.points < float("inf"):
-        yield f"{label}: points cannot be {override.points:g}"
-    if override.status is not None and override.status not in set(Status):
-        yield f"{label}: no status {override.status!r}"
+    """The share of its points that a late submission loses, where a roster tells that it is."""

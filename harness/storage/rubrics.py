@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError
-from harness.records.rubric import Rubric, parse_rubric
+from harness.records.rubric import SCHEMA_VERSION, Rubric
+from harness.storage.rubric_text import missing_keys, parse_rubric
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 
 @cache
@@ -21,13 +25,35 @@ def default_rubric() -> Rubric:
 
 
 def read_rubric(path: Path) -> Rubric:
-    """An instructor's rubric. Raises HarnessError that names the file and what is wrong."""
+    """An instructor's rubric. Raises HarnessError that names the file and what is wrong.
+
+    An older one is read, and one line on the log says which defaults it takes.
+    """
+    text = read_rubric_text(path)
+    rubric = parse_rubric(text, str(path))
+    if rubric.schema_version < SCHEMA_VERSION:
+        _warn_once(
+            f"{path}: a rubric of version {rubric.schema_version}; what it leaves out has its "
+            f"default ({', '.join(missing_keys(text)) or 'nothing'}), and lineage.void is "
+            f"{', '.join(rubric.lineage.void)}; docs/rubric.md describes version {SCHEMA_VERSION}"
+        )
+    return rubric
+
+
+def read_rubric_text(path: Path) -> str:
+    """The text of a rubric's file. Raises HarnessError where it cannot be read."""
     try:
-        return parse_rubric(path.read_text(encoding="utf-8"), str(path))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise HarnessError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise HarnessError(f"{path}: not a text in UTF-8") from None
+
+
+@cache
+def _warn_once(line: str) -> None:
+    """Log a line, the first time that this process has it to say."""
+    _log.warning(line)
 
 
 def rubric_of(results: Path) -> Rubric:

@@ -116,5 +116,5 @@ def texts(folder):
 
 
 def set_rubric(results, *hidden):
-    text = "schema_version = 1\nname = 'x'\nitems = []\nshares = {clean_accuracy_drop = 1.0}\n"
+    text = "schema_version = 2\nname = 'x'\nitems = []\nshares = {clean_accuracy_drop = 1.0}\n"
     (results / "rubric.toml").write_text(f"{text}[student_view]\nhide = {json.dumps(hidden)}\n")

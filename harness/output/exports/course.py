@@ -11,6 +11,8 @@ from harness.assessment.views import student_view
 from harness.lineage.known import known_benchmark
 from harness.output.ranked import evidence_of, ranked_board
 from harness.people.attempts import add_standings, find_standings
+from harness.people.choice import known_people
+from harness.people.lateness import take_late_penalties
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
 from harness.storage.results import Store
@@ -136,7 +138,9 @@ def course_of(
 
     # Which attempt a submission is can only be told with the others beside it.
     names = [record.submission for record in records]
-    by_name = find_standings(names, roster) if roster else {}
+    people = roster or known_people(results)
+    by_name = find_standings(names, people) if people else {}
+    records = take_late_penalties(records, by_name, rubric)
 
     if options.submission is not None:
         records = [record for record in records if record.submission == options.submission]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from harness.assessment.scoring import total
 from harness.output.exports.course import is_undecided
-from harness.people.attempts import find_standings, select_attempts
+from harness.people.attempts import attempts_that_count
+from harness.people.lateness import late_penalty, take_late_penalty
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
 
@@ -57,7 +58,7 @@ def grades(
     for person in people.values():
         if course.options.submission and person not in records:
             continue
-        grade, remark = _grade(records.get(person), course)
+        grade, remark = _grade(person, records.get(person), course)
         lines.append(Line(person=person, grade=grade))
         if remark:
             remarks.append(f"{_name(person)}: {remark}")
@@ -78,12 +79,9 @@ def to_csv(rows: Iterable[Iterable[str]]) -> str:
 
 def _records(course: Course) -> tuple[dict[Person, Record], list[str]]:
     """The record that counts for each person, and a remark for each that is nobody's."""
-    counted = select_attempts(course.records, course.roster, course.options.attempt)
-    by_name = find_standings([record.submission for record in counted], course.roster)
-
     records, remarks = {}, []
-    for record in counted:
-        person = by_name[record.submission].person
+    which = course.options.attempt
+    for person, record in attempts_that_count(course.records, course.roster, which):
         if person is None:
             remarks.append(f"{one_line(record.submission)}: nobody's in the roster; no grade")
         else:
@@ -91,22 +89,31 @@ def _records(course: Course) -> tuple[dict[Person, Record], list[str]]:
     return records, remarks
 
 
-def _grade(record: Record | None, course: Course) -> tuple[str, str]:
+def _grade(person: Person, record: Record | None, course: Course) -> tuple[str, str]:
     """A grade as text, and a remark on it, or an empty text."""
     if record is None:
         return "", "no submission; the cell is empty"
     if is_undecided(record):
         return "", "could not be graded, which is not their fault; the cell is empty"
+    if person.late is not None:
+        # Of a team, one may have more time than the others.
+        record = take_late_penalty(record, person.late, course.rubric.late_penalty_share)
     points = total(record.points)
     if points is None:
         return "", "points are hidden; the cell is empty"
 
     reached, maximum = (format_points(each) for each in points)
+    penalty = late_penalty(record)
+    late = f"handed in late, which takes {format_points(penalty)} points" if penalty else ""
     if points[0] <= points[1]:
-        return reached, ""
+        return reached, late
     if course.options.capped:
-        return maximum, f"{reached} of {maximum} points, cut to the maximum"
-    return reached, f"{reached} of {maximum} points, more than the maximum"
+        return maximum, _join(late, f"{reached} of {maximum} points, cut to the maximum")
+    return reached, _join(late, f"{reached} of {maximum} points, more than the maximum")
+
+
+def _join(*remarks: str) -> str:
+    return "; ".join(remark for remark in remarks if remark)
 
 
 def _name(person: Person) -> str:

@@ -16,15 +16,15 @@ def default_text():
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("schema_version = 1", "schema_version = 9", "schema_version is 9"),
+        ("schema_version = 2", "schema_version = 9", "schema_version is 9"),
         ("kind = \"loading\"", "kind = \"beauty\"", "kind is one of"),
         ("points = 10\n", "points = -1\n", "points cannot be -1"),
-        ("points = 10\n", "points = \"ten\"\n", "not a rubric"),
+        ("points = 10\n", "points = \"ten\"\n", "item loading: points: Expected"),
         ("first_crossing = 0.2", "first_crossing = 0.3", "[shares] split 1"),
         ("hide = []", "hide = [\"names\"]", "cannot hide 'names'"),
         ("name = \"checkpoint_4\"", "name = \"checkpoint_2\"", "same name"),
         ("drop_points = 2\n", "", "needs drop_points"),
-        ("name = \"lab3\"", "name = ", "not a rubric"),
+        ("name = \"lab3\"", "name = ", "not TOML"),
     ],
 )  # fmt: skip
 def test_a_broken_rubric_names_the_file_and_what_is_wrong(tmp_path, old, new, problem):

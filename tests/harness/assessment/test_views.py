@@ -1,21 +1,27 @@
 """What a student sees of a record: no figure that the rubric hides, nor what quotes one."""
 
+import re
 from dataclasses import replace
 
 import msgspec
+import pytest
 from records_by_hand import (
     assess_by_hand,
     both,
+    checkpoint,
     counts,
     good_checkpoints,
     points_of,
     reference_nets,
 )
 
+from harness.assessment.diagnoses import diagnosis, explanations, what_was_seen
 from harness.assessment.scoring import total
-from harness.assessment.views import student_view
-from harness.records.findings import GoodNetRule
+from harness.assessment.views import HIDDEN, student_view
+from harness.output.explain import advice
+from harness.records.findings import Diagnosis, GoodNetRule
 from harness.records.submission import Claim
+from harness.records.traversal import checks, diagnoses
 from harness.storage.rubrics import default_rubric
 
 MARK = 777
@@ -73,6 +79,43 @@ def test_points_reference_and_timing_can_be_hidden():
     assert points_of(view)["metrics"] is None
     assert points_of(view)["goodnet"] is not None
     assert "the reference's is" not in encoded(view)
+
+
+def test_hints_are_hidden_apart_from_results():
+    late = checkpoint(4.0, clean=900, before=937, after=899)
+    own = assess_by_hand(checkpoint(2.0, clean=985), late, good_checkpoints()[2])
+    for hint in ("937", "Prune on until", "Compare after every", "one channel earlier"):
+        assert hint in encoded(own)
+    assert any("prune on: channel 8 comes next" in line for line in advice(own))
+    assert any("prune less: without channel 7" in line for line in advice(own))
+
+    view = student_view(own, ("hints",))
+    for hint in ("937", "Prune on until", "Compare after every", "one channel earlier"):
+        assert hint not in encoded(view)
+    assert "lost_before" in {name for each in diagnoses(own) for name in each.evidence}
+    assert "lost_before" not in {name for each in diagnoses(view) for name in each.evidence}
+    assert list(advice(view)) == []
+    assert [each.steps for each in view.checkpoints] == [None] * 3
+
+    assert points_of(view) == points_of(own)
+    assert [check.passed for check in checks(view)] == [check.passed for check in checks(own)]
+    assert [each.code for each in diagnoses(view)] == [each.code for each in diagnoses(own)]
+    assert "dropped by 5 images; X = 2 needs at least" in encoded(view)
+    assert view.checkpoints[0].crossing.margin == own.checkpoints[0].crossing.margin
+
+
+def test_the_text_of_another_version_is_hidden_whole():
+    own = replace(marked(), diagnoses=(Diagnosis(code="FINE_TUNED", explanation="Do not train."),))
+    assert student_view(own, ("hints",)).diagnoses[0].explanation == HIDDEN
+
+
+@pytest.mark.parametrize("code", explanations())
+def test_of_every_diagnosis_it_is_known_what_was_seen(code):
+    names = re.findall(r"{(\w+)[^}]*}", "".join(explanations()[code].values()))
+    found = diagnosis(code, dict.fromkeys(names, 7), certain=False)
+    seen, do = what_was_seen(found), explanations()[code]["do"].format_map(found.evidence)
+    assert seen.startswith("Not certain, but it fits: ")
+    assert f"{seen} {do}" == found.explanation
 
 
 def test_by_default_a_student_sees_everything():

@@ -8,6 +8,7 @@ from records_by_hand import record as record_by_hand
 
 from harness.people.attempts import (
     Standing,
+    attempts_that_count,
     find_standings,
     load_people,
     pseudonymise_roster,
@@ -193,3 +194,56 @@ def test_the_same_attempts_count_under_pseudonyms(which, attempts):
     secret = [record(keys[name], points[name]) for name in sorted(points, key=keys.get)]
     hidden = select_attempts(secret, pseudonymise_roster(people, keys), which)
     assert [keys[each] for each in names_of(named)] == names_of(hidden)
+
+
+# --- teams --------------------------------------------------------------------------------------
+
+TEAM = (person("one"), person("one", "bob"), person("two"), person("three", "bob"))
+
+
+def test_a_teams_submission_is_an_attempt_of_each():
+    found = find_standings(["one", "three", "two"], TEAM)
+    assert [(each.attempt, each.attempts) for each in found.values()] == [(1, 2), (2, 2), (2, 2)]
+
+
+def test_a_teams_submission_is_shown_once_and_only_where_it_counts_for_somebody():
+    records = [record("one"), record("three"), record("two")]
+    assert names_of(select_attempts(records, TEAM, "all")) == ["one", "three", "two"]
+    assert names_of(select_attempts(records, TEAM, "latest")) == ["three", "two"]
+    assert names_of(select_attempts(records[:2], TEAM, "latest")) == ["one", "three"]
+    assert names_of(select_attempts(records[:1], TEAM, "best")) == ["one"]
+
+
+def test_each_of_a_team_has_a_record_that_counts():
+    records = [record("one"), record("three")]
+    counted = attempts_that_count(records, TEAM, "latest")
+    assert [(who.login, each.submission) for who, each in counted] == [
+        ("ann", "one"),
+        ("bob", "three"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "late"),
+    [(True, True, True), (True, False, False), (None, True, True), (None, None, None)],
+)
+def test_a_team_is_late_where_all_are_of_whom_it_is_known(first, second, late):
+    team = person("one", late=first), person("one", "bob", late=second)
+    assert find_standings(["one"], team)["one"].late is late
+    hidden = pseudonymise_roster(team, {"one": "s-1"})
+    assert find_standings(["s-1"], hidden)["s-1"].late is late
+
+
+def test_under_pseudonyms_the_same_attempts_of_a_team_count():
+    names = ["one", "three", "two"]
+    hidden = pseudonymise_roster(TEAM, {name: name for name in names})
+    assert {each.login for each in hidden} == {"one", "one-2"}
+    records = [record(name) for name in names]
+    for which in ("latest", "best"):
+        shown = names_of(select_attempts(records, hidden, which))
+        assert shown == names_of(select_attempts(records, TEAM, which)) == ["three", "two"]
+
+
+def test_one_person_twice_under_one_submission_made_one_attempt():
+    twice = person("one"), person("one.zip")
+    assert find_standings(["one"], twice)["one"].attempts == 1

@@ -9,7 +9,7 @@ from gradebooks import BRIGHTSPACE, CANVAS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.people.roster import Person, read_roster
+from harness.people.roster import Person, examine_roster, read_roster
 from harness.records.errors import HarnessError
 
 FULL = """\
@@ -67,7 +67,9 @@ def test_late_is_what_is_said_else_what_the_times_say(roster, submitted, due, sa
         ("folder\n", "nobody in it"),
         ("folder,login,Login\na,b,c\n", "two columns login"),
         ("folder,login\na,b\n,c\n", r"line 3: no folder; write"),
-        ("folder,login\na,b\na,c\n", "folder 'a' is there twice"),
+        ("folder,login\na,b\na,B\n", "folder 'a' is there twice"),
+        ("folder,login\na,b\na,\n", "folder 'a' is there twice"),
+        ("folder\na\na\n", "folder 'a' is there twice"),
         ("folder,login\na\n", r"line 2: 1 cells only"),
         ("folder,attempt\na,one\n", r"line 2: attempt 'one' is no number; write"),
         ("folder,attempt\na,0\n", r"line 2: attempt '0'"),
@@ -122,3 +124,20 @@ def test_a_brightspace_gradebook_is_a_roster(roster):
     assert roster(BRIGHTSPACE)[0] == Person(
         folder="", name="Jane Doe", login="jdoe", org_defined_id="900"
     )
+
+
+def test_several_people_in_one_folder_are_a_team(roster):
+    team = roster("folder,login,name\na,ann,\na,bob,\na,,Cyd Case\n")
+    assert [person.login or person.name for person in team] == ["ann", "bob", "Cyd Case"]
+
+
+def test_all_that_is_wrong_with_a_roster_can_be_had(tmp_path):
+    path = tmp_path / "roster.csv"
+    path.write_text("folder,login,attempt\na,ann,one\n,bob,1\nc,cyd,1\nc,cyd,2\n")
+    people, problems = examine_roster(path)
+    assert [person.folder for person in people] == ["c", "c"]
+    assert [problem.partition(";")[0] for problem in problems] == [
+        "line 2: attempt 'one' is no number",
+        "line 3: no folder",
+        "folder 'c' is there twice",
+    ]

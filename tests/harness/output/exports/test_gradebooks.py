@@ -10,6 +10,7 @@ from courses import graded, rubric
 from exports_by_hand import JANE, RICHARD, course, only_file, published
 from records_by_hand import checkpoint, good_checkpoints
 
+from harness.assessment.scoring import total
 from harness.output.exports.course import ExportOptions
 from harness.output.exports.formats import renderer
 from harness.people.roster import Person
@@ -113,3 +114,48 @@ def test_one_submission_is_one_line():
     rendered = renderer("canvas")(given)
     assert len(rows(*rendered.files.values())) == 3
     assert rendered.remarks == ()
+
+
+# --- lateness and teams -------------------------------------------------------------------------
+
+
+def points_of(text):
+    return {line[0]: line[-1] for line in rows(text)[2:]}
+
+
+def with_penalty(given):
+    return replace(given, rubric=replace(given.rubric, late_penalty_share=0.1))
+
+
+def test_a_late_submission_loses_its_share_and_that_is_said():
+    late = replace(JANE, late=True)
+    jane, richard = graded("jane"), graded("richard")
+    given = with_penalty(course(jane, richard, roster=(late, RICHARD)))
+    full = total(jane.points)[0]
+    rendered = renderer("canvas")(given)
+    assert points_of(*rendered.files.values()) == {
+        "Doe, Jane": f"{0.9 * full:g}",
+        "Roe, Richard": f"{full:g}",
+    }
+    lost = f"handed in late, which takes {0.1 * full:g} points"
+    assert rendered.remarks == (f"Doe, Jane: {lost}",)
+
+
+def test_all_of_a_team_get_its_grade_and_who_had_more_time_is_not_late():
+    team = (replace(JANE, late=True), replace(RICHARD, folder="jane", late=False))
+    jane = graded("jane")
+    full = total(jane.points)[0]
+    assert points_of(only_file("canvas", course(jane, roster=team))) == {
+        "Doe, Jane": f"{full:g}",
+        "Roe, Richard": f"{full:g}",
+    }
+    taken = points_of(only_file("canvas", with_penalty(course(jane, roster=team))))
+    assert taken == {"Doe, Jane": f"{0.9 * full:g}", "Roe, Richard": f"{full:g}"}
+
+
+def test_who_left_a_team_has_an_own_attempt():
+    team = (replace(JANE, attempt=1), replace(RICHARD, folder="jane", attempt=1))
+    alone = replace(RICHARD, folder="alone", attempt=2)
+    given = course(graded("alone", ()), graded("jane"), roster=(*team, alone))
+    latest = points_of(only_file("canvas", given))
+    assert float(latest["Doe, Jane"]) > float(latest["Roe, Richard"])

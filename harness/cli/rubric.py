@@ -1,0 +1,139 @@
+"""The command ``rubric check``: what is wrong with a rubric, before anybody is graded by it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.assessment.diagnoses import explanations
+from harness.cli import options
+from harness.execution.console import one_line_errors
+from harness.people.identification import find_people
+from harness.people.roster import examine_roster
+from harness.records.errors import HarnessError
+from harness.records.record import PRESENT
+from harness.records.rubric import SCHEMA_VERSION, LineageCodes
+from harness.records.text import one_line
+from harness.storage.remote import results_at
+from harness.storage.results import Store
+from harness.storage.rubric_text import examine_rubric, nearest
+from harness.storage.rubrics import read_rubric_text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
+
+    from harness.people.roster import Person
+    from harness.records.findings import Override
+    from harness.records.record import Record
+    from harness.records.rubric import Rubric
+
+
+@click.group()
+def rubric() -> None:
+    """Rubrics: find what is wrong with one."""
+
+
+@rubric.command("check")
+@click.argument("file", type=options.PATH)
+@click.option("--results", metavar="DIR|ADDRESS",
+              help="Also compare with the submissions and the roster there.")  # fmt: skip
+def rubric_check(file: Path, results: str | None) -> None:
+    """Name all that is wrong with the rubric in FILE, a line for each problem.
+
+    Exit code 0 where there is none, else 2.
+    """
+    with one_line_errors():
+        found, problems = examine_rubric(read_rubric_text(file))
+        lines = [f"{file}: {problem}" for problem in problems]
+        if found is not None:
+            lines += [f"{file}: {problem}" for problem in rubric_problems(found)]
+        if results is not None:
+            with results_at(results) as opened:
+                lines += results_problems(opened.folder, file, found)
+
+    for line in lines:
+        click.echo(one_line(line), err=True)
+    if found is None or lines:
+        sys.exit(2)
+    click.echo(one_line(f"{file}: {_summary(found)}"))
+
+
+def _summary(rubric: Rubric) -> str:
+    points = sum(item.points for item in rubric.items)
+    older = ""
+    if rubric.schema_version < SCHEMA_VERSION:
+        older = f"; of version {rubric.schema_version}, what it leaves out has its default"
+    return f"nothing is wrong; {len(rubric.items)} items, {points:g} points{older}"
+
+
+# --- what they do -----------------------------------------------------------------------------
+
+
+def rubric_problems(rubric: Rubric) -> Iterator[str]:
+    """What is wrong with a rubric that can be read: names that nobody knows, too many points."""
+    codes = {name.partition(".")[0] for name in explanations()} | {*LineageCodes().void}
+    for key in ("costly", "void"):
+        for code in getattr(rubric.lineage, key):
+            if code not in codes:
+                yield f"[lineage] {key}: no diagnosis {code!r}; {nearest(code, codes)}"
+
+    maximum = {item.name: item.points for item in rubric.items}
+    for override in rubric.overrides:
+        points, most = override.points, maximum.get(override.item or "")
+        if points is not None and most is not None and points > most:
+            yield (
+                f"override for {override.submission!r}: {points:g} points, but "
+                f"{override.item} has {most:g}"
+            )
+
+
+def results_problems(results: Path, file: Path, rubric: Rubric | None) -> list[str]:
+    """Overrides of what is not in a results folder, and what is wrong with the roster there."""
+    records = {record.submission: record for record in Store(results).records()}
+    lines = []
+    for override in rubric.overrides if rubric else ():
+        problem = _override_problem(override, records)
+        lines += [f"{file}: {problem}"] if problem else []
+
+    roster = results / "roster.csv"
+    if roster.is_file():
+        lines += _roster_problems(roster, list(records))
+    return lines
+
+
+def _roster_problems(roster: Path, names: Sequence[str]) -> list[str]:
+    try:
+        people, problems = examine_roster(roster)
+    except HarnessError as error:
+        return [str(error)]
+    return [f"{roster}: {problem}" for problem in [*problems, *_folder_problems(people, names)]]
+
+
+def _override_problem(override: Override, records: dict[str, Record]) -> str | None:
+    label = f"override for {override.submission!r}"
+    record = records.get(override.submission)
+    if record is None:
+        return f"{label}: no such submission; {_nearest_name(override.submission, records)}"
+
+    required = [check.limit for check in record.checks if check.name == PRESENT]
+    if override.drop_points is not None and override.drop_points not in required:
+        return f"{label}: no checkpoint X = {override.drop_points:g} is required"
+    return None
+
+
+def _nearest_name(name: str, records: Collection[str]) -> str:
+    """The submission that was meant, if one is near: a course has too many to name them all."""
+    hint = nearest(name, records)
+    return hint if hint.startswith("did you mean") else f"{len(records)} others are there"
+
+
+def _folder_problems(people: Sequence[Person], names: Sequence[str]) -> Iterator[str]:
+    """The lines of a roster whose folder is no submission."""
+    found = [person for name in names for person in find_people(name, people)]
+    folders = {person.folder for person in found}
+    for folder in dict.fromkeys(person.folder for person in people if person.folder):
+        if folder not in folders:
+            yield f"folder {folder!r}: no such submission; {_nearest_name(folder, names)}"
