@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.assessment.ranking import passes
+from harness.assessment.checks import checkpoint_passes
 from harness.assessment.scoring import total
 from harness.records.record import PRESENT
 from harness.records.traversal import checkpoint_name, diagnoses
@@ -119,7 +119,7 @@ def _pass_rates(records: Sequence[Record]) -> Iterator[PassRate]:
         own = [c for record in records for c in record.checkpoints if c.drop_points == x]
         yield PassRate(
             drop_points=x,
-            passed=sum(passes(checkpoint) for checkpoint in own),
+            passed=sum(checkpoint_passes(checkpoint) for checkpoint in own),
             undecided=sum(checkpoint.verdict == "undecided" for checkpoint in own),
             submissions=len(records),
         )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.assessment.comparisons import ComparedColumn
-    from harness.records.record import Checkpoint, Record
+    from harness.records.record import Record
 
 DEFAULTS = Rubric(schema_version=SCHEMA_VERSION, name="defaults", items=(), shares={})
 """What ranks where no rubric is at hand."""
@@ -73,7 +73,7 @@ def _row(record: Record, rubric: Rubric, compared: Sequence[ComparedColumn]) -> 
         submission=record.submission,
         status=record.status,
         reason=record.reason,
-        checkpoints_passed=sum(passes(checkpoint) for checkpoint in required),
+        checkpoints_passed=sum(checkpoint_passes(checkpoint) for checkpoint in required),
         checkpoints_required=sum(check.name == PRESENT for check in record.checks),
         checkpoints_undecided=sum(checkpoint.verdict == "undecided" for checkpoint in required),
         defense_effectiveness=mean_effectiveness(record),
@@ -85,13 +85,6 @@ def _row(record: Record, rubric: Rubric, compared: Sequence[ComparedColumn]) -> 
         pending=sum(each.pending for each in record.points) if points else 0.0,
         letters=tuple(_letters(record.submission, compared)),
     )
-
-
-def passes(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint counts as passed; one of an old record is judged by its checks."""
-    if checkpoint.verdict is None:
-        return checkpoint_passes(checkpoint)
-    return checkpoint.verdict == "passed"
 
 
 def _letters(submission: str, compared: Sequence[ComparedColumn]) -> list[Letters]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.assessment.baselines import DO_NOTHING
+from harness.assessment.checks import checkpoint_passes
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
-from harness.assessment.ranking import passes
 from harness.assessment.statistics import is_noisy
 from harness.records.board import Baseline
 from harness.records.record import CONTRACT, DROP, FIRST_CROSSING, ORDER
@@ -261,7 +261,7 @@ def _verdict(checkpoint: Checkpoint) -> str:
     elif not checkpoint.required:
         words = ["extra, not ranked"]
     else:
-        words = ["passed" if passes(checkpoint) else checkpoint.verdict or "graded"]
+        words = ["passed" if checkpoint_passes(checkpoint) else checkpoint.verdict or "graded"]
 
     codes = [diagnosis.code for diagnosis in checkpoint.diagnoses]
     words += dict.fromkeys(code for code in codes if code not in _REDUNDANT)
