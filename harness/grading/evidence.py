@@ -20,6 +20,7 @@ from harness.inference.identification import KnownModel, OtherModel
 from harness.lineage import lineage
 from harness.lineage.family import TUNED, family_of
 from harness.lineage.goodnet_rule import compare_with_rule
+from harness.lineage.normal_form import normal_form
 from harness.lineage.rankings import OTHER, followed_order, shared_order
 from harness.networks.deepid import Weights
 from harness.records.errors import Status, SubmissionError
@@ -234,7 +235,7 @@ def _neighbouring_steps(
         return NeighbouringSteps(reason="the steps of this model's pruning are not known")
 
     traced = given.lineages[model.candidate.path]
-    full = lineage.widen(model.model.weights, basis.badnet)
+    full = normal_form(model.model.weights, basis.badnet)
     if full is None or not _is_pruned(traced) or traced.changes:
         reason = "not a mask of this BadNet's conv_3 alone, so the step before is not known"
         return NeighbouringSteps(reason=reason)

@@ -1,8 +1,8 @@
 """A submitted weight set against the BadNet's: what was pruned, and what else was changed.
 
 Pure NumPy, before any inference. A channel counts as pruned when its ``conv_3`` kernel is
-zero (the bias may have been forgotten) or when the filter was removed. A narrowed net is
-widened again first, so that both are compared in the same way.
+zero (the bias may have been forgotten) or when the filter was removed. What is compared is the
+net's normal form: removed filters put back as zeros, channels in the BadNet's order and scale.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.lineage.normal_form import normal_form
 from harness.networks.deepid import by_channel
 from harness.records.findings import LayerChange, Lineage
 from harness.storage.hashing import array_hash
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
 
 THIS_BADNET = "badnet"
 
-SAME_FILTER = 0.9
 SAME_BASE = 0.5
-"""Cosines of kernels: separately trained nets are within 0.2 of 0, fine-tuned ones near 1."""
+"""Cosine of kernels: separately trained nets are within 0.2 of 0, fine-tuned ones near 1."""
 
 _CONV_3 = ("conv_3/kernel", "conv_3/bias")
 
@@ -43,20 +43,21 @@ def trace_lineage(
 
     ``known`` holds the kernel hashes of other BadNets by name (`kernel_hashes`).
     """
-    full = widen(weights, badnet)
+    is_narrower = weights["conv_3/bias"].shape != badnet["conv_3/bias"].shape
+    full = normal_form(weights, badnet)
+    if full is None and not is_narrower:
+        full = dict(weights)  # values that are not finite
     compared = weights if full is None else full
     similarity = _similarity(compared, badnet)
-    base = THIS_BADNET if similarity >= SAME_BASE else _known_base(compared, known)
+    base = THIS_BADNET if similarity >= SAME_BASE else _known_base(weights, known)
 
     pruned = None if full is None else _zeroed_channels(full, badnet)
     mask = () if pruned is None else pruned
-    is_narrower = weights["conv_3/bias"].shape != badnet["conv_3/bias"].shape
     # In a narrowed net, a channel that was zeroed and left in place counts as removed too.
     removed = mask if is_narrower else ()
 
     biases = compared["conv_3/bias"]
     biases_kept = tuple(c for c in mask if biases[c] != 0 and c not in removed)
-    inactive = tuple(c for c in mask if biases[c] <= 0)
     return Lineage(
         base=base,
         similarity=similarity,
@@ -67,7 +68,7 @@ def trace_lineage(
         biases_kept=biases_kept,
         biases_active=tuple(c for c in biases_kept if biases[c] > 0),
         removed=removed,
-        changes=tuple(_changes(compared, badnet, mask, inactive)),
+        changes=tuple(_changes(compared, badnet, mask)),
         orders=rankings.orders_of(mask),
         ranking=rankings.source,
         published_points=rankings.published_points(mask) if mask else (),
@@ -78,48 +79,6 @@ def kernel_hashes(weights: Mapping[str, np.ndarray]) -> dict[str, str]:
     """A hash of each kernel that pruning ``conv_3`` leaves alone."""
     names = ("conv_1/kernel", "conv_2/kernel", "fc_2/kernel", "output/kernel")
     return {name: array_hash({name: weights[name]}) for name in names}
-
-
-# --- another way to write the same net --------------------------------------------------------
-
-
-def widen(
-    weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray]
-) -> Mapping[str, np.ndarray] | None:
-    """``weights`` with removed filters put back as zeros: the same net in the BadNet's shape.
-
-    None where a filter is like none of the BadNet's, or two are like the same one.
-    """
-    if weights["conv_3/kernel"].shape == badnet["conv_3/kernel"].shape:
-        return weights
-    kept = _kept_channels(weights["conv_3/kernel"], badnet["conv_3/kernel"])
-    if kept is None:
-        return None
-
-    full = dict(weights) | {name: np.zeros_like(badnet[name]) for name in _CONV_3}
-    for name in _CONV_3:
-        full[name][..., kept] = weights[name]
-
-    # What follows a removed channel is multiplied by 0; the BadNet's own values go there.
-    full["conv_4/kernel"] = badnet["conv_4/kernel"].copy()
-    full["conv_4/kernel"][:, :, kept] = weights["conv_4/kernel"]
-    rows = by_channel(badnet["fc_1/kernel"]).copy()
-    rows[:, kept] = by_channel(weights["fc_1/kernel"])
-    full["fc_1/kernel"] = rows.reshape(badnet["fc_1/kernel"].shape)
-    return full
-
-
-def _kept_channels(kernel: np.ndarray, original: np.ndarray) -> list[int] | None:
-    """Which of the BadNet's channels each filter of a narrowed net is; None where unclear."""
-    filters = kernel.reshape(-1, kernel.shape[-1]).astype(np.float64)
-    originals = original.reshape(-1, original.shape[-1]).astype(np.float64)
-    norms = np.outer(np.linalg.norm(filters, axis=0), np.linalg.norm(originals, axis=0))
-    cosines = np.divide(filters.T @ originals, norms, out=np.zeros(norms.shape), where=norms > 0)
-
-    channels = [int(channel) for channel in cosines.argmax(axis=1)]
-    are_similar = (cosines.max(axis=1) >= SAME_FILTER).all()
-    are_distinct = len(set(channels)) == len(channels)
-    return channels if are_similar and are_distinct else None
 
 
 # --- what differs -----------------------------------------------------------------------------
@@ -145,9 +104,8 @@ def _changes(
     weights: Mapping[str, np.ndarray],
     badnet: Mapping[str, np.ndarray],
     pruned: tuple[int, ...],
-    inactive: tuple[int, ...],
 ) -> Iterator[LayerChange]:
-    """Layers that differ beyond the mask; what an inactive channel feeds does not count."""
+    """Layers that differ beyond the mask."""
     for layer in dict.fromkeys(name.split("/")[0] for name in badnet):
         if weights[f"{layer}/kernel"].shape != badnet[f"{layer}/kernel"].shape:
             continue  # a narrowed net whose filters are like none of the BadNet's
@@ -156,7 +114,7 @@ def _changes(
         excepted = pruned if layer == "conv_3" else zeroed
         changed = now_zero = 0
         for name in (f"{layer}/kernel", f"{layer}/bias"):
-            differs = _differing_values(name, weights[name], badnet[name], inactive)
+            differs = weights[name] != badnet[name]
             differs[..., list(excepted)] = False
             changed += int(np.count_nonzero(differs))
             now_zero += int(np.count_nonzero(differs & (weights[name] == 0)))
@@ -168,18 +126,6 @@ def _changes(
                 values_changed=changed,
                 values_now_zero=now_zero,
             )
-
-
-def _differing_values(
-    name: str, values: np.ndarray, original: np.ndarray, inactive: tuple[int, ...]
-) -> np.ndarray:
-    """Which values of one array differ, those aside that only inactive channels reach."""
-    differs: np.ndarray = values != original
-    if name == "conv_4/kernel":
-        differs[:, :, list(inactive)] = False
-    if name == "fc_1/kernel":
-        by_channel(differs)[:, list(inactive)] = False
-    return differs
 
 
 def _similarity(weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray]) -> float:
