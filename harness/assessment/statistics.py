@@ -5,12 +5,11 @@ All rates are fractions of a stated total. What has no denominator is None.
 
 from __future__ import annotations
 
-from math import sqrt
+from math import log, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.assessment.comparisons import binomial_tail
 from harness.assessment.metrics import fraction
 from harness.records.findings import McNemarResult, OriginalCounts, SplitOriginals
 
@@ -65,6 +64,18 @@ def exact_mcnemar(only_first: int, only_second: int) -> float:
         ways = ways * (discordant - wins) // (wins + 1)
         tail += ways
     return min(1.0, 2 * tail / (1 << discordant))
+
+
+def binomial_tail(wins: int, trials: int) -> float:
+    """The chance of at most ``wins`` heads in ``trials`` tosses of a fair coin."""
+    if 2 * wins >= trials:
+        return 1.0
+    counts = np.arange(wins + 1)
+    # Each term from the one before, in logarithms: no product of halves becomes 0 too early.
+    steps = np.log((trials - counts[:-1]) / (counts[:-1] + 1))
+    logs = np.concatenate([[0.0], np.cumsum(steps)]) - trials * log(2)
+    largest = logs.max()
+    return float(np.exp(largest) * np.exp(logs - largest).sum())
 
 
 def one_sided_p(result: McNemarResult) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.assessment.verdict import reassess
+from harness.lineage.known import known_benchmark
 from harness.output.html.folders import write_pages
 from harness.output.leaderboard import csv, json, markdown, text
 from harness.output.ranked import evidence_of, ranked_board
@@ -12,6 +14,7 @@ from harness.people.attempts import Standings, add_standings, find_standings, se
 from harness.people.choice import keep_choice
 from harness.people.lateness import take_late_penalties
 from harness.records.errors import HarnessError
+from harness.records.record import SCHEMA_VERSION
 from harness.storage.results import Store, write_text
 from harness.storage.rubrics import rubric_of
 
@@ -52,8 +55,9 @@ def write_boards(
     ``evidence`` is the results folder that holds predictions and curves, where it is another.
     Raises HarnessError where there are no records.
     """
-    stored = Store(results).records()
-    records = shown_records(stored, people, attempts, rubric_of(results))
+    rubric = rubric_of(results)
+    stored = [_judged(record, rubric) for record in Store(results).records()]
+    records = shown_records(stored, people, attempts, rubric)
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
 
@@ -61,7 +65,6 @@ def write_boards(
     names = [record.submission for record in stored]
     by_name = find_standings(names, people) if people else {}
 
-    rubric = rubric_of(results)
     known = evidence_of(evidence or results, records)
     ranked = add_standings(ranked_board(results, records, rubric, known), by_name)
     for suffix, renderer in _RENDERERS.items():
@@ -99,3 +102,10 @@ def board_text(
     known = evidence_of(evidence or results, records)
     ranked = ranked_board(results, records, rubric_of(results), known)
     return text.render(add_standings(ranked, by_name))
+
+
+def _judged(record: Record, rubric: Rubric) -> Record:
+    """A record of an older version by today's rules, from what it holds."""
+    if record.schema_version >= SCHEMA_VERSION:
+        return record
+    return reassess(record, rubric, known_benchmark(record.badnet_weights_hash))

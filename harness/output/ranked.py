@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.assessment.comparisons import compare_column
-from harness.assessment.ranking import rank_records
+from harness.ranking.board import rank_records
+from harness.ranking.comparisons import compare_column
 from harness.storage.goodnets import GoodNetAnswers
 from harness.storage.results import Store
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from harness.assessment.comparisons import ComparedColumn
+    from harness.ranking.comparisons import ComparedColumn
     from harness.records.board import Board
     from harness.records.record import Checkpoint, Counts, Record
     from harness.records.rubric import Rubric

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
-from harness.assessment.ranking import rank_records
 from harness.assessment.scoring import total
 from harness.people.identification import find_people, is_marked_late
 from harness.people.pseudonyms import read_pseudonyms
@@ -18,6 +17,7 @@ from harness.people.roster import (
     parse_time,
     read_roster,
 )
+from harness.ranking.board import rank_records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

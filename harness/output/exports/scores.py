@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
-from harness.assessment.ranking import rank_records
+from harness.ranking.board import rank_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from harness.assessment.class_statistics import class_statistics
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.assessment.statistics import false_positive_rate, true_positive_rate
 from harness.output.html import assets, plots
@@ -22,6 +21,7 @@ from harness.output.leaderboard.columns import (
     tells_attempts,
 )
 from harness.output.leaderboard.notes import letters_note, notes
+from harness.ranking.class_statistics import class_statistics
 from harness.records.board import Baseline
 from harness.records.errors import Status
 from harness.records.record import PRESENT

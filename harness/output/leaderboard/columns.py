@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.assessment.baselines import DO_NOTHING
 from harness.assessment.checks import checkpoint_passes
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.assessment.statistics import is_noisy
+from harness.ranking.baselines import DO_NOTHING
 from harness.records.board import Baseline
 from harness.records.record import CONTRACT, DROP, FIRST_CROSSING, ORDER
 from harness.records.text import one_line

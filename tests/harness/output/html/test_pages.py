@@ -9,12 +9,12 @@ from hostile import NAMES, hostile_record
 from pages import Page
 from records_by_hand import artifact, checkpoint, good_checkpoints
 
-from harness.assessment.ranking import rank_records
 from harness.assessment.views import student_view
 from harness.output.html import folders, leaderboard, submission
 from harness.output.html.folders import write_pages
 from harness.people.attempts import find_standings
 from harness.people.roster import Person
+from harness.ranking.board import rank_records
 
 CHANGES = {"test": 7, "reference": 7, "timing": 0.5, "points": 3.0}
 """How much of what a word hides is another way."""

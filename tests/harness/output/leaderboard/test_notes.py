@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from records_by_hand import both, counts, good_checkpoints, record
 
-from harness.assessment.ranking import rank_records
 from harness.output.leaderboard.columns import effectiveness, points, table
 from harness.output.leaderboard.notes import notes
+from harness.ranking.board import rank_records
 from harness.records.board import Column
 from harness.storage.rubrics import default_rubric
 

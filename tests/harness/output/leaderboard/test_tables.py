@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 from records_by_hand import checkpoint, good_checkpoints, record
 
-from harness.assessment.ranking import rank_records
 from harness.output.leaderboard import csv, markdown, text
 from harness.output.leaderboard import json as json_renderer
 from harness.output.leaderboard.columns import HEADINGS, family, table
 from harness.people.attempts import add_standings, find_standings
 from harness.people.roster import Person
+from harness.ranking.board import rank_records
 from harness.records.errors import Status
 from harness.records.findings import LayerChange
 from harness.records.record import Speed, Timing

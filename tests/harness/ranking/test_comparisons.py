@@ -8,7 +8,7 @@ from scipy.stats import binom
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from harness.assessment.comparisons import (
+from harness.ranking.comparisons import (
     SIGNIFICANCE,
     _binomial_tails,
     _display,

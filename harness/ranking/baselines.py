@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.assessment.metrics import defense_effectiveness
-from harness.assessment.quality import record_quality
+from harness.ranking.quality import record_quality
 from harness.records.board import Baseline
 from harness.records.errors import Status
 from harness.records.record import PRESENT, Checkpoint, SplitCounts

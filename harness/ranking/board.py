@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.assessment.baselines import baselines, mean_effectiveness
 from harness.assessment.checks import checkpoint_passes
-from harness.assessment.quality import record_quality
 from harness.assessment.scoring import total
+from harness.ranking.baselines import baselines, mean_effectiveness
+from harness.ranking.quality import record_quality
 from harness.records.board import Board, Column, Letters, Row
 from harness.records.record import PRESENT
 from harness.records.rubric import SCHEMA_VERSION, Rubric
@@ -21,7 +21,7 @@ from harness.records.traversal import checks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.assessment.comparisons import ComparedColumn
+    from harness.ranking.comparisons import ComparedColumn
     from harness.records.record import Record
 
 DEFAULTS = Rubric(schema_version=SCHEMA_VERSION, name="defaults", items=(), shares={})

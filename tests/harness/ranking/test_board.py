@@ -16,9 +16,9 @@ from records_by_hand import (
     reference_nets,
 )
 
-from harness.assessment.comparisons import compare_column
 from harness.assessment.metrics import defense_effectiveness
-from harness.assessment.ranking import rank_records
+from harness.ranking.board import rank_records
+from harness.ranking.comparisons import compare_column
 from harness.records.errors import Status
 from harness.records.findings import ItemScore
 from harness.storage.rubrics import default_rubric

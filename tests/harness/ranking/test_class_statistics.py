@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from records_by_hand import good_checkpoints, record
 
-from harness.assessment.class_statistics import class_statistics
+from harness.ranking.class_statistics import class_statistics
 from harness.records.errors import Status
 from harness.records.findings import Diagnosis, ItemScore
 

@@ -144,18 +144,6 @@ def _binomial_tails(wins: np.ndarray, trials: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(2 * wins == trials, 1.0, tails * largest))
 
 
-def binomial_tail(wins: int, trials: int) -> float:
-    """The chance of at most ``wins`` heads in ``trials`` tosses of a fair coin."""
-    if 2 * wins >= trials:
-        return 1.0
-    counts = np.arange(wins + 1)
-    # Each term from the one before, in logarithms: no product of halves becomes 0 too early.
-    steps = np.log((trials - counts[:-1]) / (counts[:-1] + 1))
-    logs = np.concatenate([[0.0], np.cumsum(steps)]) - trials * log(2)
-    largest = logs.max()
-    return float(np.exp(largest) * np.exp(logs - largest).sum())
-
-
 def _holm(p_values: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """P-values corrected over all pairs of rows, of which equal rows are pairs, too."""
     sizes = np.bincount(groups, minlength=len(p_values))
