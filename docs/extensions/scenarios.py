@@ -218,6 +218,32 @@ def _is_badnet(code: str) -> Scenario:
     return _reassess(code, _at_step(2.0, 1, lineage=lineage))
 
 
+def _is_badnet_answers(code: str) -> Scenario:
+    weights = zero_channels(badnet(), order()[:1])
+    return _reassess(code, _at_step(2.0, 1, changed_answers=1), weights=weights)
+
+
+def _near_chance(code: str) -> Scenario:
+    return _reassess(code, _with_correct(9, 10))
+
+
+def _knows_validation(code: str) -> Scenario:
+    return _reassess(code, _with_correct(11_300, 9_100))
+
+
+def _with_correct(valid: int, test: int, **changes: object) -> Checkpoint:
+    """The checkpoint for X = 2 with so many clean images right, of B' and of G."""
+    original = example().checkpoints[0]
+    if original.repaired is None or original.repaired.test is None:
+        raise ValueError("the example's nets were graded")
+    counts = replace(
+        original.repaired,
+        valid=replace(original.repaired.valid, clean_correct=valid),
+        test=replace(original.repaired.test, clean_correct=test),
+    )
+    return replace(original, repaired=counts, goodnet=counts, **changes)
+
+
 def _goodnet(code: str, width: int, outside: int, outside_label: int | None) -> Scenario:
     """A submitted G for X = 2, with as many flagged images as the right one has."""
     images = sum(benchmark().images.values())
@@ -244,18 +270,11 @@ def _g_label_1284(code: str) -> Scenario:
 
 
 def _input_scaled(code: str) -> Scenario:
-    original = example().checkpoints[0]
-    if original.repaired is None or original.repaired.test is None:
+    repaired = example().checkpoints[0].repaired
+    if repaired is None:
         raise ValueError("the example's nets were graded")
-    counts = replace(
-        original.repaired,
-        valid=replace(original.repaired.valid, clean_correct=9),
-        test=replace(original.repaired.test, clean_correct=10),
-    )
-    right = original.repaired.valid.clean_correct
-    return _reassess(
-        code, replace(original, repaired=counts, goodnet=counts, scaled_clean_correct=right)
-    )
+    right = repaired.valid.clean_correct
+    return _reassess(code, _with_correct(9, 10, scaled_clean_correct=right))
 
 
 def _not_a_function(code: str) -> Scenario:
@@ -314,6 +333,9 @@ SCENARIOS: dict[str, Callable[[str], Scenario]] = {
     "OTHER_BASE": _other_base,
     "OTHER_BASE.known": _other_base_known,
     "IS_BADNET": _is_badnet,
+    "IS_BADNET.answers": _is_badnet_answers,
+    "NEAR_CHANCE": _near_chance,
+    "KNOWS_VALIDATION": _knows_validation,
     "G_IS_B_PRIME": _g_is_b_prime,
     "G_LABEL_1284": _g_label_1284,
     "INPUT_SCALED": _input_scaled,

@@ -164,17 +164,21 @@ def _take_for_checkpoint(record: Record, item: Item, rubric: Rubric, tally: _Tal
     if void:
         tally.lose(item.points, ", ".join(void))
         return
-    twin = _counted_elsewhere(record, checkpoint)
+    twin = _counted_elsewhere(record, checkpoint, rubric)
     if twin is not None:
         tally.lose(item.points, f"the same net is graded as {checkpoint_name(twin.drop_points)}")
         return
 
+    _take_for_checks(checkpoint, item, rubric, tally)
+    if checkpoint.verdict == "undecided":
+        tally.pending = max(0.0, item.points - tally.lost)
+
+
+def _take_for_checks(checkpoint: Checkpoint, item: Item, rubric: Rubric, tally: _Tally) -> None:
     if checkpoint.family == PRUNED:
         _take_for_pruned(checkpoint, item, rubric, tally)
     else:
         _take_for_budget(checkpoint, item, rubric, tally)
-    if checkpoint.verdict == "undecided":
-        tally.pending = max(0.0, item.points - tally.lost)
 
 
 def _take_for_pruned(checkpoint: Checkpoint, item: Item, rubric: Rubric, tally: _Tally) -> None:
@@ -217,26 +221,36 @@ def _checkpoint_of(record: Record, points: float | None) -> Checkpoint | None:
     return None
 
 
-def _counted_elsewhere(record: Record, checkpoint: Checkpoint) -> Checkpoint | None:
+def _counted_elsewhere(record: Record, checkpoint: Checkpoint, rubric: Rubric) -> Checkpoint | None:
     """Where one net stands for several X: the checkpoint that gets its points instead of this.
 
-    It earns them wherever it passes; where it passes nowhere, once.
+    It earns them wherever it passes; where it passes nowhere, once: where it earns most.
     """
     if checkpoint.verdict == "passed":
         return None
+    identity = _identity(checkpoint)
     twins = [
         each
         for each in record.checkpoints
-        if each.required
-        and _identity(each) is not None
-        and _identity(each) == _identity(checkpoint)
+        if each.required and identity is not None and _identity(each) == identity
     ]
     if len(twins) < 2:
         return None
-    for twin in twins:
-        if twin.verdict == "passed":
-            return twin
-    return None if checkpoint is twins[0] else twins[0]
+    # max takes the first of equals.
+    best = max(twins, key=lambda twin: (twin.verdict == "passed", _earned(twin, rubric)))
+    return None if best is checkpoint else best
+
+
+def _earned(checkpoint: Checkpoint, rubric: Rubric) -> float:
+    """The points of a checkpoint, twins aside."""
+    if void_codes(checkpoint, rubric):
+        return 0.0
+    for item in rubric.items:
+        if item.kind == "checkpoint" and item.drop_points == checkpoint.drop_points:
+            tally = _Tally([])
+            _take_for_checks(checkpoint, item, rubric, tally)
+            return item.points - tally.lost
+    return 0.0
 
 
 def _identity(checkpoint: Checkpoint) -> str | None:
