@@ -35,6 +35,9 @@ _EVIDENCE_SINCE = 2
 
 PASSED, FAILED, UNDECIDED = VERDICTS
 
+_TO_BE_LOOKED_AT = frozenset({"INPUT_HASHING", "KNOWS_VALIDATION"})
+"""Diagnoses with which a checkpoint that would pass is left to the instructor."""
+
 
 def assess(
     record: Record, rubric: Rubric, published: Benchmark | None, required: Iterable[float]
@@ -171,5 +174,5 @@ def _decide_by_checks(checkpoint: Checkpoint, rubric: Rubric) -> str:
         return FAILED
 
     codes = {diagnosis.code for diagnosis in checkpoint.diagnoses}
-    is_settled = checkpoint.family in rubric.families and "INPUT_HASHING" not in codes
+    is_settled = checkpoint.family in rubric.families and not codes & _TO_BE_LOOKED_AT
     return PASSED if is_settled and None not in outcomes else UNDECIDED
