@@ -245,6 +245,25 @@ def test_equal_channels_are_told_apart_by_bias_and_place():
     assert equal(normal_form(scaled, badnet), badnet)
 
 
+def test_tuned_channels_that_are_nearly_equal_stay_in_place():
+    badnet = {name: array.copy() for name, array in BADNET.items()}
+    noise = np.random.default_rng(0).normal(0, 0.1, badnet["conv_3/kernel"].shape[:-1])
+    badnet["conv_3/kernel"][..., 31] = badnet["conv_3/kernel"][..., 30] * (1 + noise)
+    tuned = tune(badnet, np.random.default_rng(1), 0.01)
+    first, second = (badnet["conv_3/kernel"][..., channel] for channel in (30, 31))
+    tuned["conv_3/kernel"][..., 30] = 0.4 * first + 0.6 * second
+    tuned["conv_3/kernel"][..., 31] = 0.6 * first + 0.4 * second
+    assert equal(normal_form(tuned, badnet), tuned)
+
+
+def test_a_bias_that_was_zeroed_stays_zero_however_small_it_was():
+    badnet = {name: array.copy() for name, array in BADNET.items()}
+    badnet["conv_3/bias"][5] = 1e-9
+    net = zero_channels(badnet, [5])
+    order = np.roll(np.arange(CHANNELS), 1)
+    assert normal_form(move(net, "conv_3", order), badnet)["conv_3/bias"][5] == 0
+
+
 @pytest.mark.parametrize(("factor", "shift"), [(3.0, 0.0), (1e-6, 0.0), (1.0, 0.4), (5.0, 2.0)])
 def test_scores_may_be_scaled_and_shifted_together(factor, shift):
     net = prune({1, 2})
