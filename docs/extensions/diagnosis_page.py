@@ -19,6 +19,7 @@ _VARIANTS = {
     "WRONG_X.right_mask": "Where the mask is the right one all the same:",
     "OTHER_BASE.known": "Where the weights are another known BadNet's:",
     "FINE_TUNED.narrowed": "Where filters were removed and the others changed:",
+    "IS_BADNET.answers": "Where something was changed that makes no difference:",
     "CLAIM_MISMATCH.slip": "Where a known slip explains the difference:",
 }
 

@@ -187,10 +187,15 @@ def _not_nested(code: str) -> Scenario:
     return _reassess(code, _checkpoint(4.0, zero_channels(badnet(), channels)))
 
 
-def _fine_tuned(code: str) -> Scenario:
+def _tuned_weights() -> Weights:
     weights = zero_channels(badnet(), order()[:45])
     noise = np.random.default_rng(2).normal(0, 0.01, weights["fc_2/kernel"].shape)
     weights["fc_2/kernel"] = (weights["fc_2/kernel"] + noise).astype(np.float32)
+    return weights
+
+
+def _fine_tuned(code: str) -> Scenario:
+    weights = _tuned_weights()
     return _reassess(code, _checkpoint(2.0, weights), weights=weights)
 
 
@@ -228,7 +233,8 @@ def _near_chance(code: str) -> Scenario:
 
 
 def _knows_validation(code: str) -> Scenario:
-    return _reassess(code, _with_correct(11_300, 9_100))
+    lineage = trace_lineage(_tuned_weights(), badnet(), rankings(), {})
+    return _reassess(code, _with_correct(11_300, 9_100, lineage=lineage))
 
 
 def _with_correct(valid: int, test: int, **changes: object) -> Checkpoint:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.assessment.diagnoses import channel_list, diagnosis
-from harness.lineage.family import TUNED
+from harness.lineage.family import PRUNED, TUNED
 from harness.lineage.lineage import THIS_BADNET
 from harness.lineage.rankings import DECREASING, INDEX, OTHER, followed_order
 from harness.lineage.thresholds import crosses_first, follows_relative_rule
@@ -128,8 +128,8 @@ def _diagnose_accuracy(
         yield diagnosis("NEAR_CHANCE", evidence)
 
     test = net.test
-    if test is None or not test.clean_total:
-        return
+    if checkpoint.family == PRUNED or test is None or not test.clean_total:
+        return  # who only prunes learns nothing
     gap = 100 * (right / total - test.clean_correct / test.clean_total)
     if gap >= limits.generalisation_gap_points:
         yield diagnosis("KNOWS_VALIDATION", {"gap": round(gap, 1)}, split="test")

@@ -192,10 +192,12 @@ def _take_for_pruned(checkpoint: Checkpoint, item: Item, rubric: Rubric, tally: 
 
 
 def _take_for_budget(checkpoint: Checkpoint, item: Item, rubric: Rubric, tally: _Tally) -> None:
-    """Half of the points for the budget, half for the attack that is pushed back."""
-    for check in checkpoint.checks:
-        if check.name in (BUDGET, ATTACK) and check.passed is False:
-            tally.lose(item.points / 2, check.reason)
+    """Half of the points for the budget, half for the attack that is pushed back within it."""
+    checks = {check.name: check for check in checkpoint.checks}
+    if BUDGET in checks and checks[BUDGET].passed is False:
+        tally.lose(item.points, checks[BUDGET].reason)
+    elif ATTACK in checks and checks[ATTACK].passed is False:
+        tally.lose(item.points / 2, checks[ATTACK].reason)
     if TUNED not in rubric.families:
         _take_for_lineage(checkpoint, item, rubric, tally)
 

@@ -137,13 +137,16 @@ def test_the_goodnet_flags_exactly_where_the_nets_differ(graded):
         assert goodnet["clean_abstained"] > 0 == repaired["clean_abstained"]
 
 
-def test_boards_show_every_submission_and_rank_only_scores(graded, batch):
+def test_boards_show_every_submission_and_rank_by_points(graded, batch):
     _, _, output = graded
     board = json.loads((output / "leaderboard.json").read_text())
     assert [row["submission"] for row in board["rows"]][:2] == ["reference", "with badnet"]
     assert [row["rank"] for row in board["rows"]][:2] == [1, 1]
-    unranked = {row["submission"] for row in board["rows"] if row["rank"] is None}
-    assert {"truncated", "empty", "unknown_x", "ambiguous"} <= unranked
+    graded_rows = {row["submission"]: row for row in board["rows"]}
+    for name in ("truncated", "empty", "unknown_x", "ambiguous"):
+        row = graded_rows[name]
+        assert (row["quality"], row["checkpoints_passed"]) == (0.0, 0)
+        assert row["rank"] > 2
     rows = list(csv.DictReader((output / "leaderboard.csv").open()))
     assert {row["submission"] for row in rows} == {path.name for path in batch.iterdir()}
     assert "reference" in (output / "leaderboard.md").read_text()

@@ -1,6 +1,7 @@
 """Boards and pages as they are written into a results folder."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from courses import graded, put
@@ -52,3 +53,12 @@ def test_a_folder_without_records_is_refused(tmp_path):
     with pytest.raises(HarnessError, match="no records in it"):
         write_boards(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_records_of_an_older_version_are_judged_by_todays_rules(tmp_path):
+    own = graded("old", schema_version=3)
+    bare = tuple(replace(c, verdict=None, family=None, checks=()) for c in own.checkpoints)
+    put(tmp_path, replace(own, checkpoints=bare, points=()))
+    write_boards(tmp_path)
+    (row,) = json.loads((tmp_path / "leaderboard.json").read_text())["rows"]
+    assert (row["checkpoints_passed"], row["points"]) == (3, 100.0)

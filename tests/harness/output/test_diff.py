@@ -32,7 +32,7 @@ def test_each_change_is_named(tmp_path):
     reasons, summary = found
     # Four points for being late, X = 4's twenty, and a third of the forty for metrics and G.
     assert reasons.split("; ") == [
-        "ann: points 100 of 100 -> 62.6667 of 100",
+        "ann: points 100 of 100 -> 57.6667 of 100",
         "X = 4 is gone",
         "X = 10 counts of B' changed",
         "X = 10 counts of G changed",

@@ -32,7 +32,7 @@ def test_every_section_tells_its_part(tmp_path):
     late = checkpoint(10.0, clean=800, before=850)
     text = explanation(stored(tmp_path, two, replace(four, named_points=5.0), late), "s")
     told = sections(text)
-    assert text.startswith("s: graded on lab3, 96 of 100 points\n")
+    assert text.startswith("s: graded on lab3, 91 of 100 points\n")
     assert any("first_crossing" in line and "NO" in line for line in told["Checks"])
     codes = [line.split(": ")[1] for line in told["Diagnoses (a diagnosis is no accusation)"]]
     assert codes == ["WRONG_X", "OVER_PRUNED"]

@@ -134,12 +134,6 @@ def test_hidden_points_do_not_rank():
     assert ranks(rank_records(views, DEFAULT)) == [(1, "a"), (2, "b")]
 
 
-def test_an_old_record_without_verdicts_is_judged_by_its_checks():
-    old = graded("old", *attacked(9), schema_version=3)
-    old = replace(old, checkpoints=tuple(replace(c, verdict=None) for c in old.checkpoints))
-    assert rank_records([old]).rows[0].checkpoints_passed == 3
-
-
 def test_baselines_stand_apart_and_come_from_the_records_own_counts():
     (nothing, reference, everything) = rank_records(
         [graded("a", *attacked(9), reference=reference_nets())], DEFAULT

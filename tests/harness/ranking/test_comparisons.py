@@ -8,6 +8,7 @@ from scipy.stats import binom
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
+from harness.assessment.statistics import binomial_tail
 from harness.ranking.comparisons import (
     SIGNIFICANCE,
     _binomial_tails,
@@ -15,7 +16,6 @@ from harness.ranking.comparisons import (
     _exact_p_values,
     _holm,
     _letters,
-    binomial_tail,
     compare_rows,
     smallest_difference,
 )

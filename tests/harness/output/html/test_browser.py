@@ -114,7 +114,7 @@ def test_false_alarms_and_missed_backdoors_are_shown_at_a_click(folder, visit):
     page.locator("[data-more]").check()
     assert more.evaluate_all("cells => cells.every(cell => cell.offsetParent)")
     page.get_by_role("button", name="Clear").click()
-    page.wait_for_function("!document.querySelector('#leaderboard.show-more')")
+    assert more.evaluate_all("cells => cells.every(cell => !cell.offsetParent)")
 
 
 @pytest.mark.parametrize("audience", AUDIENCES)
