@@ -226,9 +226,10 @@ def _checkpoint_of(record: Record, points: float | None) -> Checkpoint | None:
 def _counted_elsewhere(record: Record, checkpoint: Checkpoint, rubric: Rubric) -> Checkpoint | None:
     """Where one net stands for several X: the checkpoint that gets its points instead of this.
 
-    It earns them wherever it passes; where it passes nowhere, once: where it earns most.
+    It earns them wherever it passes; where it passes nowhere, once: where it earns most. What is
+    undecided may still pass.
     """
-    if checkpoint.verdict == "passed":
+    if checkpoint.verdict != "failed":
         return None
     identity = _identity(checkpoint)
     twins = [

@@ -154,7 +154,8 @@ EXPECTED: dict[str, Expected] = {
     "omitted_x": partly("PFP", overall=("MISSING_CHECKPOINT",), least=200 / 3, most=200 / 3),
     "early": partly("FPP", codes={2.0: ("BELOW_THRESHOLD",)}, least=75.0, most=87.0),
     "late": partly("FFF", codes=everywhere("OVER_PRUNED"), least=40.0, most=50.0),
-    "late_once": partly("FPP", codes={2.0: ("OVER_PRUNED",)}, least=80.0, most=91.0),
+    # The first net that is late for X = 2 is the right one for X = 4, which gets its points.
+    "late_once": partly("FPP", codes={2.0: ("OVER_PRUNED",)}, least=70.0, most=91.0),
     # Out of the layer that the lab names, which costs a fifth, but enough and not too much.
     "pruned_conv_4": partly(
         "PPP", codes=everywhere("WRONG_LAYER"), family="pruned", least=46.0, most=88.0
