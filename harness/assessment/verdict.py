@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from harness.assessment import checks
 from harness.assessment.checkpoint_diagnoses import checkpoint_diagnoses
 from harness.assessment.claims import claim_comparisons, published_comparisons
-from harness.assessment.scoring import merge_overrides, score, void_codes
+from harness.assessment.scoring import merge_overrides, score
 from harness.assessment.statistics import one_sided_p
 from harness.assessment.submission_diagnoses import is_nested, submission_diagnoses
+from harness.assessment.tally import void_codes
 from harness.lineage.family import PRUNED, family_of
 from harness.lineage.rankings import OTHER, followed_order
 from harness.lineage.thresholds import threshold_margin, validation_bound

@@ -18,12 +18,12 @@ from harness.assessment.statistics import (
     wilson_interval,
 )
 from harness.assessment.verdict import reassess
-from harness.assessment.views import LATE, student_view
 from harness.lineage.known import known_benchmark
 from harness.output.leaderboard.columns import ABSENT, percent
 from harness.people.attempts import find_standings
 from harness.people.choice import known_people
 from harness.people.lateness import take_late_penalties
+from harness.people.views import LATE, student_view
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name, located_diagnoses

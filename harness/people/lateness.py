@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.assessment.scoring import total
-from harness.assessment.views import LATE
+from harness.people.views import LATE
 from harness.records.findings import ItemScore
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from harness.assessment.verdict import reassess
-from harness.assessment.views import student_view
 from harness.lineage.known import known_benchmark
 from harness.output.ranked import evidence_of, ranked_board
 from harness.people.attempts import add_standings, find_standings
 from harness.people.choice import known_people
 from harness.people.lateness import take_late_penalties
+from harness.people.views import student_view
 from harness.ranking.board import rank_records
 from harness.records.errors import HarnessError
 from harness.records.text import one_line

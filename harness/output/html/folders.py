@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.assessment.views import student_view
 from harness.output.html import assets
 from harness.output.html.assets import SUBMISSIONS
 from harness.output.ranked import evidence_of, ranked_board
 from harness.people.attempts import add_standings
+from harness.people.views import student_view
 from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
 

@@ -6,10 +6,10 @@ import pytest
 from courses import graded, rubric
 
 from harness.assessment.scoring import total
-from harness.assessment.views import student_view
 from harness.people.attempts import Standing
 from harness.people.lateness import late_penalty, take_late_penalties, take_late_penalty
 from harness.people.roster import Person
+from harness.people.views import student_view
 
 ANN = Person(folder="ann")
 HARSH = replace(rubric(), late_penalty_share=0.25)

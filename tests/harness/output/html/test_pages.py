@@ -9,11 +9,11 @@ from hostile import NAMES, hostile_record
 from pages import Page
 from records_by_hand import artifact, checkpoint, good_checkpoints
 
-from harness.assessment.views import student_view
 from harness.output.html import folders, leaderboard, submission
 from harness.output.html.folders import write_pages
 from harness.people.attempts import find_standings
 from harness.people.roster import Person
+from harness.people.views import student_view
 from harness.ranking.board import rank_records
 
 CHANGES = {"test": 7, "reference": 7, "timing": 0.5, "points": 3.0}

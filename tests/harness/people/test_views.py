@@ -17,8 +17,8 @@ from records_by_hand import (
 
 from harness.assessment.diagnoses import diagnosis, explanations, what_was_seen
 from harness.assessment.scoring import total
-from harness.assessment.views import HIDDEN, student_view
 from harness.output.explain import advice
+from harness.people.views import HIDDEN, student_view
 from harness.records.findings import Diagnosis, GoodNetRule
 from harness.records.submission import Claim
 from harness.records.traversal import checks, diagnoses

@@ -1,0 +1,45 @@
+"""What one item of a rubric loses, and which diagnoses leave nothing of a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.records.findings import Deduction
+
+if TYPE_CHECKING:
+    from harness.records.record import Checkpoint, Record
+    from harness.records.rubric import Rubric
+
+VOID = frozenset({"OTHER_BASE", "IS_BADNET", "NOT_A_FUNCTION", "NEAR_CHANCE"})
+"""Diagnoses with which a checkpoint never passes, and keeps no points of its own or of its G."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one item loses, and what of it waits for a decision."""
+
+    losses: list[Deduction]
+    pending: float = 0.0
+
+    def lose(self, points: float, reason: str) -> None:
+        """Take points off, for a reason."""
+        if points > 0:
+            self.losses.append(Deduction(points=points, reason=reason))
+
+    @property
+    def lost(self) -> float:
+        """All points that were taken off."""
+        return sum(loss.points for loss in self.losses)
+
+
+def void_codes(checkpoint: Checkpoint, rubric: Rubric) -> list[str]:
+    """The diagnoses that leave nothing of a checkpoint."""
+    codes = {each.code for each in checkpoint.diagnoses if each.certain}
+    return sorted(codes & (VOID | set(rubric.lineage.void)))
+
+
+def reason_of(record: Record, checkpoint: Checkpoint | None, otherwise: str) -> str:
+    """Why there is nothing to grade: what the checkpoint says, or without one the record."""
+    reason = checkpoint.reason if checkpoint else record.reason
+    return reason or otherwise
