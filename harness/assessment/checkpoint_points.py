@@ -38,7 +38,7 @@ def take_for_checkpoint(record: Record, item: Item, rubric: Rubric, tally: Tally
 
 
 def _take_for_checks(checkpoint: Checkpoint, item: Item, rubric: Rubric, tally: Tally) -> None:
-    if checkpoint.family == PRUNED:
+    if checkpoint.family in (PRUNED, None):  # None: a record from before there were families
         _take_for_pruned(checkpoint, item, rubric, tally)
     else:
         _take_for_budget(checkpoint, item, rubric, tally)

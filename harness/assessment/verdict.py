@@ -15,7 +15,7 @@ from harness.assessment.claims import claim_comparisons, published_comparisons
 from harness.assessment.scoring import merge_overrides, score
 from harness.assessment.statistics import one_sided_p
 from harness.assessment.submission_diagnoses import is_nested, submission_diagnoses
-from harness.assessment.tally import void_codes
+from harness.assessment.tally import VOID, void_codes
 from harness.lineage.family import PRUNED, family_of
 from harness.lineage.rankings import OTHER, followed_order
 from harness.lineage.thresholds import threshold_margin, validation_bound
@@ -74,12 +74,13 @@ def assess(
 
 
 def reassess(record: Record, rubric: Rubric, published: Benchmark | None) -> Record:
-    """``record`` by this rubric; one from before evidence was kept only gets its points.
+    """``record`` by this rubric; one from before evidence was kept is judged by its checks.
 
     ``published`` is the benchmark that its BadNet is known from.
     """
     if record.schema_version < _EVIDENCE_SINCE:
-        return score(record, rubric)
+        by_checks = tuple(_decide_by_stored_checks(each) for each in record.checkpoints)
+        return score(replace(record, checkpoints=by_checks), rubric)
     return assess(record, rubric, published, required_points(record))
 
 
@@ -177,3 +178,31 @@ def _decide_by_checks(checkpoint: Checkpoint, rubric: Rubric) -> str:
     codes = {diagnosis.code for diagnosis in checkpoint.diagnoses}
     is_settled = checkpoint.family in rubric.families and not codes & _TO_BE_LOOKED_AT
     return PASSED if is_settled and None not in outcomes else UNDECIDED
+
+
+def _decide_by_stored_checks(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint of a record without evidence, with a verdict where it holds checks."""
+    outcomes = [check.passed for check in checks.deciding_checks(checkpoint)]
+    if not outcomes:
+        return checkpoint
+    known = FAILED if False in outcomes else PASSED
+    undecided = known == PASSED and None in outcomes
+    return replace(checkpoint, verdict=UNDECIDED if undecided else known)
+
+
+def verdict_reason(checkpoint: Checkpoint) -> str:
+    """Why a checkpoint of an assessed record has its verdict, in a few words."""
+    if checkpoint.status is not Status.GRADED:
+        return checkpoint.reason or checkpoint.status.value.replace("_", " ")
+
+    decisive = False if checkpoint.verdict == FAILED else None
+    deciding = checks.deciding_checks(checkpoint)
+    names = [each.name.replace("_", " ") for each in deciding if each.passed is decisive]
+    codes = {each.code for each in checkpoint.diagnoses if each.certain}
+    if checkpoint.verdict == FAILED:
+        return ", ".join(sorted(codes & VOID) or names) or "decided by the instructor"
+    if checkpoint.verdict == UNDECIDED:
+        found = {each.code for each in checkpoint.diagnoses} & _TO_BE_LOOKED_AT
+        otherwise = "the rubric does not say that nets of this kind may pass"
+        return ", ".join([*names, *sorted(found)]) or otherwise
+    return ""

@@ -17,7 +17,7 @@ from harness.assessment.statistics import (
     true_positive_rate,
     wilson_interval,
 )
-from harness.assessment.verdict import reassess
+from harness.assessment.verdict import reassess, verdict_reason
 from harness.lineage.known import known_benchmark
 from harness.output.leaderboard.columns import ABSENT, percent
 from harness.people.attempts import find_standings
@@ -26,7 +26,7 @@ from harness.people.lateness import take_late_penalties
 from harness.people.views import LATE, student_view
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
-from harness.records.traversal import checkpoint_name, located_diagnoses
+from harness.records.traversal import checkpoint_name, decided, located_diagnoses
 from harness.storage.results import Store
 from harness.storage.rubrics import read_rubric, rubric_of
 
@@ -69,6 +69,7 @@ def story(record: Record) -> str:
     sections = [
         ("", _summary(record)),
         ("Figures", _figures(record)),
+        ("Verdicts", _verdicts(record)),
         ("Checks", _checks(record)),
         ("Diagnoses (a diagnosis is no accusation)", _diagnoses(record)),
         ("Against the reference on the same images (McNemar, exact)", _pairs(record)),
@@ -90,7 +91,9 @@ def story(record: Record) -> str:
 
 def _summary(record: Record) -> Iterator[str]:
     points = total(record.points) if record.points else None
-    grade = f", {points[0]:g} of {points[1]:g} points" if points else ""
+    pending = sum(item.pending for item in record.points)
+    waiting = f" and {pending:g} pending" if pending else ""
+    grade = f", {points[0]:g} of {points[1]:g} points{waiting}" if points else ""
     yield f"{record.submission}: {record.status.value} on {record.dataset.name}{grade}"
 
     if record.reason:
@@ -103,8 +106,7 @@ def _summary(record: Record) -> Iterator[str]:
     for note in record.notes:
         yield f"  note: {note}"
     for override in record.overrides:
-        what = f"status {override.status}" if override.status else f"{override.item}"
-        yield f"  decided by the instructor: {what}: {override.reason}"
+        yield f"  decided by the instructor: {decided(override)}: {override.reason}"
 
 
 # --- figures ----------------------------------------------------------------------------------
@@ -251,11 +253,20 @@ def _points(record: Record) -> Iterator[str]:
     for item in record.points:
         points = "hidden" if item.points is None else f"{item.points:g}"
         maximum = f" of {item.maximum:g}" if item.kind != LATE else ""
-        yield f"  {points:>6}{maximum}  {item.title}"
+        pending = f" ({item.pending:g} pending)" if item.pending else ""
+        yield f"  {points:>6}{maximum}{pending}  {item.title}"
         if item.override:
             yield f"          set by the instructor: {item.override.reason}"
         for deduction in item.losses:
             yield f"          -{deduction.points:g}: {deduction.reason}"
+
+
+def _verdicts(record: Record) -> Iterator[str]:
+    for checkpoint in record.checkpoints:
+        if checkpoint.verdict is not None:
+            reason = verdict_reason(checkpoint)
+            ending = f": {reason}" if reason else ""
+            yield f"  {checkpoint_name(checkpoint.drop_points)}: {checkpoint.verdict}{ending}"
 
 
 def advice(record: Record) -> Iterator[str]:

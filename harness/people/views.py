@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.assessment.diagnoses import what_was_seen
-from harness.records.record import CONTRACT, FIRST_CROSSING
+from harness.records.record import ATTACK, BUDGET, CONTRACT, FIRST_CROSSING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -49,6 +49,7 @@ def student_view(record: Record, hide: Collection[str]) -> Record:
 
 
 def _hide_reference(record: Record) -> Record:
+    record = _hide_checks(record, (BUDGET, ATTACK))
     return replace(
         record,
         reference=(),
@@ -60,6 +61,7 @@ def _hide_reference(record: Record) -> Record:
 
 
 def _hide_test(record: Record) -> Record:
+    record = _hide_checks(record, (CONTRACT, ATTACK))
     return replace(
         record,
         badnet=_valid_only(record.badnet),
@@ -76,6 +78,30 @@ def _hide_test(record: Record) -> Record:
 def _hide_points(points: ItemScore) -> ItemScore:
     title = HIDDEN_PENALTY if points.kind == LATE else points.title
     return replace(points, title=title, points=None, losses=(), override=None, pending=0.0)
+
+
+def _hide_checks(record: Record, names: Collection[str]) -> Record:
+    """Whether these checks passed stays; what they found goes, and so do reasons that quote it."""
+    hidden = {
+        check.reason
+        for checkpoint in record.checkpoints
+        for check in checkpoint.checks
+        if check.name in names
+    }
+    checkpoints = [
+        replace(
+            checkpoint,
+            checks=tuple(
+                replace(check, observed=None, limit=None, reason=HIDDEN)
+                if check.name in names
+                else check
+                for check in checkpoint.checks
+            ),
+        )
+        for checkpoint in record.checkpoints
+    ]
+    points = tuple(_without_reasons(each, hidden) for each in record.points)
+    return replace(record, checkpoints=tuple(checkpoints), points=points)
 
 
 # --- what is left without hints ---------------------------------------------------------------
@@ -144,16 +170,10 @@ def _checkpoint_without_test(checkpoint: Checkpoint) -> Checkpoint:
         repaired_originals=_valid_only(checkpoint.repaired_originals),
         goodnet_originals=_valid_only(checkpoint.goodnet_originals),
         contract=None,  # it counts over all four sets
+        changed_answers=None,  # so do they
         paired=tuple(pair for pair in checkpoint.paired if "test" not in pair.set),
-        checks=tuple(_check_without_test(check) for check in checkpoint.checks),
         diagnoses=tuple(each for each in checkpoint.diagnoses if each.split != "test"),
     )
-
-
-def _check_without_test(check: Check) -> Check:
-    if check.name != CONTRACT:
-        return check
-    return replace(check, observed=None, reason=HIDDEN)
 
 
 def _reference_without_test(net: ReferenceNet) -> ReferenceNet:

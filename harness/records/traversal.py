@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from harness.records.board import Row
     from harness.records.errors import Status
-    from harness.records.findings import Diagnosis, McNemarResult
+    from harness.records.findings import Diagnosis, McNemarResult, Override
     from harness.records.record import Artifact, Check, Checkpoint, Record
 
 SUBMISSION = "submission"
@@ -79,6 +79,13 @@ def required_checkpoints(record: Record) -> dict[float, Checkpoint | None]:
     """The checkpoint for each X that is asked for; None where there is none."""
     by_points = {checkpoint.drop_points: checkpoint for checkpoint in record.checkpoints}
     return {points: by_points.get(points) for points in required_points(record)}
+
+
+def decided(override: Override) -> str:
+    """What an override decides, in a few words."""
+    if override.verdict is not None:
+        return f"{checkpoint_name(override.drop_points)} {override.verdict}"
+    return f"status {override.status}" if override.status else str(override.item)
 
 
 def reference_result(checkpoint: Checkpoint, net: str, set_name: str) -> McNemarResult | None:

@@ -95,6 +95,8 @@ def _reasons(item: ItemScore) -> Iterator[str]:
     if item.override:
         yield f"set by the instructor: {item.override.reason}"
         return
+    if item.pending:
+        yield f"{item.pending:g} points are pending until the instructor decides"
     for deduction in item.losses:
         yield f"-{deduction.points:g}: {deduction.reason}"
 

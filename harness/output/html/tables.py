@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.assessment.verdict import verdict_reason
 from harness.output.leaderboard.columns import ABSENT, NOISY, family, known_ratio
 from harness.records.traversal import checkpoint_name, located_checks, located_diagnoses
 
@@ -18,7 +19,15 @@ _NETS = {"badnet": "B", "repaired": "B'", "goodnet": "G"}
 
 
 def check_rows(record: Record) -> Iterator[tuple[str, str, str, str]]:
-    """Every check, and every model that could not be graded: verdict, place, name, reason."""
+    """Every verdict and check, and every model that could not be graded.
+
+    Answer, place, name and reason of each.
+    """
+    for checkpoint in record.checkpoints:
+        if checkpoint.verdict is not None:
+            answer = "open" if checkpoint.verdict == "undecided" else checkpoint.verdict
+            reason = verdict_reason(checkpoint)
+            yield answer, checkpoint_name(checkpoint.drop_points), "verdict", reason
     for about, check in located_checks(record):
         yield ANSWERS[check.passed], about, check.name.replace("_", " "), check.reason
     for checkpoint in record.checkpoints:

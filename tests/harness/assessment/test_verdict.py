@@ -2,10 +2,19 @@
 
 from dataclasses import replace
 
-from records_by_hand import assess_by_hand, good_checkpoints, record
+import pytest
+from records_by_hand import (
+    assess_by_hand,
+    checkpoint,
+    good_checkpoints,
+    lineage,
+    points_of,
+    record,
+)
 
 from harness.assessment.scoring import total
-from harness.assessment.verdict import reassess
+from harness.assessment.verdict import reassess, verdict_reason
+from harness.records.findings import LayerChange, Override
 from harness.records.rubric import Thresholds
 from harness.storage.rubrics import default_rubric
 
@@ -40,3 +49,49 @@ def test_a_record_from_before_evidence_was_kept_only_gets_its_points():
     assert not again.checkpoints[0].checks
     assert again.nested is None
     assert replace(again, points=()) == old
+
+
+def test_an_old_record_is_judged_by_the_checks_it_holds():
+    judged = assess_by_hand(*good_checkpoints()[:2], checkpoint(10.0, clean=985))
+    bare = tuple(replace(c, verdict=None, family=None, diagnoses=()) for c in judged.checkpoints)
+    old = replace(judged, schema_version=1, checkpoints=bare, points=())
+    again = reassess(old, default_rubric(), None)
+    assert [each.verdict for each in again.checkpoints] == ["passed", "passed", "failed"]
+    assert points_of(again)["checkpoint_2"] == 20
+    assert points_of(again)["checkpoint_10"] == 12
+
+
+def reasons(own):
+    return [verdict_reason(each) for each in own.checkpoints]
+
+
+def test_a_verdict_has_its_reason():
+    tuned = lineage(changes=(LayerChange(layer="fc_2", zeroed=(), values_changed=3,
+                                         values_now_zero=0),))  # fmt: skip
+    early = checkpoint(2.0, clean=985)
+    foreign = checkpoint(4.0, lineage=lineage(base=None))
+    own = assess_by_hand(early, foreign, checkpoint(10.0, clean=980, lineage=tuned))
+    assert [each.verdict for each in own.checkpoints] == ["failed", "failed", "undecided"]
+    assert reasons(own) == [
+        "clean accuracy drop",
+        "OTHER_BASE",
+        "clean accuracy budget, attack success rate drop",
+    ]
+    assert reasons(assess_by_hand(*good_checkpoints())) == ["", "", ""]
+
+
+def test_a_family_that_the_rubric_leaves_out_is_undecided():
+    rubric = replace(default_rubric(), families=("tuned",))
+    own = assess_by_hand(*good_checkpoints(), rubric=rubric)
+    assert {each.verdict for each in own.checkpoints} == {"undecided"}
+    assert reasons(own)[0] == "the rubric does not say that nets of this kind may pass"
+    pending = sum(each.pending for each in own.points)
+    assert total(own.points)[0] + pending == pytest.approx(100)
+
+
+def test_an_instructor_settles_what_is_undecided():
+    decision = Override(submission="s", reason="seen", drop_points=2.0, verdict="passed")
+    rubric = replace(default_rubric(), families=("tuned",), overrides=(decision,))
+    own = assess_by_hand(*good_checkpoints(), rubric=rubric)
+    assert [each.verdict for each in own.checkpoints] == ["passed", "undecided", "undecided"]
+    assert points_of(own)["checkpoint_2"] == 20

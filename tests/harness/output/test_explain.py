@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.resources import files
 
 import pytest
 from records_by_hand import checkpoint, good_checkpoints, record
@@ -38,7 +39,8 @@ def test_every_section_tells_its_part(tmp_path):
     assert codes == ["WRONG_X", "OVER_PRUNED"]
     assert any(line.startswith("          -4: one channel earlier") for line in told["Points"])
     advice = told["What would raise the grade"]
-    assert advice[0].startswith("  +4 points (B' for X = 10)")
+    assert advice[0].startswith("  +5 points (G answers by the GoodNet rule): X = 10")
+    assert advice[1].startswith("  +4 points (B' for X = 10)")
     assert advice[-1] == (
         "  X = 10: prune less: without channel 7 140 images are lost, and 100 are enough"
     )
@@ -49,6 +51,19 @@ def test_every_section_tells_its_part(tmp_path):
 def test_who_stopped_too_early_reads_which_channel_comes_next(tmp_path):
     text = explanation(stored(tmp_path, checkpoint(2.0, clean=985, before=988, after=960)), "s")
     assert "prune on: channel 8 comes next, then 30 images are lost, 20 are needed" in text
+
+
+def test_verdicts_and_pending_points_are_told(tmp_path):
+    folder = stored(tmp_path, *good_checkpoints())
+    text = files("harness.assessment").joinpath("rubric.toml").read_text(encoding="utf-8")
+    text = text.replace('families = ["pruned", "tuned"]', 'families = ["tuned"]')
+    decision = 'submission = "s"\ndrop_points = 2\nverdict = "passed"\nreason = "seen"'
+    (tmp_path / "rubric.toml").write_text(f"{text}\n[[overrides]]\n{decision}\n")
+    told = sections(explanation(folder, "s"))
+    assert told["Verdicts"][0] == "  X = 2: passed"
+    assert told["Verdicts"][1].startswith("  X = 4: undecided: the rubric does not say")
+    assert "  decided by the instructor: X = 2 passed: seen" in explanation(folder, "s")
+    assert "40 pending" in explanation(folder, "s").splitlines()[0]
 
 
 def test_nothing_to_raise_means_no_such_section(tmp_path):
@@ -84,8 +99,6 @@ def test_another_rubric_needs_no_grading(tmp_path):
 
 def test_what_the_rubric_hides_is_for_the_instructor_only(tmp_path):
     own = stored(tmp_path, *good_checkpoints())
-    from importlib.resources import files
-
     text = files("harness.assessment").joinpath("rubric.toml").read_text(encoding="utf-8")
     (tmp_path / "rubric.toml").write_text(text.replace("hide = []", 'hide = ["test"]'))
     student, instructor = (explanation(own, "s", instructor=who) for who in (False, True))

@@ -11,6 +11,7 @@ from records_by_hand import (
     checkpoint,
     counts,
     good_checkpoints,
+    lineage,
     points_of,
     reference_nets,
 )
@@ -19,7 +20,8 @@ from harness.assessment.diagnoses import diagnosis, explanations, what_was_seen
 from harness.assessment.scoring import total
 from harness.output.explain import advice
 from harness.people.views import HIDDEN, student_view
-from harness.records.findings import Diagnosis, GoodNetRule
+from harness.records.findings import Diagnosis, GoodNetRule, LayerChange, McNemarResult
+from harness.records.record import ATTACK, BUDGET
 from harness.records.submission import Claim
 from harness.records.traversal import checks, diagnoses
 from harness.storage.rubrics import default_rubric
@@ -69,6 +71,24 @@ def test_the_student_sees_no_hidden_figure():
     assert points_of(view)["metrics"] is None
     assert points_of(view)["checkpoint_2"] == points_of(own)["checkpoint_2"]
     assert total(view.points) is None
+
+
+@pytest.mark.parametrize(("hide", "names"), [("test", (ATTACK,)), ("reference", (BUDGET, ATTACK))])
+def test_a_check_that_compares_with_what_is_hidden_only_says_whether_it_passed(hide, names):
+    tuned = LayerChange(layer="fc_2", zeroed=(), values_changed=3, values_now_zero=0)
+    result = McNemarResult(
+        net="goodnet", set="bd_test", images=1000, only_submission=0, only_reference=MARK,
+        p_value=1.0,
+    )  # fmt: skip
+    net = checkpoint(2.0, clean=100, lineage=lineage(changes=(tuned,)), paired=(result,))
+    own = assess_by_hand(net, reference=reference_nets())
+    view = student_view(own, (hide,))
+    told = {check.name: check for check in view.checkpoints[0].checks}
+    assert "-77.70 percentage points" in encoded(own)
+    assert "-77.70" not in encoded(view)
+    for name in names:
+        assert (told[name].passed, told[name].reason) == (False, HIDDEN)
+        assert (told[name].observed, told[name].limit) == (None, None)
 
 
 def test_points_reference_and_timing_can_be_hidden():
