@@ -114,6 +114,7 @@ def test_false_alarms_and_missed_backdoors_are_shown_at_a_click(folder, visit):
     page.locator("[data-more]").check()
     assert more.evaluate_all("cells => cells.every(cell => cell.offsetParent)")
     page.get_by_role("button", name="Clear").click()
+    page.locator("#leaderboard:not(.show-more)").wait_for()
     assert more.evaluate_all("cells => cells.every(cell => !cell.offsetParent)")
 
 
