@@ -9,7 +9,7 @@ from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.assessment.statistics import is_noisy
 from harness.ranking.baselines import DO_NOTHING
 from harness.records.board import Baseline
-from harness.records.record import CONTRACT, DROP, FIRST_CROSSING, ORDER
+from harness.records.record import ATTACK, BUDGET, CONTRACT, DROP, FIRST_CROSSING, ORDER
 from harness.records.text import one_line
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ _ATTEMPT_AT = HEADINGS.index("submission") + 1
 _FAILURES = {
     DROP: "dropped too little",
     FIRST_CROSSING: "saved too late",
+    BUDGET: "lost too much",
+    ATTACK: "attack not pushed back",
     ORDER: "other order",
     CONTRACT: "not a GoodNet",
 }
