@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.assessment.tally import Tally, reason_of, void_codes
-from harness.lineage.family import PRUNED, TUNED
+from harness.lineage.family import TUNED
 from harness.records.record import ATTACK, BUDGET, FIRST_CROSSING
 from harness.records.traversal import checkpoint_name
 
@@ -38,10 +38,10 @@ def take_for_checkpoint(record: Record, item: Item, rubric: Rubric, tally: Tally
 
 
 def _take_for_checks(checkpoint: Checkpoint, item: Item, rubric: Rubric, tally: Tally) -> None:
-    if checkpoint.family in (PRUNED, None):  # None: a record from before there were families
-        _take_for_pruned(checkpoint, item, rubric, tally)
-    else:
+    if any(check.name == ATTACK for check in checkpoint.checks):
         _take_for_budget(checkpoint, item, rubric, tally)
+    else:
+        _take_for_pruned(checkpoint, item, rubric, tally)
 
 
 def _take_for_pruned(checkpoint: Checkpoint, item: Item, rubric: Rubric, tally: Tally) -> None:

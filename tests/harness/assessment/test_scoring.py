@@ -145,6 +145,14 @@ def test_every_point_not_given_has_a_reason(drawn):
         assert all(loss.reason for loss in each.losses)
 
 
+def test_a_net_that_was_never_compared_with_the_badnet_has_a_budget():
+    unknown = checkpoint(2.0, clean=500, lineage=None, steps=None)
+    own = assess_with_reference(unknown, *good_checkpoints()[1:])
+    assert own.checkpoints[0].family is None
+    assert points_of(own)["checkpoint_2"] == 0
+    assert "490 clean validation images lost" in reasons(own, "checkpoint_2")[0]
+
+
 # --- overrides --------------------------------------------------------------------------------
 
 
