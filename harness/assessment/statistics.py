@@ -5,7 +5,7 @@ All rates are fractions of a stated total. What has no denominator is None.
 
 from __future__ import annotations
 
-from math import log, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,25 +57,19 @@ def exact_mcnemar(only_first: int, only_second: int) -> float:
     Under the null hypothesis each discordant image is won by either side with probability
     1/2: twice the smaller binomial tail, 1 at most.
     """
-    discordant = only_first + only_second
-    # Integers stay exact where a float product of 10,000 halves would be 0.
-    ways = tail = 1
-    for wins in range(min(only_first, only_second)):
-        ways = ways * (discordant - wins) // (wins + 1)
-        tail += ways
-    return min(1.0, 2 * tail / (1 << discordant))
+    return min(1.0, 2 * binomial_tail(min(only_first, only_second), only_first + only_second))
 
 
 def binomial_tail(wins: int, trials: int) -> float:
-    """The chance of at most ``wins`` heads in ``trials`` tosses of a fair coin."""
+    """The chance of at most ``wins`` heads in ``trials`` tosses of a fair coin; 1 from half on."""
     if 2 * wins >= trials:
         return 1.0
-    counts = np.arange(wins + 1)
-    # Each term from the one before, in logarithms: no product of halves becomes 0 too early.
-    steps = np.log((trials - counts[:-1]) / (counts[:-1] + 1))
-    logs = np.concatenate([[0.0], np.cumsum(steps)]) - trials * log(2)
-    largest = logs.max()
-    return float(np.exp(largest) * np.exp(logs - largest).sum())
+    # Integers stay exact where a float product of 10,000 halves would be 0.
+    ways = tail = 1
+    for win in range(wins):
+        ways = ways * (trials - win) // (win + 1)
+        tail += ways
+    return tail / (1 << trials)
 
 
 def one_sided_p(result: McNemarResult) -> float:

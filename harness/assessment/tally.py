@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.records.findings import Deduction
+from harness.records.rubric import LineageCodes
 
 if TYPE_CHECKING:
     from harness.records.record import Checkpoint, Record
     from harness.records.rubric import Rubric
 
-VOID = frozenset({"OTHER_BASE", "IS_BADNET", "NOT_A_FUNCTION", "NEAR_CHANCE"})
+VOID = frozenset(LineageCodes().void)
 """Diagnoses with which a checkpoint never passes, and keeps no points of its own or of its G."""
 
 

@@ -170,24 +170,25 @@ def _decide(checkpoint: Checkpoint, rubric: Rubric, overrides: Sequence[Override
 
 
 def _decide_by_checks(checkpoint: Checkpoint, rubric: Rubric) -> str:
-    """Everything required has to be known and true; what failed is failed in every family."""
-    outcomes = [check.passed for check in checks.deciding_checks(checkpoint)]
-    if not outcomes or False in outcomes:
-        return FAILED
-
+    """By the checks, if nothing else leaves it to the instructor."""
     codes = {diagnosis.code for diagnosis in checkpoint.diagnoses}
     is_settled = checkpoint.family in rubric.families and not codes & _TO_BE_LOOKED_AT
-    return PASSED if is_settled and None not in outcomes else UNDECIDED
+    verdict = _outcome(checks.deciding_checks(checkpoint))
+    return UNDECIDED if verdict == PASSED and not is_settled else verdict
 
 
 def _decide_by_stored_checks(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint of a record without evidence, with a verdict where it holds checks."""
-    outcomes = [check.passed for check in checks.deciding_checks(checkpoint)]
-    if not outcomes:
-        return checkpoint
-    known = FAILED if False in outcomes else PASSED
-    undecided = known == PASSED and None in outcomes
-    return replace(checkpoint, verdict=UNDECIDED if undecided else known)
+    deciding = checks.deciding_checks(checkpoint)
+    return replace(checkpoint, verdict=_outcome(deciding)) if deciding else checkpoint
+
+
+def _outcome(deciding: Sequence[Check]) -> str:
+    """Everything required has to be known and true; what failed is failed in every family."""
+    outcomes = [check.passed for check in deciding]
+    if not outcomes or False in outcomes:
+        return FAILED
+    return UNDECIDED if None in outcomes else PASSED
 
 
 def verdict_reason(checkpoint: Checkpoint) -> str:

@@ -127,7 +127,7 @@ def _report(batch: Batch, people: Sequence[Person], attempts: Which) -> Sequence
     shown = show_note(write_boards(batch.results, people, attempts))
     rubric = rubric_of(batch.results)
     records = shown_records(batch.in_order(), people, attempts, rubric)
-    click.echo(board_text(batch.results, records, shown.standings), nl=False)
+    click.echo(board_text(batch.results, records, shown), nl=False)
     for problem in batch.problems:
         click.echo(f"error: {problem}", err=True)
     return records

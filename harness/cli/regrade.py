@@ -11,7 +11,8 @@ from harness.cli import options
 from harness.cli.report import show_note
 from harness.execution.console import one_line_errors
 from harness.grading.regrade import regrade_results
-from harness.output.boards import board_text, write_boards
+from harness.output.boards import write_boards
+from harness.output.leaderboard import text
 from harness.people.choice import choose
 from harness.storage.remote import results_at
 
@@ -45,5 +46,4 @@ def regrade(
         folder = regrade_results(source.folder, rubric, target.folder)
         people, which = choose(folder, roster, attempts)
         shown = show_note(write_boards(folder, people, which, evidence=source.folder))
-        board = board_text(folder, shown.records, shown.standings, source.folder)
-        click.echo(board, nl=False)
+        click.echo(text.render(shown.board), nl=False)

@@ -13,9 +13,9 @@ from harness.execution.console import one_line_errors
 from harness.people.identification import find_people
 from harness.people.roster import examine_roster
 from harness.records.errors import HarnessError
-from harness.records.record import PRESENT
 from harness.records.rubric import SCHEMA_VERSION, LineageCodes
 from harness.records.text import one_line
+from harness.records.traversal import required_points
 from harness.storage.remote import results_at
 from harness.storage.results import Store
 from harness.storage.rubric_text import examine_rubric, nearest
@@ -118,9 +118,9 @@ def _override_problem(override: Override, records: dict[str, Record]) -> str | N
     if record is None:
         return f"{label}: no such submission; {_nearest_name(override.submission, records)}"
 
-    required = [check.limit for check in record.checks if check.name == PRESENT]
-    if override.drop_points is not None and override.drop_points not in required:
-        return f"{label}: no checkpoint X = {override.drop_points:g} is required"
+    points = override.drop_points
+    if points is not None and points not in required_points(record):
+        return f"{label}: no checkpoint X = {points:g} is required"
     return None
 
 

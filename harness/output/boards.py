@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from harness.people.attempts import Which
     from harness.people.roster import Person
+    from harness.records.board import Board
     from harness.records.record import Record
     from harness.records.rubric import Rubric
 
@@ -39,6 +40,9 @@ class WrittenBoards:
 
     standings: Standings
     """What a roster tells of all submissions, those that are not on the boards included."""
+
+    board: Board
+    """All of them, ranked."""
 
     note: str | None
     """Why there are no pages, on one line."""
@@ -71,7 +75,7 @@ def write_boards(
         write_text(results / f"leaderboard.{suffix}", renderer.render(ranked))
     note = write_pages(results, records, rubric, by_name, known)
     keep_choice(results, names, people, attempts)
-    return WrittenBoards(records, by_name, note)
+    return WrittenBoards(records, by_name, ranked, note)
 
 
 def shown_records(
@@ -92,16 +96,13 @@ def shown_records(
     return select_attempts(records, people, attempts)
 
 
-def board_text(
-    results: Path,
-    records: Sequence[Record],
-    by_name: Standings,
-    evidence: Path | None = None,
-) -> str:
-    """The board of some records, for a terminal."""
-    known = evidence_of(evidence or results, records)
-    ranked = ranked_board(results, records, rubric_of(results), known)
-    return text.render(add_standings(ranked, by_name))
+def board_text(results: Path, records: Sequence[Record], written: WrittenBoards) -> str:
+    """The board of some of the records that were written, for a terminal."""
+    # Comparing rows reads all predictions; most often it has been done for the same ones.
+    if {each.submission for each in records} == {each.submission for each in written.records}:
+        return text.render(written.board)
+    ranked = ranked_board(results, records, rubric_of(results), evidence_of(results, records))
+    return text.render(add_standings(ranked, written.standings))
 
 
 def _judged(record: Record, rubric: Rubric) -> Record:

@@ -9,7 +9,8 @@ from harness.assessment.metrics import defense_effectiveness
 from harness.ranking.quality import record_quality
 from harness.records.board import Baseline
 from harness.records.errors import Status
-from harness.records.record import PRESENT, Checkpoint, SplitCounts
+from harness.records.record import Checkpoint, SplitCounts
+from harness.records.traversal import required_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ def baselines(records: Sequence[Record], rubric: Rubric) -> tuple[Baseline, ...]
     known = [r for r in records if r.badnet is not None and r.badnet.test is not None]
     if not known:
         return ()
-    record = max(known, key=lambda each: (len(each.reference), len(_required(each))))
+    record = max(known, key=lambda each: (len(each.reference), len(required_points(each))))
     return tuple(_baselines(record, rubric))
 
 
@@ -38,7 +39,7 @@ def _baselines(record: Record, rubric: Rubric) -> Iterator[Baseline]:
     if badnet is None or badnet.test is None:
         return
 
-    required = _required(record)
+    required = required_points(record)
     own = [_as_goodnet(x, badnet, record.badnet_originals) for x in required]
     yield _baseline(DO_NOTHING, record, own, badnet.test, rubric)
 
@@ -52,11 +53,6 @@ def _baselines(record: Record, rubric: Rubric) -> Iterator[Baseline]:
     flagged = SplitCounts(valid=_all_flagged(badnet.valid), test=_all_flagged(badnet.test))
     everything = [_as_goodnet(x, flagged) for x in required]
     yield _baseline(FLAG_EVERYTHING, record, everything, flagged.test, rubric)
-
-
-def _required(record: Record) -> list[float]:
-    limits = [check.limit for check in record.checks if check.name == PRESENT]
-    return [float(x) for x in limits if isinstance(x, int | float)]
 
 
 def _as_goodnet(

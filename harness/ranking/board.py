@@ -14,9 +14,8 @@ from harness.assessment.scoring import total
 from harness.ranking.baselines import baselines, mean_effectiveness
 from harness.ranking.quality import record_quality
 from harness.records.board import Board, Column, Letters, Row
-from harness.records.record import PRESENT
 from harness.records.rubric import SCHEMA_VERSION, Rubric
-from harness.records.traversal import checks
+from harness.records.traversal import checks, required_points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +73,7 @@ def _row(record: Record, rubric: Rubric, compared: Sequence[ComparedColumn]) -> 
         status=record.status,
         reason=record.reason,
         checkpoints_passed=sum(checkpoint_passes(checkpoint) for checkpoint in required),
-        checkpoints_required=sum(check.name == PRESENT for check in record.checks),
+        checkpoints_required=len(required_points(record)),
         checkpoints_undecided=sum(checkpoint.verdict == "undecided" for checkpoint in required),
         defense_effectiveness=mean_effectiveness(record),
         quality=record_quality(record, rubric),

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.assessment.checks import checkpoint_passes
 from harness.assessment.scoring import total
-from harness.records.record import PRESENT
-from harness.records.traversal import checkpoint_name, diagnoses
+from harness.records.traversal import checkpoint_name, diagnoses, required_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,8 +113,7 @@ def _histogram(given: Sequence[float], maximum: float) -> tuple[Bin, ...]:
 
 
 def _pass_rates(records: Sequence[Record]) -> Iterator[PassRate]:
-    limits = {check.limit for r in records for check in r.checks if check.name == PRESENT}
-    for x in sorted(float(limit) for limit in limits if isinstance(limit, int | float)):
+    for x in sorted({x for record in records for x in required_points(record)}):
         own = [c for record in records for c in record.checkpoints if c.drop_points == x]
         yield PassRate(
             drop_points=x,

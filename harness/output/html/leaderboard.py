@@ -24,9 +24,8 @@ from harness.output.leaderboard.notes import letters_note, notes
 from harness.ranking.class_statistics import class_statistics
 from harness.records.board import Baseline
 from harness.records.errors import Status
-from harness.records.record import PRESENT
 from harness.records.text import one_line
-from harness.records.traversal import diagnoses
+from harness.records.traversal import diagnoses, required_points
 from harness.storage.results import safe_name
 
 if TYPE_CHECKING:
@@ -186,8 +185,7 @@ def _statistics(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def _required(records: Sequence[Record]) -> list[float]:
-    limits = {c.limit for record in records for c in record.checks if c.name == PRESENT}
-    return sorted(float(x) for x in limits if isinstance(x, int | float))
+    return sorted({x for record in records for x in required_points(record)})
 
 
 def _filters(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, list[str]]]:

@@ -40,7 +40,15 @@ def test_of_several_attempts_the_board_shows_which_one_it_is(tmp_path):
     row = submissions(tmp_path)["two"]
     assert (row["attempt"], row["attempts"]) == (2, 2)
     assert set(written.standings) == {"one", "two"}
-    assert "2 of 2" in board_text(tmp_path, written.records, written.standings)
+    assert "2 of 2" in board_text(tmp_path, written.records, written)
+
+
+def test_the_text_of_some_of_the_submissions_ranks_those_alone(tmp_path):
+    put(tmp_path, graded("one"), graded("two"))
+    written = write_boards(tmp_path)
+    (first, _) = written.records
+    assert "two" in board_text(tmp_path, written.records, written)
+    assert "two" not in board_text(tmp_path, [first], written)
 
 
 def test_without_a_roster_every_attempt_is_shown():

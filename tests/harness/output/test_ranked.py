@@ -8,8 +8,10 @@ import pytest
 from stored_goodnets import HASHES, put_answers, put_badnet, submission
 
 from harness.output.boards import board_text, write_boards
-from harness.output.ranked import compare_goodnets
+from harness.output.leaderboard import text
+from harness.output.ranked import compare_goodnets, evidence_of, ranked_board
 from harness.storage.results import Store
+from harness.storage.rubrics import rubric_of
 
 RUBRIC = """\
 schema_version = 1
@@ -61,7 +63,7 @@ def test_letters_are_in_every_rendering_but_the_students(tmp_path):
     texts = {name: (tmp_path / name).read_text() for name in
              ("leaderboard.md", "leaderboard.csv", "instructor/index.html",
               "student/index.html")}  # fmt: skip
-    texts["terminal"] = board_text(tmp_path, records, {})
+    texts["terminal"] = board_text(tmp_path, records, write_boards(tmp_path))
     for name in ("leaderboard.md", "terminal"):
         assert "99.00 a" in texts[name]
         assert "70.00 b" in texts[name]
@@ -71,8 +73,8 @@ def test_letters_are_in_every_rendering_but_the_students(tmp_path):
     assert "cannot be told apart there" in texts["instructor/index.html"]
     assert "<sup>a<" not in texts["student/index.html"]
     assert "cannot be told apart there" not in texts["student/index.html"]
-    for text in texts.values():
-        assert ("harness verify RESULTS" in text) == (text is not texts["leaderboard.csv"])
+    for shown in texts.values():
+        assert ("harness verify RESULTS" in shown) == (shown is not texts["leaderboard.csv"])
 
 
 def test_the_order_of_folders_changes_nothing(tmp_path):
@@ -90,7 +92,8 @@ def test_the_order_of_folders_changes_nothing(tmp_path):
                       or path.name == "leaderboard.json"})  # fmt: skip
         records = [record for name in order for record in Store(results).records()
                    if record.submission == name]  # fmt: skip
-        texts[-1]["terminal"] = board_text(results, records, {})
+        ranked = ranked_board(results, records, rubric_of(results), evidence_of(results, records))
+        texts[-1]["terminal"] = text.render(ranked)
     assert texts[0] == texts[1]
 
 
