@@ -1,0 +1,70 @@
+"""Careless but honest work is graded like tidy work, and told what was wrong with it."""
+
+import importlib
+import json
+import shutil
+from pathlib import Path
+
+import careless
+import pytest
+
+for module in sorted(Path(__file__).parent.glob("careless_*.py")):
+    importlib.import_module(module.stem)
+
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.timeout(1200),  # whichever test comes first waits for all folders
+]
+
+
+@pytest.fixture(scope="module")
+def handed_in(badnet, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("careless")
+    careless.build_all(folder, badnet)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def records(handed_in, small_benchmark, badnet_path, prepared, run_harness, tmp_path_factory):
+    output = tmp_path_factory.mktemp("results of careless")
+    shutil.copytree(prepared, output, dirs_exist_ok=True)
+    finished = run_harness(
+        "grade", "--each", handed_in, "--dataset", small_benchmark, "--badnet", badnet_path,
+        "--output", output, "--no-timing", "--jobs", 2, "--quiet",
+    )  # fmt: skip
+    assert finished.returncode == 1, finished.stderr[-3000:]
+    assert "Traceback" not in finished.stderr + finished.stdout
+    stored = (json.loads(path.read_text()) for path in (output / "records").glob("*.json"))
+    return {record["submission"]: record for record in stored}
+
+
+def counts(record):
+    """What was counted, by X."""
+    return {
+        entry["drop_points"]: (entry["repaired"], entry["goodnet"])
+        for entry in record["checkpoints"]
+        if entry["required"] and entry["repaired"]
+    }
+
+
+def sentences(record):
+    """All that the record says in words of what was handed in."""
+    yield from filter(None, [record["reason"], *record["notes"]])
+    for entry in record["checkpoints"]:
+        yield from filter(None, [entry["reason"], *entry.get("notes", ())])
+
+
+@pytest.mark.parametrize("name", careless.CASES)
+def test_careless_work_is_graded_like_tidy_work(records, name):
+    case, record = careless.CASES[name], records[name]
+    tidy = counts(records["tidy"])
+    assert set(tidy) == set(careless.REQUIRED)
+    assert counts(record) == {x: tidy[x] for x in case.graded}, list(sentences(record))
+
+
+@pytest.mark.parametrize("name", [name for name, case in careless.CASES.items() if case.says])
+def test_the_record_says_what_was_wrong_once(records, name):
+    said = list(dict.fromkeys(sentences(records[name])))
+    for text in careless.CASES[name].says:
+        assert sum(each.count(text) for each in said) == 1, said
