@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("path", type=options.PATH)
 @options.dataset
-def check(path: Path, dataset: str) -> None:
-    """Say what would be graded in PATH, in a second and without TensorFlow."""
+@options.badnet
+def check(path: Path, dataset: str, badnet: Path | None) -> None:
+    """Say what would be graded in PATH, a folder or archive, in a second and without TensorFlow."""
     with one_line_errors():
-        lines, faultless = dry_run(path, dataset)
-    click.echo("\n".join(lines))
-    sys.exit(0 if faultless else 1)
+        found = dry_run(path, dataset, badnet)
+    click.echo("\n".join(found.lines))
+    sys.exit(0 if found.faultless else 1)

@@ -3,88 +3,150 @@
 from __future__ import annotations
 
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.datasets.descriptions import load_benchmark
-from harness.inference.known_network import inspect_file
+from harness.datasets.descriptions import badnet_file, load_benchmark
+from harness.inference.identification import Failed, KnownModel
+from harness.inference.known_network import read_badnet
+from harness.inference.opening import Reading, identify_model, open_submission
 from harness.intake.discovery import discover
-from harness.intake.matching import CheckpointSlot, IdentifiedModel, assign
-from harness.intake.staging import stage
+from harness.intake.entries import find_entries, prepare_folder
+from harness.intake.matching import Expectation, assign, stand_in_notes
 from harness.networks.deepid import CONV_3_CHANNELS
-from harness.records.errors import SubmissionError
+from harness.records.errors import HarnessError, SubmissionError
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name
-from harness.sandbox.launch import sandbox_problem
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from harness.inference.identification import Identified
+    from harness.inference.opening import OpenedSubmission
+    from harness.intake.matching import CheckpointSlot
     from harness.networks.deepid import Weights
     from harness.records.benchmark import Benchmark
-    from harness.records.submission import Candidate, Submission
+
+COMPLETE = "complete; accuracy is checked by `grade`"
 
 
 @dataclass(frozen=True, slots=True)
-class _Inspected:
-    """A candidate after a look at its file."""
+class DryRun:
+    """What would be graded."""
 
-    candidate: Candidate
+    lines: list[str]
 
-    story: str
-    """What it is, or why it would be rejected."""
-
-    model: IdentifiedModel | None
-    """None where it would be rejected."""
+    faultless: bool
+    """Whether nothing is missing, unclear or not usable."""
 
 
-def dry_run(folder: Path, dataset: str) -> tuple[list[str], bool]:
-    """Return what was found as lines, and whether nothing is missing or would be rejected."""
-    benchmark, _ = load_benchmark(dataset)
-    try:
-        submission = discover(folder, benchmark.checkpoints)
-        inspected = _inspect_all(submission, benchmark)
-        models = [each.model for each in inspected if each.model is not None]
-        slots = assign(models, benchmark.classes, benchmark.checkpoints)
-    except SubmissionError as error:
-        return [f"{folder}: would be rejected: {one_line(error.reason)}"], False
+def dry_run(path: Path, dataset: str, badnet: Path | None = None) -> DryRun:
+    """Look at a submission, a folder or an archive, as `grade` does before the first prediction.
 
-    filled = {slot.drop_points for slot in slots if slot.repaired}
-    missing = [points for points in benchmark.checkpoints if points not in filled]
-    lines = [f"{one_line(submission.name)}: {len(inspected)} models"]
-    lines += [_line(each, slots) for each in inspected]
-    lines += [f"  note: {one_line(note)}" for note in submission.notes]
-    lines += [f"  missing: a repaired model for X = {points:g}" for points in missing]
-    return lines, not missing and len(models) == len(inspected)
-
-
-def _inspect_all(submission: Submission, benchmark: Benchmark) -> list[_Inspected]:
-    look = partial(_inspect, Path(submission.folder), benchmark)
-    with ThreadPoolExecutor(max_workers=4) as threads:
-        return list(threads.map(look, submission.candidates))
+    Raises HarnessError where there is none.
+    """
+    benchmark, folder = load_benchmark(dataset)
+    expected = Expectation(
+        benchmark.classes, benchmark.checkpoints, _badnet_key(benchmark, folder, badnet)
+    )
+    (entry,) = find_entries([path], None)
+    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+        unpacked, models = Path(scratch) / "unpacked", Path(scratch) / "models"
+        unpacked.mkdir()
+        models.mkdir()
+        try:
+            submission = discover(prepare_folder(entry, unpacked), benchmark.checkpoints)
+            how = Reading("auto", secret_number=len)  # nothing is shown to a model here
+            opened = open_submission(submission, models, expected, how)
+        except SubmissionError as error:
+            line = f"{one_line(entry.name)}: would be rejected: {one_line(error.reason)}"
+            return DryRun([line], faultless=False)
+    return _describe(entry.name, opened, expected)
 
 
-def _inspect(folder: Path, benchmark: Benchmark, candidate: Candidate) -> _Inspected:
-    try:
-        with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-            staged = stage(folder, candidate, Path(scratch))
-            inspection = inspect_file(
-                staged, candidate.format, benchmark.classes, sandboxed=sandbox_problem() is None
+def _badnet_key(benchmark: Benchmark, folder: Path, badnet: Path | None) -> str | None:
+    """The identity of the benchmark's BadNet; None where it was not fetched yet."""
+    if badnet is None and benchmark.badnet_weights_hash:
+        return benchmark.badnet_weights_hash
+    if badnet is not None:
+        return array_hash(read_badnet(badnet, benchmark.classes))
+    with suppress(HarnessError):
+        return array_hash(read_badnet(badnet_file(benchmark, folder), benchmark.classes))
+    return None
+
+
+def _describe(name: str, opened: OpenedSubmission, expected: Expectation) -> DryRun:
+    slots = assign([identify_model(model, expected.classes) for model in opened.models], expected)
+    problems = [*_problems(opened, slots), *_missing(slots, expected)]
+    many = len(opened.models)
+
+    lines = [f"{one_line(name)}: {many} model{'s' if many != 1 else ''}"]
+    lines += [_line(model, slots) for model in opened.models]
+    notes = [*opened.submission.notes, *stand_in_notes(slots), *_twins(opened.models)]
+    lines += [f"  note: {one_line(note)}" for note in notes]
+    lines += [f"  {one_line(problem)}" for problem in problems]
+    if not problems:
+        lines.append(f"  {COMPLETE}")
+    return DryRun(lines, faultless=not problems)
+
+
+def _problems(opened: OpenedSubmission, slots: Sequence[CheckpointSlot]) -> Iterator[str]:
+    """What a student has to mend or to say before all is graded."""
+    for model in opened.models:
+        if isinstance(model, Failed):
+            yield f"not usable: {model.candidate.path}: {model.error.reason}"
+    for slot in slots:
+        yield from slot.questions.values()
+
+
+def _missing(slots: Sequence[CheckpointSlot], expected: Expectation) -> Iterator[str]:
+    filled = {slot.drop_points for slot in slots if slot.repaired or slot.questions}
+    for points in expected.required:
+        if points not in filled:
+            yield f"missing: a repaired model for X = {points:g}"
+
+
+def _twins(models: Sequence[Identified | Failed]) -> Iterator[str]:
+    """A sentence for each net that is handed in for several X."""
+    first: dict[str, Identified] = {}
+    for model in models:
+        if isinstance(model, Failed):
+            continue
+        earlier = first.setdefault(model.key, model)
+        if earlier.candidate.drop_points != model.candidate.drop_points:
+            yield (
+                f"{model.candidate.path}: the same weights as {earlier.candidate.path}; "
+                "one net cannot be saved at several X"
             )
-    except SubmissionError as error:
-        return _Inspected(candidate, f"would be rejected: {error.reason}", None)
 
-    weights, name = inspection.weights, inspection.format
-    if weights is None:
-        story = f"{name}, not the known network ({inspection.differs}); runs in a sandbox"
-        return _Inspected(candidate, story, IdentifiedModel(candidate, staged.sha256, None))
-    story = f"{name}, the known network, {_pruned_channels(weights)} channels of conv_3 pruned"
-    model = IdentifiedModel(candidate, array_hash(weights), benchmark.classes)
-    return _Inspected(candidate, story, model)
+
+def _line(model: Identified | Failed, slots: Sequence[CheckpointSlot]) -> str:
+    path = one_line(model.candidate.path)
+    return f"  {path}: {_role(model, slots)}; {one_line(_story(model))}"
+
+
+def _role(model: Identified | Failed, slots: Sequence[CheckpointSlot]) -> str:
+    """Which checkpoint a model would be, and as what."""
+    for slot in slots:
+        name = checkpoint_name(slot.drop_points)
+        if slot.repaired is model.candidate:
+            return f"B', {name}"
+        if slot.goodnet is model.candidate:
+            return f"G, {name}"
+    return f"{checkpoint_name(model.candidate.drop_points)}, not clear or a copy"
+
+
+def _story(model: Identified | Failed) -> str:
+    """What a file holds, or why it would be rejected."""
+    if isinstance(model, Failed):
+        return f"would be rejected: {model.error.reason}"
+    if not isinstance(model, KnownModel):
+        return f"{model.format}, not the known network ({model.differs}); runs in a sandbox"
+    pruned = _pruned_channels(model.weights)
+    return f"{model.format}, the known network, {pruned} channels of conv_3 pruned"
 
 
 def _pruned_channels(weights: Weights) -> int:
@@ -92,21 +154,3 @@ def _pruned_channels(weights: Weights) -> int:
     zeroed = int((~weights["conv_3/kernel"].any(axis=(0, 1, 2))).sum())
     removed = CONV_3_CHANNELS - len(weights["conv_3/bias"])
     return zeroed + removed
-
-
-def _line(inspected: _Inspected, slots: Sequence[CheckpointSlot]) -> str:
-    path, story = one_line(inspected.candidate.path), one_line(inspected.story)
-    return f"  {path}: {_role(inspected, slots)}; {story}"
-
-
-def _role(inspected: _Inspected, slots: Sequence[CheckpointSlot]) -> str:
-    """Which checkpoint a candidate would be, and as what."""
-    if inspected.model is None:
-        return "not usable"
-    for slot in slots:
-        name = checkpoint_name(slot.drop_points)
-        if slot.repaired is inspected.candidate:
-            return f"B', {name}"
-        if slot.goodnet is inspected.candidate:
-            return f"G, {name}"
-    return "not used"

@@ -15,8 +15,8 @@ import numpy as np
 
 from harness.assessment.metrics import split_counts
 from harness.assessment.statistics import paired_tests, split_originals
-from harness.grading.models import Failed, Predicted, predict_model, predict_weights
-from harness.inference.identification import KnownModel, OtherModel
+from harness.grading.models import Predicted, predict_model, predict_weights
+from harness.inference.identification import Failed, KnownModel, OtherModel
 from harness.lineage import lineage
 from harness.lineage.family import TUNED, family_of
 from harness.lineage.goodnet_rule import compare_with_rule
@@ -91,7 +91,7 @@ def gather_checkpoint(
     own = repaired if isinstance(repaired, Predicted) else None
     submitted = goodnet if isinstance(goodnet, Predicted) else None
     answers = own.predictions.answers if own else None
-    if goodnet is not None:
+    if goodnet is not None or "goodnet" in slot.questions:
         combined = submitted.predictions.answers if submitted else None
     else:
         combined = _compose(basis, answers) if answers else None
@@ -144,6 +144,8 @@ def _identity(
     status, reason = Status.GRADED, None
     if failures:
         status, reason = failures[0].error.status, _reason(failures[0])
+    elif slot.questions:
+        status, reason = Status.REJECTED, "; ".join(slot.questions.values())
 
     own = repaired if isinstance(repaired, Predicted) else None
     traced = given.lineages.get(own.candidate.path) if own else None

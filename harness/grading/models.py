@@ -9,11 +9,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.inference.feature_cache import predict_from_features
-from harness.inference.identification import KnownModel, identify
+from harness.inference.identification import Failed, KnownModel, identify
 from harness.inference.known_network import predict_known_network
 from harness.inference.sandboxed import SandboxedRun, ask_again, predict_sandboxed
 from harness.intake.staging import stage
@@ -27,10 +26,11 @@ from harness.storage.results import answers_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from harness.grading.context import Options, RunContext
     from harness.inference.identification import Identified, OtherModel
-    from harness.intake.staging import Staged
+    from harness.inference.opening import OpenedSubmission
     from harness.networks.deepid import Weights
     from harness.records.record import Probe
     from harness.records.submission import Candidate, Submission
@@ -55,40 +55,15 @@ class Predicted:
         return self.model.candidate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
-    """A candidate that could not be graded."""
-
-    candidate: Candidate
-    error: SubmissionError
-
-    staged: Staged | None = None
-    """None where not even that was possible."""
-
-    model: Identified | None = None
-    """None where it was never found out what it is."""
-
-
 def predict_models(
-    submission: Submission, scratch: Path, datasets: Datasets, run: RunContext
+    opened: OpenedSubmission, datasets: Datasets, run: RunContext
 ) -> list[Predicted | Failed]:
-    """Stage, identify and predict a submission's candidates; a failure stays with its model.
-
-    They are read side by side, each in its own child, as far as there are processors.
-    """
-    sandbox_problem()  # found out once, before several threads ask
-    many = len(submission.candidates)
-    run.progress.stage(submission.name, f"reading {many} model{'s' if many != 1 else ''}")
-
-    folder = Path(submission.folder)
-    with ThreadPoolExecutor(processors()) as threads:
-        places = [scratch / str(index) for index in range(many)]
-        read_one = partial(_try_to_read, folder, datasets, run)
-        models = list(threads.map(read_one, submission.candidates, places))
-
+    """Predict an opened submission's models; a failure stays with its model."""
     return [
-        model if isinstance(model, Failed) else _try_to_predict(model, submission, datasets, run)
-        for model in models
+        model
+        if isinstance(model, Failed)
+        else _try_to_predict(model, opened.submission, datasets, run)
+        for model in opened.models
     ]
 
 
@@ -103,24 +78,7 @@ def read_model(
     Raises SubmissionError.
     """
     scratch.mkdir()
-    return _identify(candidate, stage(folder, candidate, scratch), datasets, run)
-
-
-def _try_to_read(
-    folder: Path, datasets: Datasets, run: RunContext, candidate: Candidate, scratch: Path
-) -> Identified | Failed:
-    staged = None
-    scratch.mkdir()
-    try:
-        staged = stage(folder, candidate, scratch)
-        return _identify(candidate, staged, datasets, run)
-    except SubmissionError as error:
-        return Failed(candidate=candidate, error=error, staged=staged)
-
-
-def _identify(
-    candidate: Candidate, staged: Staged, datasets: Datasets, run: RunContext
-) -> Identified:
+    staged = stage(folder, candidate, scratch)
     classes, isolation = datasets.benchmark.classes, run.options.isolation
     return identify(candidate, staged, classes, isolation, run.store.secret_number)
 

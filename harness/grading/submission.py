@@ -1,7 +1,7 @@
 """Grading: one submission from folder to record; a batch is a map of it.
 
-discover -> open each model -> predict (or take stored predictions) -> assign to X -> gather
-evidence -> assess -> record.
+discover -> open each model, leave aside what does not count -> predict (or take stored
+predictions) -> assign to X -> gather evidence -> assess -> record.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from harness.assessment.metrics import split_counts
 from harness.assessment.statistics import split_originals
 from harness.assessment.verdict import assess
 from harness.grading.evidence import gather_checkpoint, score_reference_nets, trace_lineages
-from harness.grading.models import Failed, predict_models
-from harness.inference.identification import KnownModel
+from harness.grading.models import predict_models
+from harness.inference.identification import Failed
+from harness.inference.opening import Reading, identify_model, open_submission
 from harness.intake.discovery import discover
-from harness.intake.matching import IdentifiedModel, assign
+from harness.intake.matching import Expectation, assign, stand_in_notes
 from harness.records.environment import environment
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
@@ -30,11 +31,9 @@ from harness.storage.hashing import array_hash
 from harness.storage.results import safe_name, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from harness.grading.context import GradingBasis, RunContext
     from harness.grading.models import Predicted
-    from harness.intake.matching import CheckpointSlot
+    from harness.intake.matching import IdentifiedModel
     from harness.records.benchmark import Datasets, LabeledSet
     from harness.records.record import Checkpoint
     from harness.records.submission import Submission
@@ -80,13 +79,15 @@ def _grade(
     datasets: Datasets,
     run: RunContext,
 ) -> Record:
-    models = [
-        model
-        for model in predict_models(submission, scratch, datasets, run)
-        if not _is_unnamed_badnet(model, basis)
-    ]
     benchmark = datasets.benchmark
-    slots = assign(list(map(_identified, models)), benchmark.classes, benchmark.checkpoints)
+    expected = Expectation(benchmark.classes, benchmark.checkpoints, array_hash(basis.badnet))
+    how = Reading(run.options.isolation, run.store.secret_number)
+    many = len(submission.candidates)
+    run.progress.stage(submission.name, f"reading {many} model{'s' if many != 1 else ''}")
+    opened = open_submission(submission, scratch, expected, how)
+
+    models = predict_models(opened, datasets, run)
+    slots = assign([_identified(model, expected.classes) for model in models], expected)
     given = trace_lineages(models, slots, basis)
 
     run.progress.stage(submission.name, "looking at the steps around each checkpoint")
@@ -95,7 +96,7 @@ def _grade(
     evidence = replace(
         _empty_record(submission.name, status, reason, basis, datasets),
         checkpoints=tuple(checkpoints),
-        notes=submission.notes + tuple(_stand_in_notes(slots)),
+        notes=opened.submission.notes + tuple(stand_in_notes(slots)),
         pruning_order=given.order,
         reference=score_reference_nets(basis, datasets, run),
         claimed=submission.claims,
@@ -104,27 +105,11 @@ def _grade(
     return _assess(evidence, basis, datasets)
 
 
-def _is_unnamed_badnet(model: Predicted | Failed, basis: GradingBasis) -> bool:
-    """The untouched BadNet lying beside the repaired models is no submission of its own."""
-    if model.candidate.drop_points is not None or model.candidate.explicit:
-        return False
-    return isinstance(model.model, KnownModel) and model.model.key == array_hash(basis.badnet)
-
-
-def _identified(model: Predicted | Failed) -> IdentifiedModel:
-    """What decides which checkpoint a model belongs to."""
-    identity = model.model.key if model.model else model.candidate.path
-    output_count = None if isinstance(model, Failed) else model.predictions.output_count
-    return IdentifiedModel(model.candidate, identity, output_count)
-
-
-def _stand_in_notes(slots: list[CheckpointSlot]) -> Iterator[str]:
-    for slot in slots:
-        if slot.named_points is not None and slot.drop_points is not None:
-            yield (
-                f"saved as X = {slot.named_points:g}, graded as X = {slot.drop_points:g}, "
-                "for which there is no file"
-            )
+def _identified(model: Predicted | Failed, classes: int) -> IdentifiedModel:
+    """What decides which checkpoint a model belongs to, now that it has answered."""
+    if isinstance(model, Failed):
+        return identify_model(model, classes)
+    return identify_model(model.model, classes, model.predictions.output_count)
 
 
 # --- the record -------------------------------------------------------------------------------

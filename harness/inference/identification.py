@@ -60,6 +60,20 @@ class OtherModel:
 Identified = KnownModel | OtherModel
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A candidate that could not be graded."""
+
+    candidate: Candidate
+    error: SubmissionError
+
+    staged: Staged | None = None
+    """None where not even that was possible."""
+
+    model: Identified | None = None
+    """None where it was never found out what it is."""
+
+
 def identify(
     candidate: Candidate, staged: Staged, classes: int, isolation: str, secret_number: SecretNumber
 ) -> Identified:

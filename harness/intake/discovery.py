@@ -7,9 +7,11 @@ is (its outputs) is decided when it runs.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from harness.intake.checkpoint_names import Reading, read_points, without_copy_marks
 from harness.intake.declarations import (
     declared_candidates,
     declared_claims,
@@ -21,7 +23,8 @@ from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.submission import Candidate, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import os
+    from collections.abc import Iterator, Sequence
 
 _DATA_NAME = re.compile(
     r"^(bd_)?(valid|test)$|^(clean|bd|sunglasses|anonymous|eyebrows|lipstick|multi).*_(data|poisoned.*)$"
@@ -30,15 +33,11 @@ _BADNET_NAME = re.compile(
     r"^(?!.*(prun|repair|fix|good|prime|fine|clean))"
     r"(b|bad_?net|(anonymous_\d_|[a-z_]*)bd_?(net|model|weights)s?(_weights)?)$"
 )
-_MEASUREMENT = re.compile(r"(acc|accuracy|asr|loss|val|cda)\s*[=_:\- ]?\s*\d+(\.\d+)?")
-_COPY_MARK = re.compile(r"\(\d+\)|\bv\d+\b|\bcopy\b|-\s*copy")
-_EXPLICIT_X = (  # "x=10", "10 percent", "prime_10"
-    re.compile(r"(?<![a-z])x\s*[=_\- ]?\s*(\d+(?:\.\d+)?)"),
-    re.compile(r"(\d+(?:\.\d+)?)[\s_\-]*(?:percent|per|pct|%)(?![a-z])"),
-    re.compile(r"(?:prime|b')[\s_\-]*(\d+(?:\.\d+)?)"),
-)
-_NUMBER = re.compile(r"(?<![\d.])\d+(?:\.\d+)?(?![\d.])")
 _GOODNET_NAME = re.compile(r"(?<![a-z])(good_?net|gn|g)(?![a-z])|goodnet")
+_GOODNET_FOLDER = re.compile(r"(good_?nets?|gn|g)(_?models?)?")
+_UNPACKED_KERAS = {"config.json", "model.weights.h5"}
+_MASKS = (".npy", ".npz", ".mat", ".pkl", ".pickle", ".joblib")
+_OTHER_FRAMEWORKS = (".pt", ".pth", ".onnx", ".tflite", ".ckpt", ".index", ".safetensors")
 
 
 def discover(folder: Path, required: tuple[float, ...] = (2.0, 4.0, 10.0)) -> Submission:
@@ -59,7 +58,7 @@ def discover(folder: Path, required: tuple[float, ...] = (2.0, 4.0, 10.0)) -> Su
     if not candidates:
         raise SubmissionError(
             Status.REJECTED,
-            f"no model in it (*.h5, *.hdf5, *.keras, a SavedModel folder){_content_hint(folder)}",
+            f"no model in it (*.h5, *.hdf5, *.keras, a SavedModel folder){content_hint(folder)}",
         )
 
     return Submission(
@@ -77,90 +76,96 @@ def _candidates_by_name(
     folder: Path, required: tuple[float, ...]
 ) -> tuple[list[Candidate], list[str]]:
     """The candidates, and a note for each file that is left alone."""
-    candidates, notes = [], []
-    for path, model_format, size in _model_files(folder):
-        stem = _stem(PurePosixPath(path).name)
-        if _DATA_NAME.match(stem):
+    files, notes, refusals = [], [], []
+    for path, model_format, information in _model_files(folder):
+        if _DATA_NAME.match(_stem(path)):
             notes.append(f"{path}: a data set by its name; left alone")
-        elif _BADNET_NAME.match(stem):
-            notes.append(f"{path}: the BadNet by its name; left alone")
+            continue
+        try:
+            check_regular(path, information)
+        except SubmissionError as refusal:
+            refusals.append(refusal)
         else:
-            candidate = Candidate(
-                path=path,
-                format=model_format,
-                size_bytes=size,
-                role="goodnet" if _GOODNET_NAME.search(stem) else None,
-                drop_points=drop_points_in_name(path, required),
-            )
-            candidates.append(candidate)
+            files.append((path, model_format, information.st_size))
+    if refusals and not files:
+        raise refusals[0]
+    notes += [f"{refusal.reason}; left alone" for refusal in refusals]
+
+    others = [path for path, *_ in files if not _BADNET_NAME.match(_stem(path))]
+    readings = read_points(others, required)
+    candidates = []
+    for path, model_format, size in files:
+        reading = readings.get(path, Reading(None))
+        candidate = Candidate(
+            path=path,
+            format=model_format,
+            size_bytes=size,
+            role="goodnet" if _is_named_goodnet(path) else None,
+            drop_points=reading.points,
+            inferred=reading.inferred,
+            named_badnet=path not in readings,
+        )
+        candidates.append(candidate)
     return candidates, notes
 
 
-def _model_files(folder: Path) -> Iterator[tuple[str, str, int]]:
-    """Yield (relative path, format, bytes); links and special files are rejected, not followed."""
-    for path, information in files_below(folder):
-        relative = path.relative_to(folder).as_posix()
+def _stem(path: str) -> str:
+    """A file's name in lower case, without the suffixes of models and marks of copies."""
+    stem = PurePosixPath(path).name.strip().lower()
+    for suffix in (*MODEL_FORMATS, ".weights"):
+        stem = stem.removesuffix(suffix)
+    return without_copy_marks(stem)
+
+
+def _is_named_goodnet(path: str) -> bool:
+    folders = (folder.name.strip().lower() for folder in PurePosixPath(path).parents)
+    return bool(_GOODNET_NAME.search(_stem(path))) or any(map(_GOODNET_FOLDER.fullmatch, folders))
+
+
+def _model_files(folder: Path) -> Iterator[tuple[str, str, os.stat_result]]:
+    """Yield what is named like a model: relative path, format and ``lstat``.
+
+    A SavedModel and an unpacked ``.keras`` are folders, with the ``lstat`` of one of their files.
+    """
+    files = list(files_below(folder))
+    names = defaultdict(set)
+    for path, _ in files:
+        names[path.parent].add(path.name)
+    unpacked = {parent for parent, present in names.items() if present >= _UNPACKED_KERAS}
+
+    for path, information in files:
+        parent = path.parent.relative_to(folder).as_posix()
         model_format = MODEL_FORMATS.get(path.suffix.lower())
         if path.name == "saved_model.pb":
-            parent = path.parent.relative_to(folder).as_posix()
-            yield parent, "savedmodel", information.st_size
+            yield parent, "savedmodel", information
+        elif path.parent in unpacked:
+            if path.name == "model.weights.h5":
+                yield parent, "keras", information
         elif model_format is not None:
-            check_regular(relative, information)
-            yield relative, model_format, information.st_size
+            yield path.relative_to(folder).as_posix(), model_format, information
 
 
-def _content_hint(folder: Path) -> str:
+def content_hint(folder: Path) -> str:
+    """What there is instead of a model, and what to do about it."""
     present = sorted(path.name for path, _ in files_below(folder))
     if not present:
         return "; the folder is empty"
     shown = ", ".join(present[:5]) + (", ..." if len(present) > 5 else "")
-    return f"; it holds {shown}"
+    return f"; it holds {shown}{_advice(present)}"
 
 
-# --- X in names -------------------------------------------------------------------------------
+def _advice(present: Sequence[str]) -> str:
+    """What to hand in instead of these files."""
 
+    def first(suffixes: tuple[str, ...]) -> str | None:
+        return next((name for name in present if name.lower().endswith(suffixes)), None)
 
-def drop_points_in_name(path: str, required: tuple[float, ...]) -> float | None:
-    """The X that a file name tells, or None when it tells none or several.
-
-    ``pruned_bd_net_by_10_acc=84.4_asr=77.0.h5`` tells 10. Where the file name tells nothing, the
-    name of its folder decides.
-    """
-    pure = PurePosixPath(path)
-    stem = _stem(pure.name)
-    points = _explicit_points(stem)
-    if points is None:
-        points = _single_number(stem, required)
-    if points is None:
-        points = _points_of_folder(pure.parent.name.strip().lower())
-    return points
-
-
-def _stem(name: str) -> str:
-    """A file name without suffixes, measurements (``acc=84.4``) and marks of copies (``(1)``)."""
-    stem = name.strip().lower()
-    for suffix in (*MODEL_FORMATS, ".weights"):
-        stem = stem.removesuffix(suffix)
-    return _COPY_MARK.sub(" ", _MEASUREMENT.sub(" ", stem)).strip()
-
-
-def _explicit_points(text: str) -> float | None:
-    for pattern in _EXPLICIT_X:
-        values = set(pattern.findall(text))
-        if len(values) == 1:
-            return float(values.pop())
-    return None
-
-
-def _single_number(stem: str, required: tuple[float, ...]) -> float | None:
-    numbers = {float(number) for number in _NUMBER.findall(stem)}
-    if len(numbers) > 1:
-        numbers &= set(required)
-    return numbers.pop() if len(numbers) == 1 else None
-
-
-def _points_of_folder(name: str) -> float | None:
-    points = _explicit_points(name)
-    if points is None and _NUMBER.fullmatch(name):
-        points = float(name)
-    return points
+    if name := first((".zip", ".rar", ".7z", ".gz", ".tgz", ".tar", ".xz", ".bz2")):
+        return f": unpack {name}, or hand in that archive alone"
+    if name := first(_MASKS):
+        return f": {name} is no model; apply the mask and save the pruned net with model.save()"
+    if name := first(_OTHER_FRAMEWORKS):
+        return f": {name} cannot be read; save the net with Keras, model.save('model_2.keras')"
+    if name := first((".py",)):
+        return f': to have a program graded, name it in submission.toml: [program] file = "{name}"'
+    return ": save each repaired net with model.save() and hand in the files"

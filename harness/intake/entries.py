@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import stat
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.intake.declarations import FILE_NAME
-from harness.intake.file_rules import HIDDEN_PREFIXES, MAX_ENTRIES, MODEL_FORMATS
+from harness.intake.file_rules import HIDDEN_PREFIXES, MODEL_FORMATS, files_below
 from harness.intake.lms_archives import refusal, unpack_bulk_download
 from harness.intake.unpacking import SUFFIXES, is_archive, unpack, without_suffix
 from harness.records.errors import HarnessError
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = Path("submissions")
 
-_TO_GRADE = (*MODEL_FORMATS, FILE_NAME)
+_TO_GRADE = (*MODEL_FORMATS, FILE_NAME, "saved_model.pb")
 """How the names of files end that make a folder a submission, whatever archives lie beside them."""
 
 
@@ -103,9 +102,9 @@ def _name(path: Path) -> str:
 def prepare_folder(entry: Entry, scratch: Path) -> Path:
     """The folder to grade: the entry's own, or its archive unpacked into the empty ``scratch``.
 
-    A folder with nothing to grade but one archive is that archive, as the platforms deliver
-    it. Raises SubmissionError(REJECTED) for an archive that is hostile, broken, encrypted or
-    too large, and HarnessError for a path that is missing or of another kind.
+    A folder with nothing to grade but one archive, however deep, is that archive. Raises
+    SubmissionError(REJECTED) for an archive that is hostile, broken, encrypted or too large,
+    and HarnessError for a path that is missing or of another kind.
     """
     refused = refusal(entry.path)
     if refused is not None:
@@ -131,15 +130,12 @@ def _archive_of(path: Path) -> Path | None:
 
 
 def _lone_archive(folder: Path) -> Path | None:
-    """The only archive in a folder that has neither folders nor model files."""
+    """The only archive in a folder that has nothing to grade beside it, as reports are."""
     archives = []
-    for path in islice(folder.iterdir(), MAX_ENTRIES):
-        if path.name.startswith(HIDDEN_PREFIXES):
-            continue
-        mode = path.lstat().st_mode
-        if stat.S_ISDIR(mode) or path.name.lower().endswith(_TO_GRADE):
+    for path, information in files_below(folder):
+        if path.name.lower().endswith(_TO_GRADE):
             return None
-        if is_archive(path.name) and stat.S_ISREG(mode):
+        if is_archive(path.name) and stat.S_ISREG(information.st_mode):
             archives.append(path)
     return archives[0] if len(archives) == 1 else None
 

@@ -26,6 +26,9 @@ MODEL_FORMATS = {".h5": "h5", ".hdf5": "h5", ".keras": "keras"}
 HIDDEN_PREFIXES = (".", "__MACOSX")
 """How names begin that are left out: hidden files, and what macOS adds to a zip."""
 
+_INSTALLED_FOLDERS = {"__pycache__", "node_modules", "site-packages"}
+"""Folders of installed software: thousands of files, where a whole project is handed in."""
+
 IS_A_LINK = "a link; hand in the file itself"
 NOT_REGULAR = "not a regular file"
 
@@ -52,7 +55,7 @@ def check_regular(relative: str, information: os.stat_result) -> None:
 def files_below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """Yield every file below ``folder`` with its ``lstat``; raises SubmissionError for too many.
 
-    Hidden files and folders are left out. Links are yielded, not followed.
+    Hidden files and folders are left out, and installed software. Links are yielded, not followed.
     """
     pending = [(folder, 0)]
     entries = 0
@@ -70,6 +73,8 @@ def files_below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
             information = path.lstat()
             if stat.S_ISDIR(information.st_mode):
+                if path.name in _INSTALLED_FOLDERS or (path / "pyvenv.cfg").exists():
+                    continue
                 pending.append((path, depth + 1))
             else:
                 yield path, information

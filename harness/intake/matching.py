@@ -1,21 +1,22 @@
 """Which model is B'_X and which is G_X, once it is known what each one answers.
 
-Names gave a hint; the number of outputs decides the role. Two different models for one
-checkpoint are rejected, never guessed between.
+Names gave a hint; the number of outputs decides the role. Two different models for one X are
+never guessed between: they are a question, and cost that X alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.records.errors import Status, SubmissionError
 from harness.records.traversal import checkpoint_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from harness.records.submission import Candidate
+
+ROLES = ("repaired", "goodnet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,36 @@ class IdentifiedModel:
     """The same for models that answer the same."""
 
     output_count: int | None
-    """Scores for each image; 0 where it answers labels, None where it failed before it answered."""
+    """Scores for each image; 0 where it answers labels, None where that is not known (yet)."""
+
+    problem: str | None = None
+    """Why it could not be read as a model."""
+
+    @property
+    def path(self) -> str:
+        """Relative to the submission."""
+        return self.candidate.path
+
+    @property
+    def points(self) -> float | None:
+        """Its X, where that is known."""
+        return self.candidate.drop_points
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a submission is matched with."""
+
+    classes: int
+
+    required: Sequence[float]
+    """The X that are required."""
+
+    badnet: str | None = None
+    """The identity of the BadNet; None where it is not at hand."""
+
+    name: str = "SUBMISSION"
+    """What the submission is called in a command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +74,42 @@ class CheckpointSlot:
     named_points: float | None = None
     """The X in the file name, where the model stands in for another X."""
 
+    questions: dict[str, str] = field(default_factory=dict)
+    """By role: what the student has to say before this X can be graded."""
 
-def assign(
-    models: Sequence[IdentifiedModel], classes: int, required: Sequence[float]
-) -> list[CheckpointSlot]:
-    """Return the slots in order of X, unknown last. Raises SubmissionError when ambiguous."""
-    roles = [_role(model, models, classes) for model in models]
-    repaired = [model for model, role in zip(models, roles, strict=True) if role == "repaired"]
-    goodnets = [model for model, role in zip(models, roles, strict=True) if role == "goodnet"]
+
+def assign(models: Sequence[IdentifiedModel], expected: Expectation) -> list[CheckpointSlot]:
+    """Return the slots in order of X, unknown last; what cannot be decided is a question."""
+    by_role: dict[str, list[IdentifiedModel]] = {role: [] for role in ROLES}
+    for model in models:
+        by_role[role_of(model, models, expected.classes)].append(model)
 
     slots = []
-    for points in sorted({model.candidate.drop_points for model in models}, key=_order):
-        slot = CheckpointSlot(
-            points, _only_candidate(repaired, points), _only_candidate(goodnets, points)
-        )
-        slots.append(slot)
-    return sorted(_with_stand_ins(slots, required), key=lambda slot: _order(slot.drop_points))
+    for points in sorted({model.points for model in models}, key=_order):
+        chosen: dict[str, Candidate | None] = {}
+        questions = {}
+        for role in ROLES:
+            fitting = [model for model in by_role[role] if model.points == points]
+            is_clear = len({model.identity for model in fitting}) <= 1
+            chosen[role] = fitting[0].candidate if fitting and is_clear else None
+            if not is_clear:
+                questions[role] = _question(fitting)
+        slots.append(CheckpointSlot(points, chosen["repaired"], chosen["goodnet"], None, questions))
+    slots = _with_stand_ins(slots, expected.required)
+    return sorted(slots, key=lambda slot: _order(slot.drop_points))
 
 
-def _role(model: IdentifiedModel, models: Sequence[IdentifiedModel], classes: int) -> str:
+def role_of(model: IdentifiedModel, models: Sequence[IdentifiedModel], classes: int) -> str:
+    """``repaired`` or ``goodnet``; from its name where it has not answered yet."""
     hint = model.candidate.role
-    if model.output_count is None or model.candidate.explicit:
+    if model.candidate.explicit or model.problem is not None:
         return hint or "repaired"
+    if model.output_count is None:
+        # Not known before it has answered. Beside a net that is surely B' it is taken for G.
+        is_beside = any(
+            other.points == model.points and other.output_count == classes for other in models
+        )
+        return hint or ("goodnet" if is_beside else "repaired")
     if model.output_count != classes:
         return "goodnet"
     # A repaired net may be named like a GoodNet. It is scored as one only beside another model
@@ -76,29 +120,24 @@ def _role(model: IdentifiedModel, models: Sequence[IdentifiedModel], classes: in
 
 
 def _has_rival(model: IdentifiedModel, models: Sequence[IdentifiedModel]) -> bool:
-    """Whether another model of the same X is not named like a GoodNet."""
+    """Whether another readable model of the same X is not named like a GoodNet."""
     return any(
         rival is not model
-        and rival.candidate.drop_points == model.candidate.drop_points
+        and rival.problem is None
+        and rival.points == model.points
         and rival.candidate.role != "goodnet"
         for rival in models
     )
 
 
-def _only_candidate(models: Sequence[IdentifiedModel], points: float | None) -> Candidate | None:
-    """The candidate with this X, if any. Raises SubmissionError for two that differ."""
-    fitting = [model for model in models if model.candidate.drop_points == points]
-    if len({model.identity for model in fitting}) > 1:
-        names = " and ".join(repr(model.candidate.path) for model in fitting)
-        checkpoint = checkpoint_name(points)
-        if points is None:
-            checkpoint = "an X that cannot be told from the name"
-        raise SubmissionError(
-            Status.REJECTED,
-            f"{len(fitting)} different models for {checkpoint}: {names}; keep one, or say in "
-            "submission.toml which is which",
-        )
-    return fitting[0].candidate if fitting else None
+def _question(rivals: Sequence[IdentifiedModel]) -> str:
+    names = " and ".join(repr(model.path) for model in rivals)
+    if rivals[0].points is None:
+        return f"X cannot be told from the names of {names}; say it in submission.toml"
+    return (
+        f"{len(rivals)} different models for {checkpoint_name(rivals[0].points)}: {names}; "
+        "keep one, or name it in submission.toml"
+    )
 
 
 def _with_stand_ins(
@@ -115,9 +154,18 @@ def _with_stand_ins(
         if len(near) == 1:
             (slot,) = near
             filled.remove(slot)
-            stand_in = CheckpointSlot(missing, slot.repaired, slot.goodnet, slot.drop_points)
-            filled.append(stand_in)
+            filled.append(replace(slot, drop_points=missing, named_points=slot.drop_points))
     return filled
+
+
+def stand_in_notes(slots: Sequence[CheckpointSlot]) -> Iterator[str]:
+    """A sentence for each model that stands in for another X."""
+    for slot in slots:
+        if slot.named_points is not None and slot.drop_points is not None:
+            yield (
+                f"saved as X = {slot.named_points:g}, graded as X = {slot.drop_points:g}, "
+                "for which there is no file"
+            )
 
 
 def _is_near(slot: CheckpointSlot, missing: float, required: Sequence[float]) -> bool:

@@ -24,6 +24,12 @@ class Candidate:
     explicit: bool = False
     """Whether role and X come from ``submission.toml`` and not from the name."""
 
+    inferred: bool = False
+    """Whether X was read from the name in another way than plainly."""
+
+    named_badnet: bool = False
+    """Whether its name says that it is the BadNet."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:

@@ -31,7 +31,7 @@ class Case:
     """The X that are graded with the same counts as in the tidy folder."""
 
     says: tuple[str, ...] = ()
-    """Texts in the record's reason, notes or a checkpoint's reason or notes, each once."""
+    """Texts in the record's reason or notes, each once."""
 
 
 class Nets:

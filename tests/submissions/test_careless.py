@@ -8,6 +8,9 @@ from pathlib import Path
 import careless
 import pytest
 
+from harness.grading.dry_run import COMPLETE, dry_run
+from harness.records.text import one_line
+
 for module in sorted(Path(__file__).parent.glob("careless_*.py")):
     importlib.import_module(module.stem)
 
@@ -49,10 +52,11 @@ def counts(record):
 
 
 def sentences(record):
-    """All that the record says in words of what was handed in."""
-    yield from filter(None, [record["reason"], *record["notes"]])
-    for entry in record["checkpoints"]:
-        yield from filter(None, [entry["reason"], *entry.get("notes", ())])
+    """All that the record says in words of what was handed in.
+
+    Its reason holds those of its checkpoints.
+    """
+    return list(filter(None, [record["reason"], *record["notes"]]))
 
 
 @pytest.mark.parametrize("name", careless.CASES)
@@ -60,11 +64,31 @@ def test_careless_work_is_graded_like_tidy_work(records, name):
     case, record = careless.CASES[name], records[name]
     tidy = counts(records["tidy"])
     assert set(tidy) == set(careless.REQUIRED)
-    assert counts(record) == {x: tidy[x] for x in case.graded}, list(sentences(record))
+    assert counts(record) == {x: tidy[x] for x in case.graded}, sentences(record)
 
 
 @pytest.mark.parametrize("name", [name for name, case in careless.CASES.items() if case.says])
 def test_the_record_says_what_was_wrong_once(records, name):
-    said = list(dict.fromkeys(sentences(records[name])))
+    said = sentences(records[name])
     for text in careless.CASES[name].says:
         assert sum(each.count(text) for each in said) == 1, said
+
+
+@pytest.mark.parametrize("name", careless.CASES)
+def test_check_says_what_grade_finds(handed_in, records, name, small_benchmark, badnet_path):
+    found, record = dry_run(handed_in / name, str(small_benchmark), badnet_path), records[name]
+    said = "\n".join(found.lines)
+
+    if "would be rejected" in found.lines[0]:
+        assert found.lines == [f"{name}: would be rejected: {one_line(record['reason'])}"]
+        return
+    for entry in record["checkpoints"]:
+        for net, key in (("B'", "artifact"), ("G", "goodnet_artifact")):
+            if entry[key]:
+                path, points = entry[key]["path"], entry["drop_points"]
+                place = f"X = {points:g}" if points else "X unknown"
+                assert f"  {path}: {net}, {place}; " in said
+    for note in record["notes"]:
+        assert f"  note: {one_line(note)}" in found.lines
+    is_complete = set(counts(record)) == set(careless.REQUIRED) and not record["reason"]
+    assert found.faultless == is_complete == said.endswith(COMPLETE)

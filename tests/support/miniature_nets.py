@@ -15,8 +15,8 @@ from harness.grading.context import GradingBasis, Options, RunContext
 from harness.grading.evidence import gather_checkpoint, trace_lineages
 from harness.grading.models import Predicted, predict_weights
 from harness.inference.identification import KnownModel, OtherModel
-from harness.intake.discovery import drop_points_in_name
-from harness.intake.matching import IdentifiedModel, assign
+from harness.intake.checkpoint_names import points_in_name
+from harness.intake.matching import Expectation, IdentifiedModel, assign
 from harness.intake.staging import Staged
 from harness.lineage.lineage import kernel_hashes, zero_channels
 from harness.lineage.rankings import measured_rankings
@@ -93,7 +93,7 @@ class World:
 
     def candidate(self, points, role=None):
         path = self.rng.choice(NAMES).format(x=f"{points:g}")
-        assert drop_points_in_name(path, REQUIRED) == points
+        assert points_in_name(path, REQUIRED) == points
         return Candidate(
             path=f"{self.rng.integers(1e6)}/{path}",
             format="h5",
@@ -136,7 +136,7 @@ class World:
             IdentifiedModel(m.candidate, m.model.key, m.predictions.output_count) for m in models
         ]
         benchmark = self.datasets.benchmark
-        slots = assign(identified, benchmark.classes, benchmark.checkpoints)
+        slots = assign(identified, Expectation(benchmark.classes, benchmark.checkpoints))
 
         traced = trace_lineages(models, slots, self.basis)
         checkpoints = [

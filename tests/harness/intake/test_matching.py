@@ -2,11 +2,11 @@
 
 import pytest
 
-from harness.intake.matching import IdentifiedModel, assign
-from harness.records.errors import SubmissionError
+from harness.intake.matching import Expectation, IdentifiedModel, assign
 from harness.records.submission import Candidate
 
-CLASSES, REQUIRED = 1283, (2.0, 4.0, 10.0)
+CLASSES = 1283
+EXPECTED = Expectation(CLASSES, (2.0, 4.0, 10.0))
 
 
 def model(path, points, output_count=CLASSES, *, role=None, identity=None, explicit=False):
@@ -22,7 +22,7 @@ def assignment(*items):
             slot.repaired and slot.repaired.path,
             slot.goodnet and slot.goodnet.path,
         )
-        for slot in assign(items, CLASSES, REQUIRED)
+        for slot in assign(items, EXPECTED)
     }
 
 
@@ -47,10 +47,33 @@ def test_equal_models_are_no_ambiguity():
     assert assignment(*items) == {2.0: ("a.h5", None)}
 
 
-@pytest.mark.parametrize("points", [2.0, None])
-def test_two_models_for_one_slot_are_rejected_by_name(points):
-    with pytest.raises(SubmissionError, match=r"'a\.h5' and 'b\.h5'"):
-        assignment(model("a.h5", points), model("b.h5", points))
+def test_two_models_for_one_x_are_a_question_about_that_x():
+    items = model("a.h5", 2.0), model("b.h5", 2.0), model("c.h5", 4.0)
+    two, four = assign(items, EXPECTED)
+    assert (two.repaired, two.goodnet) == (None, None)
+    assert two.questions == {
+        "repaired": "2 different models for X = 2: 'a.h5' and 'b.h5'; keep one, or name it in "
+        "submission.toml"
+    }
+    assert four.repaired.path == "c.h5"
+    assert four.questions == {}
+
+
+def test_two_goodnets_for_one_x_leave_the_repaired_net():
+    items = model("b", 2.0), model("g", 2.0, 1284), model("h", 2.0, 1284)
+    (slot,) = assign(items, EXPECTED)
+    assert (slot.repaired.path, slot.goodnet) == ("b", None)
+    assert set(slot.questions) == {"goodnet"}
+
+
+def test_two_models_without_x_are_a_question():
+    (slot,) = assign([model("a", None), model("b", None)], EXPECTED)
+    assert "X cannot be told from the names of 'a' and 'b'" in slot.questions["repaired"]
+
+
+def test_what_has_not_answered_yet_is_g_beside_a_net_that_is_surely_repaired():
+    assert assignment(model("b", 2.0), model("unknown", 2.0, None)) == {2.0: ("b", "unknown")}
+    assert assignment(model("unknown", 2.0, None)) == {2.0: ("unknown", None)}
 
 
 def test_one_model_of_unknown_x_is_kept_last():

@@ -1,0 +1,105 @@
+"""From a submission's files to the models that count, up to the first prediction.
+
+``check`` and ``grade`` both come through here, so that they say the same.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.inference.identification import Failed, KnownModel, SecretNumber, identify
+from harness.intake.arrangement import arrange
+from harness.intake.discovery import content_hint
+from harness.intake.matching import Expectation, IdentifiedModel
+from harness.intake.staging import stage
+from harness.records.environment import processors
+from harness.records.errors import SubmissionError
+from harness.sandbox.launch import sandbox_problem
+
+if TYPE_CHECKING:
+    from harness.inference.identification import Identified
+    from harness.records.submission import Candidate, Submission
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How submitted files are read."""
+
+    isolation: str
+    """The option of that name."""
+
+    secret_number: SecretNumber
+    """Where the secret order comes from in which models see images."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSubmission:
+    """A submission of which all that can be said without a prediction is said."""
+
+    submission: Submission
+    """With a note for each file that was left aside, and each X that was inferred."""
+
+    models: list[Identified | Failed]
+    """Those that count, with the X that they are taken for."""
+
+
+def open_submission(
+    submission: Submission, scratch: Path, expected: Expectation, how: Reading
+) -> OpenedSubmission:
+    """Read all candidates and keep those that count.
+
+    They are read side by side, each in its own child, as far as there are processors. Raises
+    SubmissionError where nothing counts, or two complete sets do.
+    """
+    sandbox_problem()  # found out once, before several threads ask
+    folder = Path(submission.folder)
+    with ThreadPoolExecutor(processors()) as threads:
+        places = [scratch / str(index) for index in range(len(submission.candidates))]
+        read_one = partial(_try_to_read, folder, expected.classes, how)
+        models = list(threads.map(read_one, submission.candidates, places))
+
+    by_path = {model.candidate.path: model for model in models}
+    identified = [identify_model(model, expected.classes) for model in models]
+    try:
+        arranged = arrange(identified, replace(expected, name=submission.name))
+    except SubmissionError as error:
+        # What lies there instead may be meant to be the repaired net.
+        only_badnets = all(candidate.named_badnet for candidate in submission.candidates)
+        hint = content_hint(folder) if only_badnets else ""
+        raise SubmissionError(error.status, f"{error.reason}{hint}") from None
+    return OpenedSubmission(
+        replace(submission, notes=(*submission.notes, *arranged.notes)),
+        [replace(by_path[each.path], candidate=each.candidate) for each in arranged.models],
+    )
+
+
+def identify_model(
+    model: Identified | Failed, classes: int, output_count: int | None = None
+) -> IdentifiedModel:
+    """What decides which checkpoint a model belongs to; ``output_count`` once it has answered."""
+    identified = model.model if isinstance(model, Failed) else model
+    if identified is not None:
+        count = classes if isinstance(identified, KnownModel) else output_count
+        return IdentifiedModel(model.candidate, identified.key, count)
+
+    # What could not be read for a reason of ours may be a model all the same.
+    problem = None
+    if isinstance(model, Failed) and not model.error.status.is_ours:
+        problem = model.error.reason
+    return IdentifiedModel(model.candidate, model.candidate.path, None, problem)
+
+
+def _try_to_read(
+    folder: Path, classes: int, how: Reading, candidate: Candidate, scratch: Path
+) -> Identified | Failed:
+    staged = None
+    scratch.mkdir()
+    try:
+        staged = stage(folder, candidate, scratch)
+        return identify(candidate, staged, classes, how.isolation, how.secret_number)
+    except SubmissionError as error:
+        return Failed(candidate=candidate, error=error, staged=staged)
