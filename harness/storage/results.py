@@ -36,6 +36,13 @@ PREDICTIONS_VERSION = 1
 
 LABELS_VERSION = 1
 
+_LEAST_SECRET_BYTES = 32
+_LOOKS_HASHED = re.compile(r"-([0-9a-f]{8}|[0-9a-f]{16})$")
+_OLDER_DIGITS = 8
+"""Digits of the hash in names of older records."""
+
+_MOST_NAME_BYTES = 150
+
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswers:
@@ -136,12 +143,22 @@ class Store:
     # --- records
 
     def put_record(self, record: Record) -> Path:
-        """Store a record under the submission's name."""
+        """Store a record under the submission's name.
+
+        Raises HarnessError where the file of that name holds another submission's record.
+        """
         import msgspec
 
-        path = self.folder / "records" / f"{safe_name(record.submission)}.json"
+        folder = self.folder / "records"
+        path = folder / f"{safe_name(record.submission)}.json"
+        if (other := _submission_in(path)) not in (None, record.submission):
+            raise HarnessError(f"{path}: holds the record of {other!r}; rename one of the two")
         indented = msgspec.json.format(msgspec.json.encode(record), indent=2)
         write_text(path, indented.decode() + "\n")
+
+        older = folder / f"{safe_name(record.submission, _OLDER_DIGITS)}.json"
+        if older != path and _submission_in(older) == record.submission:
+            older.unlink()
         return path
 
     def records(self) -> list[Record]:
@@ -188,12 +205,15 @@ class Store:
 
     def _secret(self) -> bytes:
         path = self.folder / "secret"
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
+        if not path.exists():
             with replace_file(path, private=True) as file:
                 file.write(secrets.token_hex(32).encode())
-            return path.read_bytes()
+        secret = path.read_bytes()
+        if len(secret) < _LEAST_SECRET_BYTES:
+            raise HarnessError(
+                f"{path}: empty or cut off; delete it, and submissions that ran are graded anew"
+            )
+        return secret
 
     # --- reference data
 
@@ -222,13 +242,26 @@ def require_known(path: Path, version: int, known: int) -> None:
         )
 
 
-def safe_name(name: str) -> str:
-    """A file name for any submission name; different names give different file names."""
+def safe_name(name: str, digits: int = 16) -> str:
+    """A file name for any submission name; different names give different file names.
+
+    A plain name stays as it is, unless it looks like the file name of another one.
+    """
     plain = re.sub(r"[^\w.-]", "_", name).lstrip(".")[:80] or "_"
-    if plain == name:
+    plain = plain.encode()[:_MOST_NAME_BYTES].decode(errors="ignore")
+    if plain == name and not _LOOKS_HASHED.search(name):
         return plain
     digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
-    return f"{plain}-{digest[:8]}"
+    return f"{plain}-{digest[:digits]}"
+
+
+def _submission_in(path: Path) -> str | None:
+    """Whose record a file holds; None where it holds none."""
+    try:
+        name = json.loads(path.read_bytes())["submission"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return name if isinstance(name, str) else None
 
 
 def write_text(path: Path, text: str) -> None:

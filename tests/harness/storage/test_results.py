@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -193,11 +194,58 @@ def test_a_name_as_long_as_a_name_may_be_can_be_written(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["../../etc/passwd", "a/b", "..", ".", "", "a\nb", "<script>", "x" * 500, "=cmd", "名 前"],
+    [
+        "../../etc/passwd",
+        "a/b",
+        "..",
+        ".",
+        "",
+        "a\nb",
+        "<script>",
+        "x" * 500,
+        "=cmd",
+        "名 前",
+        "名" * 85,
+        "\U00020000" * 63,
+        "Ann_Lee-a36e143c",
+        "Ann_Lee-0123456789abcdef",
+    ],
 )
 def test_hostile_names_stay_inside_the_folder(name):
     safe = safe_name(name)
     assert Path(safe).name == safe
     assert not safe.startswith(".")
-    assert len(safe) < 120
+    assert len(safe.encode()) < 200
     assert safe_name(name + "2") != safe
+
+
+@pytest.mark.parametrize("look_alike", [8, 16])
+def test_a_name_that_looks_like_another_records_file_takes_nothing(tmp_path, look_alike):
+    store, names = Store(tmp_path), ("Ann Lee", safe_name("Ann Lee", look_alike))
+    for name in names:
+        store.put_record(replace(record(), submission=name))
+    assert {each.submission for each in store.records()} == set(names)
+
+
+def test_a_file_that_holds_another_submissions_record_is_not_overwritten(tmp_path):
+    store = Store(tmp_path)
+    path = store.put_record(replace(record(), submission="ann"))
+    path.rename(path.with_name("bob.json"))
+    with pytest.raises(HarnessError, match=r"bob\.json: holds the record of 'ann'"):
+        store.put_record(replace(record(), submission="bob"))
+    assert [each.submission for each in store.records()] == ["ann"]
+
+
+def test_a_record_under_an_older_file_name_is_replaced(tmp_path):
+    store = Store(tmp_path)
+    path = store.put_record(replace(record(), submission="Ann Lee"))
+    path.rename(path.with_name(f"{safe_name('Ann Lee', 8)}.json"))
+    assert store.put_record(replace(record(), submission="Ann Lee")) == path
+    assert len(list(path.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"abc"])
+def test_a_secret_that_is_none_is_an_error(tmp_path, content):
+    (tmp_path / "secret").write_bytes(content)
+    with pytest.raises(HarnessError, match="secret: empty or cut off"):
+        Store(tmp_path).secret_number("")
