@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import traceback
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from harness.assessment.metrics import split_counts
 from harness.assessment.statistics import split_originals
 from harness.assessment.verdict import assess
 from harness.grading.evidence import gather_checkpoint, score_reference_nets, trace_lineages
-from harness.grading.models import Failed, predict_models
+from harness.grading.models import Failed, Predicted, predict_models
 from harness.inference.identification import KnownModel
 from harness.intake.discovery import discover
 from harness.intake.matching import IdentifiedModel, assign
@@ -30,10 +31,9 @@ from harness.storage.hashing import array_hash
 from harness.storage.results import safe_name, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from harness.grading.context import GradingBasis, RunContext
-    from harness.grading.models import Predicted
     from harness.intake.matching import CheckpointSlot
     from harness.records.benchmark import Datasets, LabeledSet
     from harness.records.record import Checkpoint
@@ -86,6 +86,7 @@ def _grade(
         if not _is_unnamed_badnet(model, basis)
     ]
     benchmark = datasets.benchmark
+    models, notes = _leave_aside(models, benchmark.classes)
     slots = assign(list(map(_identified, models)), benchmark.classes, benchmark.checkpoints)
     given = trace_lineages(models, slots, basis)
 
@@ -95,7 +96,7 @@ def _grade(
     evidence = replace(
         _empty_record(submission.name, status, reason, basis, datasets),
         checkpoints=tuple(checkpoints),
-        notes=submission.notes + tuple(_stand_in_notes(slots)),
+        notes=(*submission.notes, *notes, *_stand_in_notes(slots)),
         pruning_order=given.order,
         reference=score_reference_nets(basis, datasets, run),
         claimed=submission.claims,
@@ -109,6 +110,33 @@ def _is_unnamed_badnet(model: Predicted | Failed, basis: GradingBasis) -> bool:
     if model.candidate.drop_points is not None or model.candidate.explicit:
         return False
     return isinstance(model.model, KnownModel) and model.model.key == array_hash(basis.badnet)
+
+
+def _leave_aside(
+    models: Sequence[Predicted | Failed], classes: int
+) -> tuple[list[Predicted | Failed], list[str]]:
+    """The models without those that need another Python beside a B'; a note on what was left.
+
+    Nothing is wrong with such a G but where it runs: the one composed of that B' counts.
+    """
+    repaired = {
+        model.candidate.drop_points
+        for model in models
+        if isinstance(model, Predicted) and model.predictions.output_count == classes
+    }
+    kept: list[Predicted | Failed] = []
+    left: dict[str, list[str]] = defaultdict(list)
+    for model in models:
+        fits = model.candidate.drop_points in repaired
+        if fits and isinstance(model, Failed) and model.error.other_python:
+            left[model.error.reason].append(model.candidate.path)
+        else:
+            kept.append(model)
+    notes = [
+        f"{', '.join(paths)}: left aside, G is composed of B': {reason}"
+        for reason, paths in left.items()
+    ]
+    return kept, notes
 
 
 def _identified(model: Predicted | Failed) -> IdentifiedModel:

@@ -86,7 +86,8 @@ def inspect_file(
     reason = join_lines(payload)
     if verdict == worker.VERDICT_OTHER:
         return ModelInspection(FORMATS[format_index], None, reason)
-    raise SubmissionError(Status.REJECTED, reason)
+    other_python = verdict == worker.VERDICT_OTHER_PYTHON
+    raise SubmissionError(Status.REJECTED, reason, other_python=other_python)
 
 
 def read_benchmark_badnet(path: Path, benchmark: Benchmark) -> Weights:

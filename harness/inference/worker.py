@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EXTRACT_HEADER = struct.Struct("<BBHI")
 PREDICT_REQUEST = struct.Struct("<II")
 OUTPUT_COUNT_REPLY = struct.Struct("<I")
-VERDICT_KNOWN, VERDICT_OTHER, VERDICT_REJECTED = range(3)
+VERDICT_KNOWN, VERDICT_OTHER, VERDICT_REJECTED, VERDICT_OTHER_PYTHON = range(4)
 EXIT_REJECTED = 65
 MAX_REASON_BYTES = 2000
 
@@ -85,6 +85,10 @@ def _extract(path: Path, classes: int) -> _Extraction:
     try:
         known = read_model(path, classes)
     except OtherArchitectureError as error:
+        foreign = _foreign_lambda(path)
+        if foreign is not None:
+            index = FORMATS.index(error.format)
+            return _Extraction(VERDICT_OTHER_PYTHON, index, 0, foreign.encode())
         return _Extraction(VERDICT_OTHER, FORMATS.index(error.format), 0, _reason_bytes(error))
     except RejectedFileError as error:
         return _Extraction(VERDICT_REJECTED, FORMATS.index("other"), 0, _reason_bytes(error))
@@ -92,6 +96,22 @@ def _extract(path: Path, classes: int) -> _Extraction:
     arrays = b"".join(array.tobytes() for array in known.weights.values())
     channels = known.weights["conv_3/bias"].shape[0]
     return _Extraction(VERDICT_KNOWN, FORMATS.index(known.format), channels, arrays)
+
+
+def _foreign_lambda(path: Path) -> str | None:
+    """What is wrong with a model that no process of this Python can run; None where it can."""
+    from harness.networks.lambda_code import THIS_PYTHON, foreign_python
+    from harness.networks.saved_config import read_config
+
+    found = foreign_python(read_config(path))
+    if found is None:
+        return None
+    layer, version = found
+    return (
+        f"layer {layer!r:.60} is a Lambda saved by another version of Python ({version}; this is "
+        f"{THIS_PYTHON}), which cannot be run here: for a G hand in its B' (G is then composed of "
+        "it), or save the model without Lambda layers"
+    )
 
 
 def _reason_bytes(error: Exception) -> bytes:

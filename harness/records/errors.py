@@ -41,11 +41,22 @@ class SubmissionError(Exception):
     out_of_memory: bool
     """Whether another try, alone on the machine, may end otherwise."""
 
-    def __init__(self, status: Status, reason: str, *, out_of_memory: bool = False) -> None:
+    other_python: bool
+    """Whether a model needs another version of Python; a G is then composed of its B'."""
+
+    def __init__(
+        self,
+        status: Status,
+        reason: str,
+        *,
+        out_of_memory: bool = False,
+        other_python: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.out_of_memory = out_of_memory
+        self.other_python = other_python
 
 
 @contextmanager
