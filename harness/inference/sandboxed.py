@@ -214,6 +214,7 @@ def start_model(
         "predict",
         paths.model,
         paths.source,
+        run.staged.home,
         run.format,
         str(run.benchmark.classes),
         str(len(stream)),

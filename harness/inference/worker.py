@@ -7,9 +7,10 @@ prints is ever parsed. Two modes:
 * ``extract PATH CLASSES``: reads a file as data. The first request gets ``EXTRACT_HEADER``
   (verdict, format, conv_3 channels, length of what follows), the second that many bytes: the
   arrays in canonical order, or one line of text.
-* ``predict PATH SOURCE FORMAT CLASSES COUNT DTYPE SCALE``: runs a model. ``PREDICT_REQUEST``
-  (start, stop) gets 2 bytes for each image; (0, 0) asks for the number of outputs instead
-  (4 bytes, 0 for class labels).
+* ``predict PATH SOURCE HOME FORMAT CLASSES COUNT DTYPE SCALE``: runs a model. SOURCE holds the
+  submission's Python files, HOME is where among them the model lay. ``PREDICT_REQUEST`` (start,
+  stop) gets 2 bytes for each image; (0, 0) asks for the number of outputs instead (4 bytes, 0 for
+  class labels).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -121,12 +123,14 @@ def _reason_bytes(error: Exception) -> bytes:
 def _serve_predictions(request_fd: int, reply_fd: int, images_fd: int, arguments: list[str]) -> int:
     """Answer the requests of the mode ``predict``; return the exit code."""
     from harness.inference.loading import SubmittedModel, UnusableModelError, load_model
+    from harness.inference.sources import Sources
 
-    path, source, format_name, classes, count, dtype, scale = arguments
+    path, source, home, format_name, classes, count, dtype, scale = arguments
+    _hide_arguments()
     try:
         images = _map_images(images_fd, int(count), dtype)
-        source_folder = None if source == "-" else Path(source)
-        submitted = SubmittedModel(Path(path), format_name, source_folder)
+        sources = None if source == "-" else Sources(Path(source), Path(source, home))
+        submitted = SubmittedModel(Path(path), format_name, sources)
         model = load_model(submitted, int(classes), float(scale))
 
         while request := _read_exactly(request_fd, PREDICT_REQUEST.size):
@@ -139,6 +143,13 @@ def _serve_predictions(request_fd: int, reply_fd: int, images_fd: int, arguments
         print(error, file=sys.stderr)
         return EXIT_REJECTED
     return 0
+
+
+def _hide_arguments() -> None:
+    """Let submitted scripts find a command line without arguments, and no main module of ours."""
+    sys.argv = [""]
+    sys.orig_argv = [sys.executable]
+    sys.modules["__main__"] = ModuleType("__main__")
 
 
 def _map_images(images_fd: int, count: int, dtype: str) -> np.ndarray:
