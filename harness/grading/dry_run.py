@@ -81,6 +81,7 @@ def _inspect(folder: Path, benchmark: Benchmark, candidate: Candidate) -> _Inspe
     weights, name = inspection.weights, inspection.format
     if weights is None:
         story = f"{name}, not the known network ({inspection.differs}); runs in a sandbox"
+        story += f"; {inspection.note}" if inspection.note else ""
         return _Inspected(candidate, story, IdentifiedModel(candidate, staged.sha256, None))
     story = f"{name}, the known network, {_pruned_channels(weights)} channels of conv_3 pruned"
     model = IdentifiedModel(candidate, array_hash(weights), benchmark.classes)

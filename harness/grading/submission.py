@@ -20,7 +20,7 @@ from harness.assessment.statistics import split_originals
 from harness.assessment.verdict import assess
 from harness.grading.evidence import gather_checkpoint, score_reference_nets, trace_lineages
 from harness.grading.models import Failed, Predicted, predict_models
-from harness.inference.identification import KnownModel
+from harness.inference.identification import KnownModel, OtherModel
 from harness.intake.discovery import discover
 from harness.intake.matching import IdentifiedModel, assign
 from harness.records.environment import environment
@@ -96,7 +96,7 @@ def _grade(
     evidence = replace(
         _empty_record(submission.name, status, reason, basis, datasets),
         checkpoints=tuple(checkpoints),
-        notes=(*submission.notes, *notes, *_stand_in_notes(slots)),
+        notes=(*submission.notes, *notes, *_source_notes(models), *_stand_in_notes(slots)),
         pruning_order=given.order,
         reference=score_reference_nets(basis, datasets, run),
         claimed=submission.claims,
@@ -144,6 +144,15 @@ def _identified(model: Predicted | Failed) -> IdentifiedModel:
     identity = model.model.key if model.model else model.candidate.path
     output_count = None if isinstance(model, Failed) else model.predictions.output_count
     return IdentifiedModel(model.candidate, identity, output_count)
+
+
+def _source_notes(models: list[Predicted | Failed]) -> Iterator[str]:
+    """Which of the submission's files the classes of its models come from, each once."""
+    of: dict[str, list[str]] = defaultdict(list)
+    for model in models:
+        if isinstance(model.model, OtherModel) and model.model.note:
+            of[model.model.note].append(model.candidate.path)
+    return (f"{', '.join(paths)}: {note}" for note, paths in of.items())
 
 
 def _stand_in_notes(slots: list[CheckpointSlot]) -> Iterator[str]:

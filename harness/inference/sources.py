@@ -14,9 +14,14 @@ from typing import TYPE_CHECKING
 from harness.intake.staging import distance
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from harness.networks.saved_config import CustomName
+
 _DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+_NAMED = 3
+_MAX_SCRIPT_BYTES = 200_000
 _BLOCKS = (ast.If, ast.Try, ast.With)
 
 
@@ -63,18 +68,56 @@ class Sources:
             found.append((place, Definition(path, defined, module, top)))
         return [definition for _, definition in sorted(found, key=lambda each: each[0])]
 
+    def note(self, needed: Iterable[CustomName]) -> str:
+        """Where the names come from, and which scripts are left alone; empty where none is needed.
+
+        One line, for the record.
+        """
+        taken: dict[Path, list[str]] = {}
+        for custom in needed:
+            found = self.definitions(custom.name, custom.module)
+            if found:
+                taken.setdefault(found[0].path, []).append(repr(custom.name))
+        if not taken:
+            return ""
+
+        parts = []
+        for path, names in taken.items():
+            script = " (a script: what follows a failure is skipped)" * self._is_script(path)
+            verb = "is" if len(names) == 1 else "are"
+            parts.append(f"{', '.join(names)} {verb} taken from {self._name(path)}{script}")
+        words = set(re.findall(rb"\w+", b" ".join(self._files[path] for path in taken)))
+        alone = [
+            self._name(path)
+            for path in self._files
+            if path not in taken and path.stem.encode() not in words and self._is_script(path)
+        ]
+        if alone:
+            more = f" and {len(alone) - _NAMED} more" if len(alone) > _NAMED else ""
+            parts.append(f"not run: {', '.join(alone[:_NAMED])}{more}")
+        return "; ".join(parts)
+
+    def _is_script(self, path: Path) -> bool:
+        """Whether a file does more than define things when it is imported."""
+        content = self._files[path]
+        tree = _parse(content) if len(content) <= _MAX_SCRIPT_BYTES else None
+        return tree is not None and not all(map(is_definition, tree.body))
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
     def notebook(self, name: str) -> str | None:
         """A notebook in which ``name`` is defined."""
         for path in sorted(self.root.rglob("*.ipynb")):
             if _defines_in_text(path.read_bytes(), name):
-                return path.relative_to(self.root).as_posix()
+                return self._name(path)
         return None
 
     def unparsed(self, name: str) -> str | None:
         """A file that would define ``name`` if it were valid Python."""
         for path, content in self._files.items():
             if _defines_in_text(content, name) and _parse(content) is None:
-                return path.relative_to(self.root).as_posix()
+                return self._name(path)
         return None
 
     def folders(self, definition: Definition) -> list[Path]:

@@ -73,7 +73,7 @@ def save_goodnet(path, nets, x=2):
     repaired.unlink()
 
 
-@careless()
+@careless(says="G_2.keras: 'GoodNet' is taken from architecture.py; not run: eval.py")
 def goodnet_with_scripts_that_want_arguments(folder, nets):
     nets.write_trio(folder)
     save_goodnet(folder / "G_2.keras", nets)
@@ -81,7 +81,7 @@ def goodnet_with_scripts_that_want_arguments(folder, nets):
     (folder / "eval.py").write_text(EVALUATION)
 
 
-@careless()
+@careless(says="models/G_2.keras: 'GoodNet' is taken from src/train.py (a script: ")
 def goodnet_whose_source_trains_it(folder, nets):
     """One folder up, in ``src``; the class is defined by the script that trains."""
     nets.write_trio(folder)

@@ -249,6 +249,20 @@ def test_one_line_says_what_is_missing(find, files, said):
     assert objects.explanation(ValueError("another matter")) is None
 
 
+def test_a_note_says_where_classes_come_from_and_what_is_left_alone(tmp_path):
+    main = "if __name__ == '__main__':\n    run()\n"
+    files = {
+        "good.py": f"from layers import Base\n{GOODNET}", "layers.py": "print('imported')",
+        "constants.py": "X = 2", "eval.py": "exit()", "a.py": main, "b.py": "x()", "c.py": "y()",
+    }  # fmt: skip
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    note = Sources(tmp_path, tmp_path).note(custom_names([keras_3(), keras_3("Dense", "keras")]))
+    assert note == "'GoodNet' is taken from good.py; not run: a.py, b.py, c.py and 1 more"
+    assert not Sources(tmp_path, tmp_path).note(custom_names(keras_3("Other")))
+
+
 # --- in the worker ----------------------------------------------------------------------------
 
 
