@@ -178,7 +178,7 @@ def test_a_script_costs_nothing(find, monkeypatch, script, capsys, tmp_path):
     by_the_way = f"from pathlib import Path\nPath({str(mark)!r}).touch()\n{script}"
     late = "class Late:\n    made_by = __file__\n    limit = LIMIT + len(json.dumps(1))"
     files = {
-        "both.py": f"import json\nLIMIT = len('ab')\n{script}\n{late}\n{script}",
+        "both.py": f"import json\nLIMIT = len('ab')\n{script}\n{late}\n{by_the_way}",
         "eval.py": by_the_way,
         "train.py": f"{by_the_way}\nprint('Late')",
     }
@@ -300,7 +300,7 @@ assert not any("model" in str(each) or "worker" in str(each) for each in seen), 
 assert sys.argv == [""], sys.argv
 assert __name__ != "__main__"
 assert sys.stdin.read() == ""
-globals()["checked"] = True
+globals().update(checked=True)
 """
 
 
