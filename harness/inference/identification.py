@@ -56,6 +56,9 @@ class OtherModel:
     seed: int
     """Of the secret order in which it sees images."""
 
+    note: str = ""
+    """Which files its own classes come from, where it has any."""
+
 
 Identified = KnownModel | OtherModel
 
@@ -103,6 +106,7 @@ def identify(
         key=key,
         isolation=_isolation_of_runs(isolation),
         seed=secret_number(key),
+        note=inspection.note,
     )
 
 

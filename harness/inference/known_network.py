@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from harness.records.benchmark import Benchmark, Datasets, LabeledSet
     from harness.records.predictions import Answers
 
+SOURCE = "/submission/source"
+"""Where a child finds the submission's Python files."""
+
 WORKER = Path(worker.__file__)
 _EXTRACT_LIMITS = launch.Limits(
     start_seconds=60, wall_seconds=60, cpu_seconds=60, memory_bytes=1 << 30
@@ -48,6 +51,9 @@ class ModelInspection:
     differs: str | None
     """Where it differs from the known network; None where it does not."""
 
+    note: str = ""
+    """Which files its own classes come from, where it has any."""
+
 
 # --- what is it? ------------------------------------------------------------------------------
 
@@ -59,12 +65,16 @@ def inspect_file(
     if format_hint in ("savedmodel", "program"):
         return ModelInspection(format_hint, None, f"a {format_hint}")
 
-    inside = f"/submission/{staged.path.name}"
+    inside, source = f"/submission/{staged.path.name}", "-"
+    readable = {inside: staged.path.resolve()}
+    if staged.source is not None:
+        source = SOURCE
+        readable[source] = staged.source.resolve()
     try:
         with launch.start(
             WORKER,
-            ("extract", inside, str(classes)),
-            inputs=launch.Inputs(readable={inside: staged.path.resolve()}),
+            ("extract", inside, source, staged.home, str(classes)),
+            inputs=launch.Inputs(readable=readable),
             limits=_EXTRACT_LIMITS,
             sandboxed=sandboxed,
         ) as child:
@@ -83,10 +93,11 @@ def inspect_file(
     if verdict == worker.VERDICT_KNOWN:
         weights = _unpack_weights(payload, channels, classes)
         return ModelInspection(FORMATS[format_index], weights, None)
-    reason = join_lines(payload)
     if verdict == worker.VERDICT_OTHER:
-        return ModelInspection(FORMATS[format_index], None, reason)
-    raise SubmissionError(Status.REJECTED, reason)
+        differs, _, note = payload.partition(b"\n")
+        name = FORMATS[format_index]
+        return ModelInspection(name, None, join_lines(differs), join_lines(note))
+    raise SubmissionError(Status.REJECTED, join_lines(payload))
 
 
 def read_benchmark_badnet(path: Path, benchmark: Benchmark) -> Weights:

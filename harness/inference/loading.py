@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from harness.inference.custom_objects import CustomObjects
+from harness.networks.saved_config import read_config
 from harness.networks.tensorflow import import_tensorflow
 from harness.records.predictions import encode_labels, encode_scores
 from harness.records.text import describe_error
@@ -22,7 +24,24 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from harness.inference.sources import Sources
+
 BATCH = 256
+_PARTS_OF_KERAS = (
+    "activations",
+    "constraints",
+    "dtype_policies",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "quantizers",
+    "random",
+    "regularizers",
+)
+
 LABELS = 0
 """Number of outputs of a model that answers class labels."""
 
@@ -48,8 +67,8 @@ class SubmittedModel:
     path: Path
     format: str
 
-    source: Path | None
-    """The folder with the Python files that belong to it, if there is one."""
+    sources: Sources | None
+    """The submission's Python files, if there are any."""
 
 
 def load_model(submitted: SubmittedModel, classes: int, pixel_scale: float) -> Predictor:
@@ -136,43 +155,34 @@ def _load_keras_model(submitted: SubmittedModel) -> Any:
     """Load with Keras 3, and with tf_keras what only Keras 2 understands."""
     import keras
 
-    path, custom_objects = str(submitted.path), _import_custom_objects(submitted.source)
+    path = str(submitted.path)
+    own = CustomObjects(read_config(submitted.path), submitted.sources, _keras_knows)
     try:
-        return keras.models.load_model(path, custom_objects, compile=False, safe_mode=False)
-    except Exception as first:
-        if importlib.util.find_spec("tf_keras") is None:
-            raise
-        import tf_keras
-
+        return keras.models.load_model(path, own.by_key, compile=False, safe_mode=False)
+    except Exception as first:  # noqa: BLE001 - Keras raises anything
         try:
-            return tf_keras.models.load_model(path, custom_objects, compile=False, safe_mode=False)
+            return _load_with_keras_2(path, own)
         except Exception:  # noqa: BLE001 - the reason that counts is today's Keras's
+            reason = own.explanation(first)
+            if reason is not None:
+                raise UnusableModelError(reason) from None
             raise first from None
 
 
-def _import_custom_objects(source: Path | None) -> dict[str, Any]:
-    """Import the student's files; return what they define by name, for Keras to look up.
+def _load_with_keras_2(path: str, own: CustomObjects) -> Any:
+    import tf_keras
 
-    A file that cannot be imported is passed over: the model may not need it.
-    """
-    if source is None:
-        return {}
-
-    custom_objects: dict[str, Any] = {}
-    for file in sorted(source.glob("*.py")):
-        try:
-            module = _import_file(file)
-        except UnusableModelError as error:
-            print(f"{file.name}: {error}", file=sys.stderr)
-            continue
-        for name in list(vars(module)):
-            if not name.startswith("_") and _is_defined_in(module, name):
-                custom_objects[name] = vars(module)[name]
-    return custom_objects
+    return tf_keras.models.load_model(path, own.by_key, compile=False, safe_mode=False)
 
 
-def _is_defined_in(module: ModuleType, name: str) -> bool:
-    return getattr(vars(module)[name], "__module__", None) == module.__name__
+def _keras_knows(name: str) -> bool:
+    """Whether Keras has a class or function of that name itself."""
+    import keras
+
+    if name.endswith("OpLambda"):  # Keras 2's alone, for operations of TensorFlow
+        return True
+    parts = [keras, *(getattr(keras, part) for part in _PARTS_OF_KERAS)]
+    return name == "Functional" or any(hasattr(part, name) for part in parts)
 
 
 class _Model:

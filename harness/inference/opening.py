@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.inference.identification import Failed, KnownModel, SecretNumber, identify
+from harness.inference.identification import Failed, KnownModel, OtherModel, SecretNumber, identify
 from harness.intake.arrangement import arrange
 from harness.intake.discovery import content_hint
 from harness.intake.matching import Expectation, IdentifiedModel
@@ -21,6 +22,8 @@ from harness.records.errors import SubmissionError
 from harness.sandbox.launch import sandbox_problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from harness.inference.identification import Identified
     from harness.records.submission import Candidate, Submission
 
@@ -71,10 +74,9 @@ def open_submission(
         only_badnets = all(candidate.named_badnet for candidate in submission.candidates)
         hint = content_hint(folder) if only_badnets else ""
         raise SubmissionError(error.status, f"{error.reason}{hint}") from None
-    return OpenedSubmission(
-        replace(submission, notes=(*submission.notes, *arranged.notes)),
-        [replace(by_path[each.path], candidate=each.candidate) for each in arranged.models],
-    )
+    kept = [replace(by_path[each.path], candidate=each.candidate) for each in arranged.models]
+    notes = (*submission.notes, *arranged.notes, *_source_notes(kept))
+    return OpenedSubmission(replace(submission, notes=notes), kept)
 
 
 def identify_model(
@@ -91,6 +93,15 @@ def identify_model(
     if isinstance(model, Failed) and not model.error.status.is_ours:
         problem = model.error.reason
     return IdentifiedModel(model.candidate, model.candidate.path, None, problem)
+
+
+def _source_notes(models: Sequence[Identified | Failed]) -> Iterator[str]:
+    """Which of the submission's files the classes of its models come from, each once."""
+    paths = defaultdict(list)
+    for model in models:
+        if isinstance(model, OtherModel) and model.note:
+            paths[model.note].append(model.candidate.path)
+    return (f"{', '.join(users)}: {note}" for note, users in paths.items())
 
 
 def _try_to_read(

@@ -19,7 +19,7 @@ import numpy as np
 
 from harness.datasets.hdf5 import release_pages
 from harness.inference import worker
-from harness.inference.known_network import FAILURE_STATUS, WORKER
+from harness.inference.known_network import FAILURE_STATUS, SOURCE, WORKER
 from harness.inference.streams import Stream, deal_streams, gather
 from harness.records.environment import processors
 from harness.records.errors import Status, SubmissionError
@@ -214,6 +214,7 @@ def start_model(
         "predict",
         paths.model,
         paths.source,
+        run.staged.home,
         run.format,
         str(run.benchmark.classes),
         str(len(stream)),
@@ -256,10 +257,10 @@ def _paths_inside(staged: Staged) -> _PathsInside:
         folder = "/submission/program"
         return _PathsInside({folder: path.parent}, f"{folder}/{path.name}")
 
-    model, source = f"/submission/{path.name}", "/submission/source"
+    model = f"/submission/{path.name}"
     if staged.source is None:
         return _PathsInside({model: path}, model)
-    return _PathsInside({model: path, source: staged.source.resolve()}, model, source)
+    return _PathsInside({model: path, SOURCE: staged.source.resolve()}, model, SOURCE)
 
 
 def _write_stream(

@@ -4,12 +4,15 @@ Started as a script: ``worker.py REQUEST_FD REPLY_FD IMAGES_FD MODE ARGUMENT...`
 requests from one pipe and writes answers of an agreed length to another; nothing else it
 prints is ever parsed. Two modes:
 
-* ``extract PATH CLASSES``: reads a file as data. The first request gets ``EXTRACT_HEADER``
-  (verdict, format, conv_3 channels, length of what follows), the second that many bytes: the
-  arrays in canonical order, or one line of text.
-* ``predict PATH SOURCE FORMAT CLASSES COUNT DTYPE SCALE``: runs a model. ``PREDICT_REQUEST``
+* ``extract PATH SOURCE HOME CLASSES``: reads a file as data. The first request gets
+  ``EXTRACT_HEADER`` (verdict, format, conv_3 channels, length of what follows), the second that
+  many bytes: the arrays in canonical order, or a line of text, and perhaps a second one on the
+  Python files that belong to the model.
+* ``predict PATH SOURCE HOME FORMAT CLASSES COUNT DTYPE SCALE``: runs a model. ``PREDICT_REQUEST``
   (start, stop) gets 2 bytes for each image; (0, 0) asks for the number of outputs instead
   (4 bytes, 0 for class labels).
+
+SOURCE holds the submission's Python files, or is ``-``; HOME is where among them the model lay.
 """
 
 from __future__ import annotations
@@ -19,10 +22,13 @@ import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from harness.inference.sources import Sources
 
 EXTRACT_HEADER = struct.Struct("<BBHI")
 PREDICT_REQUEST = struct.Struct("<II")
@@ -37,7 +43,9 @@ def main(arguments: list[str]) -> int:
     request_fd, reply_fd, images_fd = (int(argument) for argument in arguments[:3])
     mode, *rest = arguments[3:]
     if mode == "extract":
-        _serve_extraction(request_fd, reply_fd, Path(rest[0]), int(rest[1]))
+        path, source, home, classes = rest
+        extraction = _extract(Path(path), _sources(source, home), int(classes))
+        _serve_extraction(request_fd, reply_fd, extraction)
         return 0
     return _serve_predictions(request_fd, reply_fd, images_fd, rest)
 
@@ -55,12 +63,17 @@ class _Extraction:
     """Of ``conv_3``; 0 where it is not the known network."""
 
     payload: bytes
-    """The arrays of the known network, otherwise one line of text."""
+    """The arrays of the known network, otherwise text."""
 
 
-def _serve_extraction(request_fd: int, reply_fd: int, path: Path, classes: int) -> None:
+def _sources(source: str, home: str) -> Sources | None:
+    from harness.inference.sources import Sources
+
+    return None if source == "-" else Sources(Path(source), Path(source, home))
+
+
+def _serve_extraction(request_fd: int, reply_fd: int, extraction: _Extraction) -> None:
     """Answer the two requests of the mode ``extract``."""
-    extraction = _extract(path, classes)
     if os.read(request_fd, 1):
         header = EXTRACT_HEADER.pack(
             extraction.verdict,
@@ -73,7 +86,7 @@ def _serve_extraction(request_fd: int, reply_fd: int, path: Path, classes: int) 
         _write_all(reply_fd, extraction.payload)
 
 
-def _extract(path: Path, classes: int) -> _Extraction:
+def _extract(path: Path, sources: Sources | None, classes: int) -> _Extraction:
     """Read the file as data."""
     from harness.networks.keras_layers import RejectedFileError
     from harness.networks.weight_files import (
@@ -85,7 +98,11 @@ def _extract(path: Path, classes: int) -> _Extraction:
     try:
         known = read_model(path, classes)
     except OtherArchitectureError as error:
-        return _Extraction(VERDICT_OTHER, FORMATS.index(error.format), 0, _reason_bytes(error))
+        index, foreign = FORMATS.index(error.format), _foreign_lambda(path)
+        if foreign is not None:
+            return _Extraction(VERDICT_REJECTED, index, 0, foreign.encode())
+        text = _reason_bytes(error) + b"\n" + _note_on_sources(path, sources)
+        return _Extraction(VERDICT_OTHER, index, 0, text[:MAX_REASON_BYTES])
     except RejectedFileError as error:
         return _Extraction(VERDICT_REJECTED, FORMATS.index("other"), 0, _reason_bytes(error))
 
@@ -94,19 +111,49 @@ def _extract(path: Path, classes: int) -> _Extraction:
     return _Extraction(VERDICT_KNOWN, FORMATS.index(known.format), channels, arrays)
 
 
+def _foreign_lambda(path: Path) -> str | None:
+    """What is wrong with a model that no process of this Python can run; None where it can."""
+    from harness.networks.lambda_code import THIS_PYTHON, foreign_python
+    from harness.networks.saved_config import read_config
+
+    found = foreign_python(read_config(path))
+    if found is None:
+        return None
+    layer, version = found
+    return (
+        f"layer {layer!r:.60} is a Lambda saved by another version of Python ({version}; this is "
+        f"{THIS_PYTHON}), which cannot be run here: for a G hand in its B' (G is then composed of "
+        "it), or save the model without Lambda layers"
+    )
+
+
+def _note_on_sources(path: Path, sources: Sources | None) -> bytes:
+    """Which files the model's own classes come from; empty where it has none."""
+    from harness.networks.saved_config import custom_names, read_config
+
+    if sources is None:
+        return b""
+    try:
+        note = sources.note(custom_names(read_config(path)))
+    except Exception:  # noqa: BLE001 - a note is not worth a model
+        return b""
+    return " ".join(note.split()).encode(errors="replace")
+
+
 def _reason_bytes(error: Exception) -> bytes:
-    return str(error).encode(errors="replace")[:MAX_REASON_BYTES]
+    """An error's text in one line."""
+    return " ".join(str(error).split()).encode(errors="replace")[:MAX_REASON_BYTES]
 
 
 def _serve_predictions(request_fd: int, reply_fd: int, images_fd: int, arguments: list[str]) -> int:
     """Answer the requests of the mode ``predict``; return the exit code."""
     from harness.inference.loading import SubmittedModel, UnusableModelError, load_model
 
-    path, source, format_name, classes, count, dtype, scale = arguments
+    path, source, home, format_name, classes, count, dtype, scale = arguments
+    _hide_arguments()
     try:
         images = _map_images(images_fd, int(count), dtype)
-        source_folder = None if source == "-" else Path(source)
-        submitted = SubmittedModel(Path(path), format_name, source_folder)
+        submitted = SubmittedModel(Path(path), format_name, _sources(source, home))
         model = load_model(submitted, int(classes), float(scale))
 
         while request := _read_exactly(request_fd, PREDICT_REQUEST.size):
@@ -119,6 +166,13 @@ def _serve_predictions(request_fd: int, reply_fd: int, images_fd: int, arguments
         print(error, file=sys.stderr)
         return EXIT_REJECTED
     return 0
+
+
+def _hide_arguments() -> None:
+    """Let submitted scripts find a command line without arguments, and no main module of ours."""
+    sys.argv = [""]
+    sys.orig_argv = [sys.executable]
+    sys.modules["__main__"] = ModuleType("__main__")
 
 
 def _map_images(images_fd: int, count: int, dtype: str) -> np.ndarray:

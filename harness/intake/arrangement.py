@@ -88,7 +88,7 @@ def _without_unreadable(
     readable = [model for model in models if model.problem is None]
     repaired = {model.points for model in readable if model.candidate.role != "goodnet"}
     served = {"repaired": repaired, "goodnet": {model.points for model in readable}}
-    kept = []
+    kept, left = [], defaultdict(list)
     for model in sorted(models, key=lambda model: model.candidate.role == "goodnet"):
         if model.problem is None or model.candidate.explicit:
             kept.append(model)
@@ -100,7 +100,8 @@ def _without_unreadable(
             kept.append(model)
             served = {role: points | {model.points} for role, points in served.items()}
         else:
-            notes.append(f"{model.path}: left aside: {model.problem}")
+            left[model.problem].append(model.path)
+    notes += [f"{', '.join(paths)}: left aside: {problem}" for problem, paths in left.items()]
     return kept
 
 
@@ -147,9 +148,9 @@ def _without_spares(
     if _missing_points(models, expected):
         return list(models)
     spares = [model for model in models if _is_untold(model)]
-    notes += [
-        f"{spare.path}: left aside: no X in its name, and no X is missing" for spare in spares
-    ]
+    if spares:
+        paths = ", ".join(spare.path for spare in spares)
+        notes.append(f"{paths}: left aside: no X in the name, and no X is missing")
     return [model for model in models if model not in spares]
 
 

@@ -6,10 +6,12 @@ answers never reaches a parser.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from harness.intake.file_rules import (
@@ -17,17 +19,24 @@ from harness.intake.file_rules import (
     MAX_ENTRIES,
     MAX_MODEL_BYTES,
     check_regular,
+    files_below,
     rejection,
 )
+from harness.records.errors import SubmissionError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.records.submission import Candidate
 
-MAX_SOURCES = 50
+MAX_SOURCES = 200
 MAX_SOURCE_BYTES = 1 << 20
+MAX_SOURCES_BYTES = 16 << 20
+"""Of all of a model's sources together."""
 
+MAX_NOTEBOOK_BYTES = 8 << 20  # with the pictures in it
+
+_SOURCE_LIMITS = {".py": MAX_SOURCE_BYTES, ".ipynb": MAX_NOTEBOOK_BYTES}
 _CHUNK_BYTES = 1 << 20
 _NEUTRAL_NAMES = {
     "h5": "model.h5",
@@ -49,8 +58,11 @@ class Staged:
     size_bytes: int
 
     source: Path | None = None
-    """A folder with the Python files that lay beside the model: a subclassed model cannot be
-    loaded without them."""
+    """A folder with the submission's Python files: a subclassed model cannot be loaded without
+    them."""
+
+    home: str = "."
+    """Where the model lay among them."""
 
     identity: str = ""
     """Hash of all that its answers may depend on, the source and the name of a program's file
@@ -73,28 +85,69 @@ def stage(folder: Path, candidate: Candidate, into: Path) -> Staged:
 
     # The same bytes under another format or program name may answer differently.
     digest.update(f"\0{candidate.format}\0{target.name}\0".encode(errors="surrogateescape"))
-    source = None
+    source, home = None, "."
     if candidate.format not in ("savedmodel", "program"):
-        source = _copy_sources(origin, into, digest)
+        home = PurePosixPath(candidate.path).parent.as_posix()
+        source = _copy_sources(folder, home, into, digest)
     return Staged(
-        path=target, sha256=sha256, size_bytes=size, source=source, identity=digest.hexdigest()
+        path=target,
+        sha256=sha256,
+        size_bytes=size,
+        source=source,
+        home=home,
+        identity=digest.hexdigest(),
     )
 
 
-def _copy_sources(origin: Path, into: Path, digest: hashlib._Hash) -> Path | None:
-    """Copy the Python files beside a model; whatever is not a small regular file is left out."""
-    scripts = sorted(origin.parent.glob("*.py"))
-    regular = [path for path in scripts if stat.S_ISREG(path.lstat().st_mode)]
-    small = [path for path in regular[:MAX_SOURCES] if path.lstat().st_size <= MAX_SOURCE_BYTES]
-    if not small:
+def _copy_sources(folder: Path, home: str, into: Path, digest: hashlib._Hash) -> Path | None:
+    """Copy a submission's Python files and notebooks with their folders, nearest to a model first.
+
+    ``home`` is the model's folder in the submission. Whatever is not a small regular file is left
+    out, and what lies farther away than so many.
+    """
+    target = into / "source"
+    left = MAX_SOURCES_BYTES
+    for path, size in _source_files(folder, folder / home)[:MAX_SOURCES]:
+        left -= size
+        if left < 0:
+            break
+        relative = path.relative_to(folder)
+        digest.update(f"{relative.as_posix()}\0".encode(errors="surrogateescape"))
+        copy = target / relative
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(SubmissionError):  # one that may not be read, too
+            _copy_file(path, copy, relative.as_posix(), digest)
+    if not target.exists():
         return None
 
-    target = into / "source"
-    target.mkdir()
-    for path in small:
-        digest.update(f"{path.name}\0".encode(errors="surrogateescape"))
-        _copy_file(path, target / path.name, path.name, digest)
+    digest.update(f"\0{home}".encode(errors="surrogateescape"))  # what is nearest counts
     return target
+
+
+def _source_files(folder: Path, home: Path) -> list[tuple[Path, int]]:
+    """The small regular files that may define a model's classes, with their sizes."""
+    found = []
+    with contextlib.suppress(SubmissionError):  # of so many files, the first ones
+        for path, information in files_below(folder):
+            limit = _SOURCE_LIMITS.get(path.suffix, -1)
+            if stat.S_ISREG(information.st_mode) and information.st_size <= limit:
+                found.append((path, information.st_size))
+
+    def place(each: tuple[Path, int]) -> tuple[bool, tuple[int, int], Path]:
+        return each[0].suffix != ".py", distance(home, each[0].parent), each[0]
+
+    return sorted(found, key=place)
+
+
+def distance(home: Path, folder: Path) -> tuple[int, int]:
+    """Steps from one folder to another, and how many of them lead downward."""
+    common = 0
+    for own, other in zip(home.parts, folder.parts, strict=False):
+        if own != other:
+            break
+        common += 1
+    up, down = len(home.parts) - common, len(folder.parts) - common
+    return up + down, down
 
 
 def _copy_file(source: Path, target: Path, label: str, digest: hashlib._Hash) -> int:

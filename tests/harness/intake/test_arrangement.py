@@ -87,7 +87,7 @@ def test_the_only_net_without_x_is_the_only_x_without_a_net():
 def test_spare_nets_are_left_aside_once_all_is_there():
     arranged = arrange([*trio(), model("a.h5"), model("b.h5")], EXPECTED)
     assert arranged.models == trio()
-    assert [note.split(":")[0] for note in arranged.notes] == ["a.h5", "b.h5"]
+    assert [note.split(":")[0] for note in arranged.notes] == ["a.h5, b.h5"]
 
 
 def test_a_question_comes_with_the_line_that_settles_it():

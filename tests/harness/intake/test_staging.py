@@ -73,6 +73,28 @@ def test_small_scripts_beside_a_model_are_its_source(submission, into):
     assert staged.sha256 == hashlib.sha256(b"weights").hexdigest()
 
 
+def test_sources_keep_their_folders_and_the_nearest_fit_first(submission, into, monkeypatch):
+    near, above, sibling, far = "out/models/a.py", "z.py", "src/nets/__init__.py", "w/x/y/z.py"
+    for name in (near, above, sibling, far, ".git/hook.py", "lab.ipynb"):
+        (submission / name).parent.mkdir(parents=True, exist_ok=True)
+        (submission / name).write_text("")
+    (submission / "out/models/model_2.h5").write_bytes(b"weights")
+
+    def sources():
+        staged = stage(submission, candidate("out/models/model_2.h5"), into())
+        assert staged.home == "out/models"
+        files = (path for path in staged.source.rglob("*") if path.is_file())
+        return {path.relative_to(staged.source).as_posix() for path in files}
+
+    assert sources() == {near, above, sibling, far, "lab.ipynb"}
+    monkeypatch.setattr(staging, "MAX_SOURCES", 3)
+    assert sources() == {near, above, sibling}
+    monkeypatch.setattr(staging, "MAX_SOURCES_BYTES", 5)
+    (submission / near).write_bytes(b"12345")
+    (submission / sibling).write_bytes(b"6")
+    assert sources() == {near, above}
+
+
 def test_the_identity_is_of_all_that_answers_depend_on(submission, into):
     def identity(path, model_format="h5"):
         return stage(submission, candidate(path, model_format), into()).identity
@@ -86,6 +108,12 @@ def test_the_identity_is_of_all_that_answers_depend_on(submission, into):
     assert with_source != plain
     (submission / "layers.py").write_text("y")
     assert identity("model_2.h5") != with_source
+    (submission / "src").mkdir()
+    before = identity("model_2.h5")
+    (submission / "src" / "layers.py").write_text("z")
+    assert identity("model_2.h5") != before, "of a folder beside it, too"
+    (submission / "src" / "model_2.h5").write_bytes(b"weights")
+    assert identity("src/model_2.h5") != identity("model_2.h5"), "another file is nearest"
     (submission / "a.py").write_text("")
     (submission / "b.py").write_text("")
     assert identity("a.py", "program") != identity("b.py", "program")
