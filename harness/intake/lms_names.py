@@ -10,6 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ _BLACKBOARD = re.compile(r"(?P<student>.+)_attempt_(?P<time>\d{4}(-\d\d){5})")
 _GRADESCOPE = re.compile(r"submission_\d+")
 
 
+@lru_cache(maxsize=4096)  # a course asks for each of its names once for everybody in its roster
 def parse_submission_name(name: str) -> SubmissionName | None:
     """What a folder's or archive's name says; None where no platform wrote it.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.intake.lms_names import parse_submission_name
@@ -161,15 +162,17 @@ def _holds(text: str, identity: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=8192)  # each name is compared with each person's
 def _letters(text: str) -> str:
     """Letters and digits alone, without case and accents."""
     plain = unicodedata.normalize("NFKD", text).casefold()
     return "".join(character for character in plain if character.isalnum())
 
 
-def _spellings(name: str) -> set[str]:
+@lru_cache(maxsize=4096)
+def _spellings(name: str) -> frozenset[str]:
     """Letters of a name, first name first and last name first (``Doe, Jane``)."""
     last, comma, first = name.partition(",")
     if not comma:
         first, _, last = name.rpartition(" ")
-    return {_letters(first + last), _letters(last + first)} - {""}
+    return frozenset({_letters(first + last), _letters(last + first)} - {""})

@@ -57,8 +57,7 @@ def test_the_json_that_yaml_is_too(metadata):
         ("submission_1: {':submitters': [{':name': ''}, 7]}", "nobody in it"),
         ("submission_1: {':submitters': [{':name': A, ':sid': 2.02611E+11}]}",
          "submission_1: sis_id '2.02611E\\+11' is no id"),
-        ("s1: {':submitters': [{':name': A, ':sid': 7}]}\n"
-          "s2: {':submitters': [{':name': B, ':sid': 7}]}",
+        ("\n".join(f"s{n}: {{':submitters': [{{':name': {n}, ':sid': 7}}]}}" for n in "AB"),
          "sis_id '7' is of two people"),
     ],
 )  # fmt: skip
