@@ -187,6 +187,8 @@ def _archive_of(path: Path) -> Path | None:
     if not path.exists():
         raise HarnessError(f"{path}: no such folder; a submission is a folder with model files")
     if not is_archive(path.name) or not path.is_file():
+        if is_other_archive(path.name):
+            raise HarnessError(f"{path}: {REPACK}")
         raise HarnessError(f"{path}: neither a folder nor an archive ({', '.join(SUFFIXES)})")
     return path
 

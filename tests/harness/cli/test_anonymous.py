@@ -81,6 +81,40 @@ def test_brightspace_too_and_the_best_attempt(results, tmp_path, keys):
     assert gradebook(results, "brightspace.csv")[1] == ["#900", "#jdoe", "100", "#"]
 
 
+def test_a_roster_with_folders_and_a_team(results, tmp_path, keys):
+    roster = tmp_path / "teams.csv"
+    roster.write_text(
+        "folder,name,student_id,attempt\n"
+        f'"{FIRST}",Jane Doe,12,1\n"{LAST}",Jane Doe,12,2\n"{LAST}",Bob Ray,13,1\n'
+        "eve,Eve Dropper,14,\nnever handed in,Zoe Zed,15,\n"
+    )
+    words = ("--roster", roster, "--anonymous", tmp_path / "key.csv")
+    exported = run("export", results, "--format", "canvas", *words)
+    assert {line[1]: line[-1] for line in gradebook(results)[2:]} == {
+        "12": "100", "13": "100", "14": "100", "15": ""
+    }  # fmt: skip
+    assert sorted(exported.stderr.splitlines()) == sorted(
+        [
+            "note: Zoe Zed: no submission; the cell is empty",
+            f"note: {keys[ANN]}: nobody's in the roster; no grade",
+        ]
+    )
+
+
+def test_what_cannot_be_dated_is_asked_under_pseudonyms_too(tmp_path):
+    names = ("1-2 - Jane Doe - 30 novembre 2026 1027", "1-2 - Jane Doe - 1 décembre 2026 905")
+    keys = assign_pseudonyms(names, tmp_path / "key.csv")
+    put(tmp_path / "results", *(graded(keys[name]) for name in names))
+    (tmp_path / "gradebook.csv").write_text(CANVAS)
+    words = ("--roster", tmp_path / "gradebook.csv", "--anonymous", tmp_path / "key.csv")
+    exported = run("export", tmp_path / "results", "--format", "canvas", *words)
+    assert gradebook(tmp_path / "results")[2][-1] == ""
+    assert "note: Doe, Jane (s-" in exported.stderr
+    board = run("leaderboard", tmp_path / "results", *words, "--attempts", "latest")
+    assert "nothing tells which of one person's submissions is the latest" in board.stderr
+    assert all(key in board.stdout for key in keys.values())
+
+
 def test_lateness_is_known_and_costs_under_pseudonyms(results, options):
     text = "schema_version = 2\nname = 'x'\nlate_penalty_share = 0.5\nitems = []\n"
     (results / "rubric.toml").write_text(

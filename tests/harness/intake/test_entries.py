@@ -47,6 +47,9 @@ def test_a_missing_path_stays_for_its_own_line(tmp_path, scratch):
     (tmp_path / "x.pdf").write_bytes(b"")
     with pytest.raises(HarnessError, match="neither a folder nor an archive"):
         prepare(tmp_path / "x.pdf", scratch)
+    (tmp_path / "x.7z").write_bytes(b"")
+    with pytest.raises(HarnessError, match=r"x\.7z: a kind of archive that is not read; pack it"):
+        prepare(tmp_path / "x.7z", scratch)
 
 
 def test_each_must_be_there_and_hold_something(tmp_path):
