@@ -9,6 +9,7 @@ import click
 from harness.cli import options
 from harness.execution.console import one_line_errors
 from harness.output.explain import explanation
+from harness.people.pseudonyms import pseudonym_of
 from harness.storage.remote import results_at
 
 if TYPE_CHECKING:
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 @options.instructor
 @click.option("--rubric", type=options.PATH, metavar="FILE",
               help="The rubric to grade by, instead of the one in RESULTS.")  # fmt: skip
-def explain(results: str, submission: str, instructor: bool, rubric: Path | None) -> None:
+@options.key_file
+def explain(
+    results: str, submission: str, instructor: bool, rubric: Path | None, anonymous: Path | None
+) -> None:
     """Tell the story of one SUBMISSION: figures, checks, diagnoses, points."""
     with one_line_errors(), results_at(results) as opened:
+        submission = pseudonym_of(submission, anonymous)
         text = explanation(opened.folder, submission, rubric, instructor=instructor)
         click.echo(text, nl=False)

@@ -11,7 +11,8 @@ from harness.execution.console import one_line_errors
 from harness.output.exports.course import ExportOptions
 from harness.output.exports.formats import FORMATS
 from harness.output.exports.formats import export as write_export
-from harness.people.attempts import load_people
+from harness.people.attempts import load_identified
+from harness.people.pseudonyms import pseudonym_of
 from harness.storage.remote import results_at
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
               show_default=True, help="Which attempt goes into a gradebook.")  # fmt: skip
 @click.option("--capped", is_flag=True, help="Write no grade above the maximum.")
 @options.instructor
+@options.key_file
 def export(
     results: str,
     name: str,
@@ -42,13 +44,18 @@ def export(
     attempt: Literal["latest", "best"],
     capped: bool,
     instructor: bool,
+    anonymous: Path | None,
 ) -> None:
     """Write RESULTS in the format of another platform."""
-    export_options = ExportOptions(
-        submission=submission, item=item, attempt=attempt, capped=capped, instructor=instructor
-    )
     with one_line_errors(), results_at(results) as opened:
-        people = load_people(opened.folder, roster)
+        export_options = ExportOptions(
+            submission=pseudonym_of(submission, anonymous) if submission else None,
+            item=item,
+            attempt=attempt,
+            capped=capped,
+            instructor=instructor,
+        )
+        people = load_identified(opened.folder, roster, anonymous)
         out = out or opened.folder / "exports"
         paths, remarks = write_export(opened.folder, name, out, people, export_options)
     for remark in remarks:

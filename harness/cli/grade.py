@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
-from harness.cli.report import exit_code, show_note
+from harness.cli.report import exit_code, show_note, show_notes
 from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
 from harness.grading.batch import Batch, connect_cluster, find_submissions
@@ -16,7 +16,7 @@ from harness.grading.context import Options
 from harness.grading.setup import prepare
 from harness.grading.worker import WorkerConfig
 from harness.output.boards import board_text, shown_records, write_boards
-from harness.people.attempts import load_people
+from harness.people.attempts import load_people, stored_roster
 from harness.records.errors import HarnessError
 from harness.storage.remote import results_at
 from harness.storage.rubrics import rubric_of
@@ -93,8 +93,10 @@ def grade(
     )
 
     with one_line_errors(), results_at(output, for_grading=True) as results:
-        entries = find_submissions(paths, each, results.folder, anonymous)
-        people = load_people(results.folder, roster, anonymous)
+        found = find_submissions(paths, each, results.folder, anonymous)
+        entries = found.entries
+        show_notes(found.remarks)
+        people = _people(results.folder, roster, found.metadata, anonymous)
         config = WorkerConfig(dataset, badnet, results.folder, chosen, log_level())
 
         with (
@@ -107,6 +109,23 @@ def grade(
 
         records = _report(batch, people, attempts)
     sys.exit(2 if batch.problems else exit_code(records))
+
+
+def _people(
+    results: Path, roster: Path | None, metadata: Path | None, key_file: Path | None
+) -> tuple[Person, ...]:
+    """The people of the roster given or stored, else of Gradescope's list in the download."""
+    roster = roster or stored_roster(results)
+    if roster is not None or metadata is None:
+        return load_people(results, roster, key_file)
+    try:
+        people = load_people(results, metadata, key_file)
+    except HarnessError as error:
+        # Nobody asked for it, so that nothing stops for it.
+        show_notes([f"no roster: {error}"])
+        return ()
+    show_notes([f"the roster is {metadata}"])
+    return people
 
 
 def _grade(

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 @options.results
 @options.roster_again
 @options.attempts_again
-@click.option("--anonymous", type=options.PATH, metavar="KEYFILE",
-              help="The key file of the pseudonyms in RESULTS.")  # fmt: skip
+@options.key_file
 def leaderboard(
     results: str, roster: Path | None, attempts: Which | None, anonymous: Path | None
 ) -> None:  # fmt: skip

@@ -32,6 +32,9 @@ roster_again = click.option(
     "--roster", type=PATH, metavar="CSV",
     help="Which folders belong to which student.  [default: as on the last boards]",
 )  # fmt: skip
+key_file = click.option(
+    "--anonymous", type=PATH, metavar="KEYFILE", help="The key file of the pseudonyms in RESULTS."
+)
 instructor = click.option(
     "--instructor", is_flag=True, help="Also show what the rubric hides from students."
 )

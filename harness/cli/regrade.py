@@ -30,12 +30,14 @@ if TYPE_CHECKING:
               help="Write there instead, and leave RESULTS as it is.")  # fmt: skip
 @options.roster_again
 @options.attempts_again
+@options.key_file
 def regrade(
     results: str,
     rubric: Path | None,
     out: str | None,
     roster: Path | None,
     attempts: Which | None,
+    anonymous: Path | None,
 ) -> None:
     """Grade RESULTS again by another rubric, limits or ranking; no model is run."""
     with (
@@ -44,6 +46,6 @@ def regrade(
         results_at(out) if out else nullcontext(source) as target,
     ):
         folder = regrade_results(source.folder, rubric, target.folder)
-        people, which = choose(folder, roster, attempts)
+        people, which = choose(folder, roster, attempts, anonymous)
         shown = show_note(write_boards(folder, people, which, evidence=source.folder))
         click.echo(text.render(shown.board), nl=False)

@@ -1,4 +1,4 @@
-"""What several commands tell at their end: an exit code and a note."""
+"""What several commands tell at their end: an exit code and notes."""
 
 from __future__ import annotations
 
@@ -30,9 +30,14 @@ def exit_code(records: Iterable[Record]) -> int:
 
 def show_note(written: WrittenBoards) -> WrittenBoards:
     """Say on stderr what a board or page could not show."""
-    if written.note:
-        click.echo(f"note: {written.note}", err=True)
+    show_notes(note for note in (*written.remarks, written.note) if note)
     return written
+
+
+def show_notes(notes: Iterable[str]) -> None:
+    """Say on stderr what the files that are written do not."""
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
 
 
 def _has_failed(record: Record) -> bool:

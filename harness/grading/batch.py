@@ -26,7 +26,7 @@ from harness.grading.worker import (
     prepare_worker,
     unpack_entry,
 )
-from harness.intake.entries import find_entries
+from harness.intake.entries import take_in
 from harness.people.pseudonyms import assign_pseudonyms
 from harness.records.errors import HarnessError, Status
 from harness.records.traversal import statuses
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from harness.execution.progress import Display
     from harness.grading.setup import Prepared
     from harness.grading.worker import WorkerConfig
-    from harness.intake.entries import Entry
+    from harness.intake.entries import Entry, Intake
     from harness.records.record import Record
 
 _SECONDS_BETWEEN_LOOKS = 5.0
@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 
 def find_submissions(
     paths: Sequence[Path], each: Path | None, output: Path, key_file: Path | None
-) -> list[Entry]:
+) -> Intake:
     """What to grade, ``submissions/`` by default; under pseudonyms where there is a key file.
 
     A bulk download is unpacked in the results, or beside the key file: it is full of names.
@@ -58,14 +58,14 @@ def find_submissions(
     unpacked = output / "intake"
     if key_file is not None:
         unpacked = key_file.with_name(f"{key_file.name}.intake")
-    named = find_entries(paths, each, unpacked)
+    found = take_in(paths, each, unpacked)
     if key_file is None:
-        return named
+        return found
 
-    names = assign_pseudonyms([entry.name for entry in named], key_file)
-    hidden = [replace(entry, name=names[entry.name]) for entry in named]
+    names = assign_pseudonyms([entry.name for entry in found.entries], key_file)
+    hidden = [replace(entry, name=names[entry.name]) for entry in found.entries]
     # In the order of names, the times of the results' files would tell who is who.
-    return sorted(hidden, key=lambda entry: entry.name)
+    return replace(found, entries=sorted(hidden, key=lambda entry: entry.name))
 
 
 @contextmanager

@@ -13,7 +13,10 @@ Folders are not announced: they follow from the files.
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
+import lzma
 import os
 import stat
 import struct
@@ -24,8 +27,22 @@ import zlib
 from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Self
+
+    from _typeshed import WriteableBuffer
+
+    class _Decompressor(Protocol):
+        """What ``bz2`` and ``lzma`` have in common."""
+
+        @property
+        def eof(self) -> bool: ...
+        @property
+        def needs_input(self) -> bool: ...
+        @property
+        def unused_data(self) -> bytes: ...
+        def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
 
 NEXT, DATA, TEXT = b"n", b"d", b"t"
 HEADER = struct.Struct("<BI")
@@ -34,6 +51,11 @@ CHUNK_BYTES = 1 << 20
 MAX_TEXT_BYTES = 64 << 10
 
 _GZIP, _ZIP = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
+_BZIP2, _XZ = b"BZh", b"\xfd7zXZ\x00"
+_XZ_MEMORY_BYTES = 128 << 20
+"""What a header may ask for before a byte is inflated; ``xz -9`` needs 65 MiB."""
+
+_INPUT_BYTES = 64 << 10
 _TAIL_BYTES = 1 << 20  # what may follow the end mark of a tar: padding
 _ZIP_ENCRYPTED = 0x1
 _UNREADABLE = (
@@ -47,6 +69,7 @@ _UNREADABLE = (
     NotImplementedError,
     struct.error,
     zlib.error,
+    lzma.LZMAError,
     tarfile.TarError,
     zipfile.BadZipFile,
 )
@@ -99,13 +122,17 @@ def _members_or_reason(path: str) -> Iterator[_Member]:
 
 
 def _members(file: IO[bytes]) -> Iterator[_Member]:
-    magic = file.read(4)
+    magic = file.read(len(_XZ))
     file.seek(0)
-    if magic in _ZIP:
+    if magic.startswith(_ZIP):
         yield from _zip_members(file)
     elif magic.startswith(_GZIP):
         with gzip.open(file) as inflated:
             yield from _tar_members(inflated)
+    elif magic.startswith(_BZIP2):
+        yield from _tar_members(_Inflated(file, bz2.BZ2Decompressor))
+    elif magic.startswith(_XZ):
+        yield from _tar_members(_Inflated(file, _xz_decompressor))
     else:
         yield from _tar_members(file)
 
@@ -178,7 +205,52 @@ class _StrictTarInfo(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from None
 
 
-def _tar_members(file: IO[bytes] | gzip.GzipFile) -> Iterator[_Member]:
+def _xz_decompressor() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES)
+
+
+class _Inflated(io.RawIOBase):
+    """Streams of bzip2 or xz, one after the other, inflated as they are read.
+
+    ``lzma.LZMAFile`` would do, but takes no limit on the memory that a header asks for.
+    """
+
+    def __init__(self, file: IO[bytes], decompressor: Callable[[], _Decompressor]) -> None:
+        self._file, self._new_decompressor = file, decompressor
+        self._decompressor = decompressor()
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Fill a part of the buffer; EOFError where the file ends within a stream."""
+        view = memoryview(buffer)
+        part = b""
+        while not part and (not self._decompressor.eof or self._begin_next()):
+            needs_input = self._decompressor.needs_input
+            packed = self._file.read(_INPUT_BYTES) if needs_input else b""
+            if needs_input and not packed:
+                raise EOFError("it is truncated")
+            part = self._decompressor.decompress(packed, len(view))
+        view[: len(part)] = part
+        return len(part)
+
+    def _begin_next(self) -> bool:
+        """Whether another stream follows; programs that pack in parallel write several."""
+        packed = self._decompressor.unused_data or self._file.read(_INPUT_BYTES)
+        # xz may be padded with zeros.
+        while packed and not packed.strip(b"\0"):
+            packed = self._file.read(_INPUT_BYTES)
+        if not packed:
+            return False
+        packed = packed.lstrip(b"\0")
+        self._file.seek(-len(packed), os.SEEK_CUR)
+        self._decompressor = self._new_decompressor()
+        return True
+
+
+def _tar_members(file: IO[bytes] | gzip.GzipFile | _Inflated) -> Iterator[_Member]:
     with tarfile.open(fileobj=file, mode="r|", tarinfo=_StrictTarInfo) as archive:
         while (information := archive.next()) is not None:
             if information.isdir():
@@ -187,9 +259,12 @@ def _tar_members(file: IO[bytes] | gzip.GzipFile) -> Iterator[_Member]:
             content = archive.extractfile(information) if kind == FILE else None
             yield _Member(kind, _encode_name(information.name), content)
 
-    # Also makes gzip read on to its checksum.
-    if len(file.read(_TAIL_BYTES)) == _TAIL_BYTES:
-        raise ValueError("there is more after its end")
+    # Reading on also makes gzip and xz come to their checksums.
+    tail_bytes = 0
+    while part := file.read(_TAIL_BYTES):
+        tail_bytes += len(part)
+        if tail_bytes >= _TAIL_BYTES:
+            raise ValueError("there is more after its end")
 
 
 def _tar_kind(information: tarfile.TarInfo) -> int:

@@ -8,11 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.intake.declarations import FILE_NAME
-from harness.intake.file_rules import HIDDEN_PREFIXES, MODEL_FORMATS, files_below
-from harness.intake.lms_archives import refusal, unpack_bulk_download
+from harness.intake.file_rules import (
+    HIDDEN_PREFIXES,
+    MODEL_FORMATS,
+    NOT_REGULAR,
+    files_below,
+    rejection,
+)
+from harness.intake.left_out import (
+    BROKEN_LINK,
+    NO_FILES,
+    REPACK,
+    describe_left_out,
+    is_other_archive,
+    reason_left_out,
+)
+from harness.intake.lms_archives import METADATA, left_out, refusal, unpack_bulk_download
+from harness.intake.lms_names import moodle_submission
 from harness.intake.unpacking import SUFFIXES, is_archive, unpack, without_suffix
 from harness.records.errors import HarnessError
-from harness.records.text import storable
+from harness.records.text import one_line, storable
 from harness.storage.results import safe_name
 
 if TYPE_CHECKING:
@@ -35,9 +50,27 @@ class Entry:
     """A folder or an archive."""
 
 
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What is to be graded of what was handed in, and what is not."""
+
+    entries: list[Entry]
+
+    remarks: list[str]
+    """A line for each reason why something visible is not graded, with all that have it."""
+
+    metadata: Path | None
+    """Gradescope's list of whose the submissions are."""
+
+
 def find_entries(
     paths: Sequence[Path], each: Path | None, unpacked: Path | None = None
 ) -> list[Entry]:
+    """The submissions alone; see `take_in`."""
+    return take_in(paths, each, unpacked).entries
+
+
+def take_in(paths: Sequence[Path], each: Path | None, unpacked: Path | None = None) -> Intake:
     """The submissions: ``paths``, then every child folder and archive of ``each``.
 
     Without either, those of ``submissions``. Where ``each`` is a bulk download it is unpacked
@@ -50,27 +83,55 @@ def find_entries(
         each = unpack_bulk_download(each, unpacked)
 
     everything = list(paths)
+    remarks: list[str] = []
+    metadata = None
     if each is not None:
-        everything += _children(each)
+        children, reasons = _children(each)
+        everything += children
+        remarks = describe_left_out(reasons)
+        metadata = each / METADATA if (each / METADATA).is_file() else None
     names = _unique_names(everything)
-    return [Entry(name, path) for name, path in zip(names, everything, strict=True)]
+    entries = [Entry(name, path) for name, path in zip(names, everything, strict=True)]
+    return Intake(entries, remarks, metadata)
 
 
-def _children(each: Path) -> list[Path]:
+def _children(each: Path) -> tuple[list[Path], dict[str, str]]:
+    """The submissions in a folder, and by name why the other visible entries are none."""
     if not each.is_dir():
+        what = "no such folder"
+        if each.exists():
+            what = REPACK if is_other_archive(each.name) else "neither a folder nor an archive"
         raise HarnessError(
-            f"{each}: no such folder; --each takes a folder of submissions or a bulk download"
+            f"{each}: {what}; --each takes a folder of submissions or a bulk download"
         )
-    children = [path for path in sorted(each.iterdir()) if _is_submission(path)]
+    children: list[Path] = []
+    reasons = left_out(each)
+    for path in sorted(each.iterdir()):
+        if path.name.startswith(HIDDEN_PREFIXES) or path.name == METADATA:
+            continue
+        reason = _reason_left_out(path)
+        if reason is None:
+            children.append(path)
+        else:
+            reasons[path.name] = reason
+
     if not children:
-        raise HarnessError(f"{each}: no submission folders or archives in it")
-    return children
+        lines = "; ".join(["no submission folders or archives in it", *describe_left_out(reasons)])
+        raise HarnessError(f"{each}: {lines}")
+    return children, reasons
 
 
-def _is_submission(path: Path) -> bool:
-    if path.name.startswith(HIDDEN_PREFIXES):
-        return False
-    return path.is_dir() or (is_archive(path.name) and path.is_file())
+def _reason_left_out(path: Path) -> str | None:
+    """Why an entry is no submission; None for one that is."""
+    if path.is_dir():
+        submission = moodle_submission(path.name)
+        is_files = submission is None or submission.rstrip("_") == path.name.rstrip("_")
+        return None if is_files else NO_FILES
+    if path.is_symlink() and not path.exists():
+        return BROKEN_LINK
+    if not path.is_file():
+        return NOT_REGULAR
+    return None if is_archive(path.name) else reason_left_out(path.name)
 
 
 def _unique_names(paths: Sequence[Path]) -> list[str]:
@@ -125,18 +186,27 @@ def _archive_of(path: Path) -> Path | None:
     if not path.exists():
         raise HarnessError(f"{path}: no such folder; a submission is a folder with model files")
     if not is_archive(path.name) or not path.is_file():
+        if is_other_archive(path.name):
+            raise HarnessError(f"{path}: {REPACK}")
         raise HarnessError(f"{path}: neither a folder nor an archive ({', '.join(SUFFIXES)})")
     return path
 
 
 def _lone_archive(folder: Path) -> Path | None:
-    """The only archive in a folder that has nothing to grade beside it, as reports are."""
-    archives = []
+    """The only archive in a folder that has nothing to grade beside it, as reports are.
+
+    Raises SubmissionError where it is of a kind that is not read.
+    """
+    archives, others = [], []
     for path, information in files_below(folder):
         if path.name.lower().endswith(_TO_GRADE):
             return None
         if is_archive(path.name) and stat.S_ISREG(information.st_mode):
             archives.append(path)
+        elif is_other_archive(path.name):
+            others.append(path)
+    if others and not archives:
+        raise rejection(one_line(others[0].name), REPACK)
     return archives[0] if len(archives) == 1 else None
 
 

@@ -1,17 +1,22 @@
 """A learning platform's bulk download as one folder for each submission.
 
-Gradescope and Brightspace put each submission into a folder of its own; Canvas puts all files
-side by side and the student into their names. Names are read first and decide which file is
-whose; then each submission is unpacked under its own caps, so that a hostile one spoils no other.
+Gradescope, Brightspace and Moodle put each submission into a folder of its own; Canvas and
+Blackboard put all files side by side and the student into their names. Names are read first and
+decide which file is whose; then each submission is unpacked under its own caps, so that a hostile
+one spoils no other.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import shutil
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.intake.left_out import EARLIER, NO_FILES, reason_left_out
+from harness.intake.lms_names import is_one_submission, moodle_submission, parse_file_name
 from harness.intake.unpacking import (
     MAX_TOTAL_BYTES,
     Caps,
@@ -22,7 +27,7 @@ from harness.intake.unpacking import (
     without_suffix,
 )
 from harness.records.errors import HarnessError, Status, SubmissionError
-from harness.records.text import one_line
+from harness.records.text import one_line, storable
 from harness.sandbox import launch
 from harness.storage.hashing import file_hash
 from harness.storage.results import safe_name
@@ -31,15 +36,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from harness.intake.lms_names import FileName
+    from harness.intake.unpacking import Member
+
+METADATA = "submission_metadata.yml"
+"""Gradescope's list of whose each submission is, beside the submissions."""
+
+_METADATA_CHUNKS = 64
+_LEFT_OUT = ".left-out.json"
 _REASON_BYTES = 1000
 _CAPS = Caps(file_bytes=MAX_TOTAL_BYTES)
 _LIMITS = launch.Limits(
     start_seconds=120, wall_seconds=4 * 3600, cpu_seconds=4 * 3600, memory_bytes=1 << 30
-)
-_ONE_SUBMISSION = re.compile(r"submission_\d+$|\d+-\d+ - ")  # Gradescope, Brightspace
-_CANVAS = re.compile(
-    r"(?P<student>.+?)(?P<late>_LATE)?_(?P<user>\d+)_"
-    r"(?:(?P<attachment>\d+)_(?P<file>.+)|(?P<page>text\.html|link\.html))"
 )
 _RESUBMISSION = re.compile(r"-(\d+)$")
 
@@ -103,17 +111,23 @@ def _unpack_atomically(archive: Path, target: Path) -> None:
 def _unpack_submissions(archive: Path, into: Path) -> dict[str, str]:
     """Unpack all submissions; a reason for each that was refused, which is left empty."""
     with contextlib.closing(read_members(archive, _LIMITS)) as members:
-        locations = layout([member.name for member in members])
+        names = [member.name for member in members]
+    locations = layout(names)
     if not any(locations):
         raise SubmissionError(Status.REJECTED, "no submissions in it, neither folders nor archives")
 
     folders: dict[str, UnpackedFolder] = {}
     reasons: dict[str, str] = {}
+    into.mkdir(mode=0o700, parents=True)
     with contextlib.closing(read_members(archive, _LIMITS)) as members:
         for member, location in zip(members, locations, strict=True):
-            if location is None or location.submission in reasons:
+            if location is None:
+                if _is_metadata(member.name):
+                    _write_metadata(member, into / METADATA)
                 continue
             name = location.submission
+            if name in reasons:
+                continue
             if name not in folders:
                 folders[name] = UnpackedFolder(into / name, _CAPS)
             try:
@@ -121,7 +135,48 @@ def _unpack_submissions(archive: Path, into: Path) -> dict[str, str]:
             except SubmissionError as error:
                 reasons[name] = error.reason
                 folders[name].clear()
+    _write_left_out(names, locations, into)
     return reasons
+
+
+# --- what is no submission ------------------------------------------------------------------------
+
+
+def left_out(folder: Path) -> dict[str, str]:
+    """By name, why files of a bulk download that was unpacked here belong to no submission."""
+    path = folder / _LEFT_OUT
+    if not path.is_file():
+        return {}
+    reasons: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return reasons
+
+
+def _write_left_out(names: Sequence[str], locations: Sequence[Location | None], into: Path) -> None:
+    reasons = {}
+    for name, location in zip(names, locations, strict=True):
+        parts = safe_parts(name)
+        if location is None and parts and not _is_metadata(name):
+            reasons[storable(parts[-1])] = _reason_left_out(parts)
+    if reasons:
+        (into / _LEFT_OUT).write_text(json.dumps(reasons), encoding="utf-8")
+
+
+def _reason_left_out(parts: tuple[str, ...]) -> str:
+    if any(moodle_submission(folder) == "" for folder in parts[:-1]):
+        return NO_FILES
+    return EARLIER if parse_file_name(parts[-1]) else reason_left_out(parts[-1])
+
+
+def _is_metadata(name: str) -> bool:
+    parts = safe_parts(name)
+    return len(parts) in (1, 2) and parts[-1] == METADATA
+
+
+def _write_metadata(member: Member, path: Path) -> None:
+    """Keep Gradescope's list of who is who; without it where it cannot be read."""
+    with contextlib.suppress(SubmissionError):
+        content = b"".join(islice(member.chunks(), _METADATA_CHUNKS))
+        path.write_bytes(content)
 
 
 # --- whose file is whose ------------------------------------------------------------------------
@@ -131,8 +186,8 @@ def layout(names: Sequence[str]) -> list[Location | None]:
     """Where each file of a download belongs; None for what belongs to no submission."""
     parts = _without_wrapping([safe_parts(name) for name in names])
     is_flat = all(len(p) <= 1 for p in parts)
-    if is_flat and all(_CANVAS.fullmatch(p[0]) for p in parts if p):
-        return _canvas_layout(parts)
+    if is_flat and all(parse_file_name(p[0]) for p in parts if p):
+        return _flat_layout(parts)
     folders = {p[0] for p in parts if len(p) > 1}
     return [_location(p, folders) for p in parts]
 
@@ -140,7 +195,7 @@ def layout(names: Sequence[str]) -> list[Location | None]:
 def _without_wrapping(parts: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """The names without the one folder that all are in, unless that is a submission itself."""
     tops = {p[0] for p in parts if p}
-    if len(tops) != 1 or any(len(p) == 1 for p in parts) or _ONE_SUBMISSION.match(min(tops)):
+    if len(tops) != 1 or any(len(p) == 1 for p in parts) or is_one_submission(min(tops)):
         return parts
     return [p[1:] for p in parts]
 
@@ -148,36 +203,40 @@ def _without_wrapping(parts: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 def _location(parts: tuple[str, ...], folders: set[str]) -> Location | None:
     """A folder is a submission, and so is an archive beside it, under another name."""
     if len(parts) > 1:
-        return Location(parts[0], parts[1:])
+        submission = moodle_submission(parts[0])
+        if submission is None:
+            return Location(parts[0], parts[1:])
+        return Location(submission, parts[1:]) if submission else None
     if not parts or not is_archive(parts[0]):
         return None
     stem = without_suffix(parts[0])
     return Location(parts[0] if stem in folders else stem, parts)
 
 
-# --- Canvas -------------------------------------------------------------------------------------
+# --- downloads without folders ------------------------------------------------------------------
 
 
-def _canvas_layout(parts: Sequence[tuple[str, ...]]) -> list[Location | None]:
+def _flat_layout(parts: Sequence[tuple[str, ...]]) -> list[Location | None]:
     """One submission for each student; of an archive handed in again, the last one."""
-    matches = [_CANVAS.fullmatch(p[0]) if p else None for p in parts]
-    late = {(match["student"], match["user"]) for match in matches if match and match["late"]}
-    latest = _latest_attempts(matches)
+    files = [parse_file_name(p[0]) if p else None for p in parts]
+    late = {file.submission for file in files if file and file.late}
+    latest = _latest_attempts(files)
     return [
-        _canvas_location(match, late) if match and index in latest else None
-        for index, match in enumerate(matches)
+        _flat_location(file, late) if file and index in latest else None
+        for index, file in enumerate(files)
     ]
 
 
-def _latest_attempts(matches: Sequence[re.Match[str] | None]) -> set[int]:
+def _latest_attempts(files: Sequence[FileName | None]) -> set[int]:
     """Indices of the files of which no later attempt is there."""
-    latest: dict[tuple[str, ...], tuple[tuple[int, int], int]] = {}
-    for index, match in enumerate(matches):
-        if match is None:
+    latest: dict[tuple[str, str], tuple[tuple[int, int], int]] = {}
+    for index, file in enumerate(files):
+        if file is None:
             continue
-        name, resubmission = _original_name(_file_name(match))
-        key = (match["student"], match["user"], name)
-        attempt = (resubmission, int(match["attachment"] or 0)), index
+        # Only Canvas numbers uploads, and only it renames those that were handed in again.
+        name, resubmission = _original_name(file.file) if file.number else (file.file, 0)
+        key = (file.submission, name)
+        attempt = (resubmission, file.number), index
         latest[key] = max(latest.get(key, attempt), attempt)
     return {index for _, index in latest.values()}
 
@@ -195,12 +254,7 @@ def _original_name(name: str) -> tuple[str, int]:
     return stem[: number.start()] + suffix, int(number[1])
 
 
-def _canvas_location(match: re.Match[str], late: set[tuple[str, str]]) -> Location:
+def _flat_location(file: FileName, late: set[str]) -> Location:
     """A student with one late file is late with all: they are one submission."""
-    student, user = match["student"], match["user"]
-    mark = "_LATE" if (student, user) in late else ""
-    return Location(f"{student}{mark}_{user}", (_file_name(match),))
-
-
-def _file_name(match: re.Match[str]) -> str:
-    return match["file"] or match["page"]
+    is_late = file.submission in late
+    return Location(file.late_submission if is_late else file.submission, (file.file,))

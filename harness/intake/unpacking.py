@@ -34,7 +34,9 @@ from harness.sandbox import launch
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar")
+SUFFIXES = (
+    ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar",
+)  # fmt: skip
 MAX_TOTAL_BYTES = 2 << 30
 
 _READER = Path(archive_reader.__file__)

@@ -10,7 +10,13 @@ from harness.lineage.known import known_benchmark
 from harness.output.html.folders import write_pages
 from harness.output.leaderboard import csv, json, markdown, text
 from harness.output.ranked import evidence_of, ranked_board
-from harness.people.attempts import Standings, add_standings, find_standings, select_attempts
+from harness.people.attempts import (
+    Standings,
+    add_standings,
+    find_standings,
+    roster_remarks,
+    select_attempts,
+)
 from harness.people.choice import keep_choice
 from harness.people.lateness import take_late_penalties
 from harness.records.errors import HarnessError
@@ -47,6 +53,9 @@ class WrittenBoards:
     note: str | None
     """Why there are no pages, on one line."""
 
+    remarks: tuple[str, ...] = ()
+    """A line for everything that the roster does not tell."""
+
 
 def write_boards(
     results: Path,
@@ -75,7 +84,8 @@ def write_boards(
         write_text(results / f"leaderboard.{suffix}", renderer.render(ranked))
     note = write_pages(results, records, rubric, by_name, known)
     keep_choice(results, names, people, attempts)
-    return WrittenBoards(records, by_name, ranked, note)
+    remarks = tuple(roster_remarks(names, people, attempts))
+    return WrittenBoards(records, by_name, ranked, note, remarks)
 
 
 def shown_records(

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from harness.assessment.scoring import total
+from harness.people.chronology import (
+    PersonAttempts,
+    Submission,
+    attempt_numbers,
+    group_by_person,
+)
 from harness.people.identification import find_people, is_marked_late
-from harness.people.pseudonyms import read_pseudonyms
+from harness.people.pseudonyms import is_pseudonym, read_pseudonyms
 from harness.people.roster import (
     Person,
     is_identified,
-    is_same_person,
-    parse_time,
     read_roster,
 )
 from harness.ranking.board import rank_records
+from harness.records.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +43,8 @@ class Standing:
 
     submission: str
 
-    attempt: int
-    """Counted from 1."""
+    attempt: int | None
+    """Counted from 1; None where nothing tells which of several it is."""
 
     attempts: int
 
@@ -49,6 +54,18 @@ class Standing:
 
 Standings = Mapping[str, Standing]
 """By submission."""
+
+
+class CountedAttempt(NamedTuple):
+    """A record that counts for a person."""
+
+    person: Person | None
+    """None: not in the roster."""
+
+    record: Record
+
+    rivals: tuple[str, ...] = ()
+    """All of their submissions, where nothing tells which is the latest: then all of them count."""
 
 
 def load_people(
@@ -67,6 +84,19 @@ def load_people(
     return pseudonymise_roster(people, read_pseudonyms(key_file))
 
 
+def load_identified(
+    results: Path, roster: Path | None, key_file: Path | None
+) -> tuple[Person, ...]:
+    """The people of the roster given or stored, with names and ids, for what is not shown.
+
+    With a key file their submissions are under its pseudonyms.
+    """
+    people = load_people(results, roster)
+    if key_file is None:
+        return people
+    return identify_pseudonyms(people, read_pseudonyms(key_file))
+
+
 def stored_roster(results: Path) -> Path | None:
     """The roster that lies in a results folder, if one does."""
     path = results / "roster.csv"
@@ -79,11 +109,11 @@ def find_standings(names: Sequence[str], roster: Sequence[Person]) -> dict[str, 
     A Canvas name with ``_LATE_`` is late unless the roster says otherwise.
     """
     standings: dict[str, Standing] = {}
-    for group in _group_by_person(names, roster):
-        numbers = _attempt_numbers(group)
-        declared = [each.person.attempt or 0 for each in group if each.person]
-        last = max([len(group), *declared])
-        for each, number in zip(group, numbers, strict=True):
+    for group in group_by_person(names, roster):
+        numbers = attempt_numbers(group)
+        declared = [each.person.attempt or 0 for each in group.attempts if each.person]
+        last = max([len(group.attempts), *declared])
+        for each, number in zip(group.attempts, numbers, strict=True):
             late, first = _late(each), standings.get(each.name)
             if first is None:
                 standings[each.name] = Standing(each.person, each.name, number, last, late)
@@ -111,6 +141,8 @@ def _add_standing(row: Row, standings: Standings) -> Row:
     person = standing.person
     if person is None or not (person.attempt or is_identified(person)):
         return row
+    if standing.attempt is None:
+        return row
     return replace(row, attempt=standing.attempt, attempts=standing.attempts)
 
 
@@ -123,17 +155,12 @@ def pseudonymise_roster(
     """
     people = []
     logins: list[str] = []
-    for group in _group_by_person(sorted(pseudonyms), roster):
-        numbers = _attempt_numbers(group)
-        # Without times, numbers alone keep the order: they must not contradict it.
-        if any(number >= following for number, following in pairwise(numbers)):
-            numbers = list(range(1, len(group) + 1))
-
+    for group in group_by_person(sorted(pseudonyms), roster):
         # The people of a team share their first submission, but not their later ones.
-        first = pseudonyms[group[0].name]
+        first = pseudonyms[group.attempts[0].name]
         login = f"{first}-{logins.count(first) + 1}" if first in logins else first
         logins.append(first)
-        for each, number in zip(group, numbers, strict=True):
+        for each, number in zip(group.attempts, _numbers_in_order(group), strict=True):
             folder, late = pseudonyms[each.name], _late(each)
             if each.person is not None:
                 people.append(Person(folder=folder, login=login, attempt=number, late=late))
@@ -142,34 +169,110 @@ def pseudonymise_roster(
     return tuple(people)
 
 
+def identify_pseudonyms(
+    roster: Sequence[Person], pseudonyms: Mapping[str, str]
+) -> tuple[Person, ...]:
+    """The roster with pseudonyms (by folder) for folders, and with everybody's name and ids.
+
+    It is for what only the instructor sees: it says whose each pseudonym is. People without a
+    submission are last.
+    """
+    people = []
+    known = set()
+    for group in group_by_person(sorted(pseudonyms), roster):
+        for each, number in zip(group.attempts, _numbers_in_order(group), strict=True):
+            if each.person is not None:
+                folder, late = pseudonyms[each.name], _late(each)
+                known.add(each.person)
+                people.append(
+                    replace(each.person, folder=folder, attempt=number, submitted_at="", late=late)
+                )
+    return (*people, *(person for person in roster if person not in known))
+
+
+def _numbers_in_order(group: PersonAttempts) -> list[int | None]:
+    """Numbers that keep the order of a person's attempts where their names are hidden."""
+    numbers = attempt_numbers(group)
+    known = [number for number in numbers if number is not None]
+    if group.is_ordered and any(number >= following for number, following in pairwise(known)):
+        return list(range(1, len(numbers) + 1))
+    # Some numbers alone would tell of an order that is not known.
+    return numbers if group.is_ordered else [None] * len(numbers)
+
+
 def select_attempts(
     records: Sequence[Record], roster: Sequence[Person], which: Which
 ) -> list[Record]:
     """The records that count: all, or each person's latest or best attempt, in their order.
 
-    The latest is that with the last ``submitted_at``, else the highest attempt, else the last
-    record. The best has most points of the rubric, else leads the leaderboard; of equals the
-    latest. Whoever is not in the roster keeps every record; a team's counts where it does so for
-    one of them.
+    The latest is that with the last ``submitted_at``, else the highest attempt, else the last time
+    in the submissions' names; where none of these tells, all of that person's count. The best has
+    most points of the rubric, else leads the leaderboard; of equals the latest. Whoever is not in
+    the roster keeps every record; a team's counts where it does so for one of them.
     """
     if which == "all":
         return list(records)
-    selected = {record.submission for _, record in attempts_that_count(records, roster, which)}
+    counted = attempts_that_count(records, roster, which)
+    selected = {each.record.submission for each in counted}
     return [record for record in records if record.submission in selected]
 
 
 def attempts_that_count(
     records: Sequence[Record], roster: Sequence[Person], which: Literal["latest", "best"]
-) -> list[tuple[Person | None, Record]]:
+) -> list[CountedAttempt]:
     """The record that counts for each person who handed in, and each that is nobody's."""
     by_name = {record.submission: record for record in records}
     counted = []
-    for group in _group_by_person(list(by_name), roster):
-        attempts = [by_name[each.name] for each in group]
-        attempt = attempts[-1] if which == "latest" else _best(attempts)
-        people = {each.name: each.person for each in group}
-        counted.append((people[attempt.submission], attempt))
+    for group in group_by_person(list(by_name), roster):
+        people = {each.name: each.person for each in group.attempts}
+        attempts = [by_name[name] for name in people]
+        if which == "best":
+            attempts = [_best(attempts)]
+        elif group.is_ordered:
+            attempts = attempts[-1:]
+        rivals = tuple(people) if len(attempts) > 1 else ()
+        counted += [CountedAttempt(people[each.submission], each, rivals) for each in attempts]
     return counted
+
+
+def roster_remarks(names: Sequence[str], people: Sequence[Person], attempts: Which) -> list[str]:
+    """What a board by these people does not show: submissions of nobody, unknown order."""
+    if not people:
+        return []
+    lines = []
+    nobodys = [name for name in names if not find_people(name, people)]
+    if nobodys:
+        hint = f" ({NAME_THE_KEY_FILE})" if all(map(is_pseudonym, nobodys)) else ""
+        lines.append(f"nobody in the roster matches {_enumerate(nobodys)}{hint}")
+    undated = undated_attempts(names, people) if attempts == "latest" else []
+    if undated:
+        groups = "; ".join(map(_enumerate, undated))
+        lines.append(f"{UNDATED}; all are shown: {groups}")
+    return lines
+
+
+UNDATED = (
+    "nothing tells which of one person's submissions is the latest (give attempt or submitted_at "
+    "in a roster with a line for each folder)"
+)
+"""What is asked where the order of attempts is not known."""
+
+NAME_THE_KEY_FILE = (
+    "these are pseudonyms; name the key file that they are from: --anonymous KEYFILE"
+)
+
+
+def _enumerate(names: Sequence[str]) -> str:
+    return ", ".join(one_line(name) for name in names)
+
+
+def undated_attempts(names: Sequence[str], roster: Sequence[Person]) -> list[tuple[str, ...]]:
+    """For each person of whose submissions nothing tells which is the latest: their names."""
+    return [
+        tuple(each.name for each in group.attempts)
+        for group in group_by_person(names, roster)
+        if not group.is_ordered
+    ]
 
 
 def _best(attempts: Sequence[Record]) -> Record:
@@ -194,66 +297,7 @@ def _points(record: Record) -> float | None:
     return points[0] if record.points and points is not None else None
 
 
-# --- attempts of one person ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Submission:
-    name: str
-    person: Person | None
-
-
-def _group_by_person(names: Sequence[str], roster: Sequence[Person]) -> list[list[_Submission]]:
-    """The attempts of each person, in the order in which they were made.
-
-    A submission of nobody in the roster is alone; a team's is among the attempts of each.
-    """
-    groups: list[list[_Submission]] = []
-    for name in names:
-        for person in find_people(name, roster) or (None,):
-            submission = _Submission(name, person)
-            for group in groups:
-                if _is_of_same_person(submission, group[0]):
-                    if group[-1].name != name:
-                        group.append(submission)
-                    break
-            else:
-                groups.append([submission])
-    return [_in_order_of_time(group) for group in groups]
-
-
-def _is_of_same_person(first: _Submission, second: _Submission) -> bool:
-    if first.person is None or second.person is None:
-        return False
-    return is_same_person(first.person, second.person)
-
-
-def _in_order_of_time(group: list[_Submission]) -> list[_Submission]:
-    """By time where all have one, else by number where all have one, else as they are."""
-    people = [each.person for each in group if each.person]
-    if len(people) < len(group):
-        return group
-    if all(person.submitted_at for person in people):
-        times = [parse_time(person.submitted_at) for person in people]
-        order = sorted(range(len(group)), key=times.__getitem__)
-    elif all(person.attempt for person in people):
-        numbers = [person.attempt or 0 for person in people]
-        order = sorted(range(len(group)), key=numbers.__getitem__)
-    else:
-        return group
-    return [group[index] for index in order]
-
-
-def _attempt_numbers(group: Sequence[_Submission]) -> list[int]:
-    """The numbers in the roster; an attempt without one has its place in the group."""
-    numbers = []
-    for place, each in enumerate(group, start=1):
-        declared = each.person.attempt if each.person else None
-        numbers.append(declared or place)
-    return numbers
-
-
-def _late(submission: _Submission) -> bool | None:
+def _late(submission: Submission) -> bool | None:
     if submission.person is not None and submission.person.late is not None:
         return submission.person.late
     return True if is_marked_late(submission.name) else None

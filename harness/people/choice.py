@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.people.attempts import load_people, stored_roster
 from harness.people.identification import find_people
+from harness.people.pseudonyms import read_pseudonyms
 from harness.people.roster import Person, is_identified, is_same_person
 from harness.records.errors import HarnessError
 from harness.storage.results import require_known, write_text
@@ -43,6 +44,8 @@ def choose(
 
     Raises HarnessError for a bad roster, and for a damaged file where it is needed.
     """
+    if key_file is not None:
+        read_pseudonyms(key_file)  # a wrong path says so, also where nothing in it is needed
     if roster is not None and attempts is not None:
         return load_people(results, roster, key_file), attempts
 

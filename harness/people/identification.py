@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.intake.lms_names import parse_submission_name
 from harness.intake.unpacking import without_suffix
 from harness.people.roster import PLATFORM_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.intake.lms_names import SubmissionName
     from harness.people.roster import Person
 
 _NAME_LETTERS = 5
 """The fewest letters of a name that is looked for within a folder name."""
 
-_CANVAS = re.compile(r"(?P<student>.+?)(?P<late>_LATE)?_(?P<user>\d+)(_\d+_.*)?")
-_BRIGHTSPACE = re.compile(
-    r"\d+-\d+ - (?P<student>.+) - \w+ \d+, \d+ \d+ [AP]M", flags=re.IGNORECASE
-)
+_ID_DIGITS = 5
+"""The fewest digits of an id that a whole name may be; fewer are a group's number or a year."""
 
 
 class _Kind(IntEnum):
@@ -67,8 +67,7 @@ def find_person(name: str, roster: Sequence[Person]) -> Person | None:
     if any(person.folder for person in roster):
         return next(iter(find_people(name, roster)), None)
 
-    student, user = _student_and_user(name)
-    matches = [_match(student, user, person) for person in roster]
+    matches = [_match(name, person) for person in roster]
     best = max(matches, default=_Match(_Kind.NOTHING))
     if best.kind is _Kind.NOTHING or matches.count(best) > 1:
         return None
@@ -76,50 +75,80 @@ def find_person(name: str, roster: Sequence[Person]) -> Person | None:
 
 
 def is_marked_late(name: str) -> bool:
-    """Whether Canvas wrote ``_LATE_`` into a submission's name."""
-    match = _CANVAS.fullmatch(name)
-    return match is not None and match["late"] is not None
+    """Whether Canvas wrote ``_LATE_`` into a submission's name, or ``LATE_`` before ``anon_``."""
+    parsed = parse_submission_name(name)
+    return parsed is not None and parsed.late
 
 
-def _student_and_user(name: str) -> tuple[str, str]:
-    """The part of a folder name that means the student, and Canvas's user id.
+def _match(name: str, person: Person) -> _Match:
+    """How surely a name means a person, by what its platform writes into names."""
+    name = without_suffix(name)
+    parsed = parse_submission_name(name)
+    if parsed is None:
+        return _match_own_name(name, person)
+    if parsed.platform in ("brightspace", "moodle"):
+        # They write the whole name; numbers and single words in it are nobody's id.
+        segments = {_letters(each) for each in (parsed.student, *parsed.student.split(" - "))}
+        is_name = not segments.isdisjoint(_spellings(person.name))
+        return _Match(_Kind.WHOLE_NAME if is_name else _Kind.NOTHING)
+    if parsed.platform == "blackboard":
+        return _match_login(parsed.student, person)
+    if parsed.platform == "canvas":
+        return _match_canvas(parsed, person)
+    return _Match(_Kind.NOTHING)
 
-    The other numbers in it (of the submission, the day) are nobody's.
+
+def _match_login(student: str, person: Person) -> _Match:
+    """Blackboard's assignment and login: the longest login at its end, which may hold ``_``."""
+    login = person.login.casefold()
+    if login and f"_{student}".casefold().endswith(f"_{login}"):
+        return _Match(_Kind.WHOLE_ID, len(login))
+    return _Match(_Kind.NOTHING)
+
+
+def _match_canvas(parsed: SubmissionName, person: Person) -> _Match:
+    """Canvas's user id counts beside that user's name: ``lab3_202611`` is nobody's.
+
+    Whose user id is another is another person, perhaps of the same name.
     """
-    if brightspace := _BRIGHTSPACE.fullmatch(name):
-        return brightspace["student"], ""
-    if canvas := _CANVAS.fullmatch(name):
-        return canvas["student"], canvas["user"]
-    return name, ""
-
-
-def _match(student: str, user: str, person: Person) -> _Match:
-    if user and user == person.student_id:
+    if not person.student_id:
+        return _match_own_name(parsed.student, person)
+    is_named = not person.name or _letters(parsed.student) in _spellings(person.name)
+    if parsed.user == person.student_id and is_named:
         return _Match(_Kind.USER_ID)
-    # Ids of one character are in nearly every name.
-    ids = [str(getattr(person, field)) for field in PLATFORM_IDS]
-    ids = [identity.casefold() for identity in ids if len(identity) > 1]
-    if student.casefold() in ids:
-        return _Match(_Kind.WHOLE_ID)
+    return _match_ids(parsed.student, person)
 
-    # Whose user id is another is another person, perhaps of the same name.
-    may_be_the_name = not (user and person.student_id)
-    letters, spellings = _letters(student), _spellings(person.name)
-    if may_be_the_name and letters in spellings:
+
+def _match_own_name(name: str, person: Person) -> _Match:
+    """A name that people gave, by ids and by the person's name."""
+    by_id = _match_ids(name, person)
+    if by_id.kind is _Kind.WHOLE_ID:
+        return by_id
+    letters, spellings = _letters(name), _spellings(person.name)
+    if letters in spellings:
         return _Match(_Kind.WHOLE_NAME)
-
-    ids_within = [len(identity) for identity in ids if _holds(student.casefold(), identity)]
-    if ids_within:
-        return _Match(_Kind.ID_WITHIN, max(ids_within))
+    if by_id.kind is not _Kind.NOTHING:
+        return by_id
 
     names_within = [
         len(spelling)
         for spelling in spellings
         if len(spelling) >= _NAME_LETTERS and spelling in letters
     ]
-    if may_be_the_name and names_within:
-        return _Match(_Kind.NAME_WITHIN, max(names_within))
-    return _Match(_Kind.NOTHING)
+    return _Match(_Kind.NAME_WITHIN, max(names_within)) if names_within else _Match(_Kind.NOTHING)
+
+
+def _match_ids(name: str, person: Person) -> _Match:
+    """An id that is the whole name, or a word in it; a number within is anything (a date)."""
+    text = name.casefold()
+    # Ids of one character are in nearly every name.
+    ids = [str(getattr(person, field)).casefold() for field in PLATFORM_IDS]
+    words = [each for each in ids if len(each) > 1 and not each.isdigit()]
+    numbers = [each for each in ids if len(each) >= _ID_DIGITS and each.isdigit()]
+    if text in words or text in numbers:
+        return _Match(_Kind.WHOLE_ID)
+    within = [len(each) for each in words if _holds(text, each)]
+    return _Match(_Kind.ID_WITHIN, max(within)) if within else _Match(_Kind.NOTHING)
 
 
 def _holds(text: str, identity: str) -> bool:
@@ -133,15 +162,17 @@ def _holds(text: str, identity: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=8192)  # each name is compared with each person's
 def _letters(text: str) -> str:
     """Letters and digits alone, without case and accents."""
     plain = unicodedata.normalize("NFKD", text).casefold()
     return "".join(character for character in plain if character.isalnum())
 
 
-def _spellings(name: str) -> set[str]:
+@lru_cache(maxsize=4096)
+def _spellings(name: str) -> frozenset[str]:
     """Letters of a name, first name first and last name first (``Doe, Jane``)."""
     last, comma, first = name.partition(",")
     if not comma:
         first, _, last = name.rpartition(" ")
-    return {_letters(first + last), _letters(last + first)} - {""}
+    return frozenset({_letters(first + last), _letters(last + first)} - {""})

@@ -10,7 +10,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError
-from harness.records.text import disarm_formula
+from harness.records.text import disarm_formula, one_line
 from harness.storage.results import replace_file
 
 if TYPE_CHECKING:
@@ -46,6 +46,26 @@ def read_pseudonyms(key_file: Path) -> dict[str, str]:
     if not key_file.exists():
         raise HarnessError(f"{key_file}: no such key file; name the one of `grade --anonymous`")
     return _read(key_file)
+
+
+def pseudonym_of(name: str, key_file: Path | None) -> str:
+    """The pseudonym of a submission; the name itself without a key file, or if it is one.
+
+    Raises HarnessError for a name that the key file does not know.
+    """
+    if key_file is None:
+        return name
+    known = read_pseudonyms(key_file)
+    if name in known.values():
+        return name
+    if name not in known:
+        raise HarnessError(f"{key_file}: no submission {one_line(name)!r} in it")
+    return known[name]
+
+
+def is_pseudonym(name: str) -> bool:
+    """Whether a name has the form of a pseudonym."""
+    return _PSEUDONYM.fullmatch(name) is not None
 
 
 def _draw_pseudonym(taken: set[str]) -> str:

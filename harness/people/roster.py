@@ -1,17 +1,21 @@
-"""Who handed in what: an instructor's ``roster.csv``, or a gradebook of Canvas or Brightspace."""
+"""Who handed in what: an instructor's ``roster.csv``, or a platform's gradebook."""
 
 from __future__ import annotations
 
-import csv
-import io
+import re
+import unicodedata
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
+from harness.people.gradebook_columns import gradebook_fields
+from harness.people.gradescope import is_metadata, read_metadata
+from harness.people.tables import read_table
 from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -30,6 +34,7 @@ class Person:
     student_id: str = ""
     sis_id: str = ""
     org_defined_id: str = ""
+    email: str = ""
     section: str = ""
     attempt: int | None = None
 
@@ -42,35 +47,26 @@ class Person:
     """None where the roster tells neither lateness nor times."""
 
 
-PLATFORM_IDS = ("login", "student_id", "sis_id", "org_defined_id")
+PLATFORM_IDS = ("login", "student_id", "sis_id", "org_defined_id", "email")
 """The fields by which a platform knows people."""
 
 IDENTITIES = (*PLATFORM_IDS, "name")
 """The fields that tell people apart, the surest first."""
 
 _FIELDS = tuple(field.name for field in fields(Person))
-_CANVAS = {
-    "student": "name",
-    "id": "student_id",
-    "sis user id": "sis_id",
-    "sis login id": "login",
-    "section": "section",
-}
-_BRIGHTSPACE = {
-    "orgdefinedid": "org_defined_id",
-    "username": "login",
-    "last name": "last name",
-    "first name": "first name",
-}
+_SPREADSHEET_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?e\+\d+|\d+[.,]0+", flags=re.IGNORECASE)
+"""What a spreadsheet makes of a long id, or of an id beside an empty cell."""
+
 _YES, _NO = ("yes", "true", "1", "late"), ("no", "false", "0")
 
 
 def read_roster(path: Path) -> tuple[Person, ...]:
-    """The people in a roster: a CSV file in UTF-8, its columns named in the first line.
+    """The people in a roster: a table in UTF-8 or UTF-16, its columns named in the first line.
 
     Either ``folder`` and any other field of `Person`, or a gradebook as Canvas (``Student``,
-    ``ID`` ...) or Brightspace (``OrgDefinedId``, ``Username`` ...) exports it. Several lines with
-    one ``folder`` are a team. Raises HarnessError that names the first bad line and what to do.
+    ``ID`` ...), Brightspace (``OrgDefinedId``, ``Username`` ...), Blackboard, Moodle or Gradescope
+    exports it, or Gradescope's ``submission_metadata.yml``. Several lines with one ``folder`` are a
+    team. Raises HarnessError that names the first bad line and what to do.
     """
     people, problems = examine_roster(path)
     if problems:
@@ -84,22 +80,40 @@ def examine_roster(path: Path) -> tuple[tuple[Person, ...], list[str]]:
 
     Raises HarnessError for a file without lines that could be looked at.
     """
-    header, lines = _read_lines(path)
-    columns = _columns(path, header)
-
-    people, problems = [], []
-    for number, cells in lines:
-        try:
-            row = _row(cells, columns)
-            if row is not None:
-                people.append(_person(row, needs_folder="folder" in columns))
-        except ValueError as problem:
-            problems.append(f"line {number}: {problem}")
+    people, problems = _read_people(path)
     problems += _conflicts(people)
-
     if not people and not problems:
         problems.append("nobody in it; one line for each submission is needed")
     return tuple(people), problems
+
+
+def _read_people(path: Path) -> tuple[list[Person], list[str]]:
+    """The people in a roster, and what is wrong within its lines."""
+    people, problems = [], []
+    for label, read_row in _rows(path):
+        try:
+            row = read_row()
+            if row is not None:
+                people.append(_person(row))
+        except ValueError as problem:
+            problems.append(f"{label}: {problem}")
+    return people, problems
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Callable[[], dict[str, str] | None]]]:
+    """What each line is called in a message, and its values by field."""
+    if is_metadata(path):
+        for row in read_metadata(path):
+            yield row["folder"], partial(dict, row)
+        return
+
+    table = read_table(path, _count_known)
+    if not table:
+        raise HarnessError(f"{path}: empty; the first line names the columns, folder among them")
+    (_, header), *lines = table
+    columns = _columns(path, header)
+    for number, cells in lines:
+        yield f"line {number}", partial(_row, cells, columns)
 
 
 def parse_time(text: str) -> datetime:
@@ -128,30 +142,20 @@ def is_identified(person: Person) -> bool:
 # --- lines and columns --------------------------------------------------------------------------
 
 
-def _read_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header and the other lines that are not blank, with their numbers in the file."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        first = text.partition("\n")[0]
-        # Excel writes semicolons where the comma is the decimal mark.
-        delimiter = ";" if ";" in first and "," not in first else ","
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        lines = [(reader.line_num, cells) for cells in reader if any(c.strip() for c in cells)]
-    except OSError as error:
-        raise HarnessError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise HarnessError(f"{path}: not UTF-8; save it as CSV UTF-8") from None
-    except csv.Error as error:
-        raise HarnessError(f"{path}: not CSV ({error}); save it as CSV UTF-8") from None
+def _count_known(titles: list[str]) -> int:
+    """How many columns of these titles are known."""
+    plain = [_plain_title(title) for title in titles]
+    fields_by_title = _fields_by_title(plain)
+    return sum(title in fields_by_title for title in plain)
 
-    if not lines:
-        raise HarnessError(f"{path}: empty; the first line names the columns, folder among them")
-    return lines[0][1], lines[1:]
+
+def _plain_title(title: str) -> str:
+    return title.strip().casefold()
 
 
 def _columns(path: Path, header: list[str]) -> dict[str, int]:
     """The position of each known column, by the name of the field."""
-    titles = [title.strip().casefold() for title in header]
+    titles = [_plain_title(title) for title in header]
     fields_by_title = _fields_by_title(titles)
     columns = {
         fields_by_title[title]: index
@@ -162,7 +166,7 @@ def _columns(path: Path, header: list[str]) -> dict[str, int]:
     if not columns:
         raise HarnessError(
             f"{path}: no column folder; name the columns in the first line, or give a gradebook "
-            "exported from Canvas or Brightspace"
+            "as the platform exports it"
         )
     for title in titles:
         if title in fields_by_title and titles.count(title) > 1:
@@ -174,12 +178,7 @@ def _fields_by_title(titles: list[str]) -> Mapping[str, str]:
     """The field of each column title that may be there; empty for an unknown kind of file."""
     if "folder" in titles:
         return {name: name for name in _FIELDS}
-    for gradebook in (_CANVAS, _BRIGHTSPACE):
-        first_title = next(iter(gradebook))
-        known = sum(title in gradebook for title in titles)
-        if titles.count(first_title) == 1 and known > 1:
-            return gradebook
-    return {}
+    return gradebook_fields(titles)
 
 
 # --- from a line to a person --------------------------------------------------------------------
@@ -200,9 +199,15 @@ def _row(cells: list[str], columns: Mapping[str, int]) -> dict[str, str] | None:
     return row if any(row.get(name) for name in PLATFORM_IDS) else None
 
 
-def _person(row: dict[str, str], *, needs_folder: bool) -> Person:
-    if needs_folder and not row["folder"]:
+def _person(row: dict[str, str]) -> Person:
+    if "folder" in row and not row["folder"]:
         raise ValueError("no folder; write the name of the submission's folder or archive")
+    for field in PLATFORM_IDS:
+        if _SPREADSHEET_NUMBER.fullmatch(row.get(field, "")):
+            raise ValueError(
+                f"{field} {row[field]!r} is no id but what a spreadsheet made of one; give the "
+                "platform's own export, unopened, or format the column as text"
+            )
     attempt = _parse_attempt(row.pop("attempt", ""))
     late = _parse_late(row.pop("late", ""))
 
@@ -248,9 +253,49 @@ def _conflicts(people: list[Person]) -> Iterator[str]:
             )
         team.append(person)
 
+    for field in PLATFORM_IDS:
+        yield from _shared_ids(people, field)
+
     texts = [text for person in people for text in (person.submitted_at, person.due_at) if text]
     if len({_has_offset(parse_time(text)) for text in texts}) > 1:
         yield "some times have a UTC offset and some have none; write all the same way"
+
+
+def _shared_ids(people: Sequence[Person], field: str) -> Iterator[str]:
+    """A line for each id that two people have."""
+    by_id: dict[str, list[Person]] = {}
+    for person in people:
+        if identity := getattr(person, field):
+            by_id.setdefault(identity.casefold(), []).append(person)
+    for same in by_id.values():
+        others = [each for each in same if _are_two_people(same[0], each, field)]
+        if others:
+            names = [each.name or each.login for each in (same[0], others[0])]
+            yield (
+                f"{field} {getattr(same[0], field)!r} is of two people, {names[0]!r} and "
+                f"{names[1]!r}; correct it (spreadsheets round long numbers: give the platform's "
+                "own export, unopened)"
+            )
+
+
+def _are_two_people(first: Person, second: Person, field: str) -> bool:
+    """Whether names, or else logins, say that two lines with one id in ``field`` are of two."""
+    names = _name_words(first.name), _name_words(second.name)
+    if all(names):
+        # A middle name may be left out, and either name may come first.
+        return not (names[0] <= names[1] or names[1] <= names[0])
+    logins = first.login.casefold(), second.login.casefold()
+    return field != "login" and all(logins) and logins[0] != logins[1]
+
+
+def _name_words(name: str) -> set[str]:
+    """The words of a name, without case and accents."""
+    plain = "".join(
+        character
+        for character in unicodedata.normalize("NFKD", name).casefold()
+        if not unicodedata.combining(character)
+    )
+    return set(re.findall(r"\w+", plain))
 
 
 def _are_a_team(first: Person, second: Person) -> bool:

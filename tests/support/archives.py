@@ -9,7 +9,7 @@ import pytest
 from harness.intake.entries import Entry, prepare_folder
 from harness.records.errors import Status, SubmissionError
 
-SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar")
+SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar")
 
 
 def write_zip(path, files):
@@ -22,9 +22,10 @@ def write_zip(path, files):
 
 
 def write_tar(path, files):
-    """A tar of (name or TarInfo, bytes) pairs; gzipped when its name says so."""
+    """A tar of (name or TarInfo, bytes) pairs, packed as its name says."""
     pairs = files.items() if isinstance(files, dict) else files
-    mode = "w" if path.suffix == ".tar" else "w:gz"
+    packed = {".tar": "", ".gz": "gz", ".tgz": "gz", ".xz": "xz", ".txz": "xz"}
+    mode = f"w:{packed.get(path.suffix, 'bz2')}"
     with tarfile.open(path, mode) as archive:
         for name, content in pairs:
             information = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)

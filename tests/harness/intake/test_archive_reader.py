@@ -1,6 +1,8 @@
 """What a zip or tar holds, told by the child that reads it: honest, damaged and hostile ones."""
 
+import bz2
 import gzip
+import lzma
 import os
 import stat
 import struct
@@ -12,6 +14,7 @@ import zlib
 import pytest
 from archives import (
     SUFFIXES,
+    file_contents,
     prepare,
     refusal_of,
     tar_entry,
@@ -133,6 +136,60 @@ def test_a_flipped_byte_is_found_by_the_checksum(tmp_path, scratch):
     archive = tmp_path / "a.tgz"
     archive.write_bytes(packed_bytes)
     assert "not a readable" in refusal_of(archive, scratch)
+
+
+# --- bzip2 and xz -------------------------------------------------------------------------------
+
+PACK = {".tar.bz2": bz2.compress, ".tar.xz": lzma.compress}
+
+
+@pytest.mark.parametrize("suffix", PACK)
+def test_what_was_packed_in_parallel_is_several_streams(tmp_path, scratch, suffix):
+    content = write_tar(tmp_path / "a.tar", {"b2.h5": bytes(300_000), "b4.h5": b"4"}).read_bytes()
+    parts = [content[:100], content[100:200_000], content[200_000:]]
+    archive = tmp_path / f"a{suffix}"
+    archive.write_bytes(b"".join(map(PACK[suffix], parts)))
+    assert file_contents(prepare(archive, scratch)) == {"b2.h5": bytes(300_000), "b4.h5": b"4"}
+
+
+def test_xz_may_be_padded(tmp_path, scratch):
+    content = write_tar(tmp_path / "a.tar", {"b2.h5": b"2"}).read_bytes()
+    archive = tmp_path / "a.txz"
+    packed = lzma.compress(content[:512]) + bytes(100_000) + lzma.compress(content[512:])
+    archive.write_bytes(packed + bytes(8))
+    assert file_contents(prepare(archive, scratch)) == {"b2.h5": b"2"}
+
+
+@pytest.mark.parametrize("suffix", PACK)
+def test_the_end_of_a_packed_tar_is_checked_too(tmp_path, scratch, suffix):
+    content = write_tar(tmp_path / "a.tar", {"b2.h5": os.urandom(5000)}).read_bytes()
+    archive = tmp_path / f"a{suffix}"
+    whole = PACK[suffix](content)
+    flipped = bytes([whole[2000] ^ 1])
+    damaged = (whole[:-3], whole + b"more", whole[:2000] + flipped + whole[2001:])
+    for index, packed in enumerate(damaged):
+        archive.write_bytes(packed)
+        refusal_of(archive, scratch / str(index))
+
+
+def with_dictionary(packed, code):
+    """The xz file with another size of the dictionary in the header of its first block."""
+    content = bytearray(packed)
+    end = 12 + (content[12] + 1) * 4
+    assert content[14:16] == b"\x21\x01"  # LZMA2, with one byte: the size
+    content[16] = code
+    struct.pack_into("<I", content, end - 4, zlib.crc32(content[12 : end - 4]))
+    return bytes(content)
+
+
+def test_an_xz_header_that_asks_for_too_much_memory_is_refused(tmp_path, scratch):
+    packed = lzma.compress(write_tar(tmp_path / "a.tar", {"b2.h5": b"2"}).read_bytes())
+    archive = tmp_path / "a.tar.xz"
+    archive.write_bytes(with_dictionary(packed, 28))  # 64 MiB, as xz -9 asks for
+    assert file_contents(prepare(archive, scratch / "good")) == {"b2.h5": b"2"}
+    for code in (32, 39, 40):  # 256 MiB, 3 and 4 GiB
+        archive.write_bytes(with_dictionary(packed, code))
+        assert "Memory usage limit" in refusal_of(archive, scratch / str(code))
 
 
 @pytest.mark.parametrize("content", [b"", b"Rar!\x1a\x07\x01\x00" + bytes(2000), b"<html>", b"PK"])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.intake import lms_archives
-from harness.intake.entries import find_entries, prepare_folder
+from harness.intake.entries import find_entries, prepare_folder, take_in
 from harness.intake.lms_archives import unpack_bulk_download
 from harness.records.errors import HarnessError, SubmissionError
 
@@ -74,6 +74,111 @@ def test_canvas(tmp_path):
         "leebob_34": {"repaired-2.h5": b"2", "repaired-4.h5": b"4", "text.html": b"hello"},
         "leebob_35": {"b_1_2_x.h5": b"5"},
     }
+
+
+def test_canvas_where_students_are_anonymous(tmp_path):
+    first, last = (zip_bytes(tmp_path, {"b2.h5": content}) for content in (b"1", b"2"))
+    bulk = write_zip(
+        tmp_path / "submissions.zip",
+        {
+            "anon_Ab3Xz_900_model_2.h5": b"2",
+            "anon_Ab3Xz_901_model_4.h5": b"4",
+            "LATE_anon_Q9zzz_905_lab-1.zip": last,
+            "anon_Q9zzz_904_lab.zip": first,
+            "anon_12345_907_10_model.h5": b"9",
+            "anon_7text_text.html": b"hello",
+        },
+    )
+    assert graded_files(tmp_path, bulk) == {
+        "anon_Ab3Xz": {"model_2.h5": b"2", "model_4.h5": b"4"},
+        "LATE_anon_Q9zzz": {"b2.h5": b"2"},
+        "anon_12345": {"10_model.h5": b"9"},
+        "anon_7text": {"text.html": b"hello"},
+    }
+
+
+JANE, BOB = "Jane Doe_11_assignsubmission_file_", "Bob_Lee_12_assignsubmission_file_"
+
+
+@pytest.mark.parametrize("separator", ["", "/"])
+def test_moodle_with_and_without_folders(tmp_path, separator):
+    lab = zip_bytes(tmp_path, {"lab/b2.h5": b"3"})
+    text = JANE.replace("_file_", "_onlinetext_")
+    bulk = write_zip(
+        tmp_path / "CS-Lab 3-77.zip",
+        {
+            f"{JANE}{separator}b2.h5": b"2",
+            f"{text}{separator}onlinetext.html": b"hello",
+            f"{BOB}{separator}lab.zip": lab,
+        },
+    )
+    assert graded_files(tmp_path, bulk) == {
+        JANE: {"b2.h5": b"2", "onlinetext.html": b"hello"},
+        BOB: {"b2.h5": b"3"},
+    }
+
+
+def test_one_moodle_submission_alone_and_what_teachers_wrote(tmp_path):
+    bulk = write_zip(tmp_path / "a.zip", {f"{JANE}/b2.h5": b"2"})
+    assert set(graded_files(tmp_path, bulk)) == {JANE}
+    feedback = "Jane Doe_11_assignfeedback_comments_/comments.html"
+    bulk = write_zip(tmp_path / "b.zip", {f"{JANE}/b2.h5": b"2", feedback: b"good"})
+    found = take_in([], bulk, tmp_path / "unpacked")
+    assert [entry.name for entry in found.entries] == [JANE]
+    assert found.remarks == [
+        "not graded: comments.html: a text typed into Moodle or a teacher's comment, without files"
+    ]
+
+
+def test_blackboard_has_a_submission_for_each_attempt(tmp_path):
+    first, second = (f"Lab 3_jdoe_attempt_2026-11-{day}-10-27-00" for day in (24, 25))
+    other = "Lab 3_b_lee_attempt_2026-11-24-22-05-59"
+    bulk = write_zip(
+        tmp_path / "gradebook_CS_Lab203_2026-11-30.zip",
+        {
+            f"{first}_lab-1.zip": zip_bytes(tmp_path, {"b2.h5": b"1"}),
+            f"{first}.txt": b"Name: Jane Doe (jdoe)",
+            f"{second}_model_2.h5": b"2",
+            f"{second}_model_4.h5": b"4",
+            f"{other}_lab-1.zip": b"not the same as",
+            f"{other}_lab-2.zip": b"this one",
+        },
+    )
+    entries = find_entries([], bulk, tmp_path / "unpacked")
+    assert {entry.name: set(file_contents(entry.path)) for entry in entries} == {
+        first: {"lab-1.zip", "submission.txt"},
+        second: {"model_2.h5", "model_4.h5"},
+        other: {"lab-1.zip", "lab-2.zip"},
+    }
+
+
+def test_gradescopes_list_of_people_is_kept_and_what_else_lies_there_is_named(tmp_path):
+    top = "assignment_123_export"
+    files = {
+        f"{top}/submission_metadata.yml": b"---\nsubmission_4: {}\n",
+        f"{top}/submission_4/b2.h5": b"2",
+        f"{top}/submission_4/submission_metadata.yml": b"mine",
+        f"{top}/notes.pdf": b"",
+        f"{top}/bob.rar": b"",
+    }
+    bulk = write_zip(tmp_path / "submissions.zip", files)
+    for _ in range(2):  # the second time from what is unpacked
+        found = take_in([], bulk, tmp_path / "unpacked")
+        assert [entry.name for entry in found.entries] == ["submission_4"]
+        assert found.metadata.read_bytes() == b"---\nsubmission_4: {}\n"
+        assert found.remarks == [
+            "not graded: notes.pdf: neither a folder nor an archive",
+            "not graded: bob.rar: a kind of archive that is not read; pack it again as .zip",
+        ]
+
+
+def test_an_earlier_upload_is_named(tmp_path):
+    lab = zip_bytes(tmp_path, {"b2.h5": b"1"})
+    files = {"doejane_1_900_lab.zip": lab, "doejane_1_901_lab-1.zip": lab}
+    found = take_in([], write_zip(tmp_path / "a.zip", files), tmp_path / "unpacked")
+    assert found.remarks == [
+        "not graded: doejane_1_900_lab.zip: an earlier upload, of which a later one is graded"
+    ]
 
 
 def test_any_other_download_has_a_child_for_each_folder_and_archive(tmp_path):

@@ -9,7 +9,7 @@ from gradebooks import BRIGHTSPACE, CANVAS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.people.roster import Person, examine_roster, read_roster
+from harness.people.roster import Person, examine_roster, is_same_person, read_roster
 from harness.records.errors import HarnessError
 
 FULL = """\
@@ -91,6 +91,65 @@ def test_what_is_not_utf_8_says_so(roster, tmp_path):
         roster("folder,name\na,Zoë\n", "latin-1")
     with pytest.raises(HarnessError, match="cannot be read"):
         read_roster(tmp_path / "none.csv")
+
+
+# --- what spreadsheets do to ids ----------------------------------------------------------------
+
+CANVAS_TITLES = "Student,ID,SIS User ID,SIS Login ID,Section\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "shown"),
+    [
+        (f"{CANVAS_TITLES}Ann,1,2.02611E+11,ann,\nBob,2,2.02611E+11,bob,\n", 2, "2.02611E+11"),
+        ("OrgDefinedId;Username;Last Name;First Name\n#2,02611e+11;#a;Lee;Ann\n", 2, "2,02611e+11"),
+        ("folder,student_id\na,12\nb,2E+11\n", 3, "2E+11"),
+        ("folder\tlogin\na\t202611.0\n", 2, "202611.0"),
+    ],
+)
+def test_an_id_that_a_spreadsheet_changed_is_refused(roster, text, line, shown):
+    with pytest.raises(HarnessError) as caught:
+        roster(text)
+    message = str(caught.value)
+    assert f"line {line}: " in message
+    assert (
+        f"{shown!r} is no id but what a spreadsheet made of one; give the platform's own" in message
+    )
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("login", ["1e5", "12e3", "e+11", "2.02.2026", "a1.0", "007"])
+def test_a_login_that_only_looks_like_a_number_is_one(roster, login):
+    assert roster(f"folder,login\na,{login}\n")[0].login == login
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"{CANVAS_TITLES}Ann Lee,1,202611000000,ann,\nBob Ray,2,202611000000,bob,\n",
+         "sis_id '202611000000' is of two people, 'Ann Lee' and 'Bob Ray'; correct it"),
+        ("folder,name,login\na,Ann Lee,al\nb,Ann Lee,al\nc,Cyd Case,AL\n",
+         "login 'al' is of two people, 'Ann Lee' and 'Cyd Case'"),
+        ("folder,login,student_id\na,ann,7\nb,bob,7\n",
+         "student_id '7' is of two people, 'ann' and 'bob'"),
+        ("Email address,Full name\nx@y.z,Ann Lee\nx@y.z,Bob Ray\n",
+         "email 'x@y.z' is of two people"),
+    ],
+)  # fmt: skip
+def test_one_id_under_two_names_is_refused(roster, text, shown):
+    with pytest.raises(HarnessError) as caught:
+        roster(text)
+    assert shown in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [('"Lee, Ann"', "Ann Lee"), ("Zoë Lee", "ZOE LEE"), ("Ann M. Lee", "Ann Lee"), ("Ann", "")],
+)
+def test_one_name_in_two_spellings_is_one_person(roster, first, second):
+    people = roster(f"folder,name,login\na,{first},al\nb,{second},AL\n")
+    assert is_same_person(*people)
 
 
 @given(st.lists(st.text(), max_size=5), st.binary(max_size=200))

@@ -14,7 +14,7 @@ from harness.assessment.scoring import total
 from harness.output.exports.course import ExportOptions
 from harness.output.exports.formats import renderer
 from harness.people.roster import Person
-from harness.records.errors import Status
+from harness.records.errors import HarnessError, Status
 from harness.records.findings import Override
 from harness.storage.rubrics import default_rubric
 
@@ -159,3 +159,41 @@ def test_who_left_a_team_has_an_own_attempt():
     given = course(graded("alone", ()), graded("jane"), roster=(*team, alone))
     latest = points_of(only_file("canvas", given))
     assert float(latest["Doe, Jane"]) > float(latest["Roe, Richard"])
+
+
+# --- what the roster does not tell ----------------------------------------------------------------
+
+
+def test_the_grade_is_that_of_the_later_attempt_and_none_where_nothing_tells_which():
+    jane = replace(JANE, folder="", name="Jane Doe")
+    first, last, undated = (
+        f"1-2 - Jane Doe - {time}"
+        for time in ("Nov 30, 2026 1027 AM", "Dec 1, 2026 905 AM", "1 décembre 2026 1027")
+    )
+    worse, better = graded(first, good_checkpoints()[:1]), graded(last)
+    rendered = renderer("brightspace")(course(better, worse, roster=(jane,)))
+    assert rows(*rendered.files.values())[1][-2] == "100"
+    assert rendered.remarks == ()
+
+    unclear = course(better, replace(worse, submission=undated), roster=(jane,))
+    rendered = renderer("brightspace")(unclear)
+    assert rows(*rendered.files.values())[1][-2] == ""
+    (remark,) = rendered.remarks
+    assert remark.startswith(f"Jane Doe ({last}, {undated}): nothing tells which")
+    best = renderer("brightspace")(replace(unclear, options=ExportOptions(attempt="best")))
+    assert rows(*best.files.values())[1][-2] == "100"
+
+
+def test_each_remark_is_said_once_with_all_whom_it_is_about():
+    rendered = renderer("canvas")(course(graded("eve"), graded("joe"), roster=(JANE, RICHARD)))
+    assert rendered.remarks == (
+        "no submission; the cell is empty: Doe, Jane; Roe, Richard",
+        "nobody's in the roster; no grade: eve; joe",
+    )
+
+
+def test_pseudonyms_without_their_key_file_are_one_line():
+    with pytest.raises(
+        HarnessError, match=r"these are pseudonyms; name the key file .* --anonymous"
+    ):
+        renderer("canvas")(course(graded("s-0123456789"), roster=(JANE,)))
