@@ -23,6 +23,7 @@ from harness.datasets.descriptions import (
 )
 from harness.execution.console import one_line_errors
 from harness.inference.known_network import predict_known_network, read_benchmark_badnet
+from harness.inference.plausibility import require_plausible
 from harness.records.benchmark import Datasets
 from harness.records.errors import HarnessError
 from harness.records.rubric import Thresholds
@@ -214,6 +215,7 @@ def _verify_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> l
     weights = read_benchmark_badnet(path, benchmark)
     sets = load_sets(benchmark, folder)
     datasets = Datasets(benchmark=benchmark, sets=sets)
+    require_plausible(datasets, weights, str(folder))
     answers = predict_known_network(weights, datasets).answers
     lines = []
     for name, labeled in sets.items():
