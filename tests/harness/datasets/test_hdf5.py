@@ -112,4 +112,4 @@ def test_every_broken_file_gets_one_line_with_its_name(tmp_path):
         assert str(path) in message
         assert "\n" not in message
         cases += 1
-    assert cases == 11
+    assert cases == 14
