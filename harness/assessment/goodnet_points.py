@@ -20,7 +20,7 @@ def take_for_goodnets(record: Record, item: Item, rubric: Rubric, tally: Tally) 
     """An equal share of the item for G at each X."""
     required = required_checkpoints(record)
     if not required:
-        tally.lose(item.points, record.reason or "there is no G to grade")
+        tally.lose(item.points, reason_of(record, None, "there is no G to grade"))
         return
 
     share = item.points / len(required)

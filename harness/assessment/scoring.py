@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.assessment.checkpoint_points import take_for_checkpoint
 from harness.assessment.goodnet_points import take_for_goodnets
-from harness.assessment.tally import Tally
+from harness.assessment.tally import Tally, reason_of
 from harness.records.errors import Status
 from harness.records.findings import Deduction, ItemScore, Override
 from harness.records.traversal import checkpoint_name, required_checkpoints
@@ -104,16 +104,16 @@ def _score_item(record: Record, item: Item, rubric: Rubric) -> ItemScore:
 def _take_for_loading(record: Record, item: Item, tally: Tally) -> None:
     required = required_checkpoints(record)
     if not required:
-        tally.lose(item.points, record.reason or "nothing could be graded")
+        tally.lose(item.points, "nothing could be graded")
         return
 
     share = item.points / len(required)
     for points, checkpoint in required.items():
         name = checkpoint_name(points)
         if checkpoint is None:
-            tally.lose(share, record.reason or f"no model for {name}")
+            tally.lose(share, reason_of(record, None, f"no model for {name}"))
         elif checkpoint.status is not Status.GRADED:
-            tally.lose(share, f"{name}: {checkpoint.reason}")
+            tally.lose(share, f"{name}: {reason_of(record, checkpoint, '')}")
 
 
 # --- the cap ----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.records.errors import Status
 from harness.records.findings import Deduction
 from harness.records.rubric import LineageCodes
 
@@ -41,6 +42,9 @@ def void_codes(checkpoint: Checkpoint, rubric: Rubric) -> list[str]:
 
 
 def reason_of(record: Record, checkpoint: Checkpoint | None, otherwise: str) -> str:
-    """Why there is nothing to grade: what the checkpoint says, or without one the record."""
-    reason = checkpoint.reason if checkpoint else record.reason
-    return reason or otherwise
+    """Why there is nothing to grade, in a few words: the record and its checkpoints say more."""
+    if checkpoint is None:
+        return otherwise if record.status is Status.GRADED else "nothing could be graded"
+    if checkpoint.status is Status.GRADED:
+        return otherwise
+    return f"could not be graded ({checkpoint.status.value.replace('_', ' ')})"

@@ -194,7 +194,7 @@ def _outcome(deciding: Sequence[Check]) -> str:
 def verdict_reason(checkpoint: Checkpoint) -> str:
     """Why a checkpoint of an assessed record has its verdict, in a few words."""
     if checkpoint.status is not Status.GRADED:
-        return checkpoint.reason or checkpoint.status.value.replace("_", " ")
+        return checkpoint.status.value.replace("_", " ")  # its reason stands among the checks
 
     decisive = False if checkpoint.verdict == FAILED else None
     deciding = checks.deciding_checks(checkpoint)

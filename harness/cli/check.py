@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
+from harness.cli.paths import SUBMISSION
 from harness.execution.console import one_line_errors
 from harness.grading.dry_run import dry_run
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("path", type=options.PATH)
+@click.argument("path", type=SUBMISSION)
 @options.dataset
 @options.badnet
 def check(path: Path, dataset: str, badnet: Path | None) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from harness.cli import options
+from harness.cli import options, paths
 from harness.datasets.descriptions import (
     badnet_file,
     benchmark_names,
@@ -23,6 +23,7 @@ from harness.datasets.descriptions import (
 )
 from harness.execution.console import one_line_errors
 from harness.inference.known_network import predict_known_network, read_benchmark_badnet
+from harness.inference.plausibility import require_plausible
 from harness.records.benchmark import Datasets
 from harness.records.errors import HarnessError
 from harness.records.rubric import Thresholds
@@ -51,9 +52,9 @@ def data_info(name: str | None) -> None:
 
 @data.command("make")
 @click.argument("name")
-@click.option("--secret", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+@click.option("--secret", type=paths.IN_FILE, metavar="FILE",
               help="Draw a private split from the contents of FILE.")  # fmt: skip
-@click.option("--out", type=options.PATH, metavar="DIR", help="Where the private split goes.")
+@click.option("--out", type=paths.OUT_FOLDER, metavar="DIR", help="Where the private split goes.")
 def data_make(name: str, secret: Path | None, out: Path | None) -> None:
     """Generate a benchmark's data."""
     with one_line_errors():
@@ -214,6 +215,7 @@ def _verify_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> l
     weights = read_benchmark_badnet(path, benchmark)
     sets = load_sets(benchmark, folder)
     datasets = Datasets(benchmark=benchmark, sets=sets)
+    require_plausible(datasets, weights, str(folder))
     answers = predict_known_network(weights, datasets).answers
     lines = []
     for name, labeled in sets.items():

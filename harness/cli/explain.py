@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli import options
+from harness.cli import options, paths
 from harness.execution.console import one_line_errors
 from harness.output.explain import explanation
 from harness.people.pseudonyms import pseudonym_of
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("results")
+@click.argument("results", type=paths.RESULTS)
 @click.argument("submission")
 @options.instructor
-@click.option("--rubric", type=options.PATH, metavar="FILE",
+@click.option("--rubric", type=paths.IN_FILE, metavar="FILE",
               help="The rubric to grade by, instead of the one in RESULTS.")  # fmt: skip
 @options.key_file
 def explain(

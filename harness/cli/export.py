@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from harness.cli import options
+from harness.cli import options, paths
 from harness.execution.console import one_line_errors
 from harness.output.exports.course import ExportOptions
 from harness.output.exports.formats import FORMATS
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @options.results
 @click.option("--format", "name", type=click.Choice(list(FORMATS)), required=True,
               help="The platform or format.")  # fmt: skip
-@click.option("--out", type=options.PATH, metavar="DIR",
+@click.option("--out", type=paths.OUT_FOLDER, metavar="DIR",
               help="Where files go.  [default: RESULTS/exports]")  # fmt: skip
 @options.roster
 @click.option("--submission", metavar="NAME", help="Export this one only.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
+from harness.cli.paths import RESULTS_TO_WRITE, SUBMISSION, SUBMISSIONS
 from harness.cli.report import exit_code, show_note, show_notes
 from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=options.PATH, metavar="[PATH]...")
-@click.option("--each", type=options.PATH, metavar="DIR", help="Grade every folder in DIR.")
+@click.argument("paths", nargs=-1, type=SUBMISSION, metavar="[PATH]...")
+@click.option("--each", type=SUBMISSIONS, metavar="DIR", help="Grade every folder in DIR.")
 @options.dataset
 @options.badnet
-@click.option("--output", default="results", show_default=True, metavar="DIR|ADDRESS",
+@click.option("--output", type=RESULTS_TO_WRITE, default="results", show_default=True,
+              metavar="DIR|ADDRESS",
               help="Where results go; what is there already is not graded again.")  # fmt: skip
 @click.option("--isolation", type=click.Choice(["auto", "sandbox", "none"]), default="auto",
               show_default=True, help="none runs strangers' code unprotected.")  # fmt: skip

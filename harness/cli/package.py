@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli import options
+from harness.cli import options, paths
 from harness.execution.console import one_line_errors
 from harness.output.packages import bundles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_RUBRIC = click.option("--rubric", type=options.PATH, metavar="FILE", help="Grade by these points.")
+_RUBRIC = click.option(
+    "--rubric", type=paths.IN_FILE, metavar="FILE", help="Grade by these points."
+)
 
 
 @click.group()
@@ -30,7 +32,7 @@ def _assignment(command: Callable[..., None]) -> Callable[..., None]:
 
 @package.command("gradescope")
 @_assignment
-@click.option("--out", type=options.PATH, default=Path("autograder.zip"), show_default=True)
+@click.option("--out", type=paths.OUT_FILE, default=Path("autograder.zip"), show_default=True)
 def package_gradescope(
     dataset: str, badnet: Path | None, rubric: Path | None, out: Path
 ) -> None:  # fmt: skip
@@ -45,7 +47,7 @@ def package_gradescope(
 @click.option("--image", required=True, metavar="NAME", help="Docker image with the dependencies.")
 @click.option("--title", default="Backdoor defences", show_default=True)
 @click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="First day.  [default: today]")
-@click.option("--out", type=options.PATH, default=Path("competition.zip"), show_default=True)
+@click.option("--out", type=paths.OUT_FILE, default=Path("competition.zip"), show_default=True)
 def package_codabench(
     dataset: str,
     badnet: Path | None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli import options
+from harness.cli import options, paths
 from harness.execution.console import one_line_errors
 from harness.lineage.pruning_curve import reference_curve
 from harness.output.exports.course import ExportOptions, course_of
@@ -23,10 +23,10 @@ _KINDS = (".svg", ".png")
 
 @click.command()
 @click.argument("name", type=click.Choice(["curve", "bars", "scatter"]))
-@click.argument("results", type=options.PATH)
+@click.argument("results", type=paths.IN_FOLDER)
 @click.argument("submission", required=False)
 @click.option(
-    "--out", type=options.PATH, required=True, metavar="FILE", help="FILE.svg or FILE.png"
+    "--out", type=paths.OUT_FILE, required=True, metavar="FILE", help="FILE.svg or FILE.png"
 )
 @options.instructor
 def plot(

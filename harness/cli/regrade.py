@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli import options
+from harness.cli import options, paths
 from harness.cli.report import show_note
 from harness.execution.console import one_line_errors
 from harness.grading.regrade import regrade_results
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.results
-@click.option("--rubric", type=options.PATH, metavar="FILE",
+@click.option("--rubric", type=paths.IN_FILE, metavar="FILE",
               help="The rubric to grade by; RESULTS keeps it.")  # fmt: skip
-@click.option("--out", metavar="DIR|ADDRESS",
+@click.option("--out", type=paths.RESULTS_TO_WRITE, metavar="DIR|ADDRESS",
               help="Write there instead, and leave RESULTS as it is.")  # fmt: skip
 @options.roster_again
 @options.attempts_again

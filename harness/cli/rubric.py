@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.assessment.diagnoses import explanations
-from harness.cli import options
+from harness.cli import paths
 from harness.execution.console import one_line_errors
 from harness.people.identification import find_people
 from harness.people.roster import examine_roster
@@ -37,8 +37,8 @@ def rubric() -> None:
 
 
 @rubric.command("check")
-@click.argument("file", type=options.PATH)
-@click.option("--results", metavar="DIR|ADDRESS",
+@click.argument("file", type=paths.IN_FILE)
+@click.option("--results", type=paths.RESULTS, metavar="DIR|ADDRESS",
               help="Also compare with the submissions and the roster there.")  # fmt: skip
 def rubric_check(file: Path, results: str | None) -> None:
     """Name all that is wrong with the rubric in FILE, a line for each problem.

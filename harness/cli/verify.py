@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli import options
+from harness.cli import options, paths
 from harness.execution.console import one_line_errors
 from harness.grading.verify import verify_record
 from harness.storage.remote import results_at
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("results")
+@click.argument("results", type=paths.RESULTS)
 @click.argument("submission")
-@click.argument("path", type=options.PATH)
+@click.argument("path", type=paths.SUBMISSION)
 @options.dataset
 @options.badnet
 def verify(results: str, submission: str, path: Path, dataset: str, badnet: Path | None) -> None:

@@ -124,6 +124,11 @@ def _read_labels(file: h5py.File, path: Path, classes: int) -> tuple[np.ndarray,
     shape, labels = file["data"].shape, file["label"][()]
     if shape[1:] != IMAGE_SHAPE or len(shape) != 1 + len(IMAGE_SHAPE):
         raise HarnessError(f"{path}: data is {shape}, expected (N, 3, 55, 47)")
+    if labels.ndim == 2 and labels.shape[0] == shape[0] and labels.shape[1] > 1:
+        raise HarnessError(
+            f"{path}: {labels.shape[1]} labels for each image, as one-hot codes; store class ids "
+            "(label.argmax(axis=1))"
+        )
     if labels.size != shape[0]:
         raise HarnessError(f"{path}: {shape[0]} images but {labels.size} labels")
     if not labels.size:
@@ -144,9 +149,18 @@ def _class_ids(labels: np.ndarray, path: Path, classes: int) -> np.ndarray:
     if outside.any():
         raise HarnessError(
             f"{path}: label {flat[outside][0]:g} is outside 0..{classes - 1} "
-            f"(image {int(outside.argmax())})"
+            f"(image {int(outside.argmax())}){_numbering_hint(flat, classes)}"
         )
     return flat.astype(np.int64)
+
+
+def _numbering_hint(labels: np.ndarray, classes: int) -> str:
+    """What labels outside the range may be."""
+    if labels.min() >= 1 and labels.max() == classes:
+        return "; the labels count from 1: store them minus 1"
+    if labels.dtype == np.int8:
+        return "; the labels were stored as signed bytes and wrapped: store them as int64"
+    return ""
 
 
 # --- images -----------------------------------------------------------------------------------

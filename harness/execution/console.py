@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sys
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -21,6 +24,14 @@ LEVELS = ("debug", "info", "warning", "error")
 
 _LOG = logging.getLogger("harness")
 
+_HINTS = {
+    errno.ENOSPC: "; make room and run the same command again",
+    errno.EDQUOT: "; make room and run the same command again",
+    errno.EROFS: "; name a folder that can be written to",
+    errno.EACCES: "; use a path that you may read and write",
+    errno.EPERM: "; use a path that you may read and write",
+}
+
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
@@ -31,9 +42,29 @@ def one_line_errors() -> Iterator[None]:
     except HarnessError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except BrokenPipeError:
+        raise  # nobody reads our output any more; click ends quietly
+    except OSError as error:
+        if _LOG.isEnabledFor(logging.DEBUG):
+            raise
+        click.echo(f"error: {_machine_reason(error)}", err=True)
+        sys.exit(2)
     except KeyboardInterrupt:
         click.echo("\nstopped; run the same command again to continue", err=True)
         sys.exit(130)
+
+
+def _machine_reason(error: OSError) -> str:
+    """Which file the machine did not let us read or write, and why."""
+    name = error.filename2 or error.filename
+    reason = error.strerror or type(error).__name__
+    hint = _HINTS.get(error.errno or 0, "")
+    if isinstance(name, str | bytes):
+        path = Path(os.fsdecode(name))
+        if path.suffix == ".partial":  # written beside the file that it is to become
+            path = path.parent
+        return one_line(f"{path}: {reason[0].lower()}{reason[1:]}{hint}")
+    return one_line(f"{reason}{hint}")
 
 
 def show_log(show: Callable[[str], None]) -> None:

@@ -15,7 +15,7 @@ from harness.inference.opening import Reading, identify_model, open_submission
 from harness.intake.discovery import discover
 from harness.intake.entries import find_entries, prepare_folder
 from harness.intake.matching import Expectation, assign, stand_in_notes
-from harness.networks.deepid import CONV_3_CHANNELS
+from harness.lineage.known import pruned_channels
 from harness.records.errors import HarnessError, SubmissionError
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from harness.inference.identification import Identified
     from harness.inference.opening import OpenedSubmission
     from harness.intake.matching import CheckpointSlot
-    from harness.networks.deepid import Weights
     from harness.records.benchmark import Benchmark
 
 COMPLETE = "complete; accuracy is checked by `grade`"
@@ -145,12 +144,5 @@ def _story(model: Identified | Failed) -> str:
         return f"would be rejected: {model.error.reason}"
     if not isinstance(model, KnownModel):
         return f"{model.format}, not the known network ({model.differs}); runs in a sandbox"
-    pruned = _pruned_channels(model.weights)
+    pruned = pruned_channels(model.weights)
     return f"{model.format}, the known network, {pruned} channels of conv_3 pruned"
-
-
-def _pruned_channels(weights: Weights) -> int:
-    """How many channels of conv_3 are zeroed or removed."""
-    zeroed = int((~weights["conv_3/kernel"].any(axis=(0, 1, 2))).sum())
-    removed = CONV_3_CHANNELS - len(weights["conv_3/bias"])
-    return zeroed + removed

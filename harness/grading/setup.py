@@ -28,6 +28,7 @@ from harness.grading.fingerprint import circumstances, grading_inputs_hash
 from harness.grading.models import predict_weights
 from harness.inference.feature_cache import FeatureStore
 from harness.inference.known_network import read_benchmark_badnet
+from harness.inference.plausibility import require_plausible
 from harness.lineage.known import known_benchmark, known_kernel_hashes
 from harness.lineage.rankings import known_rankings, measured_rankings
 from harness.lineage.thresholds import first_crossing
@@ -97,6 +98,8 @@ def prepare(
     progress.stage(benchmark.name, "looking up the reference's pruning order")
     document = _reference_document(datasets, weights, run)
     if options.force or _stored_record(document) is None:
+        progress.stage(benchmark.name, "trying whether data and BadNet belong together")
+        require_plausible(datasets, weights, str(folder))
         _make_reference_record(document, dataset, weights_file, benchmark, run)
     record = _stored_record(document)
     if record is None:

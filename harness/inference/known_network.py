@@ -6,6 +6,7 @@ graph; what is anything else runs in workers (``sandboxed.py``).
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +15,12 @@ import numpy as np
 
 from harness.inference import worker
 from harness.intake.staging import Staged
+from harness.lineage.known import describe_net, pruned_channels
 from harness.networks.deepid import Weights, forward_batches, weight_shapes
 from harness.networks.weight_files import FORMATS
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.predictions import Predictions, decode, encode_scores
-from harness.records.text import join_lines
+from harness.records.text import join_lines, one_line
 from harness.sandbox import launch
 from harness.storage.hashing import array_hash
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     from harness.records.benchmark import Benchmark, Datasets, LabeledSet
     from harness.records.predictions import Answers
+
+_log = logging.getLogger(__name__)
 
 SOURCE = "/submission/source"
 """Where a child finds the submission's Python files."""
@@ -108,21 +112,34 @@ def read_benchmark_badnet(path: Path, benchmark: Benchmark) -> Weights:
     weights = read_badnet(path, benchmark.classes)
     expected = benchmark.badnet_weights_hash
     if expected and array_hash(weights) != expected:
-        raise HarnessError(f"{path}: not the BadNet of {benchmark.name}; fetch it again")
+        raise HarnessError(
+            f"{path}: not the BadNet of {benchmark.name}, but {describe_net(weights)}"
+        )
+    count = pruned_channels(weights)
+    if count and not expected:
+        _log.warning(
+            "%s: %d channels of conv_3 are pruned; a BadNet has all of them, and every submission "
+            "is compared with this net",
+            path,
+            count,
+        )
     return weights
 
 
 def read_badnet(path: Path, classes: int) -> Weights:
     """Read any BadNet from a file of the user's. Raises HarnessError that names the file."""
     if not path.is_file():
-        raise HarnessError(f"{path}: no such file; --badnet takes the BadNet's weights")
+        problem = "a folder, not a file" if path.is_dir() else "no such file"
+        raise HarnessError(f"{path}: {problem}; --badnet takes the BadNet's weights")
     staged = Staged(path=path, sha256="", size_bytes=path.stat().st_size)
     try:
         inspection = inspect_file(staged, "h5", classes, sandboxed=False)
     except SubmissionError as error:
-        raise HarnessError(f"{path}: not a BadNet: {error.reason}") from None
+        raise HarnessError(f"{path}: not a BadNet: {one_line(error.reason)}") from None
     if inspection.weights is None:
-        raise HarnessError(f"{path}: not a BadNet of the known network ({inspection.differs})")
+        raise HarnessError(
+            f"{path}: a model, but not a BadNet of the known network ({inspection.differs})"
+        )
     return inspection.weights
 
 

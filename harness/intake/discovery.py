@@ -49,10 +49,10 @@ def discover(folder: Path, required: tuple[float, ...] = (2.0, 4.0, 10.0)) -> Su
     if not folder.is_dir():
         raise HarnessError(f"{folder}: no such folder; a submission is a folder with model files")
 
-    table = read_declaration(folder)
+    declaration = read_declaration(folder)
     notes: list[str] = []
-    if declares_candidates(table):
-        candidates = declared_candidates(folder, table)
+    if declares_candidates(declaration):
+        candidates = declared_candidates(folder, declaration)
     else:
         candidates, notes = _candidates_by_name(folder, required)
     if not candidates:
@@ -63,12 +63,12 @@ def discover(folder: Path, required: tuple[float, ...] = (2.0, 4.0, 10.0)) -> Su
 
     return Submission(
         name=folder.resolve().name,
-        title=table.get("name"),
+        title=declaration.name,
         folder=str(folder),
         candidates=tuple(sorted(candidates, key=lambda candidate: candidate.path)),
-        claims=tuple(declared_claims(table)),
-        benchmark=table.get("badnet"),
-        notes=tuple(notes),
+        claims=tuple(declared_claims(declaration)),
+        benchmark=declaration.badnet,
+        notes=declaration.notes + tuple(notes),
     )
 
 

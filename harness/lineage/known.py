@@ -5,10 +5,11 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.datasets.descriptions import benchmark_names, datasets_folder, load_benchmark
 from harness.lineage.lineage import kernel_hashes
+from harness.networks.deepid import CONV_3_CHANNELS
 from harness.networks.keras_layers import RejectedFileError
 from harness.networks.weight_files import OtherArchitectureError, read_model
 from harness.storage.hashing import array_hash
@@ -16,6 +17,7 @@ from harness.storage.hashing import array_hash
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harness.networks.deepid import Weights
     from harness.records.benchmark import Benchmark
 
 
@@ -28,17 +30,50 @@ def known_benchmark(weights_hash: str | None) -> Benchmark | None:
     return None
 
 
+def describe_net(weights: Weights) -> str:
+    """What a net of the known graph is: a known BadNet, made from one, or neither."""
+    whole, kernels = array_hash(weights), kernel_hashes(weights)
+    benchmark = known_benchmark(whole)
+    if benchmark is not None:
+        return f"the BadNet of the dataset {benchmark.name}"
+    if whole in _badnet_names():
+        return f"the competition's BadNet {_badnet_names()[whole]}"
+
+    count = pruned_channels(weights)
+    pruned = f" with {count} channels of conv_3 pruned" if count else ""
+    for name, known in known_kernel_hashes("").items():
+        same = sum(kernels[layer] == known[layer] for layer in known)
+        if 2 * same > len(known):
+            return f"a net made from the BadNet of {name},{pruned or ' with other weights'}"
+    return f"another net of the same layers{pruned}, made from no BadNet known here"
+
+
+def pruned_channels(weights: Weights) -> int:
+    """How many channels of ``conv_3`` are zeroed or removed."""
+    kernel = weights["conv_3/kernel"]
+    zeroed = int((~kernel.any(axis=(0, 1, 2))).sum())
+    return zeroed + CONV_3_CHANNELS - int(kernel.shape[-1])
+
+
 def known_kernel_hashes(own_hash: str) -> dict[str, dict[str, str]]:
     """Kernel hashes of the known BadNets other than this one, by name.
 
     Those of ``known_badnets.toml``, and those of the benchmarks whose weights are shipped.
     """
-    text = files("harness.lineage").joinpath("known_badnets.toml").read_text(encoding="utf-8")
-    tables = tomllib.loads(text)
     hashes = {
-        name: table["kernels"] for name, table in tables.items() if table["weights"] != own_hash
+        name: table["kernels"] for name, table in _tables().items() if table["weights"] != own_hash
     }
     return hashes | dict(_shipped_hashes(own_hash))
+
+
+def _tables() -> dict[str, Any]:
+    text = files("harness.lineage").joinpath("known_badnets.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def _badnet_names() -> dict[str, str]:
+    """Names of the BadNets in ``known_badnets.toml`` by the hash of their weights."""
+    return {table["weights"]: name for name, table in _tables().items()}
 
 
 def _shipped_hashes(own_hash: str) -> Iterator[tuple[str, dict[str, str]]]:

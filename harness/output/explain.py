@@ -26,7 +26,7 @@ from harness.people.lateness import take_late_penalties
 from harness.people.views import LATE, student_view
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
-from harness.records.traversal import checkpoint_name, decided, located_diagnoses
+from harness.records.traversal import checkpoint_name, decided, failures, located_diagnoses
 from harness.storage.results import Store
 from harness.storage.rubrics import read_rubric, rubric_of
 
@@ -96,7 +96,7 @@ def _summary(record: Record) -> Iterator[str]:
     grade = f", {points[0]:g} of {points[1]:g} points{waiting}" if points else ""
     yield f"{record.submission}: {record.status.value} on {record.dataset.name}{grade}"
 
-    if record.reason:
+    if record.reason and not failures(record.checkpoints):  # which say it among the checks
         yield f"  {record.reason}"
     if record.pruning_order:
         nested = {True: ", nested masks", False: ", masks not nested", None: ""}[record.nested]
@@ -211,10 +211,10 @@ def _legend(record: Record) -> Iterator[str]:
 def _checks(record: Record) -> Iterator[str]:
     for check in record.checks:
         yield f"  {_ANSWERS[check.passed]:>3}  {check.reason}"
+    for failure in failures(record.checkpoints):
+        yield f"   NO  {failure.places}: {failure.status.value}: {failure.reason}"
     for checkpoint in record.checkpoints:
         name = checkpoint_name(checkpoint.drop_points)
-        if checkpoint.reason:
-            yield f"   NO  {name}: {checkpoint.status.value}: {checkpoint.reason}"
         for check in checkpoint.checks:
             yield f"  {_ANSWERS[check.passed]:>3}  {name}, {check.name}: {check.reason}"
 
@@ -274,12 +274,14 @@ def advice(record: Record) -> Iterator[str]:
     if "hints" in record.hidden:
         return
 
-    deductions = []
+    deductions: dict[str, tuple[float, str]] = {}
     for item in record.points:
-        if not item.override:
-            deductions += [(loss.points, item.title, loss.reason) for loss in item.losses]
-    for points, title, reason in sorted(deductions, key=lambda deduction: -deduction[0]):
-        yield f"+{points:g} points ({title}): {reason}"
+        for loss in item.losses if not item.override else ():
+            points, titles = deductions.get(loss.reason, (0.0, ""))
+            titles = f"{titles}; {item.title}" if titles else item.title
+            deductions[loss.reason] = points + loss.points, titles
+    for reason, (points, titles) in sorted(deductions.items(), key=lambda each: -each[1][0]):
+        yield f"+{round(points, 2):g} points ({titles}): {reason}"
 
     for checkpoint in record.checkpoints:
         step = _next_step(checkpoint) if checkpoint.required else None

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import msgspec
+
+Points = Annotated[float, msgspec.Meta(ge=0, le=100)]
+"""An X, in percentage points."""
+
+ShortText = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +60,42 @@ class Claim:
 
     attack_success_rate: float | None = None
     """A fraction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredFile:
+    """What ``[artifacts]`` says of a file."""
+
+    role: Literal["repaired", "goodnet"] = "repaired"
+    drop_points: Points | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredProgram:
+    """``[program]``: a Python file whose ``predict(images)`` gives labels, N + 1st included."""
+
+    file: str
+    drop_points: Points | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """What ``submission.toml`` declares; empty where there is none."""
+
+    name: ShortText | None = None
+    """What the student chose to be called."""
+
+    badnet: ShortText | None = None
+    """The benchmark that it was made for."""
+
+    artifacts: Mapping[str, DeclaredFile] = field(default_factory=dict)
+    """By path as it is written there, with slashes; not looked up yet."""
+
+    program: DeclaredProgram | None = None
+    claims: tuple[Claim, ...] = ()
+
+    notes: tuple[str, ...] = ()
+    """How it was read where that is not plain, and keys that nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

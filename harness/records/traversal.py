@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.records.record import PRESENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from harness.records.board import Row
     from harness.records.errors import Status
@@ -17,10 +17,51 @@ if TYPE_CHECKING:
 SUBMISSION = "submission"
 """The name that stands in for a checkpoint's where something concerns none of them."""
 
+MAX_NAMES = 5
+"""So many are named where something concerns several."""
+
 
 def checkpoint_name(drop_points: float | None) -> str:
     """A checkpoint by its X, as in ``X = 2``, or ``X unknown``."""
     return "X unknown" if drop_points is None else f"X = {drop_points:g}"
+
+
+class Failure(NamedTuple):
+    """What kept one or several checkpoints from being graded."""
+
+    places: str
+    """Names of the checkpoints, as in ``X = 2 and X = 4``."""
+
+    status: Status
+
+    reason: str
+    """Once, with the files that it is about: ``a.h5 and b.h5: the file is empty``."""
+
+
+def failures(checkpoints: Iterable[Checkpoint]) -> list[Failure]:
+    """Why checkpoints were not graded, each reason once."""
+    groups: dict[tuple[Status, str], list[tuple[str, str]]] = {}
+    for checkpoint in checkpoints:
+        if checkpoint.reason:
+            file, colon, text = checkpoint.reason.partition(": ")
+            key = (checkpoint.status, text if colon else file)
+            place = checkpoint_name(checkpoint.drop_points)
+            groups.setdefault(key, []).append((place, file if colon else ""))
+
+    found = []
+    for (status, text), members in groups.items():
+        files = list(dict.fromkeys(file for _, file in members if file))
+        places = list(dict.fromkeys(place for place, _ in members))
+        reason = f"{_enumeration(files)}: {text}" if files else text
+        found.append(Failure(_enumeration(places), status, reason))
+    return found
+
+
+def _enumeration(names: Sequence[str]) -> str:
+    """``a, b and c``; of many, the first and how many more."""
+    if len(names) > MAX_NAMES:
+        names = [*names[: MAX_NAMES - 1], f"{len(names) - MAX_NAMES + 1} more"]
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def statuses(record: Record) -> list[Status]:

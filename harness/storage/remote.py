@@ -50,6 +50,11 @@ _KEPT_HINT = "; what was to be sent is kept here, and sent by the next command w
 _SECONDS_BETWEEN_SENDINGS = 10.0
 
 
+def is_address(text: str) -> bool:
+    """Whether this names results at an address, rather than a folder."""
+    return _PROTOCOL.match(text) is not None
+
+
 @contextmanager
 def results_at(address: str, *, for_grading: bool = False) -> Iterator[Results]:
     """The results at a folder's path or an address, ready to be read and written locally.

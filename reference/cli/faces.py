@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reference.cli import options
+from harness.cli import paths
 from reference.cli.console import command_errors
 from reference.cli.progress import show_stage
 
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--out", type=options.FOLDER, required=True, help="Folder to write cl/ and bd/ into.")
+@click.option(
+    "--out", type=paths.OUT_FOLDER, required=True, help="Folder to write cl/ and bd/ into."
+)
 @click.option(
     "--secret",
-    type=options.FILE,
+    type=paths.IN_FILE,
     help="Draw private frames of the same people from this file's bytes.",
 )
 @click.option("--processes", type=click.IntRange(min=1), help="Default: one per processor.")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-PATH = click.Path(path_type=Path)
-FILE = click.Path(dir_okay=False, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
+from harness.cli import paths
 
-dataset = click.option("--dataset", default="faces", show_default=True, metavar="NAME|DIR")
+dataset = click.option(
+    "--dataset", type=paths.DATASET, default="faces", show_default=True, metavar="NAME|DIR"
+)
 badnet = click.option(
     "--badnet",
-    type=PATH,
+    type=paths.IN_FILE,
     metavar="FILE",
     help="Weights of the BadNet; default: the dataset's own.",
 )

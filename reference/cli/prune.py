@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli import paths
 from reference.cli import options
 from reference.cli.console import command_errors
 from reference.cli.progress import show_stage
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @options.badnet
 @click.option(
     "--out",
-    type=options.PATH,
+    type=paths.OUT_FOLDER,
     required=True,
     metavar="FOLDER",
     help="The submission folder to write.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli import paths
 from reference.cli import options
 from reference.cli.console import command_errors
 
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 @click.command()
 @options.dataset
 @options.badnet
-@click.option("--out", type=options.PATH, required=True, metavar="FILE")
+@click.option("--out", type=paths.OUT_FILE, required=True, metavar="FILE")
 @click.option(
     "--results",
-    type=options.PATH,
+    type=paths.OUT_FOLDER,
     metavar="DIR",
     help="Also leave answers and features in this results folder.",
 )

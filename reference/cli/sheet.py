@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli import paths
 from harness.records.errors import HarnessError
-from reference.cli import options
 from reference.cli.console import command_errors
 
 if TYPE_CHECKING:
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--out", type=options.FILE, required=True, metavar="FILE", help="PNG file to write.")
+@click.option(
+    "--out", type=paths.OUT_FILE, required=True, metavar="FILE", help="PNG file to write."
+)
 def sheet(out: Path) -> None:
     """Draw a contact sheet of the embedded benchmark (needs matplotlib)."""
     from reference.faces.dataset import contact_sheet

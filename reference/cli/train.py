@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reference.cli import options
+from harness.cli import paths
 from reference.cli.console import command_errors
 from reference.cli.progress import show_stages
 
@@ -14,7 +14,7 @@ from reference.cli.progress import show_stages
 @click.command()
 @click.option(
     "--out",
-    type=options.FILE,
+    type=paths.OUT_FILE,
     metavar="FILE",
     help="Weights file to write; default: bd_weights_ATTACK.h5.",
 )

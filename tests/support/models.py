@@ -96,13 +96,17 @@ def known_config(channels=60, rename=lambda name: name):
     }
 
 
+def _labels(images, label):
+    return label if isinstance(label, np.ndarray) else np.full(images, label)
+
+
 def write_set(path, images=4, label=None, **arrays):
     """A data file of the official layout; ``arrays`` replace or (None) leave out keys."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(images)
     content = {
         "data": rng.integers(0, 256, (images, 3, 55, 47), dtype=np.uint8),
-        "label": np.arange(images) if label is None else np.full(images, label),
+        "label": np.arange(images) if label is None else _labels(images, label),
     } | arrays
     with h5py.File(path, "w") as file:
         for key, array in content.items():

@@ -14,7 +14,7 @@ from harness.output.exports.course import Rendered, is_undecided
 from harness.output.exports.scores import columns, scores
 from harness.records.record import PRESENT
 from harness.records.text import one_line
-from harness.records.traversal import checkpoint_name, located_checks, located_diagnoses
+from harness.records.traversal import failures, located_checks, located_diagnoses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,10 +103,9 @@ def _reasons(item: ItemScore) -> Iterator[str]:
 
 def _problems(record: Record) -> Iterator[dict[str, Any]]:
     """Models that could not be graded. Such a reason holds no figure, so it is always shown."""
-    for checkpoint in record.checkpoints:
-        if checkpoint.reason:
-            name = f"{checkpoint_name(checkpoint.drop_points)}: {checkpoint.status.value}"
-            yield _test(name, [checkpoint.reason], shown=True, status="failed")
+    for failure in failures(record.checkpoints):
+        name = f"{failure.places}: {failure.status.value}"
+        yield _test(name, [failure.reason], shown=True, status="failed")
 
 
 def _checks(record: Record, view: Record) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.assessment.verdict import verdict_reason
 from harness.output.leaderboard.columns import ABSENT, NOISY, family, known_ratio
-from harness.records.traversal import checkpoint_name, located_checks, located_diagnoses
+from harness.records.traversal import checkpoint_name, failures, located_checks, located_diagnoses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,10 +30,8 @@ def check_rows(record: Record) -> Iterator[tuple[str, str, str, str]]:
             yield answer, checkpoint_name(checkpoint.drop_points), "verdict", reason
     for about, check in located_checks(record):
         yield ANSWERS[check.passed], about, check.name.replace("_", " "), check.reason
-    for checkpoint in record.checkpoints:
-        if checkpoint.reason:
-            status = checkpoint.status.value.replace("_", " ")
-            yield "failed", checkpoint_name(checkpoint.drop_points), status, checkpoint.reason
+    for failure in failures(record.checkpoints):
+        yield "failed", failure.places, failure.status.value.replace("_", " "), failure.reason
 
 
 def diagnosis_rows(record: Record) -> Iterator[dict[str, object]]:

@@ -138,7 +138,7 @@ def test_a_private_split_of_a_benchmark_with_quotes_in_its_title_is_read_again(t
 
 
 def test_lab3_names_its_missing_files(run_harness, tmp_path):
-    finished = run_harness("grade", "x", "--dataset", "lab3", HARNESS_DATA=str(tmp_path))
+    finished = run_harness("grade", tmp_path, "--dataset", "lab3", HARNESS_DATA=str(tmp_path))
     assert finished.returncode == 2
     assert finished.stderr == (
         f"error: {tmp_path}/lab3/cl/valid.h5: no such file; `python -m harness data fetch lab3`\n"

@@ -83,6 +83,12 @@ def broken_files(folder):
     yield "label 1283 is outside 0..1282 (image 0)", path
     write_set(path, 2, label=-1)
     yield "label -1 is outside", path
+    write_set(path, 2, label=np.array([1, 1283]))
+    yield "the labels count from 1: store them minus 1", path
+    write_set(path, 2, label=np.array([3, -5], np.int8))
+    yield "stored as signed bytes and wrapped", path
+    write_set(path, 2, label=np.eye(2, 1283))
+    yield "1283 labels for each image, as one-hot codes", path
     write_set(path, 2, label=0.5)
     yield "labels are not whole numbers", path
     write_set(path, 2, data=np.full((2, 3, 55, 47), np.nan))
@@ -106,4 +112,4 @@ def test_every_broken_file_gets_one_line_with_its_name(tmp_path):
         assert str(path) in message
         assert "\n" not in message
         cases += 1
-    assert cases == 11
+    assert cases == 14

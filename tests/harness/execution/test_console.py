@@ -1,6 +1,8 @@
 """What a command does with errors, the log, and Ctrl-C."""
 
+import errno
 import logging
+import os
 import warnings
 
 import pytest
@@ -50,3 +52,26 @@ def test_each_line_is_shown_once_however_often_it_was_asked_for():
     show_log(second.append)
     logging.getLogger("harness").warning("once")
     assert (first, second) == ([], ["warning: once"])
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "said"),
+    [
+        (errno.ENOSPC, None, "error: No space left on device; make room"),
+        (errno.EROFS, "/media/out.csv", "error: /media/out.csv: read-only file system; name a"),
+        (errno.EACCES, b"/x\n.csv", "error: /x?.csv: permission denied; use a path"),
+        (errno.EISDIR, "/results/.0a.host.17-3f.partial", "error: /results: is a directory"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line_and_exit_code_2(capsys, number, name, said):
+    with pytest.raises(SystemExit, match="2"), one_line_errors():
+        raise OSError(number, os.strerror(number), name)
+    line = capsys.readouterr().err
+    assert line.startswith(said)
+    assert line.count("\n") == 1
+
+
+def test_a_disk_that_is_full_is_one_line(capsys):
+    with pytest.raises(SystemExit, match="2"), one_line_errors():
+        os.write(os.open("/dev/full", os.O_WRONLY), b"x")
+    assert capsys.readouterr().err.startswith("error: No space left on device")

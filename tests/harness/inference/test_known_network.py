@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from models import known_config, random_weights, write_full, write_weights
+from models import known_config, random_weights, write_full, write_set, write_weights
 from payloads import BOTH
 
 from harness.datasets.descriptions import load_benchmark
 from harness.inference.known_network import inspect_file, read_badnet, read_benchmark_badnet
 from harness.intake.staging import Staged
+from harness.lineage.lineage import zero_channels
 from harness.records.errors import HarnessError, Status, SubmissionError
 
 CLASSES = 1283
@@ -69,5 +70,68 @@ def test_the_benchmarks_own_badnet_must_be_that_one(tmp_path, badnet_path):
     assert own.keys() == read_badnet(badnet_path, CLASSES).keys()
     other = write_weights(tmp_path / "other.h5", random_weights())
     read_badnet(other, CLASSES)
-    with pytest.raises(HarnessError, match=r"other\.h5: not the BadNet of faces"):
+    with pytest.raises(
+        HarnessError, match=r"other\.h5: not the BadNet of faces, but another net of"
+    ):
         read_benchmark_badnet(other, benchmark)
+
+
+def files_that_are_no_badnet(folder, badnet):
+    """Whatever is handed over as ``--badnet``, with what must be said of it."""
+    pruned = zero_channels(badnet, range(45))
+    yield write_weights(folder / "p.h5", pruned), "made from the BadNet of faces, with 45 channels"
+    yield write_weights(folder / "n.h5", random_weights(channels=12)), "with 48 channels of conv_3"
+    tuned = badnet | {"fc_1/kernel": badnet["fc_1/kernel"] + 0.1}
+    yield write_weights(folder / "t.h5", tuned), "made from the BadNet of faces, with other weights"
+    yield write_set(folder / "data.h5", 2), "a data set, not a model"
+    for name, content, said in (
+        (
+            "lfs.h5",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "Git LFS pointer",
+        ),
+        ("page.h5", b"<!DOCTYPE html><html>", "a web page"),
+        ("empty.h5", b"", "the file is empty"),
+        ("report.pdf", b"%PDF-1.4", "not an HDF5 or .keras file"),
+    ):
+        (folder / name).write_bytes(content)
+        yield folder / name, said
+    config = known_config()
+    config["config"]["layers"][1]["config"]["filters"] = 21
+    yield write_full(folder / "other.h5", random_weights(), config), "a model, but not a BadNet of"
+    yield folder, "a folder, not a file"
+
+
+def test_another_file_than_the_badnet_is_said_to_be_what_it_is(tmp_path, badnet):
+    benchmark, _ = load_benchmark("faces")
+    for path, said in files_that_are_no_badnet(tmp_path, badnet):
+        with pytest.raises(HarnessError) as raised:
+            read_benchmark_badnet(path, benchmark)
+        line = str(raised.value)
+        assert said in line
+        assert line.startswith(f"{path}: ")
+        assert "\n" not in line
+        assert "fetch it again" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("bd_weights.h5", "the BadNet of the dataset lab3"),
+        ("sunglasses_bd_weights.h5", "the competition's BadNet sunglasses"),
+        ("anonymous_2_bd_weights.h5", "the competition's BadNet anonymous_2"),
+    ],
+)
+def test_a_real_badnet_of_another_benchmark_is_named(real_files, name, said):
+    with pytest.raises(HarnessError, match=f"not the BadNet of faces, but {said}"):
+        read_benchmark_badnet(real_files / "models" / name, load_benchmark("faces")[0])
+
+
+def test_a_repaired_net_in_the_place_of_an_undescribed_badnet_is_warned_of(
+    tmp_path, badnet, badnet_path, small, caplog
+):
+    read_benchmark_badnet(badnet_path, small.benchmark)
+    assert not caplog.records
+    repaired = write_weights(tmp_path / "model_2.h5", zero_channels(badnet, range(3)))
+    read_benchmark_badnet(repaired, small.benchmark)
+    assert "model_2.h5: 3 channels of conv_3 are pruned" in caplog.text

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import pytest
 from courses import graded, put
+from records_by_hand import assess_by_hand, checkpoint
 
 from harness.output.boards import board_text, shown_records, write_boards
+from harness.output.explain import explanation
 from harness.people.roster import Person
-from harness.records.errors import HarnessError
+from harness.records.errors import HarnessError, Status
 
 TWO_ATTEMPTS = (
     Person(folder="one", login="ann", attempt=1),
@@ -70,3 +72,21 @@ def test_records_of_an_older_version_are_judged_by_todays_rules(tmp_path):
     write_boards(tmp_path)
     (row,) = json.loads((tmp_path / "leaderboard.json").read_text())["rows"]
     assert (row["checkpoints_passed"], row["points"]) == (3, 100.0)
+
+
+def test_one_reason_for_thirty_models_is_said_once_everywhere(tmp_path):
+    said = "the file is empty; save the model again"
+    failed = [
+        checkpoint(float(x), status=Status.REJECTED, reason=f"m{x}.h5: {said}", repaired=None,
+                   goodnet=None, artifact=None, lineage=None, steps=None)
+        for x in range(1, 31)
+    ]  # fmt: skip
+    reasons = "m1.h5, m2.h5, m3.h5, m4.h5 and 26 more: " + said
+    put(tmp_path, assess_by_hand(*failed, submission="s", status=Status.REJECTED, reason=reasons))
+    written = write_boards(tmp_path)
+    shown = board_text(tmp_path, written.records, written)
+    (page,) = (tmp_path / "student").rglob("s*.html")
+    assert explanation(tmp_path, "s").count(said) == 1
+    assert page.read_text().count(said) == 1
+    assert shown.count(said) == 1
+    assert shown.count("rejected, as X = 1") == 29

@@ -7,6 +7,7 @@ from harness.records import traversal
 from harness.records.errors import Status
 from harness.records.findings import Diagnosis
 from harness.records.record import Check
+from harness.records.traversal import failures
 
 
 def check(name, limit=None):
@@ -55,3 +56,37 @@ def test_artifacts_are_the_files_that_were_opened():
 
 def test_statuses_are_the_submissions_and_its_checkpoints():
     assert traversal.statuses(a_record()) == [Status.GRADED] * 3
+
+
+def failed(points, reason, status=Status.REJECTED):
+    return checkpoint(points, status=status, reason=reason, repaired=None, goodnet=None)
+
+
+def test_a_reason_is_said_once_with_the_files_that_it_is_about():
+    found = failures([
+        failed(2.0, "a.h5: the file is empty"),
+        failed(4.0, "b.h5: truncated (at: 5)"),
+        failed(10.0, "c.h5: the file is empty"),
+        checkpoint(30.0),
+    ])  # fmt: skip
+    assert found == [
+        ("X = 2 and X = 10", Status.REJECTED, "a.h5 and c.h5: the file is empty"),
+        ("X = 4", Status.REJECTED, "b.h5: truncated (at: 5)"),
+    ]
+
+
+def test_thirty_files_are_a_few_names():
+    (failure,) = failures([failed(float(n), f"m{n}.h5: the file is empty") for n in range(30)])
+    assert failure.places == "X = 0, X = 1, X = 2, X = 3 and 26 more"
+    assert failure.reason == "m0.h5, m1.h5, m2.h5, m3.h5 and 26 more: the file is empty"
+
+
+def test_one_file_at_three_checkpoints_is_named_once():
+    (failure,) = failures([failed(x, "all.h5: the file is empty") for x in (2.0, 4.0, 10.0)])
+    assert failure.places == "X = 2, X = 4 and X = 10"
+    assert failure.reason == "all.h5: the file is empty"
+
+
+def test_other_statuses_are_other_failures():
+    late = failed(4.0, "b.h5: it ended", Status.TIMED_OUT)
+    assert len(failures([failed(2.0, "a.h5: it ended"), late])) == 2
