@@ -145,6 +145,7 @@ SHARED_FILE = """
     lock = struct.pack("hhqqi0q", fcntl.F_RDLCK, 0, 0, 1, 0)
     file = os.open(os.environ["TMPDIR"] + "/file", os.O_CREAT | os.O_RDONLY)
     folder, library = (os.open(path, 0) for path in (os.environ["TMPDIR"], os.__file__))
+    os.read(library, 4096)
     os.truncate(os.environ["TMPDIR"] + "/file", 4096)
     libc.mmap.restype, here = ctypes.c_void_p, ctypes.create_string_buffer(512)
     address = ctypes.c_void_p(libc.mmap(None, 4096, 1, 1, file, 0))
