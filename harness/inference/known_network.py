@@ -22,6 +22,7 @@ from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.predictions import Predictions, decode, encode_scores
 from harness.records.text import join_lines, one_line
 from harness.sandbox import launch
+from harness.sandbox.seccomp import READER
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ SOURCE = "/submission/source"
 
 WORKER = Path(worker.__file__)
 _EXTRACT_LIMITS = launch.Limits(
-    start_seconds=60, wall_seconds=60, cpu_seconds=60, memory_bytes=1 << 30
+    start_seconds=60, wall_seconds=60, cpu_seconds=60, memory_bytes=1 << 30, runtime=READER
 )
 FAILURE_STATUS = {"timed_out": Status.TIMED_OUT, "bad_reply": Status.REJECTED}
 """Statuses of submissions by the kinds of `launch.ChildFailure` that are named here."""

@@ -29,6 +29,7 @@ from harness.intake.unpacking import (
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.text import one_line, storable
 from harness.sandbox import launch
+from harness.sandbox.seccomp import READER
 from harness.storage.hashing import file_hash
 from harness.storage.results import safe_name
 
@@ -47,7 +48,11 @@ _LEFT_OUT = ".left-out.json"
 _REASON_BYTES = 1000
 _CAPS = Caps(file_bytes=MAX_TOTAL_BYTES)
 _LIMITS = launch.Limits(
-    start_seconds=120, wall_seconds=4 * 3600, cpu_seconds=4 * 3600, memory_bytes=1 << 30
+    start_seconds=120,
+    wall_seconds=4 * 3600,
+    cpu_seconds=4 * 3600,
+    memory_bytes=1 << 30,
+    runtime=READER,
 )
 _RESUBMISSION = re.compile(r"-(\d+)$")
 

@@ -30,6 +30,7 @@ from harness.intake.file_rules import (
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.text import one_line
 from harness.sandbox import launch
+from harness.sandbox.seccomp import READER
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -41,7 +42,7 @@ MAX_TOTAL_BYTES = 2 << 30
 
 _READER = Path(archive_reader.__file__)
 _SUBMISSION_LIMITS = launch.Limits(
-    start_seconds=60, wall_seconds=300, cpu_seconds=300, memory_bytes=512 << 20
+    start_seconds=60, wall_seconds=300, cpu_seconds=300, memory_bytes=512 << 20, runtime=READER
 )
 _MAX_NAME_BYTES = 255
 _SHOWN_CHARACTERS = 120  # of a name or reason from an archive

@@ -4,6 +4,10 @@ Inside the sandbox there are the system's libraries, the Python installation, th
 ``harness`` and ``reference``, the files the caller names below ``/submission``, and one scratch
 folder in memory, at ``/tmp``. Nothing else of the file system exists there: not the datasets, not
 the results, not the rest of the repository, nobody's home.
+
+There is no process file system either: it tells the host's paths behind every mount, the kernel's
+command line, and what the whole machine does at this moment. A few files in its place say what
+libraries ask for.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 SUBMISSION = "/submission"
+HOST_NAME = "sandbox"
 SCRATCH = "/tmp"  # noqa: S108 - a path inside the sandbox, where it is the child's own
 PACKAGES = Path(__file__).resolve().parents[2]
 
@@ -40,6 +45,7 @@ _SYSTEM_LIBRARIES = (
 )
 _DEVICES = ("/dev/null", "/dev/urandom")
 _NOBODY = "65534"
+_PROCESS = "/proc/2"  # bubblewrap's own is the first
 _THREAD_COUNTS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -89,6 +95,7 @@ def environment(home: str) -> dict[str, str]:
         "MALLOC_ARENA_MAX": "2",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "KERAS_BACKEND": "tensorflow",
+        "HDF5_USE_FILE_LOCKING": "FALSE",  # a filter refuses locks; here nobody writes beside it
     }
 
 
@@ -113,10 +120,41 @@ def _host_path(argument: str, readable: Mapping[str, Path]) -> str:
     return argument
 
 
-def bubblewrap_arguments(task: Task, *, scratch_bytes: int, filter_fd: int) -> list[str]:
-    """Return the options that build the sandbox; bubblewrap carries them out in this order."""
+@cache
+def process_files(memory_bytes: int) -> dict[str, bytes]:
+    """Return the files below ``/proc`` by their paths; times and use of memory are zero there.
+
+    Libraries look for the processor's instruction sets, the number of processors, the program's
+    name (without one TensorFlow ends, and psutil without its numbers), and how much memory there
+    is: as much as the child may use.
+    """
+    kibibytes = memory_bytes // 1024
+    names = ("MemTotal", "MemFree", "MemAvailable")
+    no_memory = ("Buffers", "Cached", "SwapTotal", "SwapFree")
+    memory = [f"{name}: {kibibytes} kB\n" for name in names]
+    memory += [f"{name}: 0 kB\n" for name in no_memory]
+    times = " 0" * 10
+    lines = [f"cpu {times}\n", *(f"cpu{number}{times}\n" for number in range(processors()))]
+    return {
+        f"{_PROCESS}/cmdline": b"python\0",
+        f"{_PROCESS}/maps": b"",
+        f"{_PROCESS}/stat": f"2 (python) R 1 1 1{' 0' * 46}\n".encode(),
+        f"{_PROCESS}/statm": b"0 0 0 0 0 0 0\n",
+        "/proc/cpuinfo": Path("/proc/cpuinfo").read_bytes(),
+        "/proc/meminfo": "".join(memory).encode(),
+        "/proc/stat": "".join([*lines, "btime 0\n"]).encode(),
+    }
+
+
+def bubblewrap_arguments(
+    task: Task, *, scratch_bytes: int, filter_fd: int, files: Mapping[str, int]
+) -> list[str]:
+    """Return the options that build the sandbox; bubblewrap carries them out in this order.
+
+    ``files`` are descriptors of what is copied into it, by the paths inside.
+    """
     arguments = ["--unshare-all", "--unshare-user", "--uid", _NOBODY, "--gid", _NOBODY]
-    arguments += ["--hostname", "sandbox", "--die-with-parent", "--new-session"]
+    arguments += ["--hostname", HOST_NAME, "--die-with-parent", "--new-session"]
     arguments += ["--cap-drop", "ALL", "--clearenv"]
     for name, value in environment(SCRATCH).items():
         arguments += ["--setenv", name, value]
@@ -125,12 +163,14 @@ def bubblewrap_arguments(task: Task, *, scratch_bytes: int, filter_fd: int) -> l
     arguments += _installation_options(task.script)
     for inside, host in task.readable.items():
         arguments += ["--ro-bind", str(host), inside]
-    arguments += ["--proc", "/proc"]
+    for inside, descriptor in files.items():
+        arguments += ["--file", str(descriptor), inside]
+    arguments += ["--symlink", "2", "/proc/self", "--symlink", sys.executable, f"{_PROCESS}/exe"]
     for device in _DEVICES:
         arguments += ["--dev-bind", device, device]
 
     arguments += ["--chdir", SCRATCH, "--seccomp", str(filter_fd)]
-    return [*arguments, "--remount-ro", "/proc", "--remount-ro", "/"]
+    return [*arguments, "--remount-ro", "/"]
 
 
 def visible_paths_below(folder: Path) -> list[Path]:

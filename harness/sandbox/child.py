@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError
+from harness.sandbox import seccomp
 
 if TYPE_CHECKING:
     from io import FileIO
@@ -47,6 +48,9 @@ class Limits:
 
     scratch_bytes: int = 256 * 2**20
     """Of the scratch folder, and of each file in it."""
+
+    runtime: str = seccomp.TENSORFLOW
+    """Whose system calls it may make: ``reader`` or ``tensorflow``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +232,9 @@ class Child:
         if number == signal.SIGKILL:
             reason = "was killed by the system, most likely for want of memory"
             return self._failure("out_of_memory", reason, signal=number)
+        if number == signal.SIGSYS:
+            reason = "asked the system for something that only attacks need, and was ended (SIGSYS)"
+            return self._failure("crashed", reason, signal=number)
         return self._failure("crashed", f"was ended by {_signal_name(number)}", signal=number)
 
     def _failure(

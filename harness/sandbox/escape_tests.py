@@ -8,6 +8,7 @@ ended the child. What a script reports of itself counts only against the sandbox
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import socket
 import time
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from harness.sandbox import bubblewrap, launch
 from harness.sandbox.attacks.report import MANAGED, REPORT_BYTES, STOPPED
+from harness.sandbox.attacks.shared_files import BITS
 from harness.sandbox.output import OUTPUT_BYTES
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 ATTACKS = Path(__file__).with_name("attacks")
 _DAEMON_SECONDS = 0.2
+_OWN_PROCESSES = 2  # of a sandbox, from 1
 _MIB = 2**20
 _LIMITS = launch.Limits(
     start_seconds=30,
@@ -55,10 +58,13 @@ class TestSite:
     sandboxed: bool
 
     def start(self, script: str, *arguments: str, wall_seconds: float = 30) -> launch.Child:
-        """Start an attack script."""
+        """Start an attack script, which is shown a file of the folder's."""
+        shown = self.folder / "shown"
+        shown.touch()
         return launch.start(
             ATTACKS / f"{script}.py",
             arguments,
+            inputs=launch.Inputs(readable={f"{bubblewrap.SUBMISSION}/shown": shown}),
             limits=replace(_LIMITS, wall_seconds=wall_seconds),
             sandboxed=self.sandboxed,
         )
@@ -178,6 +184,36 @@ def _write_outside(site: TestSite) -> Outcome:
     return _assess(report, harmless=not marker.exists())
 
 
+def _see_host(site: TestSite) -> Outcome:
+    """The machine's name, this process's number and the path behind a shown file are not told.
+
+    Names that every sandbox has as its own prove nothing.
+    """
+    name = platform.node().replace(bubblewrap.HOST_NAME, "")
+    process = str(os.getpid()) if os.getpid() > _OWN_PROCESSES else ""
+    words = (name, process, str(site.folder / "shown"))
+    return _assess(site.report("see_host", *(word[::-1] for word in words)))
+
+
+def _talk_by_locks(site: TestSite) -> Outcome:
+    """A number must not get from one sandbox to another by locks on files they share."""
+    for way in ("ranges", "flock"):
+        number = str(1 + secrets.randbelow(2**BITS - 1))
+        with site.start("hold_locks", way, number) as sender:
+            told = sender.ask(b"?", REPORT_BYTES).decode(errors="replace").strip()
+            seen = site.report("see_locks", way)
+        if told.startswith(MANAGED) or seen == f"{MANAGED} {number}":
+            return Outcome(passed=False, detail=f"{told}; {seen}")
+    return _assess(told)
+
+
+def _talk_by_futex(site: TestSite) -> Outcome:
+    """A thread of one sandbox must not be woken by another."""
+    with site.start("wait_for_wake") as waiter:
+        waiter.ask(b"?", REPORT_BYTES)
+        return _assess(site.report("wake"))
+
+
 def _write_to_descriptors(site: TestSite) -> Outcome:
     """A file that the harness has open must stay as it is."""
     results = site.folder / "results"
@@ -240,6 +276,9 @@ ESCAPE_TESTS: dict[str, Callable[[TestSite], Outcome]] = {
     "lists the home folder": _list_home_folder,
     "writes outside": _write_outside,
     "writes to other descriptors": _write_to_descriptors,
+    "sees the host's names": _see_host,
+    "talks by file locks": _talk_by_locks,
+    "talks by shared futexes": _talk_by_futex,
     "connects to a port": _connect_to_port,
     "connects to a UNIX socket": _connect_to_socket,
     "connects to an abstract socket": _connect_to_abstract_socket,

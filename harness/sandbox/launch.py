@@ -4,7 +4,7 @@ Theory of operation. `start` opens three pipes: requests, replies, and whatever 
 A supervisor thread starts bubblewrap, which builds new namespaces (no network, no other processes,
 a file system of libraries, our two packages, the named files and a scratch folder in memory),
 drops all capabilities, loads a system call filter and starts Python on ``bootstrap.py``. That sets
-resource limits, forbids further programs, writes one byte, and becomes the script. From then on
+resource limits, loads a stricter filter, writes one byte, and becomes the script. From then on
 the parent owns the clock and believes nothing but the number of bytes in the reply pipe: it sends
 a request, reads a reply of a length known beforehand, and anything else ends the child. Leaving
 the child's context kills every process of it, reaps them, and closes every descriptor; when the
@@ -169,20 +169,25 @@ def _sandboxed_command(
     if (problem := seccomp.seccomp_problem()) is not None:
         raise HarnessError(problem)
 
-    start_filter = child_side.enter_context(_memory_file(seccomp.start_filter()))
-    no_exec_filter = child_side.enter_context(_memory_file(seccomp.no_exec_filter()))
-    options = bubblewrap.bubblewrap_arguments(
-        task, scratch_bytes=limits.scratch_bytes, filter_fd=start_filter.fileno()
-    )
-    options_file = child_side.enter_context(_memory_file("\0".join([*options, ""]).encode()))
+    def memory_file(data: bytes) -> int:
+        return child_side.enter_context(_memory_file(data)).fileno()
 
-    python = bubblewrap.python_command(task, filter_fd=no_exec_filter.fileno())
-    files = (start_filter, no_exec_filter, options_file)
+    start_filter = memory_file(seccomp.start_filter(limits.runtime))
+    running_filter = memory_file(seccomp.running_filter(limits.runtime))
+    contents = bubblewrap.process_files(limits.memory_bytes)
+    files = {inside: memory_file(data) for inside, data in contents.items()}
+    options = bubblewrap.bubblewrap_arguments(
+        task, scratch_bytes=limits.scratch_bytes, filter_fd=start_filter, files=files
+    )
+    options_file = memory_file("\0".join([*options, ""]).encode())
+
+    python = bubblewrap.python_command(task, filter_fd=running_filter)
+    own_files = (start_filter, running_filter, options_file, *files.values())
     return Command(
-        line=[program, "--args", str(options_file.fileno()), "--", *python],
+        line=[program, "--args", str(options_file), "--", *python],
         environment=bubblewrap.environment("/"),
         folder="/",
-        descriptors=[*task.kept_descriptors, *(file.fileno() for file in files)],
+        descriptors=[*task.kept_descriptors, *own_files],
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _KIB = 1024
-_INODE_BYTES = 1024  # kernel memory of an empty file on a tmpfs, which its size does not count
+_INODE_BYTES = 4096  # kernel memory of an empty file with a long name, which no size counts
 _PROBE = Path("/proc/thread-self/children")
 _RESIDENT = ("RssAnon", "VmSwap")
 

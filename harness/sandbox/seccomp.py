@@ -1,9 +1,11 @@
-"""What a sandboxed child may ask of the kernel, as a filter that libseccomp compiles.
+"""What a sandboxed child may ask of the kernel, as filters that libseccomp compiles.
 
-Everything is allowed except what a network that predicts never needs and what attacks are made
-of: new processes, new programs, sockets, memory that is charged to no process, other processes'
-memory, mounts, keys, and the large interfaces in which kernel bugs are found. Refused calls fail
-with an error code instead of killing, because libraries try some of them and go on without.
+The table is data: ``system_calls.toml`` names what each runtime needs, and what is answered
+otherwise. What is not named fails as on a kernel that does not have it, because libraries try some
+calls and go on without; what only attacks are made of kills.
+
+A child has two filters, of which the stricter answer counts: one from its first instruction, which
+lets it become Python and set its own limits, and one from the moment it is ready.
 """
 
 from __future__ import annotations
@@ -11,64 +13,63 @@ from __future__ import annotations
 import errno
 import platform
 import tempfile
+import tomllib
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ARCHITECTURES = ("x86_64", "aarch64")
+READER = "reader"
+TENSORFLOW = "tensorflow"
+RUNTIMES = {READER: (READER,), TENSORFLOW: (READER, TENSORFLOW)}
+"""The tables of each runtime: `READER` opens files as data, `TENSORFLOW` runs models."""
 
-_CLONE_THREAD = 0x0001_0000
-_MAP_TYPE = 0x0F
-_MAP_ANONYMOUS = 0x20
-_SHARED_ANONYMOUS = 0x21
-_TERMINAL_INJECTIONS = (0x5412, 0x541C)  # TIOCSTI and TIOCLINUX put words into a terminal
-_UNSIGNED_INT = 0xFFFF_FFFF
-
-_FORBIDDEN = """
-    fork vfork execveat unshare setns
-    socket socketpair bind connect listen accept accept4
-    memfd_create memfd_secret shmget shmat shmctl shmdt
-    semget semop semctl semtimedop msgget msgsnd msgrcv msgctl mq_open mq_unlink
-    ptrace process_vm_readv process_vm_writev process_madvise kcmp
-    pidfd_open pidfd_getfd pidfd_send_signal
-    io_setup io_uring_setup io_uring_enter io_uring_register userfaultfd bpf perf_event_open
-    add_key request_key keyctl
-    mount umount umount2 pivot_root chroot open_tree move_mount fsopen fsconfig fsmount fspick
-    mount_setattr swapon swapoff quotactl quotactl_fd fanotify_init
-    inotify_init inotify_init1 name_to_handle_at open_by_handle_at lookup_dcookie
-    splice vmsplice tee remap_file_pages
-    init_module finit_module delete_module kexec_load kexec_file_load reboot
-    settimeofday clock_settime clock_adjtime adjtimex stime
-    syslog acct vhangup nfsservctl personality iopl ioperm modify_ldt vm86 uselib ustat sysfs
-    move_pages migrate_pages
-""".split()  # noqa: SIM905 - a list of words reads better
-
-# These fail as on a kernel that does not have them: the C library then makes the older call
-# instead, whose flags a filter can see.
-_MISSING = ("clone3",)
+_TABLES = Path(__file__).with_name("system_calls.toml")
+_START = "start"
 
 
-@cache
-def start_filter() -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How one system call is answered, always or when one of its arguments has a value."""
+
+    call: str
+
+    answer: str = "allow"
+    """``allow``, ``success`` (without doing anything), ``kill`` or the name of an error."""
+
+    argument: int | None = None
+    """Counted from 0; None where the answer does not depend on arguments."""
+
+    mask: int = 0
+    value: int = 0
+
+
+def start_filter(runtime: str) -> bytes:
     """Return the filter under which a child starts: it must still be able to become Python."""
-    rules = _new_filter()
-    for name in _FORBIDDEN:
-        _refuse(rules, name, errno.EPERM)
-    for name in _MISSING:
-        _refuse(rules, name, errno.ENOSYS)
+    return _compile((*RUNTIMES[runtime], _START))
 
-    _refuse_unless_thread(rules)
-    _refuse_shared_memory(rules)
-    _refuse_terminal_injection(rules)
-    return _export(rules)
+
+def running_filter(runtime: str) -> bytes:
+    """Return the filter added once Python is ready to run a script."""
+    return _compile(RUNTIMES[runtime])
 
 
 @cache
-def no_exec_filter() -> bytes:
-    """Return the filter added once Python runs: no other program may take its place."""
-    rules = _new_filter()
-    _refuse(rules, "execve", errno.EPERM)
-    _refuse(rules, "execveat", errno.EPERM)
-    return _export(rules)
+def rules(tables: tuple[str, ...]) -> tuple[Rule, ...]:
+    """Return the rules of these tables, and those that hold for all."""
+    data = tomllib.loads(_TABLES.read_text(encoding="utf-8"))
+    names = [name for table in tables for group in data[table].values() for name in group]
+    found = [Rule(call=name) for name in names]
+    for answer, calls in data["answers"].items():
+        found += [Rule(call=name, answer=answer) for name in calls]
+    for condition in data["conditions"]:
+        if condition["table"] in tables:
+            found += _conditional_rules(condition)
+    return tuple(found)
 
 
 def seccomp_problem() -> str | None:
@@ -76,7 +77,7 @@ def seccomp_problem() -> str | None:
     if platform.machine() not in ARCHITECTURES:
         return f"there is no system call filter for {platform.machine()} processors"
     try:
-        start_filter()
+        start_filter(TENSORFLOW)
     except ImportError:
         return "pyseccomp is missing: pip install 'backdoor-defence-harness[sandbox]'"
     except (RuntimeError, OSError) as error:
@@ -96,56 +97,61 @@ def libseccomp_version() -> str | None:
     return ".".join(map(str, function().contents))
 
 
-def _new_filter() -> Any:
-    """Return a filter that allows all; a call by another architecture's numbers kills."""
-    import pyseccomp
-
-    rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-    rules.set_attr(pyseccomp.Attr.ACT_BADARCH, pyseccomp.KILL_PROCESS)
-    return rules
-
-
-def _refuse(rules: Any, name: str, code: int) -> None:
-    """Let a system call fail with ``code``, if this machine and its libseccomp have it."""
-    import pyseccomp
-
-    number = pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)
-    if number >= 0:
-        rules.add_rule(pyseccomp.ERRNO(code), number)
+def _conditional_rules(condition: dict[str, Any]) -> Iterator[Rule]:
+    """Yield a rule for each value that the argument may have."""
+    for value in condition["values"]:
+        yield Rule(
+            call=condition["call"],
+            answer=condition.get("answer", "allow"),
+            argument=condition["argument"],
+            mask=condition["mask"],
+            value=value,
+        )
 
 
-def _refuse_unless_thread(rules: Any) -> None:
-    """Leave ``clone`` for threads only: what is started shares the process and dies with it."""
-    import pyseccomp
+@cache
+def _compile(tables: tuple[str, ...]) -> bytes:
+    """Return the filter of these tables as the kernel's own instructions."""
+    filter_ = _new_filter()
+    for rule in rules(tables):
+        _add(filter_, rule)
 
-    flags = pyseccomp.Arg(0, pyseccomp.MASKED_EQ, _CLONE_THREAD, 0)
-    rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "clone", flags)
-
-
-def _refuse_shared_memory(rules: Any) -> None:
-    """Refuse anonymous shared memory: it can be unmapped page by page and yet be held.
-
-    A watch over what a process has resident would not see it.
-    """
-    import pyseccomp
-
-    kind = pyseccomp.Arg(3, pyseccomp.MASKED_EQ, _MAP_TYPE | _MAP_ANONYMOUS, _SHARED_ANONYMOUS)
-    rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "mmap", kind)
-
-
-def _refuse_terminal_injection(rules: Any) -> None:
-    """Refuse the two requests by which a program types into the terminal of its user."""
-    import pyseccomp
-
-    for request in _TERMINAL_INJECTIONS:
-        # The kernel looks at the lower half of the argument only, so the filter must as well.
-        argument = pyseccomp.Arg(1, pyseccomp.MASKED_EQ, _UNSIGNED_INT, request)
-        rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "ioctl", argument)
-
-
-def _export(rules: Any) -> bytes:
-    """Return the filter as the kernel's own instructions."""
     with tempfile.TemporaryFile() as file:
-        rules.export_bpf(file)
+        filter_.export_bpf(file)
         file.seek(0)
         return file.read()
+
+
+def _new_filter() -> Any:
+    """Return a filter that allows nothing; a call by another architecture's numbers kills."""
+    import pyseccomp
+
+    filter_ = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.ENOSYS))
+    filter_.set_attr(pyseccomp.Attr.ACT_BADARCH, pyseccomp.KILL_PROCESS)
+    return filter_
+
+
+def _add(filter_: Any, rule: Rule) -> None:
+    """Add a rule, if this machine and its libseccomp have the call."""
+    import pyseccomp
+
+    if pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, rule.call) < 0:
+        return
+    action = _action(rule.answer)
+    if rule.argument is None:
+        filter_.add_rule(action, rule.call)
+    else:
+        argument = pyseccomp.Arg(rule.argument, pyseccomp.MASKED_EQ, rule.mask, rule.value)
+        filter_.add_rule(action, rule.call, argument)
+
+
+def _action(answer: str) -> int:
+    """Return libseccomp's number for an answer."""
+    import pyseccomp
+
+    actions = {
+        "allow": pyseccomp.ALLOW,
+        "success": pyseccomp.ERRNO(0),
+        "kill": pyseccomp.KILL_PROCESS,
+    }
+    return actions.get(answer) or pyseccomp.ERRNO(getattr(errno, answer))  # type: ignore[no-any-return]

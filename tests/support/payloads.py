@@ -75,14 +75,14 @@ def failure_of(script, **keywords):
     return caught.value
 
 
-def attempt(payload, code, arguments=(), *, sandboxed):
+def attempt(payload, code, arguments=(), *, sandboxed, **keywords):
     """Returns what ``code`` left in ``got``, or the name of the error that stopped it."""
     script = payload(
         "import errno\ntry:\n"
         + textwrap.indent(textwrap.dedent(code), "    ")
         + "\nexcept OSError as error:\n    got = errno.errorcode[error.errno]\ntell(got)\n"
     )
-    with start(script, arguments, sandboxed=sandboxed) as child:
+    with start(script, arguments, sandboxed=sandboxed, **keywords) as child:
         return read_fact(child)
 
 

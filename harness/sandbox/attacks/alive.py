@@ -1,16 +1,17 @@
 """Answers one request with the mode of its system call filter ("2": filters, "0": none)."""
 
+import ctypes
 import os
 import sys
-from pathlib import Path
+
+_PR_GET_SECCOMP = 21
 
 
 def answer(requests: int, replies: int) -> None:
     """Wait for the request and tell the mode."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    status = dict(line.split(":", 1) for line in lines)
+    mode = ctypes.CDLL(None).prctl(_PR_GET_SECCOMP, 0, 0, 0, 0)
     os.read(requests, 1)
-    os.write(replies, status["Seccomp"].strip().encode())
+    os.write(replies, str(mode).encode())
 
 
 if __name__ == "__main__":

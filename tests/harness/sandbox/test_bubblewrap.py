@@ -1,11 +1,14 @@
 """What a child sees of the machine, and what it can change there."""
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
-from payloads import BOTH, attempt, read_fact, sandboxed_test, start
+from payloads import BOTH, SMALL, attempt, read_fact, sandboxed_test, start
 
-from harness.sandbox import bubblewrap
+from harness.records.environment import processors
+from harness.sandbox import bubblewrap, process_tree
 
 
 @BOTH
@@ -13,10 +16,10 @@ def test_a_child_learns_nothing_of_the_environment(payload, monkeypatch, sandbox
     monkeypatch.setenv("SECRET_TOKEN", "hunter2")
     script = payload("""
         texts = [str(sorted(os.environ)), os.getcwd(), str(os.listdir("."))]
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            if arguments[0] == "inside":
-                texts.append(open(f"/proc/{pid}/environ").read())
-                texts.append(open(f"/proc/{pid}/cmdline").read())
+        if arguments[0] == "inside":
+            for root, _, names in os.walk("/proc"):
+                texts += [open(os.path.join(root, name), errors="replace").read()
+                          for name in names if name != "exe"]
         tell(texts)
     """)
     with start(script, ["inside" if sandboxed else "plain"], sandboxed=sandboxed) as child:
@@ -79,8 +82,9 @@ def test_the_submission_cannot_be_changed(tmp_path, payload):
     model.write_text("weights")
     model.chmod(0o600)
     script = payload("""
+        os.chmod(arguments[0], 0o777)  # told that it worked
         got = []
-        for attack in (lambda p: open(p, "r+"), os.unlink, lambda p: os.chmod(p, 0o777),
+        for attack in (lambda p: open(p, "r+"), os.unlink,
                        lambda p: open(f"/proc/self/fd/{os.open(p, os.O_RDONLY)}", "r+"),
                        lambda p: os.rename(p, p + "x")):
             try:
@@ -133,21 +137,27 @@ def test_the_kernel_cannot_be_configured(payload):
 @sandboxed_test
 def test_every_namespace_is_a_new_one(payload):
     names = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"]
-    code = f"got = [os.readlink('/proc/self/ns/' + name) for name in {names}]"
-    here = [str(Path("/proc/self/ns", name).readlink()) for name in names]
-    assert attempt(payload, code, sandboxed=False) == here
-    assert not set(attempt(payload, code, sandboxed=True)) & set(here)
+    here = [Path("/proc/self/ns", name).readlink() for name in names]
+    with start(payload("tell(1)"), sandboxed=True) as child:
+        inside = innermost()
+        there = [Path(f"/proc/{inside}/ns", name).readlink() for name in names]
+        read_fact(child)
+    assert not set(there) & set(here)
+
+
+def innermost():
+    """Returns the number, on this machine, of the process that runs the script."""
+    return process_tree.members(os.getpid())[-1]
 
 
 @sandboxed_test
 def test_no_rights_are_left(payload):
-    code = """
-        lines = open("/proc/self/status").read().splitlines()
-        fields = dict(line.split(":", 1) for line in lines)
-        got = {name: fields[name].strip() for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb",
-                                                       "NoNewPrivs", "Seccomp")}
-    """
-    inside = attempt(payload, code, sandboxed=True)
+    names = ("CapEff", "CapPrm", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp")
+    with start(payload("tell(1)"), sandboxed=True) as child:
+        lines = Path(f"/proc/{innermost()}/status").read_text().splitlines()
+        read_fact(child)
+    fields = dict(line.split(":", 1) for line in lines)
+    inside = {name: fields[name].strip() for name in names}
     assert inside.pop("NoNewPrivs") == "1"
     assert inside.pop("Seccomp") == "2"
     assert set(inside.values()) == {"0" * 16}
@@ -157,4 +167,61 @@ def test_no_rights_are_left(payload):
 def test_no_other_process_is_visible(payload):
     code = "got = sorted(filter(str.isdigit, os.listdir('/proc')), key=int)"
     assert len(attempt(payload, code, sandboxed=False)) > 2
-    assert attempt(payload, code, sandboxed=True) == ["1", "2"]
+    assert attempt(payload, code, sandboxed=True) == ["2"]
+
+
+@sandboxed_test
+def test_the_host_is_not_named_inside(tmp_path, payload):
+    """Not the folder of the submission, not that of the images, not the machine or our process."""
+    code = """
+        texts = [str(os.environ), os.getcwd()]
+        for root, _, names in os.walk("/proc"):
+            for path in (os.path.join(root, name) for name in names):
+                try:
+                    texts += [open(path, "rb").read(2**16).decode("latin-1"), os.readlink(path)]
+                except OSError:
+                    pass
+        for name in ("mountinfo", "environ", "cmdline"):
+            for process in ("self", "1", "2"):
+                try:
+                    texts.append(open(f"/proc/{process}/{name}").read())
+                except OSError:
+                    pass
+        for descriptor in range(32):
+            try:
+                texts.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+            except OSError:
+                pass
+        told = any(arguments[0][::-1] in text for text in texts)
+        got = [told, os.uname().nodename, os.getppid(), os.getsid(0), os.getpgid(0), os.getpid()]
+    """
+    staged = tmp_path / "staged-here"
+    staged.mkdir()
+    (staged / "model.h5").write_text("weights")
+    readable = {"/submission/model.h5": staged / "model.h5"}
+    with tempfile.TemporaryFile(dir=staged) as images:
+        images.write(b"pixels")
+        found = attempt(
+            payload, code, [staged.name[::-1]], sandboxed=True,
+            readable=readable, images_fd=images.fileno(),
+        )  # fmt: skip
+    assert found == [False, bubblewrap.HOST_NAME, 1, 1, 1, 2]
+
+
+@sandboxed_test
+def test_libraries_find_what_they_ask_of_the_process_file_system(payload):
+    code = """
+        import psutil, threadpoolctl
+        threadpoolctl.threadpool_info()
+        got = [psutil.virtual_memory().total, psutil.cpu_count(), psutil.Process().pid,
+               os.path.realpath("/proc/self/exe")]
+    """
+    expected = [SMALL.memory_bytes, processors(), 2, str(Path(sys.executable).resolve())]
+    assert attempt(payload, code, sandboxed=True) == expected
+
+
+@sandboxed_test
+def test_hdf5_asks_for_no_locks(payload):
+    """They would be refused; nobody writes to the file."""
+    code = "got = os.environ['HDF5_USE_FILE_LOCKING']"
+    assert attempt(payload, code, sandboxed=True) == "FALSE"

@@ -54,7 +54,7 @@ def test_output_is_never_parsed(payload, sandboxed):
         ("sys.exit(0)", "exited", "exit code 0 before"),
         ("sys.exit(3)", "exited", "exit code 3 before"),
         ("raise ValueError", "exited", "exit code 1 before"),
-        ("os.read(requests, 1); os.kill(os.getpid(), 11)", "crashed", "SIGSEGV"),
+        ("os.read(requests, 1); import signal; signal.raise_signal(11)", "crashed", "SIGSEGV"),
         ("os.read(requests, 1); os.abort()", "crashed", "SIGABRT"),
         ("os.close(replies); time.sleep(60)", "bad_reply", "closed its reply pipe early"),
     ],
@@ -69,7 +69,7 @@ def test_how_a_child_ended_decides_the_kind(payload, monkeypatch, sandboxed, cod
 @BOTH
 def test_exit_codes_and_signals_are_told(payload, sandboxed):
     assert failure_of(payload("os._exit(65)"), sandboxed=sandboxed).exit_code == 65
-    killed = failure_of(payload("os.kill(os.getpid(), 4)"), sandboxed=sandboxed)
+    killed = failure_of(payload("import signal; signal.raise_signal(4)"), sandboxed=sandboxed)
     assert (killed.signal, killed.exit_code) == (signal.SIGILL, None)
 
 

@@ -86,6 +86,18 @@ def test_countless_empty_files_count_as_memory(payload):
     assert failure_of(script, sandboxed=True, limits=limits).kind == "out_of_memory"
 
 
+@sandboxed_test
+def test_empty_files_count_with_the_memory_behind_their_names(payload):
+    """A page each: inode, entry of the folder, and a name that fits in neither."""
+    script = payload("""
+        for number in range(9_000):
+            os.close(os.open(f"/tmp/{number}{'n' * 240}", os.O_CREAT))
+        time.sleep(60)
+    """)
+    limits = small_limits(memory_bytes=2**25)
+    assert failure_of(script, sandboxed=True, limits=limits).kind == "out_of_memory"
+
+
 @BOTH
 def test_borrowed_images_are_not_charged(payload, sandboxed):
     script = payload("""
@@ -122,16 +134,14 @@ def test_too_many_threads_are_out_of_memory(payload, monkeypatch, sandboxed):
 @LINUX_ONLY
 @BOTH
 def test_a_machine_out_of_memory_takes_the_child_first(payload, sandboxed):
-    script = payload("""
+    with start(payload("tell(1)"), sandboxed=sandboxed) as child:
+        innermost = process_tree.members(os.getpid())[-1]
+        score = Path(f"/proc/{innermost}/oom_score_adj")
         deadline = time.monotonic() + 10
-        while (told := int(open('/proc/self/oom_score_adj').read())) != 1000:
-            if time.monotonic() > deadline:
-                break
+        while score.read_text() != "1000\n" and time.monotonic() < deadline:
             time.sleep(0.01)
-        tell(told)
-    """)
-    with start(script, sandboxed=sandboxed) as child:
-        assert read_fact(child) == 1000
+        assert score.read_text() == "1000\n"
+        read_fact(child)
 
 
 ENDINGS = {
