@@ -59,12 +59,16 @@ def inspect_file(
     if format_hint in ("savedmodel", "program"):
         return ModelInspection(format_hint, None, f"a {format_hint}")
 
-    inside = f"/submission/{staged.path.name}"
+    inside, source = f"/submission/{staged.path.name}", "-"
+    readable = {inside: staged.path.resolve()}
+    if staged.source is not None:
+        source = "/submission/source"
+        readable[source] = staged.source.resolve()
     try:
         with launch.start(
             WORKER,
-            ("extract", inside, str(classes)),
-            inputs=launch.Inputs(readable={inside: staged.path.resolve()}),
+            ("extract", inside, str(classes), source),
+            inputs=launch.Inputs(readable=readable),
             limits=_EXTRACT_LIMITS,
             sandboxed=sandboxed,
         ) as child:

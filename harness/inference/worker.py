@@ -4,7 +4,7 @@ Started as a script: ``worker.py REQUEST_FD REPLY_FD IMAGES_FD MODE ARGUMENT...`
 requests from one pipe and writes answers of an agreed length to another; nothing else it
 prints is ever parsed. Two modes:
 
-* ``extract PATH CLASSES``: reads a file as data. The first request gets ``EXTRACT_HEADER``
+* ``extract PATH CLASSES SOURCE``: reads a file as data. The first request gets ``EXTRACT_HEADER``
   (verdict, format, conv_3 channels, length of what follows), the second that many bytes: the
   arrays in canonical order, or one line of text.
 * ``predict PATH SOURCE FORMAT CLASSES COUNT DTYPE SCALE``: runs a model. ``PREDICT_REQUEST``
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     request_fd, reply_fd, images_fd = (int(argument) for argument in arguments[:3])
     mode, *rest = arguments[3:]
     if mode == "extract":
-        _serve_extraction(request_fd, reply_fd, Path(rest[0]), int(rest[1]))
+        _serve_extraction(request_fd, reply_fd, _extract(*rest))
         return 0
     return _serve_predictions(request_fd, reply_fd, images_fd, rest)
 
@@ -58,9 +58,8 @@ class _Extraction:
     """The arrays of the known network, otherwise one line of text."""
 
 
-def _serve_extraction(request_fd: int, reply_fd: int, path: Path, classes: int) -> None:
+def _serve_extraction(request_fd: int, reply_fd: int, extraction: _Extraction) -> None:
     """Answer the two requests of the mode ``extract``."""
-    extraction = _extract(path, classes)
     if os.read(request_fd, 1):
         header = EXTRACT_HEADER.pack(
             extraction.verdict,
@@ -73,8 +72,8 @@ def _serve_extraction(request_fd: int, reply_fd: int, path: Path, classes: int) 
         _write_all(reply_fd, extraction.payload)
 
 
-def _extract(path: Path, classes: int) -> _Extraction:
-    """Read the file as data."""
+def _extract(path: str, classes: str, source: str) -> _Extraction:
+    """Read the file as data; ``source`` is the folder of its Python files or ``-``."""
     from harness.networks.keras_layers import RejectedFileError
     from harness.networks.weight_files import (
         FORMATS,
@@ -83,7 +82,8 @@ def _extract(path: Path, classes: int) -> _Extraction:
     )
 
     try:
-        known = read_model(path, classes)
+        folder = None if source == "-" else Path(source)
+        known = read_model(Path(path), int(classes), folder)
     except OtherArchitectureError as error:
         return _Extraction(VERDICT_OTHER, FORMATS.index(error.format), 0, _reason_bytes(error))
     except RejectedFileError as error:

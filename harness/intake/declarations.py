@@ -8,7 +8,13 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from harness.intake.file_rules import IS_A_LINK, MODEL_FORMATS, check_regular, rejection
+from harness.intake.file_rules import (
+    IS_A_LINK,
+    MODEL_FORMATS,
+    check_regular,
+    is_unpacked_keras,
+    rejection,
+)
 from harness.records.submission import Candidate, Claim
 
 if TYPE_CHECKING:
@@ -118,7 +124,7 @@ def _format_and_size(folder: Path, relative: PurePosixPath) -> tuple[str, int]:
             raise rejection(str(relative), IS_A_LINK)
 
     if path.is_dir():
-        return "savedmodel", 0
+        return ("keras" if is_unpacked_keras(path) else "savedmodel"), 0
     information = path.lstat()
     check_regular(relative.as_posix(), information)
     return MODEL_FORMATS.get(path.suffix.lower(), "h5"), information.st_size

@@ -16,7 +16,12 @@ from harness.intake.declarations import (
     declares_candidates,
     read_declaration,
 )
-from harness.intake.file_rules import MODEL_FORMATS, check_regular, files_below
+from harness.intake.file_rules import (
+    MODEL_FORMATS,
+    check_regular,
+    files_below,
+    is_unpacked_keras,
+)
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.submission import Candidate, Submission
 
@@ -104,6 +109,8 @@ def _model_files(folder: Path) -> Iterator[tuple[str, str, int]]:
         if path.name == "saved_model.pb":
             parent = path.parent.relative_to(folder).as_posix()
             yield parent, "savedmodel", information.st_size
+        elif path.name == "model.weights.h5" and is_unpacked_keras(path.parent):
+            yield path.parent.relative_to(folder).as_posix(), "keras", information.st_size
         elif model_format is not None:
             check_regular(relative, information)
             yield relative, model_format, information.st_size
