@@ -2,6 +2,8 @@
 
 import pytest
 from archives import folder_with
+from keras_files import write_unpacked
+from models import random_weights
 
 from harness.intake.discovery import discover
 from harness.records.errors import SubmissionError
@@ -51,3 +53,14 @@ def test_claims_are_read(tmp_path):
     )
     (claim,) = discover(folder).claims
     assert (claim.net, claim.drop_points, claim.clean_accuracy) == ("goodnet", 2, 0.9574)
+
+
+def test_a_declared_folder_is_an_unpacked_archive_or_a_savedmodel(tmp_path):
+    folder = folder_with(tmp_path)
+    write_unpacked(folder / "net", random_weights())
+    (folder / "graph").mkdir()
+    (folder / "submission.toml").write_text(
+        '[artifacts]\nnet = { drop_points = 2 }\ngraph = { role = "goodnet", drop_points = 2 }\n'
+    )
+    found = {candidate.path: candidate.format for candidate in discover(folder).candidates}
+    assert found == {"net": "keras", "graph": "savedmodel"}
