@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import deque
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
 
@@ -125,9 +126,9 @@ def missing_class(config: Any, source: Path | None) -> str | None:
 
 def _layers(config: Any) -> Iterator[dict[str, Any]]:
     """All layers of a config and of the models nested in it, as far as they can be made out."""
-    pending = [config]
+    pending = deque([config])
     while pending:
-        layer = pending.pop(0)
+        layer = pending.popleft()
         if not isinstance(layer, dict) or not isinstance(layer.get("class_name"), str):
             continue
         settings = layer.get("config")
