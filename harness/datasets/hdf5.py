@@ -9,10 +9,13 @@ are graded on a file it may be replaced, but not overwritten in place.
 from __future__ import annotations
 
 import mmap
+import shlex
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from harness.networks.hdf5_errors import LFS_POINTER, hdf5_reason, missing_filter
 from harness.records.benchmark import Benchmark, LabeledSet
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 IMAGE_SHAPE = (3, 55, 47)
 _LABEL_KEYS = ("label", "original_label")
+_AGAIN = "download or make it again"
 
 
 class CacheProtocol(Protocol):
@@ -78,10 +82,11 @@ def read_set(
         raise HarnessError(f"{path}: no such file")
     try:
         with h5py.File(path, "r") as file:
+            _require_filters(file, path)
             labels, original_labels = _read_labels(file, path, benchmark.classes)
             sha256, images = _read_images(file, path, cache or NullCache())
     except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:
-        raise HarnessError(f"{path}: {unreadable_reason(path, error)}") from None
+        raise HarnessError(f"{path}: {_unreadable_reason(path, error)}") from None
 
     return LabeledSet(
         name=name,
@@ -102,15 +107,34 @@ def release_pages(images: np.ndarray) -> None:
         owner.madvise(mmap.MADV_DONTNEED)
 
 
-def unreadable_reason(path: Path, error: Exception) -> str:
+def _unreadable_reason(path: Path, error: Exception) -> str:
     """Why an HDF5 file could not be read, and what to do."""
-    with path.open("rb") as file:
-        head = file.read(64)
-    if head.startswith(b"version https://git-lfs"):
+    try:
+        with path.open("rb") as file:
+            pointer = file.read(len(LFS_POINTER)) == LFS_POINTER
+    except OSError as refused:
+        return hdf5_reason(refused, _AGAIN)
+    if pointer:
         return "a Git LFS pointer, not the file itself; run `git lfs pull`"
-    if not head.startswith(b"\x89HDF"):
-        return "not an HDF5 file; download or make it again"
-    return f"truncated or damaged HDF5 file ({str(error).splitlines()[0]}); get it again"
+    return hdf5_reason(error, _AGAIN, shlex.quote(str(path)))
+
+
+def _require_filters(file: h5py.File, path: Path) -> None:
+    """Raise HarnessError for arrays that were compressed by a filter which is not installed."""
+    import h5py
+
+    arrays = [array for array in file.values() if isinstance(array, h5py.Dataset)]
+    if any(map(missing_filter, arrays)):
+        # Only these files need it, and importing it is what installs its filters.
+        with suppress(ImportError):
+            import hdf5plugin  # type: ignore[import-not-found] # noqa: F401
+    for array in arrays:
+        missing = missing_filter(array)
+        if missing is not None:
+            raise HarnessError(
+                f"{path}: compressed by {missing}, which is not installed; "
+                "`pip install hdf5plugin` brings most filters; or save the file without it"
+            )
 
 
 # --- labels -----------------------------------------------------------------------------------

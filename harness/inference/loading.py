@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import tempfile
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from harness.inference.custom_objects import CustomObjects
+from harness.networks.deepid import IMAGE_SHAPE, load_network
+from harness.networks.keras_layers import RejectedFileError
+from harness.networks.keras_migration import migrate_archive
 from harness.networks.saved_config import read_config
 from harness.networks.tensorflow import import_tensorflow
+from harness.networks.weight_files import OtherArchitectureError, read_model
 from harness.records.predictions import encode_labels, encode_scores
 from harness.records.text import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from types import ModuleType
 
     from harness.inference.sources import Sources
@@ -76,7 +82,7 @@ def load_model(submitted: SubmittedModel, classes: int, pixel_scale: float) -> P
     if submitted.format == "program":
         return _Program(_import_predict(submitted.path), classes)
     try:
-        forward = _load_forward_pass(submitted)
+        forward = _load_wider_network(submitted, classes) or _load_forward_pass(submitted)
     except UnusableModelError:
         raise
     except Exception as error:  # noqa: BLE001 - Keras raises anything
@@ -116,6 +122,23 @@ def _load_forward_pass(submitted: SubmittedModel) -> _ForwardPass:
     return _ForwardPass(lambda batch: model(batch, training=False), shape, "float32")
 
 
+def _load_wider_network(submitted: SubmittedModel, classes: int) -> _ForwardPass | None:
+    """The known network with a class more, read as data; None for any other model.
+
+    It needs nothing of Keras's own reading, so weights alone and old layouts will do.
+    """
+    if submitted.format in ("savedmodel", "program"):
+        return None
+    try:
+        known = read_model(
+            submitted.path, classes + 1, submitted.sources and submitted.sources.root
+        )
+    except (OtherArchitectureError, RejectedFileError):
+        return None
+    model = load_network(known.weights)
+    return _ForwardPass(lambda batch: model(batch, training=False), (None, *IMAGE_SHAPE), "float32")
+
+
 def _load_saved_model(tf: Any, folder: Path) -> _ForwardPass:
     loaded = tf.saved_model.load(str(folder))
     inputs = loaded.signatures["serving_default"].structured_input_signature[1]
@@ -152,27 +175,39 @@ def _trace(forward: _ForwardPass, image_dtype: Any, pixel_scale: float) -> Calla
 
 
 def _load_keras_model(submitted: SubmittedModel) -> Any:
-    """Load with Keras 3, and with tf_keras what only Keras 2 understands."""
+    """Load with Keras 3, where that fails as a copy in today's layout, then with tf_keras."""
     import keras
 
-    path = str(submitted.path)
     own = CustomObjects(read_config(submitted.path), submitted.sources, _keras_knows)
-    try:
-        return keras.models.load_model(path, own.by_key, compile=False, safe_mode=False)
-    except Exception as first:  # noqa: BLE001 - Keras raises anything
+    attempts = [partial(_load_with, keras, submitted.path)]
+    if submitted.format == "keras":
+        attempts.append(partial(_load_migrated, keras, submitted.path))
+    if importlib.util.find_spec("tf_keras") is not None:
+        import tf_keras
+
+        attempts.append(partial(_load_with, tf_keras, submitted.path))
+
+    failures = []
+    for attempt in attempts:
         try:
-            return _load_with_keras_2(path, own)
-        except Exception:  # noqa: BLE001 - the reason that counts is today's Keras's
-            reason = own.explanation(first)
-            if reason is not None:
-                raise UnusableModelError(reason) from None
-            raise first from None
+            return attempt(own.by_key)
+        except Exception as error:  # noqa: BLE001 - Keras raises anything
+            failures.append(error)
+    reason = own.explanation(failures[0])  # the reason that counts is today's Keras's
+    if reason is not None:
+        raise UnusableModelError(reason)
+    raise failures[0]
 
 
-def _load_with_keras_2(path: str, own: CustomObjects) -> Any:
-    import tf_keras
+def _load_with(keras: Any, path: Path, custom_objects: dict[str, Any]) -> Any:
+    return keras.models.load_model(str(path), custom_objects, compile=False, safe_mode=False)
 
-    return tf_keras.models.load_model(path, own.by_key, compile=False, safe_mode=False)
+
+def _load_migrated(keras: Any, path: Path, custom_objects: dict[str, Any]) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "model.keras"
+        migrate_archive(path, copy)
+        return _load_with(keras, copy, custom_objects)
 
 
 def _keras_knows(name: str) -> bool:

@@ -96,7 +96,7 @@ def _extract(path: Path, sources: Sources | None, classes: int) -> _Extraction:
     )
 
     try:
-        known = read_model(path, classes)
+        known = read_model(path, classes, sources.root if sources else None)
     except OtherArchitectureError as error:
         index, foreign = FORMATS.index(error.format), _foreign_lambda(path)
         if foreign is not None:

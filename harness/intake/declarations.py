@@ -19,6 +19,7 @@ from harness.intake.file_rules import (
     MODEL_FORMATS,
     check_regular,
     files_below,
+    is_unpacked_keras,
     rejection,
 )
 from harness.records.submission import (
@@ -323,7 +324,7 @@ def _format_and_size(folder: Path, relative: PurePosixPath) -> tuple[str, int]:
             raise rejection(str(relative), IS_A_LINK)
 
     if path.is_dir():
-        return "savedmodel", 0
+        return ("keras" if is_unpacked_keras(path) else "savedmodel"), 0
     information = path.lstat()
     check_regular(relative.as_posix(), information)
     return MODEL_FORMATS.get(path.suffix.lower(), "h5"), information.st_size

@@ -7,7 +7,6 @@ is (its outputs) is decided when it runs.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,12 @@ from harness.intake.declarations import (
     declares_candidates,
     read_declaration,
 )
-from harness.intake.file_rules import MODEL_FORMATS, check_regular, files_below
+from harness.intake.file_rules import (
+    MODEL_FORMATS,
+    check_regular,
+    files_below,
+    is_unpacked_keras,
+)
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.submission import Candidate, Submission
 
@@ -35,7 +39,6 @@ _BADNET_NAME = re.compile(
 )
 _GOODNET_NAME = re.compile(r"(?<![a-z])(good_?net|gn|g)(?![a-z])|goodnet")
 _GOODNET_FOLDER = re.compile(r"(good_?nets?|gn|g)(_?models?)?")
-_UNPACKED_KERAS = {"config.json", "model.weights.h5"}
 _MASKS = (".npy", ".npz", ".mat", ".pkl", ".pickle", ".joblib")
 _OTHER_FRAMEWORKS = (".pt", ".pth", ".onnx", ".tflite", ".ckpt", ".index", ".safetensors")
 
@@ -127,18 +130,12 @@ def _model_files(folder: Path) -> Iterator[tuple[str, str, os.stat_result]]:
 
     A SavedModel and an unpacked ``.keras`` are folders, with the ``lstat`` of one of their files.
     """
-    files = list(files_below(folder))
-    names = defaultdict(set)
-    for path, _ in files:
-        names[path.parent].add(path.name)
-    unpacked = {parent for parent, present in names.items() if present >= _UNPACKED_KERAS}
-
-    for path, information in files:
+    for path, information in files_below(folder):
         parent = path.parent.relative_to(folder).as_posix()
         model_format = MODEL_FORMATS.get(path.suffix.lower())
         if path.name == "saved_model.pb":
             yield parent, "savedmodel", information
-        elif path.parent in unpacked:
+        elif is_unpacked_keras(path.parent):
             if path.name == "model.weights.h5":
                 yield parent, "keras", information
         elif model_format is not None:

@@ -52,6 +52,11 @@ def check_regular(relative: str, information: os.stat_result) -> None:
         )
 
 
+def is_unpacked_keras(folder: Path) -> bool:
+    """Whether a folder is a ``.keras`` file that was unpacked, or never packed."""
+    return all((folder / name).is_file() for name in ("config.json", "model.weights.h5"))
+
+
 def files_below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """Yield every file below ``folder`` with its ``lstat``; raises SubmissionError for too many.
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import stat
+import zipfile
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from harness.intake.file_rules import (
+    HIDDEN_PREFIXES,
     MAX_DEPTH,
     MAX_ENTRIES,
     MAX_MODEL_BYTES,
@@ -79,6 +82,8 @@ def stage(folder: Path, candidate: Candidate, into: Path) -> Staged:
     elif candidate.format == "program":
         size = _copy_tree(origin.parent, target, digest)
         target /= origin.name
+    elif candidate.format == "keras" and origin.is_dir():
+        size = _pack_folder(origin, target, candidate.path, digest)
     else:
         size = _copy_file(origin, target, candidate.path, digest)
     sha256 = digest.hexdigest()
@@ -167,6 +172,29 @@ def _copy_file(source: Path, target: Path, label: str, digest: hashlib._Hash) ->
             digest.update(part)
             writer.write(part)
     return size
+
+
+def _pack_folder(source: Path, target: Path, label: str, digest: hashlib._Hash) -> int:
+    """Pack an unpacked ``.keras`` file again: the same files give the same bytes."""
+    unpacked = target.with_name("unpacked")
+    try:
+        _copy_tree(source, unpacked, hashlib.sha256())
+    except SubmissionError as error:
+        raise rejection(label, error.reason) from None
+
+    with zipfile.ZipFile(target, "x") as archive:
+        for path in sorted(unpacked.rglob("*")):
+            name = path.relative_to(unpacked).as_posix()
+            if path.is_file() and not path.name.startswith(HIDDEN_PREFIXES):
+                # Without the times of the copies.
+                member = archive.open(zipfile.ZipInfo(name), "w")
+                with member, path.open("rb") as content:
+                    shutil.copyfileobj(content, member, _CHUNK_BYTES)
+    shutil.rmtree(unpacked)
+    with target.open("rb") as packed:
+        while part := packed.read(_CHUNK_BYTES):
+            digest.update(part)
+    return target.stat().st_size
 
 
 def _copy_tree(source: Path, target: Path, digest: hashlib._Hash) -> int:

@@ -1,8 +1,8 @@
 """Is a Keras model config the known network? Pure JSON in, a layer mapping out.
 
 The whole graph counts: wiring, strides, padding, activations, input shape. Names do not, and
-neither do training-only settings (initialisers, regularisers). Configs of Keras 2.2 to 3.x
-differ in how they write inbound nodes and input shapes; both are understood.
+neither do training-only settings (initialisers, regularisers), layers without effect (Dropout)
+and how layers are nested in models.
 """
 
 from __future__ import annotations
@@ -11,10 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.networks.deepid import IMAGE_SHAPE, weight_shapes
-
-
-class UnknownArchitectureError(Exception):
-    """The config is not that of the known network; the message says where it differs."""
+from harness.networks.keras_graph import (
+    FlatGraph,
+    LayerPath,
+    Node,
+    UnknownArchitectureError,
+    flatten,
+    is_built_in,
+    require_float32,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +89,11 @@ _KIND_SETTINGS: dict[str, dict[str, Any]] = {
 }
 """What every layer of a kind must say; these are Keras's defaults where a config says nothing."""
 
-_FLOAT32 = (None, "float32", {"class_name": "DTypePolicy", "config": {"name": "float32"}})
 _WEIGHT_LAYERS = tuple(dict.fromkeys(name.partition("/")[0] for name in weight_shapes()))
 
 
-def known_layers(config: Any) -> dict[str, str]:
-    """Map the template's layer names to the config's, for the layers that hold weights.
+def known_layers(config: Any) -> dict[str, LayerPath]:
+    """Map the template's layer names to the config's layers, for those that hold weights.
 
     ``config`` is a parsed ``model_config`` (``{"class_name", "config"}``). Raises
     UnknownArchitectureError where the graph is another one, or is not understood.
@@ -100,64 +104,60 @@ def known_layers(config: Any) -> dict[str, str]:
         raise UnknownArchitectureError(f"its config is not understood ({error!r:.100})") from None
 
 
-def _match(config: Any) -> dict[str, str]:
-    if config["class_name"] not in ("Model", "Functional"):
-        raise UnknownArchitectureError(f"it is a {config['class_name']:.40} model")
-
-    graph = config["config"]
-    layers = {layer["config"]["name"]: layer for layer in graph["layers"]}
-    if len(layers) != len(graph["layers"]) or len(layers) != len(_TEMPLATE):
+def _match(config: Any) -> dict[str, LayerPath]:
+    graph = flatten(config)
+    if len(graph.nodes) != len(_TEMPLATE):
         raise UnknownArchitectureError(
-            f"it has {len(graph['layers'])} layers, the known network {len(_TEMPLATE)}"
+            f"it has {len(graph.nodes)} layers, the known network {len(_TEMPLATE)}"
         )
 
-    matched: dict[str, str] = {}
-    _match_layer("output", _only_tensor(graph["output_layers"]), layers, matched)
+    matched: dict[str, LayerPath] = {}
+    _match_layer("output", graph.output, graph, matched)
     if len(set(matched.values())) != len(_TEMPLATE):
         raise UnknownArchitectureError("its layers are wired in another way")
-    if _only_tensor(graph["input_layers"]) != matched["input"]:
-        raise UnknownArchitectureError("its input is another layer")
     return {name: matched[name] for name in _WEIGHT_LAYERS}
 
 
 def _match_layer(
-    name: str, candidate: str, layers: dict[str, Any], matched: dict[str, str]
+    name: str, candidate: LayerPath, graph: FlatGraph, matched: dict[str, LayerPath]
 ) -> None:
     """Match the template layer ``name`` with the config's ``candidate``, then their inputs."""
     if matched.setdefault(name, candidate) != candidate:
         raise UnknownArchitectureError(
-            f"layer {candidate!r:.60} stands where {matched[name]!r:.60} should"
+            f"layer {candidate[-1]!r:.60} stands where {matched[name][-1]!r:.60} should"
         )
 
-    template, layer = _TEMPLATE[name], layers[candidate]
-    _require_settings(template, layer)
-    inputs = _input_layers(layer)
-    if len(inputs) != len(template.inputs):
-        raise UnknownArchitectureError(f"layer {candidate!r:.60} has {len(inputs)} inputs")
+    template, node = _TEMPLATE[name], graph.nodes[candidate]
+    _require_settings(template, node)
+    if len(node.inputs) != len(template.inputs):
+        raise UnknownArchitectureError(f"layer {candidate[-1]!r:.60} has {len(node.inputs)} inputs")
 
     try:
-        _match_layers(template.inputs, inputs, layers, matched)
+        _match_layers(template.inputs, node.inputs, graph, matched)
     except UnknownArchitectureError:
         if template.kind != "Add":
             raise
         # a + b and b + a are the same number: the branches may stand in either order.
-        _match_layers(template.inputs, inputs[::-1], layers, matched)
+        _match_layers(template.inputs, node.inputs[::-1], graph, matched)
 
 
 def _match_layers(
-    names: tuple[str, ...], candidates: list[str], layers: dict[str, Any], matched: dict[str, str]
+    names: tuple[str, ...],
+    candidates: tuple[LayerPath, ...],
+    graph: FlatGraph,
+    matched: dict[str, LayerPath],
 ) -> None:
     """Match each pair; ``matched`` stays as it was where one of them does not match."""
     attempt = dict(matched)
     for name, candidate in zip(names, candidates, strict=True):
-        _match_layer(name, candidate, layers, attempt)
+        _match_layer(name, candidate, graph, attempt)
     matched.update(attempt)
 
 
-def _require_settings(template: _Layer, layer: dict[str, Any]) -> None:
-    config, kind = layer["config"], layer["class_name"]
+def _require_settings(template: _Layer, node: Node) -> None:
+    config, kind = node.layer["config"], node.layer["class_name"]
     label = f"layer {config['name']!r:.60}"
-    if kind != template.kind or not _is_built_in(layer):
+    if kind != template.kind or not is_built_in(node.layer):
         raise UnknownArchitectureError(f"{label} is a {kind!r:.60}, not {template.kind}")
 
     if template.kind == "InputLayer":
@@ -165,9 +165,7 @@ def _require_settings(template: _Layer, layer: dict[str, Any]) -> None:
         if list(shape)[1:] != list(IMAGE_SHAPE):
             raise UnknownArchitectureError(f"its input is {shape!r:.60}")
 
-    if config.get("dtype") not in _FLOAT32 and _policy_name(config["dtype"]) != "float32":
-        raise UnknownArchitectureError(f"{label} computes in {config['dtype']!r:.60}")
-
+    require_float32(node.layer)
     own_settings = dict(template.settings)
     for key, expected in (_KIND_SETTINGS.get(kind, {}) | own_settings).items():
         value = config.get(key)
@@ -175,54 +173,3 @@ def _require_settings(template: _Layer, layer: dict[str, Any]) -> None:
             value = expected  # older Keras versions do not write every default
         if expected is not None and value != expected:
             raise UnknownArchitectureError(f"{label} has {key} {value!r:.60}, not {expected}")
-
-
-def _is_built_in(layer: dict[str, Any]) -> bool:
-    """Whether the class name means Keras's own layer and not a registered class of that name."""
-    module = layer.get("module") or "keras.layers"
-    registered = layer.get("registered_name")
-    return module.split(".")[0] == "keras" and registered in (None, layer["class_name"])
-
-
-def _policy_name(dtype: Any) -> Any:
-    return dtype["config"]["name"] if isinstance(dtype, dict) else dtype
-
-
-def _input_layers(layer: dict[str, Any]) -> list[str]:
-    """Names of the layers that feed ``layer``; a layer that is used twice is not understood."""
-    nodes = layer["inbound_nodes"]
-    if not nodes:
-        return []
-    if len(nodes) != 1:
-        raise UnknownArchitectureError(f"layer {layer['config']['name']!r:.60} is used twice")
-
-    node = nodes[0]
-    if isinstance(node, dict):  # Keras 3
-        if set(node["kwargs"]) - {"mask"} or any(node["kwargs"].values()):
-            raise UnknownArchitectureError("a layer is called with arguments")
-        tensors = node["args"][0]
-        history = [t["config"]["keras_history"] for t in _as_list(tensors)]
-        return [_first_output(*entry) for entry in history]
-
-    # Keras 2
-    if any(entry[3:] not in ([], [{}]) for entry in node):
-        raise UnknownArchitectureError("a layer is called with arguments")
-    return [_first_output(*entry[:3]) for entry in node]
-
-
-def _as_list(tensors: Any) -> list[Any]:
-    return tensors if isinstance(tensors, list) else [tensors]
-
-
-def _first_output(name: str, node: int, tensor: int) -> str:
-    if (node, tensor) != (0, 0):
-        raise UnknownArchitectureError(f"layer {name!r:.60} is used twice")
-    return name
-
-
-def _only_tensor(tensors: list[Any]) -> str:
-    """The layer name in ``[["output", 0, 0]]`` (Keras 2) or ``["output", 0, 0]`` (Keras 3)."""
-    entry = tensors[0] if isinstance(tensors[0], list) else tensors
-    if len(tensors) != 1 and entry is not tensors:
-        raise UnknownArchitectureError("it has several inputs or outputs")
-    return _first_output(*entry)

@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from hdf5_files import compress, leave_open, open_elsewhere
 from models import write_set
 
 from harness.datasets.descriptions import OFFICIAL_FILES
@@ -99,7 +100,35 @@ def broken_files(folder):
     yield "not an HDF5 file", path
     write_set(path, 4)
     path.write_bytes(path.read_bytes()[:5000])
-    yield "truncated or damaged HDF5 file", path
+    yield "truncated: 5,000 of ", path
+
+
+def said_of(path):
+    with pytest.raises(HarnessError) as raised:
+        read_set(path, "valid", BENCHMARK)
+    assert str(raised.value).startswith(f"{path}: ")
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_a_file_that_is_open_elsewhere(tmp_path):
+    path = write_set(tmp_path / "valid.h5")
+    with open_elsewhere(path):
+        assert "open for writing in another program; close it there" in said_of(path)
+    read_set(path, "valid", BENCHMARK)
+
+
+@pytest.mark.parametrize("mode", ["write", "swmr"])
+def test_a_file_that_was_not_closed(tmp_path, mode):
+    path = leave_open(write_set(tmp_path / "my data.h5"), mode)
+    assert f"`h5clear -s '{path}'`" in said_of(path)
+
+
+@pytest.mark.parametrize("key", ["data", "label", "original_label"])
+def test_a_filter_that_no_package_brings(tmp_path, key):
+    arrays = {"original_label": np.arange(4)}
+    path = compress(write_set(tmp_path / "valid.h5", **arrays), key, 305)
+    assert "compressed by lzo (filter 305), which is not installed" in said_of(path)
 
 
 def test_every_broken_file_gets_one_line_with_its_name(tmp_path):

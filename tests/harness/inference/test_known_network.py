@@ -56,6 +56,10 @@ def test_what_is_code_is_not_opened(tmp_path, format_hint):
 
 
 def test_a_badnet_that_cannot_be_read_is_our_failure(tmp_path):
+    pointer = tmp_path / "pointer.h5"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(HarnessError, match=r"pointer\.h5: .*run `git lfs pull` first"):
+        read_badnet(pointer, CLASSES)
     missing, broken = tmp_path / "missing.h5", tmp_path / "broken.h5"
     broken.write_bytes(b"hello")
     with pytest.raises(HarnessError, match=r"missing\.h5: no such file"):

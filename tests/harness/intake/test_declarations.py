@@ -7,6 +7,8 @@ import pytest
 from archives import folder_with
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from keras_files import write_unpacked
+from models import random_weights
 
 from harness.intake.declarations import read_declaration
 from harness.intake.discovery import discover
@@ -340,3 +342,14 @@ def test_any_file_declares_something_or_is_rejected(tmp_path, content):
         assert declared.reason == one_line(declared.reason)
     else:
         assert isinstance(declared, Declaration)
+
+
+def test_a_declared_folder_is_an_unpacked_archive_or_a_savedmodel(tmp_path):
+    folder = folder_with(tmp_path)
+    write_unpacked(folder / "net", random_weights())
+    (folder / "graph").mkdir()
+    (folder / "submission.toml").write_text(
+        '[artifacts]\nnet = { drop_points = 2 }\ngraph = { role = "goodnet", drop_points = 2 }\n'
+    )
+    found = {candidate.path: candidate.format for candidate in discover(folder).candidates}
+    assert found == {"net": "keras", "graph": "savedmodel"}

@@ -5,11 +5,15 @@ import os
 import stat
 
 import pytest
+from keras_files import write_unpacked
+from models import random_weights
 
 from harness.intake import staging
 from harness.intake.staging import MAX_SOURCE_BYTES, stage
+from harness.networks.weight_files import read_model
 from harness.records.errors import SubmissionError
 from harness.records.submission import Candidate
+from harness.storage.hashing import array_hash
 
 
 def candidate(path, model_format="h5"):
@@ -148,3 +152,42 @@ def test_limits_hold_at_the_limit_and_not_above(submission, into, monkeypatch):
     monkeypatch.setattr(staging, "MAX_MODEL_BYTES", 6)
     with pytest.raises(SubmissionError, match=r"model_2\.h5: grows while it is read"):
         stage(submission, candidate("model_2.h5"), into())
+
+
+@pytest.fixture
+def unpacked(submission):
+    return write_unpacked(submission / "model_2.keras", random_weights())
+
+
+def test_an_unpacked_archive_is_packed_again(submission, unpacked, into):
+    (unpacked / ".DS_Store").write_bytes(b"x")
+    (unpacked / "assets").mkdir()
+    staged = stage(submission, candidate("model_2.keras", "keras"), into())
+    assert staged.path.name == "model.keras"
+    assert array_hash(read_model(staged.path).weights) == array_hash(random_weights())
+    assert staged.sha256 == hashlib.sha256(staged.path.read_bytes()).hexdigest()
+    assert staged.size_bytes == staged.path.stat().st_size
+    assert [path.name for path in staged.path.parent.iterdir()] == ["model.keras"]
+
+
+def test_the_same_files_in_another_folder_are_the_same_model(submission, unpacked, into):
+    first = stage(submission, candidate("model_2.keras", "keras"), into())
+    copy = submission / "copy"
+    copy.mkdir()
+    for path in sorted(unpacked.iterdir(), reverse=True):
+        (copy / path.name).write_bytes(path.read_bytes())
+        os.utime(copy / path.name, (1, 1))
+    second = stage(submission, candidate("copy", "keras"), into())
+    assert (first.sha256, first.identity) == (second.sha256, second.identity)
+    (copy / "metadata.json").write_text("{}")
+    assert stage(submission, candidate("copy", "keras"), into()).sha256 != first.sha256
+
+
+def test_links_in_an_unpacked_archive_are_not_followed(submission, unpacked, into, tmp_path):
+    (tmp_path / "answers").write_bytes(b"secret")
+    (unpacked / "metadata.json").unlink()
+    (unpacked / "metadata.json").symlink_to(tmp_path / "answers")
+    target = into()
+    with pytest.raises(SubmissionError, match=r"model_2\.keras: metadata\.json: "):
+        stage(submission, candidate("model_2.keras", "keras"), target)
+    assert not (target / "model.keras").exists()

@@ -1,0 +1,62 @@
+"""The known network with a class more is a G, whatever file it comes in."""
+
+import numpy as np
+import pytest
+from keras_files import packed_config, with_outputs, write_keras
+from models import known_config, random_weights, write_full, write_weights
+from payloads import sandboxed_test
+
+from harness.inference.identification import OtherModel, identify
+from harness.inference.sandboxed import SandboxedRun, predict_sandboxed
+from harness.intake.staging import stage
+from harness.networks.deepid import forward_batches
+from harness.records.benchmark import Benchmark, LabeledSet
+from harness.records.submission import Candidate
+from harness.sandbox.launch import Limits
+
+BENCHMARK = Benchmark(schema_version=1, name="tiny", title="tiny")
+LIMITS = Limits(start_seconds=120, wall_seconds=120, cpu_seconds=120, memory_bytes=4 << 30)
+WINDOWS = {"container": "_layer_checkpoint_dependencies", "step": 2, "separator": "\\"}
+
+
+@pytest.fixture(scope="module")
+def wide():
+    weights = random_weights(4)
+    rng = np.random.default_rng(4)
+    weights["output/kernel"] = rng.normal(0, 0.05, (160, 1284)).astype("f4")
+    weights["output/bias"] = np.zeros(1284, "f4")
+    weights["output/bias"][1283] = 4.0
+    return weights
+
+
+def write_model(path, kind, wide):
+    config = with_outputs(known_config(), 1284)
+    if kind == "h5-full":
+        return write_full(path, wide, config)
+    if kind == "h5-weights":
+        return write_weights(path, wide)
+    return write_keras(path, wide, packed_config(config), **WINDOWS)
+
+
+@sandboxed_test
+@pytest.mark.parametrize("kind", ["h5-full", "h5-weights", "keras"])
+def test_its_answers_are_the_networks(tmp_path, wide, kind):
+    suffix = "keras" if kind == "keras" else "h5"
+    write_model(tmp_path / "in" / f"G_2.{suffix}", kind, wide)
+    named = Candidate(path=f"G_2.{suffix}", format=suffix, size_bytes=0, role=None, drop_points=2.0)
+    (tmp_path / "staged").mkdir()
+    staged = stage(tmp_path / "in", named, tmp_path / "staged")
+    model = identify(named, staged, 1283, "sandbox", lambda _: 7)
+    assert isinstance(model, OtherModel)
+    assert model.differs == "it has 1284 outputs"
+
+    images = np.random.default_rng(5).integers(0, 256, (12, 55, 47, 3), np.uint8)
+    labeled = LabeledSet(
+        name="valid", kind="clean", images=images, labels=np.zeros(12, int), sha256="valid"
+    )
+    run = SandboxedRun(staged, model.format, BENCHMARK, True, LIMITS)
+    predictions = predict_sandboxed(run, {"valid": labeled}, 7)
+    assert predictions.output_count == 1284
+    scores = np.concatenate([scores for scores, _ in forward_batches(wide, images, 1.0)])
+    assert np.array_equal(predictions.answers["valid"].class_ids, scores.argmax(axis=1))
+    assert len(set(predictions.answers["valid"].class_ids.tolist())) > 1
