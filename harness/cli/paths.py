@@ -122,7 +122,7 @@ def _results_problem(path: Path) -> str | None:
 
 
 def _submission_problem(path: Path) -> str | None:
-    from harness.intake.unpacking import SUFFIXES, is_archive
+    from harness.intake.archives.unpacking import SUFFIXES, is_archive
 
     if not path.exists():
         return "no such folder; a submission is a folder with model files"

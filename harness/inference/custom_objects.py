@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.inference.sources import is_definition
-from harness.networks.lambda_code import names_in_lambdas
-from harness.networks.saved_config import CustomName, custom_names
+from harness.networks.keras_files.lambda_code import names_in_lambdas
+from harness.networks.keras_files.saved_config import CustomName, custom_names
 from harness.records.text import describe_error
 
 if TYPE_CHECKING:

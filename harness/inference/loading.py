@@ -18,9 +18,9 @@ import numpy as np
 
 from harness.inference.custom_objects import CustomObjects
 from harness.networks.deepid import IMAGE_SHAPE, load_network
-from harness.networks.keras_layers import RejectedFileError
-from harness.networks.keras_migration import migrate_archive
-from harness.networks.saved_config import read_config
+from harness.networks.keras_files.layers import RejectedFileError
+from harness.networks.keras_files.migration import migrate_archive
+from harness.networks.keras_files.saved_config import read_config
 from harness.networks.tensorflow import import_tensorflow
 from harness.networks.weight_files import OtherArchitectureError, read_model
 from harness.records.predictions import encode_labels, encode_scores
@@ -129,10 +129,9 @@ def _load_wider_network(submitted: SubmittedModel, classes: int) -> _ForwardPass
     """
     if submitted.format in ("savedmodel", "program"):
         return None
+    source = submitted.sources.root if submitted.sources else None
     try:
-        known = read_model(
-            submitted.path, classes + 1, submitted.sources and submitted.sources.root
-        )
+        known = read_model(submitted.path, classes + 1, source)
     except (OtherArchitectureError, RejectedFileError):
         return None
     model = load_network(known.weights)

@@ -88,7 +88,7 @@ def _serve_extraction(request_fd: int, reply_fd: int, extraction: _Extraction) -
 
 def _extract(path: Path, sources: Sources | None, classes: int) -> _Extraction:
     """Read the file as data."""
-    from harness.networks.keras_layers import RejectedFileError
+    from harness.networks.keras_files.layers import RejectedFileError
     from harness.networks.weight_files import (
         FORMATS,
         OtherArchitectureError,
@@ -113,8 +113,8 @@ def _extract(path: Path, sources: Sources | None, classes: int) -> _Extraction:
 
 def _foreign_lambda(path: Path) -> str | None:
     """What is wrong with a model that no process of this Python can run; None where it can."""
-    from harness.networks.lambda_code import THIS_PYTHON, foreign_python
-    from harness.networks.saved_config import read_config
+    from harness.networks.keras_files.lambda_code import THIS_PYTHON, foreign_python
+    from harness.networks.keras_files.saved_config import read_config
 
     found = foreign_python(read_config(path))
     if found is None:
@@ -129,7 +129,7 @@ def _foreign_lambda(path: Path) -> str | None:
 
 def _note_on_sources(path: Path, sources: Sources | None) -> bytes:
     """Which files the model's own classes come from; empty where it has none."""
-    from harness.networks.saved_config import custom_names, read_config
+    from harness.networks.keras_files.saved_config import custom_names, read_config
 
     if sources is None:
         return b""

@@ -7,15 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.intake.archives.unpacking import SUFFIXES, is_archive, unpack, without_suffix
 from harness.intake.declarations import FILE_NAME
-from harness.intake.file_rules import (
-    HIDDEN_PREFIXES,
-    MODEL_FORMATS,
-    NOT_REGULAR,
-    files_below,
-    rejection,
-)
-from harness.intake.left_out import (
+from harness.intake.downloads.left_out import (
     BROKEN_LINK,
     NO_FILES,
     REPACK,
@@ -23,9 +17,15 @@ from harness.intake.left_out import (
     is_other_archive,
     reason_left_out,
 )
-from harness.intake.lms_archives import METADATA, left_out, refusal, unpack_bulk_download
-from harness.intake.lms_names import moodle_submission
-from harness.intake.unpacking import SUFFIXES, is_archive, unpack, without_suffix
+from harness.intake.downloads.lms_archives import METADATA, left_out, refusal, unpack_bulk_download
+from harness.intake.downloads.lms_names import moodle_submission
+from harness.intake.file_rules import (
+    HIDDEN_PREFIXES,
+    MODEL_FORMATS,
+    NOT_REGULAR,
+    files_below,
+    rejection,
+)
 from harness.records.errors import HarnessError
 from harness.records.text import one_line, storable
 from harness.storage.results import safe_name

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.datasets.descriptions import benchmark_names, datasets_folder, load_benchmark
 from harness.lineage.lineage import kernel_hashes
 from harness.networks.deepid import CONV_3_CHANNELS
-from harness.networks.keras_layers import RejectedFileError
+from harness.networks.keras_files.layers import RejectedFileError
 from harness.networks.weight_files import OtherArchitectureError, read_model
 from harness.storage.hashing import array_hash
 

@@ -23,22 +23,22 @@ from harness.networks.hdf5_errors import (
     hdf5_reason,
     missing_filter,
 )
-from harness.networks.keras_archive import (
+from harness.networks.keras_files.archive import (
     CONFIG,
     METADATA,
     WEIGHTS,
     archive_members,
     read_member,
 )
-from harness.networks.keras_classes import (
+from harness.networks.keras_files.classes import (
     missing_class,
     redefined_class,
     wrapped_model,
     wrapped_weights,
 )
-from harness.networks.keras_config import known_layers
-from harness.networks.keras_graph import UnknownArchitectureError
-from harness.networks.keras_layers import (
+from harness.networks.keras_files.config import known_layers
+from harness.networks.keras_files.graph import UnknownArchitectureError
+from harness.networks.keras_files.layers import (
     RejectedFileError,
     follow_hard_links,
     legacy_layer,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from harness.networks.keras_graph import LayerPath
+    from harness.networks.keras_files.graph import LayerPath
 
 MAX_CONFIG_BYTES = 8 << 20
 MAX_WEIGHTS_BYTES = 512 << 20

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from harness.intake.lms_names import parse_submission_name
-from harness.intake.unpacking import without_suffix
+from harness.intake.archives.unpacking import without_suffix
+from harness.intake.downloads.lms_names import parse_submission_name
 from harness.people.identification import find_people
 from harness.people.roster import is_same_person, parse_time
 

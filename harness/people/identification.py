@@ -7,14 +7,14 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.intake.lms_names import parse_submission_name
-from harness.intake.unpacking import without_suffix
+from harness.intake.archives.unpacking import without_suffix
+from harness.intake.downloads.lms_names import parse_submission_name
 from harness.people.roster import PLATFORM_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.intake.lms_names import SubmissionName
+    from harness.intake.downloads.lms_names import SubmissionName
     from harness.people.roster import Person
 
 _NAME_LETTERS = 5

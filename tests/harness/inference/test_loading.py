@@ -18,7 +18,7 @@ from harness.inference.known_network import inspect_file
 from harness.inference.sandboxed import SandboxedRun, predict_sandboxed
 from harness.inference.sources import Sources
 from harness.intake.staging import Staged, stage
-from harness.networks.saved_config import custom_names
+from harness.networks.keras_files.saved_config import custom_names
 from harness.records.benchmark import Benchmark, LabeledSet
 from harness.records.errors import SubmissionError
 from harness.records.submission import Candidate

@@ -11,7 +11,7 @@ from models import random_weights, write_weights
 from payloads import LINUX_ONLY
 
 from harness.networks.hdf5_errors import missing_filter
-from harness.networks.keras_layers import RejectedFileError
+from harness.networks.keras_files.layers import RejectedFileError
 from harness.networks.weight_files import read_model
 
 

@@ -5,8 +5,8 @@ import pytest
 from keras_files import insert_layer, packed_config, weight_groups, weights_file, write_keras
 from models import known_config, random_weights, write_full, write_weights
 
-from harness.networks.keras_classes import _KERAS_CLASSES
-from harness.networks.keras_layers import RejectedFileError
+from harness.networks.keras_files.classes import _KERAS_CLASSES
+from harness.networks.keras_files.layers import RejectedFileError
 from harness.networks.weight_files import OtherArchitectureError, read_model
 
 TFMOT = "tensorflow_model_optimization.python.core"

@@ -11,14 +11,14 @@ import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from harness.networks.keras_archive import CONFIG, WEIGHTS, archive_members
-from harness.networks.keras_graph import is_built_in
-from harness.networks.keras_layers import CONTAINERS, number_key, read_checkpoint
+from harness.networks.keras_files.archive import CONFIG, WEIGHTS, archive_members
+from harness.networks.keras_files.graph import is_built_in
+from harness.networks.keras_files.layers import CONTAINERS, number_key, read_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.networks.keras_layers import Checkpoint
+    from harness.networks.keras_files.layers import Checkpoint
 
 
 def migrate_archive(old: Path, new: Path) -> None:

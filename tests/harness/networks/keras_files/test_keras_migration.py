@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from keras_files import weights_file
 
-from harness.networks.keras_layers import read_checkpoint
-from harness.networks.keras_migration import migrate_archive
+from harness.networks.keras_files.layers import read_checkpoint
+from harness.networks.keras_files.migration import migrate_archive
 
 SAVE = """
 import json, sys

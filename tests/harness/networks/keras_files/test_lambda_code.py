@@ -7,7 +7,7 @@ import sys
 import pytest
 from lambdas import BY_PYTHON, keras_2_lambda
 
-from harness.networks.lambda_code import foreign_python, version_of_another_python
+from harness.networks.keras_files.lambda_code import foreign_python, version_of_another_python
 
 CALL_BY_PYTHON = {
     "3.11": "4wEAAAAAAAAAAAAAAAQAAAATAAAA8yQAAACVAZcAdAEAAAAAAAAAAAAAfACJAaYCAACrAgAAAAAAAAAAUwCpAU4pAdoCZjKpAtoBeNoBa3MCAAAAIID6Cy90bXAvbGFtLnB5+gg8bGFtYmRhPvoTZi48bG9jYWxzPi48bGFtYmRhPgQAAABzFAAAAPiAANVmaNBpatBrbNFmbdRmbYAA8wAAAAA=",  # noqa: E501

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from harness.networks.keras_layers import RejectedFileError
+from harness.networks.keras_files.layers import RejectedFileError
 
 if TYPE_CHECKING:
     import zipfile

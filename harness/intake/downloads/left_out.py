@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.intake.downloads.lms_names import parse_file_name
 from harness.intake.file_rules import MODEL_FORMATS
-from harness.intake.lms_names import parse_file_name
 from harness.records.text import one_line
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from keras_files import (
 )
 from models import known_config, random_weights, write_full, write_weights
 
-from harness.networks.keras_layers import RejectedFileError
+from harness.networks.keras_files.layers import RejectedFileError
 from harness.networks.weight_files import OtherArchitectureError, read_model
 from harness.storage.hashing import array_hash
 

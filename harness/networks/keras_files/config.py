@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.networks.deepid import IMAGE_SHAPE, weight_shapes
-from harness.networks.keras_graph import (
+from harness.networks.keras_files.graph import (
     FlatGraph,
     LayerPath,
     Node,

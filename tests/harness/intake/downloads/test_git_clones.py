@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.intake.git_clones import checked_out_commit
+from harness.intake.downloads.git_clones import checked_out_commit
 
 
 @pytest.fixture

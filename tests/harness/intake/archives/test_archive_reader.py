@@ -24,7 +24,7 @@ from archives import (
     zip_entry,
 )
 
-from harness.intake import archive_reader
+from harness.intake.archives import archive_reader
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from archives import file_contents, tar_entry, write_tar, write_zip, zip_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.intake import lms_archives
+from harness.intake.downloads import lms_archives
+from harness.intake.downloads.lms_archives import unpack_bulk_download
 from harness.intake.entries import find_entries, prepare_folder, take_in
-from harness.intake.lms_archives import unpack_bulk_download
 from harness.records.errors import HarnessError, SubmissionError
 
 FILE_NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40)

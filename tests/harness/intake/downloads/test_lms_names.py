@@ -4,7 +4,11 @@ from datetime import date, datetime
 
 import pytest
 
-from harness.intake.lms_names import parse_file_name, parse_submission_name, parse_written_time
+from harness.intake.downloads.lms_names import (
+    parse_file_name,
+    parse_submission_name,
+    parse_written_time,
+)
 
 
 def at(*numbers):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.intake import archive_reader
+from harness.intake.archives import archive_reader
 from harness.intake.file_rules import (
     HIDDEN_PREFIXES,
     IS_A_LINK,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.networks.keras_graph import LayerPath
+    from harness.networks.keras_files.graph import LayerPath
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies", "_operations", "_layers")
 """The groups that versions of Keras put a model's layers into."""

@@ -20,7 +20,7 @@ from archives import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.intake import unpacking
+from harness.intake.archives import unpacking
 from harness.intake.file_rules import MAX_DEPTH, MAX_ENTRIES
 from harness.records.errors import SubmissionError
 

@@ -15,9 +15,7 @@ import shutil
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.intake.left_out import EARLIER, NO_FILES, reason_left_out
-from harness.intake.lms_names import is_one_submission, moodle_submission, parse_file_name
-from harness.intake.unpacking import (
+from harness.intake.archives.unpacking import (
     MAX_TOTAL_BYTES,
     Caps,
     UnpackedFolder,
@@ -26,6 +24,8 @@ from harness.intake.unpacking import (
     safe_parts,
     without_suffix,
 )
+from harness.intake.downloads.left_out import EARLIER, NO_FILES, reason_left_out
+from harness.intake.downloads.lms_names import is_one_submission, moodle_submission, parse_file_name
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.text import one_line, storable
 from harness.sandbox import launch
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from harness.intake.lms_names import FileName
-    from harness.intake.unpacking import Member
+    from harness.intake.archives.unpacking import Member
+    from harness.intake.downloads.lms_names import FileName
 
 METADATA = "submission_metadata.yml"
 """Gradescope's list of whose each submission is, beside the submissions."""
