@@ -177,6 +177,7 @@ def _run(tree: ast.Module, path: str, namespace: dict[str, Any]) -> list[BaseExc
         too_long = sum(isinstance(failure, _TooLongError) for failure in failures)
         if too_long > 1:
             break
+        before = len(left)
         try:
             with _time_limit(OWN_SECONDS), _no_exit():
                 while left:
@@ -187,6 +188,8 @@ def _run(tree: ast.Module, path: str, namespace: dict[str, Any]) -> list[BaseExc
                         exec(code, namespace)  # noqa: S102 - what a sandbox is for
         except BaseException as failure:  # noqa: BLE001 - also SystemExit and our own
             failures.append(failure)
+            if len(left) == before:  # not even the clock could be set
+                break
     return failures
 
 
