@@ -46,6 +46,11 @@ if TYPE_CHECKING:
               help="Time limit for a model of another architecture.")  # fmt: skip
 @click.option("--model-memory", type=click.FloatRange(min=0.5), default=4, show_default=True,
               metavar="GIB", help="Memory limit for a model of another architecture.")  # fmt: skip
+@click.option("--submission-seconds", type=click.FloatRange(min=1), default=3600,
+              show_default=True,
+              help="Time limit for all models of one submission together.")  # fmt: skip
+@click.option("--most-models", type=click.IntRange(min=1), default=20, show_default=True,
+              metavar="N", help="Open at most N model files of a submission.")  # fmt: skip
 @click.option("--no-timing", is_flag=True, help="Do not measure inference times.")
 @click.option("--no-sharing", is_flag=True,
               help="Run every net in full, without the BadNet's stored features.")  # fmt: skip
@@ -68,6 +73,8 @@ def grade(
     isolation: str,
     model_seconds: float,
     model_memory: float,
+    submission_seconds: float,
+    most_models: int,
     no_timing: bool,
     no_sharing: bool,
     force: bool,
@@ -90,6 +97,8 @@ def grade(
         timing=not no_timing,
         model_seconds=model_seconds,
         model_memory_bytes=int(model_memory * 2**30),
+        submission_seconds=submission_seconds,
+        most_models=most_models,
         force=force,
         sharing=not no_sharing,
     )

@@ -73,6 +73,12 @@ class Options:
     model_memory_bytes: int = 4 << 30
     """How much memory each of these processes may use."""
 
+    submission_seconds: float = 3600.0
+    """How long all models of one submission may be run together."""
+
+    most_models: int = 20
+    """How many files of one submission are opened."""
+
     force: bool = False
     """Use nothing that is stored."""
 

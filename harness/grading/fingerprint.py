@@ -61,6 +61,8 @@ def circumstances(basis: GradingBasis, datasets: Datasets, options: Options) -> 
         options.isolation,
         options.model_seconds,
         options.model_memory_bytes,
+        options.submission_seconds,
+        options.most_models,
         basis.rubric.thresholds.near_chance_accuracy,
     )
     return repr(given)

@@ -6,8 +6,9 @@ is `Predicted`; or it has `Failed` on the way, with a reason.
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -59,12 +60,19 @@ def predict_models(
     opened: OpenedSubmission, datasets: Datasets, run: RunContext
 ) -> list[Predicted | Failed]:
     """Predict an opened submission's models; a failure stays with its model."""
+    deadline = time.monotonic() + run.options.submission_seconds
     return [
         model
         if isinstance(model, Failed)
-        else _try_to_predict(model, opened.submission, datasets, run)
+        else _try_to_predict(model, opened.submission, datasets, _until(deadline, run))
         for model in opened.models
     ]
+
+
+def _until(deadline: float, run: RunContext) -> RunContext:
+    """The same run, in which a model has no more time than its submission has left."""
+    seconds = min(run.options.model_seconds, max(0.0, deadline - time.monotonic()))
+    return replace(run, options=replace(run.options, model_seconds=seconds))
 
 
 # --- what is it? ------------------------------------------------------------------------------
@@ -169,6 +177,10 @@ def _predict_and_probe(
     model: OtherModel, datasets: Datasets, run: RunContext
 ) -> tuple[Predictions, Probe]:
     """Predict all sets and ask again about some images; side by side where there is room."""
+    if run.options.model_seconds == 0:
+        raise SubmissionError(
+            Status.TIMED_OUT, "not run: the submission's other models took all the time allowed"
+        )
     if model.isolation is None:
         raise SubmissionError(
             Status.NOT_GRADED,

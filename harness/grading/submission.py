@@ -26,7 +26,7 @@ from harness.intake.matching import Expectation, assign, stand_in_notes
 from harness.records.environment import environment
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
-from harness.records.text import storable
+from harness.records.text import one_line, storable
 from harness.records.traversal import MAX_NAMES, failures
 from harness.storage.hashing import array_hash
 from harness.storage.results import safe_name, write_text
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from harness.records.benchmark import Datasets, LabeledSet
     from harness.records.record import Checkpoint
     from harness.records.submission import Submission
+
+
+_MOST_CHARACTERS, _MOST_NOTES = 1000, 50
+"""Of a reason or note, and notes of a record."""
 
 
 def grade_folder(
@@ -82,7 +86,8 @@ def _grade(
 ) -> Record:
     benchmark = datasets.benchmark
     expected = Expectation(benchmark.classes, benchmark.checkpoints, array_hash(basis.badnet))
-    how = Reading(run.options.isolation, run.store.secret_number)
+    options = run.options
+    how = Reading(options.isolation, run.store.secret_number, options.most_models)
     many = len(submission.candidates)
     run.progress.stage(submission.name, f"reading {many} model{'s' if many != 1 else ''}")
     opened = open_submission(submission, scratch, expected, how)
@@ -160,7 +165,22 @@ def _commonest_class(labeled: LabeledSet) -> int:
 
 def _assess(evidence: Record, basis: GradingBasis, datasets: Datasets) -> Record:
     required = datasets.benchmark.checkpoints
-    return assess(_storable(evidence), basis.rubric, basis.known, required)
+    return assess(_storable(_capped(evidence)), basis.rubric, basis.known, required)
+
+
+def _capped(record: Record) -> Record:
+    """The record with as much of what strangers wrote as anybody would read."""
+    checkpoints = tuple(
+        replace(checkpoint, reason=_cut(checkpoint.reason)) for checkpoint in record.checkpoints
+    )
+    notes = tuple(one_line(note, _MOST_CHARACTERS) for note in record.notes[:_MOST_NOTES])
+    if len(record.notes) > _MOST_NOTES:
+        notes += (f"and {len(record.notes) - _MOST_NOTES} more notes",)
+    return replace(record, reason=_cut(record.reason), checkpoints=checkpoints, notes=notes)
+
+
+def _cut(reason: str | None) -> str | None:
+    return None if reason is None else one_line(reason, _MOST_CHARACTERS)
 
 
 def _storable(record: Record) -> Record:

@@ -16,7 +16,7 @@ import numpy as np
 from harness.inference import worker
 from harness.intake.staging import Staged
 from harness.lineage.known import describe_net, pruned_channels
-from harness.networks.deepid import Weights, forward_batches, weight_shapes
+from harness.networks.deepid import CONV_3_CHANNELS, Weights, forward_batches, weight_shapes
 from harness.networks.weight_files import FORMATS
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.predictions import Predictions, decode, encode_scores
@@ -85,7 +85,7 @@ def inspect_file(
         ) as child:
             header = worker.EXTRACT_HEADER.unpack(child.ask(b"?", worker.EXTRACT_HEADER.size))
             verdict, format_index, channels, size = header
-            limit = max(worker.MAX_REASON_BYTES, _total_bytes(channels, classes))
+            limit = max(worker.MAX_REASON_BYTES, _total_bytes(CONV_3_CHANNELS, classes))
             if size > limit or format_index >= len(FORMATS):
                 raise SubmissionError(Status.REJECTED, "the file could not be read as a model")
             payload = child.ask(b"!", size) if size else b""
@@ -151,7 +151,7 @@ def _total_bytes(channels: int, classes: int) -> int:
 
 def _unpack_weights(payload: bytes, channels: int, classes: int) -> Weights:
     """Cut the extractor's bytes into arrays. Raises SubmissionError where they do not fit."""
-    if channels < 1 or len(payload) != _total_bytes(channels, classes):
+    if not 1 <= channels <= CONV_3_CHANNELS or len(payload) != _total_bytes(channels, classes):
         raise SubmissionError(Status.REJECTED, "the file could not be read as a model")
 
     arrays, offset = {}, 0

@@ -38,6 +38,9 @@ class Reading:
     secret_number: SecretNumber
     """Where the secret order comes from in which models see images."""
 
+    most_models: int = 20
+    """How many files are opened."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedSubmission:
@@ -53,11 +56,12 @@ class OpenedSubmission:
 def open_submission(
     submission: Submission, scratch: Path, expected: Expectation, how: Reading
 ) -> OpenedSubmission:
-    """Read all candidates and keep those that count.
+    """Read the candidates and keep those that count.
 
     They are read side by side, each in its own child, as far as there are processors. Raises
     SubmissionError where nothing counts, or two complete sets do.
     """
+    submission = _limited(submission, expected, how.most_models)
     sandbox_problem()  # found out once, before several threads ask
     folder = Path(submission.folder)
     with ThreadPoolExecutor(processors()) as threads:
@@ -77,6 +81,25 @@ def open_submission(
     kept = [replace(by_path[each.path], candidate=each.candidate) for each in arranged.models]
     notes = (*submission.notes, *arranged.notes, *_source_notes(kept))
     return OpenedSubmission(replace(submission, notes=notes), kept)
+
+
+def _limited(submission: Submission, expected: Expectation, most: int) -> Submission:
+    """The submission with at most so many candidates: declared ones and required X first."""
+    if len(submission.candidates) <= most:
+        return submission
+
+    def urgency(candidate: Candidate) -> tuple[bool, bool, bool]:
+        is_required = candidate.drop_points in expected.required
+        return not candidate.explicit, not is_required, candidate.drop_points is None
+
+    opened = sorted(submission.candidates, key=urgency)[:most]
+    left = len(submission.candidates) - most
+    note = f"{left} more model files were not opened: at most {most} are"
+    return replace(
+        submission,
+        candidates=tuple(sorted(opened, key=lambda candidate: candidate.path)),
+        notes=(*submission.notes, note),
+    )
 
 
 def identify_model(

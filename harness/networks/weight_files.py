@@ -231,6 +231,11 @@ class _Reader:
             raise OtherArchitectureError(format_name, f"it has {self.classes + 1} outputs")
 
         channels = datasets["conv_3/bias"].shape[-1:] or (0,)
+        if channels[0] > CONV_3_CHANNELS:
+            raise RejectedFileError(
+                f"conv_3 has {channels[0]} channels, the BadNet {CONV_3_CHANNELS}; a repaired net "
+                "is no wider"
+            )
         expected = weight_shapes(channels[0], self.classes)
         for name, shape in expected.items():
             _require_plain(name, datasets[name], shape)

@@ -239,3 +239,17 @@ def test_data_sets_and_unknown_hdf5_are_named(tmp_path):
         file["x"] = [1]
     with pytest.raises(RejectedFileError, match="no Keras model in it"):
         read_model(tmp_path / "b.h5")
+
+
+@pytest.mark.parametrize(
+    "write", [write_weights, lambda path, w: write_full(path, w, known_config(3000))]
+)
+def test_a_net_wider_than_the_badnet_is_refused_before_it_is_read(tmp_path, write):
+    wide = random_weights(channels=60)
+    for name, axis in (("conv_3/kernel", 3), ("conv_3/bias", 0), ("conv_4/kernel", 2)):
+        padding = [(0, 2940 if each == axis else 0) for each in range(wide[name].ndim)]
+        wide[name] = np.pad(wide[name], padding)
+    wide["fc_1/kernel"] = np.zeros((5 * 4 * 3000, 160), "f4")
+    write(tmp_path / "model_2.h5", wide)
+    with pytest.raises(RejectedFileError, match="conv_3 has 3000 channels, the BadNet 60"):
+        read_model(tmp_path / "model_2.h5")

@@ -1,0 +1,73 @@
+"""Nothing grows with what a stranger hands in: files opened, time, words."""
+
+import json
+import shutil
+import time
+
+import pytest
+from models import write_weights
+
+from harness.lineage.lineage import zero_channels
+
+pytestmark = pytest.mark.sandbox
+LONG = "a name as long as a file system lets it be " * 5
+SLEEPER = "import time\ndef predict(images):\n    time.sleep(600)\n"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory, badnet):
+    root = tmp_path_factory.mktemp("limits")
+    for x in (2, 4, 10):
+        write_weights(root / "crowd" / f"model_{x}.h5", zero_channels(badnet, range(20 + x)))
+    for index in range(300):
+        path = root / "crowd" / f"{index} {LONG}" / f"{LONG}{index}.h5"
+        path.parent.mkdir()
+        path.write_bytes(b"12345678")
+    shutil.copytree(root / "crowd", root / "nothing else")
+    for path in (root / "nothing else").glob("model_*.h5"):
+        path.unlink()
+
+    (root / "sleeper").mkdir()
+    (root / "sleeper" / "goodnet.py").write_text(SLEEPER)
+    (root / "sleeper" / "submission.toml").write_text(
+        '[program]\nfile = "goodnet.py"\ndrop_points = 2\n'
+    )
+    return root
+
+
+@pytest.fixture(scope="module")
+def graded(folders, small_benchmark, badnet_path, prepared, run_harness, tmp_path_factory):
+    output = tmp_path_factory.mktemp("results of limits")
+    shutil.copytree(prepared, output, dirs_exist_ok=True)
+    began = time.monotonic()
+    finished = run_harness(
+        "grade", "--each", folders, "--dataset", small_benchmark, "--badnet", badnet_path,
+        "--output", output, "--no-timing", "--quiet", "--submission-seconds", 3,
+    )  # fmt: skip
+    assert finished.returncode == 1, finished.stderr[-2000:]
+    return output, time.monotonic() - began
+
+
+def record(graded, name):
+    paths = (graded[0] / "records").glob("*.json")
+    return next(each for each in map(json.loads, (p.read_text() for p in paths))
+                if each["submission"] == name)  # fmt: skip
+
+
+def test_of_many_files_those_of_required_x_are_opened(graded):
+    found = record(graded, "crowd")
+    assert {each["drop_points"] for each in found["checkpoints"] if each["repaired"]} == {2, 4, 10}
+    assert "283 more model files were not opened: at most 20 are" in found["notes"]
+
+
+def test_records_and_boards_stay_small(graded):
+    output, _ = graded
+    for path in [*(output / "records").iterdir(), *output.glob("leaderboard.*")]:
+        assert path.stat().st_size < 300_000, path
+    assert len(record(graded, "nothing else")["reason"]) <= 1003
+
+
+def test_a_submission_has_one_clock_for_all_its_models(graded):
+    (entry,) = record(graded, "sleeper")["checkpoints"]
+    assert entry["status"] == "timed_out"
+    assert graded[1] < 120
