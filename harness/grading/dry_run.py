@@ -83,7 +83,7 @@ def _describe(name: str, opened: OpenedSubmission, expected: Expectation) -> Dry
     many = len(opened.models)
 
     lines = [f"{one_line(name)}: {many} model{'s' if many != 1 else ''}"]
-    lines += [_line(model, slots) for model in opened.models]
+    lines += [_line(model, opened.models, slots) for model in opened.models]
     notes = [*opened.submission.notes, *stand_in_notes(slots), *_twins(opened.models)]
     lines += [f"  note: {one_line(note)}" for note in notes]
     lines += [f"  {one_line(problem)}" for problem in problems]
@@ -94,9 +94,9 @@ def _describe(name: str, opened: OpenedSubmission, expected: Expectation) -> Dry
 
 def _problems(opened: OpenedSubmission, slots: Sequence[CheckpointSlot]) -> Iterator[str]:
     """What a student has to mend or to say before all is graded."""
-    for model in opened.models:
-        if isinstance(model, Failed):
-            yield f"not usable: {model.candidate.path}: {model.error.reason}"
+    failed = [model.candidate.path for model in opened.models if isinstance(model, Failed)]
+    if failed:
+        yield f"not usable: {', '.join(failed)}"
     for slot in slots:
         yield from slot.questions.values()
 
@@ -122,12 +122,20 @@ def _twins(models: Sequence[Identified | Failed]) -> Iterator[str]:
             )
 
 
-def _line(model: Identified | Failed, slots: Sequence[CheckpointSlot]) -> str:
+def _line(
+    model: Identified | Failed,
+    models: Sequence[Identified | Failed],
+    slots: Sequence[CheckpointSlot],
+) -> str:
     path = one_line(model.candidate.path)
-    return f"  {path}: {_role(model, slots)}; {one_line(_story(model))}"
+    return f"  {path}: {_role(model, models, slots)}; {one_line(_story(model))}"
 
 
-def _role(model: Identified | Failed, slots: Sequence[CheckpointSlot]) -> str:
+def _role(
+    model: Identified | Failed,
+    models: Sequence[Identified | Failed],
+    slots: Sequence[CheckpointSlot],
+) -> str:
     """Which checkpoint a model would be, and as what."""
     for slot in slots:
         name = checkpoint_name(slot.drop_points)
@@ -135,7 +143,12 @@ def _role(model: Identified | Failed, slots: Sequence[CheckpointSlot]) -> str:
             return f"B', {name}"
         if slot.goodnet is model.candidate:
             return f"G, {name}"
-    return f"{checkpoint_name(model.candidate.drop_points)}, not clear or a copy"
+    used = [slot.repaired for slot in slots] + [slot.goodnet for slot in slots]
+    for other in models:
+        is_same = not isinstance(model, Failed) and not isinstance(other, Failed)
+        if is_same and other.candidate in used and other.key == model.key:  # type: ignore[union-attr]
+            return f"a copy of {other.candidate.path}"
+    return f"{checkpoint_name(model.candidate.drop_points)}, not clear"
 
 
 def _story(model: Identified | Failed) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.intake.matching import Expectation, IdentifiedModel
+
+
+_OLD = re.compile(r"old|back_?up|bak|prev|archive|copy|draft|attempt|tmp|temp|alt|vorher|first")
+"""What people call a folder that no longer counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,12 @@ def arrange(models: Sequence[IdentifiedModel], expected: Expectation) -> Arrange
     if told:
         readings = ", ".join(f"{model.path} as X = {model.points:g}" for model in told)
         notes.append(f"read from the names: {readings}")
-    if any(slot.questions for slot in assign(kept, expected)):
-        notes.append(f"a line of submission.toml that would settle it: {_settling_line(kept)}")
+    slots = assign(kept, expected)
+    others = [slot for slot in slots if slot.repaired and slot.drop_points not in expected.required]
+    is_unclear = bool(_missing_points(kept, expected) and others)
+    if is_unclear or any(slot.questions for slot in slots):
+        line = _settling_line(kept, expected.required)
+        notes.append(f"a line of submission.toml that would settle it: {line}")
     return Arrangement(kept, notes)
 
 
@@ -128,7 +136,7 @@ def _is_untold(model: IdentifiedModel) -> bool:
     return model.points is None and model.problem is None and not model.candidate.explicit
 
 
-def _at(model: IdentifiedModel, points: float) -> IdentifiedModel:
+def _at(model: IdentifiedModel, points: float | None) -> IdentifiedModel:
     return replace(model, candidate=replace(model.candidate, drop_points=points))
 
 
@@ -211,7 +219,7 @@ def _sets_question(complete: dict[str, list[IdentifiedModel]], name: str) -> str
         f"{'its top folder' if where == '.' else repr(where)} ({_file_names(complete[where])})"
         for where in names
     )
-    chosen = names[-1]
+    chosen = min(names, key=lambda where: (bool(_OLD.search(where.lower())), where == "."))
     remedy = f"say in submission.toml which one counts: {declaration_line(complete[chosen])}"
     if all(_folder(model) == chosen != "." for model in complete[chosen]):
         remedy = f"grade one, `python -m harness grade {name}/{chosen}`, or {remedy}"
@@ -222,13 +230,23 @@ def _file_names(models: Sequence[IdentifiedModel]) -> str:
     return ", ".join(PurePosixPath(model.path).name for model in models)
 
 
-def _settling_line(models: Sequence[IdentifiedModel]) -> str:
-    """A declaration of one model for each X and role, and of those that tell none."""
+def _settling_line(models: Sequence[IdentifiedModel], required: Sequence[float]) -> str:
+    """A declaration of one model for each X and role, and of those that tell no such X.
+
+    Of several for one X the one whose folder has most of the others comes first.
+    """
+    folders = Counter(_folder(model) for model in models if model.points in required)
     chosen: dict[object, IdentifiedModel] = {}
-    for model in models:
-        place = model.path if model.points is None else (model.points, model.candidate.role)
-        chosen.setdefault(place, model)
-    return declaration_line(list(chosen.values()))
+    for model in sorted(models, key=lambda model: -folders[_folder(model)]):
+        is_told = model.points in required
+        chosen.setdefault((model.points, model.candidate.role) if is_told else model.path, model)
+
+    served = {model.points for model in chosen.values()} >= set(required)
+    listed = [m for m in chosen.values() if not served or m.points in required]
+    listed.sort(key=lambda model: (model.points is None, model.points or 0))
+    return declaration_line(
+        [model if model.points in required else _at(model, None) for model in listed]
+    )
 
 
 def declaration_line(models: Sequence[IdentifiedModel]) -> str:

@@ -106,7 +106,7 @@ def _stem(name: str) -> str:
     """A file's name without suffixes, measurements (``acc=84.4``) and dates; words as digits."""
     stem = _CAMEL_CASE.sub("_", name.strip())
     lowered = stem.lower()
-    for suffix in (*MODEL_FORMATS, ".weights"):
+    for suffix in (".txt", *MODEL_FORMATS, ".weights"):
         lowered = lowered.removesuffix(suffix)
     return _DATE.sub("_", _MEASUREMENT.sub("_", _with_digits(lowered))).strip()
 

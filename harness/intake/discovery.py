@@ -6,7 +6,10 @@ is (its outputs) is decided when it runs.
 
 from __future__ import annotations
 
+import os
 import re
+import stat
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -27,7 +30,6 @@ from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.submission import Candidate, Submission
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Sequence
 
 _DATA_NAME = re.compile(
@@ -39,7 +41,9 @@ _BADNET_NAME = re.compile(
 )
 _GOODNET_NAME = re.compile(r"(?<![a-z])(good_?net|gn|g)(?![a-z])|goodnet")
 _GOODNET_FOLDER = re.compile(r"(good_?nets?|gn|g)(_?models?)?")
-_MASKS = (".npy", ".npz", ".mat", ".pkl", ".pickle", ".joblib")
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_NEVER_MODELS = (".mat", ".py", ".png", ".jpg", ".pdf", ".csv", ".md", ".ipynb")
+_ARRAYS = (".npy", ".npz", ".mat", ".pkl", ".pickle", ".joblib")
 _OTHER_FRAMEWORKS = (".pt", ".pth", ".onnx", ".tflite", ".ckpt", ".index", ".safetensors")
 
 
@@ -138,8 +142,19 @@ def _model_files(folder: Path) -> Iterator[tuple[str, str, os.stat_result]]:
         elif is_unpacked_keras(path.parent):
             if path.name == "model.weights.h5":
                 yield parent, "keras", information
-        elif model_format is not None:
-            yield path.relative_to(folder).as_posix(), model_format, information
+        elif model_format is not None or _is_hdf5(path, information):
+            yield path.relative_to(folder).as_posix(), model_format or "h5", information
+
+
+def _is_hdf5(path: Path, information: os.stat_result) -> bool:
+    """Whether a file without a model's suffix begins like HDF5: `model_10.h5.txt`, `model_10`."""
+    if not stat.S_ISREG(information.st_mode) or path.suffix.lower() in _NEVER_MODELS:
+        return False
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(len(_HDF5_MAGIC)) == _HDF5_MAGIC
+    return False
 
 
 def content_hint(folder: Path) -> str:
@@ -159,9 +174,10 @@ def _advice(present: Sequence[str]) -> str:
 
     if name := first((".zip", ".rar", ".7z", ".gz", ".tgz", ".tar", ".xz", ".bz2")):
         return f": unpack {name}, or hand in that archive alone"
-    if name := first(_MASKS):
+    masks = [name for name in present if name.lower().endswith(_ARRAYS)]
+    if name := next((name for name in masks if "mask" in name.lower()), None):
         return f": {name} is no model; apply the mask and save the pruned net with model.save()"
-    if name := first(_OTHER_FRAMEWORKS):
+    if name := first(_ARRAYS + _OTHER_FRAMEWORKS):
         return f": {name} cannot be read; save the net with Keras, model.save('model_2.keras')"
     if name := first((".py",)):
         return f': to have a program graded, name it in submission.toml: [program] file = "{name}"'

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.intake.archives.unpacking import SUFFIXES, is_archive, unpack, without_suffix
+from harness.intake.archives.unpacking import (
+    MAX_TOTAL_BYTES,
+    SUFFIXES,
+    Caps,
+    is_archive,
+    unpack,
+    without_suffix,
+)
 from harness.intake.declarations import FILE_NAME
 from harness.intake.downloads.left_out import (
     BROKEN_LINK,
@@ -26,14 +35,19 @@ from harness.intake.file_rules import (
     files_below,
     rejection,
 )
-from harness.records.errors import HarnessError
+from harness.records.errors import HarnessError, SubmissionError
 from harness.records.text import one_line, storable
 from harness.storage.results import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_log = logging.getLogger(__name__)
+
 DEFAULT_FOLDER = Path("submissions")
+
+_MOST_LEVELS, _MOST_ARCHIVES = 3, 10
+"""Archives in archives, and archives side by side, that are unpacked for one submission."""
 
 _TO_GRADE = (*MODEL_FORMATS, FILE_NAME, "saved_model.pb")
 """How the names of files end that make a folder a submission, whatever archives lie beside them."""
@@ -163,51 +177,78 @@ def _name(path: Path) -> str:
 def prepare_folder(entry: Entry, scratch: Path) -> Path:
     """The folder to grade: the entry's own, or its archive unpacked into the empty ``scratch``.
 
-    A folder with nothing to grade but one archive, however deep, is that archive. Raises
+    A folder with nothing to grade but archives, however deep, is what is in them. Raises
     SubmissionError(REJECTED) for an archive that is hostile, broken, encrypted or too large,
     and HarnessError for a path that is missing or of another kind.
     """
     refused = refusal(entry.path)
     if refused is not None:
         raise refused
-    archive = _archive_of(entry.path)
-    if archive is None:
+    archives = _archives_of(entry.path)
+    if not archives:
         return entry.path
 
-    raw = scratch / ".unpacked"
-    unpack(archive, raw)
-    folder = scratch / safe_name(entry.name)
-    return _without_wrapping(raw).rename(folder)
+    folder = scratch
+    for level in range(_MOST_LEVELS):
+        if not archives:
+            break
+        folder = scratch / f".unpacked-{level}"
+        _unpack_all(archives, folder)
+        archives = _archives_in(folder)
+    return _without_wrapping(folder).rename(scratch / safe_name(entry.name))
 
 
-def _archive_of(path: Path) -> Path | None:
+def _unpack_all(archives: Sequence[Path], folder: Path) -> None:
+    """Unpack one archive into ``folder``, several into a folder each below it."""
+    if len(archives) == 1:
+        unpack(archives[0], folder)
+        return
+    folder.mkdir(mode=0o700)
+    caps = Caps(total_bytes=MAX_TOTAL_BYTES // len(archives))
+    refusals = []
+    for index, archive in enumerate(archives):
+        name = safe_name(without_suffix(archive.name))
+        place = folder / name if not (folder / name).exists() else folder / f"{name} {index}"
+        try:
+            unpack(archive, place, caps)
+        except SubmissionError as error:
+            shutil.rmtree(place, ignore_errors=True)
+            refusals.append(error)
+            _log.warning("%s: %s; left aside", one_line(archive.name), error.reason)
+    if len(refusals) == len(archives):
+        raise refusals[0]
+
+
+def _archives_of(path: Path) -> list[Path]:
     if path.is_dir():
-        return _lone_archive(path)
+        return _archives_in(path)
     if not path.exists():
         raise HarnessError(f"{path}: no such folder; a submission is a folder with model files")
     if not is_archive(path.name) or not path.is_file():
         if is_other_archive(path.name):
             raise HarnessError(f"{path}: {REPACK}")
         raise HarnessError(f"{path}: neither a folder nor an archive ({', '.join(SUFFIXES)})")
-    return path
+    return [path]
 
 
-def _lone_archive(folder: Path) -> Path | None:
-    """The only archive in a folder that has nothing to grade beside it, as reports are.
+def _archives_in(folder: Path) -> list[Path]:
+    """The archives in a folder that has nothing to grade beside them, as reports are.
 
-    Raises SubmissionError where it is of a kind that is not read.
+    Raises SubmissionError where they are too many, or all of a kind that is not read.
     """
     archives, others = [], []
     for path, information in files_below(folder):
         if path.name.lower().endswith(_TO_GRADE):
-            return None
+            return []
         if is_archive(path.name) and stat.S_ISREG(information.st_mode):
             archives.append(path)
         elif is_other_archive(path.name):
             others.append(path)
     if others and not archives:
         raise rejection(one_line(others[0].name), REPACK)
-    return archives[0] if len(archives) == 1 else None
+    if len(archives) > _MOST_ARCHIVES:
+        raise rejection(one_line(archives[0].name), f"one of {len(archives)} archives; pack one")
+    return archives
 
 
 def _without_wrapping(folder: Path) -> Path:

@@ -89,7 +89,10 @@ def assign(models: Sequence[IdentifiedModel], expected: Expectation) -> list[Che
         chosen: dict[str, Candidate | None] = {}
         questions = {}
         for role in ROLES:
-            fitting = [model for model in by_role[role] if model.points == points]
+            fitting = sorted(
+                (model for model in by_role[role] if model.points == points),
+                key=lambda model: (model.path.count("/"), model.path),
+            )
             is_clear = len({model.identity for model in fitting}) <= 1
             chosen[role] = fitting[0].candidate if fitting and is_clear else None
             if not is_clear:

@@ -13,6 +13,13 @@ def truncated(folder, nets, name, x=2, size=100_000):
     whole.write_bytes(whole.read_bytes()[:size])
 
 
+def pack(folder, nets, name, **which):
+    """An archive of nets, alone."""
+    nets.write_trio(folder / "packed", **which)
+    shutil.make_archive(str(folder / name), "zip", folder / "packed")
+    shutil.rmtree(folder / "packed")
+
+
 # --- marks of copies and uploads --------------------------------------------------------------
 
 
@@ -272,3 +279,37 @@ def a_zip_beside_a_report(folder, nets):
     (folder / "report.pdf").write_bytes(b"%PDF-1.4")
     (folder / "figures").mkdir()
     (folder / "figures" / "curve.png").write_bytes(b"\x89PNG")
+
+
+@careless()
+def archives_for_each_x(folder, nets):
+    for x in (2, 4, 10):
+        pack(folder, nets, f"model_{x}", only=(x,))
+    (folder / "code.zip").write_bytes(b"PK\x03\x04 and no more")
+
+
+@careless()
+def an_archive_in_an_archive(folder, nets):
+    pack(folder / "inner", nets, "models")
+    shutil.make_archive(str(folder / "handed in"), "gztar", folder / "inner")
+    shutil.rmtree(folder / "inner")
+
+
+@careless()
+def suffixes_that_got_lost(folder, nets):
+    nets.write_trio(folder, "MODEL_{}.H5")
+    (folder / "MODEL_4.H5").rename(folder / "model_4")
+    (folder / "MODEL_10.H5").rename(folder / "model_10.h5.txt")
+
+
+@careless(graded=(2, 4), says='"old/model_10.h5" = { drop_points = 10 }')
+def a_folder_of_all_steps(folder, nets):
+    """The line that settles it takes the folder that has the others too."""
+    nets.write_trio(folder / "old", only=(2, 4, 10))
+    write_weights(folder / "steps" / "pruned_10.h5", nets.repaired[7])
+
+
+@careless(graded=(), says='"pruned_45.h5" = { drop_points = ... }')
+def numbers_of_channels(folder, nets):
+    for number, x in ((45, 2), (48, 4), (52, 10)):
+        write_weights(folder / f"pruned_{number}.h5", nets.repaired[x])

@@ -75,6 +75,10 @@ _UNREADABLE = (
 )
 
 
+_OTHER_ARCHIVES = {b"Rar!": "RAR", b"7z\xbc\xaf": "7z"}
+"""Names of what is not read, by how the bytes begin."""
+
+
 class Content(Protocol):
     """What a member's bytes are read from."""
 
@@ -124,6 +128,9 @@ def _members_or_reason(path: str) -> Iterator[_Member]:
 def _members(file: IO[bytes]) -> Iterator[_Member]:
     magic = file.read(len(_XZ))
     file.seek(0)
+    for beginning, name in _OTHER_ARCHIVES.items():
+        if magic.startswith(beginning):
+            raise ValueError(f"it is a {name} archive; pack it again as .zip")
     if magic.startswith(_ZIP):
         yield from _zip_members(file)
     elif magic.startswith(_GZIP):

@@ -95,9 +95,9 @@ class Member:
             yield content
 
 
-def unpack(archive: Path, folder: Path) -> None:
+def unpack(archive: Path, folder: Path, caps: Caps = Caps()) -> None:
     """Unpack a submission into the new ``folder``; raises SubmissionError(REJECTED)."""
-    unpacked = UnpackedFolder(folder)
+    unpacked = UnpackedFolder(folder, caps)
     with contextlib.closing(read_members(archive)) as members:
         for member in members:
             parts = safe_parts(member.name)

@@ -114,20 +114,24 @@ def missing_class(config: Any, source: Path | None) -> str | None:
     defined = _defined_names(source)
     for layer in missing:
         name = _own_class(layer)
-        if name is None or defined is None or name in defined or _is_in_a_notebook(name, source):
+        if name is None or defined is None or name in defined:
             continue
         label = "the model" if layer is config else f"layer {layer['config'].get('name')!r:.60}"
+        notebook = _notebook_with(name, source)
+        remedy = "hand in the .py file that defines it beside the model"
+        if notebook is not None:
+            remedy = f"export its class from {notebook:.60} as a .py file beside the model"
         return (
-            f"{label} is of the class {name:.60}, which Keras does not know; hand in the .py file "
-            "that defines it beside the model, or save a model of Keras's own layers as .keras"
+            f"{label} is of the class {name:.60}, which Keras does not know; {remedy}, or save a "
+            "model of Keras's own layers as .keras"
         )
     return None
 
 
-def _is_in_a_notebook(name: str, source: Path | None) -> bool:
-    """Whether a notebook speaks of it; whoever loads the model then says what to do with that."""
-    notebooks = source.rglob("*.ipynb") if source else ()
-    return any(name.encode() in notebook.read_bytes() for notebook in notebooks)
+def _notebook_with(name: str, source: Path | None) -> str | None:
+    """A notebook that speaks of a class."""
+    notebooks = sorted(source.rglob("*.ipynb")) if source else ()
+    return next((path.name for path in notebooks if name.encode() in path.read_bytes()), None)
 
 
 def _layers(config: Any) -> Iterator[dict[str, Any]]:

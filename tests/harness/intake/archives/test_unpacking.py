@@ -94,7 +94,7 @@ def test_two_files_of_one_name_are_refused(tmp_path, scratch, suffix, names, rea
 @pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
 def test_a_bomb_is_stopped_while_it_is_inflated(tmp_path, scratch, suffix, monkeypatch):
     caps = unpacking.Caps(file_bytes=3 << 20, total_bytes=8 << 20)
-    monkeypatch.setattr(unpacking.UnpackedFolder.__init__, "__defaults__", (caps,))
+    monkeypatch.setattr(unpacking.unpack, "__defaults__", (caps,))
     big = write_archive(tmp_path / f"big{suffix}", {"b.h5": bytes(64 << 20)})
     assert big.stat().st_size < 1 << 20
     assert refusal_of(big, scratch) == "b.h5: more than 3 MiB"
