@@ -141,9 +141,10 @@ def _identity(
     """The checkpoint before anything was measured."""
     both = [model for model in (repaired, goodnet) if model is not None]
     failures = [model for model in both if isinstance(model, Failed)]
-    status, reason = Status.GRADED, None
+    status, reason, failed_on_images = Status.GRADED, None, False
     if failures:
         status, reason = failures[0].error.status, _reason(failures[0])
+        failed_on_images = failures[0].error.saw_images
     elif slot.questions:
         status, reason = Status.REJECTED, "; ".join(slot.questions.values())
 
@@ -166,6 +167,7 @@ def _identity(
         probe=probes[0] if probes else None,
         named_points=slot.named_points,
         lineage=traced,
+        failed_on_images=failed_on_images,
     )
     return replace(checkpoint, family=family_of(checkpoint))
 

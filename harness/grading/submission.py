@@ -27,7 +27,7 @@ from harness.records.environment import environment
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
 from harness.records.text import one_line, storable
-from harness.records.traversal import MAX_NAMES, failures
+from harness.records.traversal import joined_reasons
 from harness.storage.hashing import array_hash
 from harness.storage.results import safe_name, write_text
 
@@ -124,10 +124,7 @@ def _identified(model: Predicted | Failed, classes: int) -> IdentifiedModel:
 def _outcome(checkpoints: list[Checkpoint]) -> tuple[Status, str | None]:
     """How the submission as a whole ended, and why."""
     failed = [c for c in checkpoints if c.status is not Status.GRADED]
-    found = failures(failed)
-    reasons = "; ".join(failure.reason for failure in found[:MAX_NAMES])
-    if len(found) > MAX_NAMES:
-        reasons += f"; and {len(found) - MAX_NAMES} more reasons, at their checkpoints"
+    reasons = joined_reasons(failed)
     if any(c.repaired or c.goodnet for c in checkpoints):
         return Status.GRADED, reasons or None
     if failed:

@@ -103,7 +103,9 @@ def predict_sandboxed(
             raise
 
     if len(output_counts) != 1:
-        raise SubmissionError(Status.REJECTED, "its output shape changes from run to run")
+        raise SubmissionError(
+            Status.REJECTED, "its output shape changes from run to run", saw_images=True
+        )
     answers = {name: decode(array, run.benchmark.classes) for name, array in encoded.items()}
     return Predictions(answers=answers, output_count=output_counts.pop())
 
@@ -291,14 +293,19 @@ def _write_stream(
 
 
 def _submission_error(failure: launch.ChildFailure) -> SubmissionError:
-    """What a worker's failure means for the submission."""
+    """What a worker's failure means for the submission.
+
+    Even before its first answer, in loading, a model's own code can look at the images.
+    """
     lines = failure.output.strip().splitlines()
     last_line = join_lines(lines[-1]) if lines else ""
     if failure.kind == "exited" and failure.exit_code == worker.EXIT_REJECTED:
-        return SubmissionError(Status.REJECTED, last_line[:400] or "cannot be loaded")
+        reason = last_line[:400] or "cannot be loaded"
+        return SubmissionError(Status.REJECTED, reason, saw_images=True)
 
     status = FAILURE_STATUS.get(failure.kind, Status.CRASHED)
     reason = failure.reason
     if last_line:
         reason += f" (it said: {last_line[:200]})"
-    return SubmissionError(status, reason, out_of_memory=failure.kind == "out_of_memory")
+    out_of_memory = failure.kind == "out_of_memory"
+    return SubmissionError(status, reason, out_of_memory=out_of_memory, saw_images=True)

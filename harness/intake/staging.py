@@ -56,7 +56,7 @@ class Staged:
     path: Path
 
     sha256: str
-    """Of the bytes; of a folder, over names and bytes."""
+    """Of the bytes; of a folder, over the names, kinds and hashes of what is in it."""
 
     size_bytes: int
 
@@ -76,20 +76,19 @@ def stage(folder: Path, candidate: Candidate, into: Path) -> Staged:
     """Copy a candidate's file or folder into ``into``; raises SubmissionError."""
     origin = folder / candidate.path
     target = into / _NEUTRAL_NAMES[candidate.format]
-    digest = hashlib.sha256()
     if candidate.format == "savedmodel":
-        size = _copy_tree(origin, target, digest)
+        size, sha256 = _copy_tree(origin, target)
     elif candidate.format == "program":
-        size = _copy_tree(origin.parent, target, digest)
+        size, sha256 = _copy_tree(origin.parent, target)
         target /= origin.name
     elif candidate.format == "keras" and origin.is_dir():
-        size = _pack_folder(origin, target, candidate.path, digest)
+        size, sha256 = _pack_folder(origin, target, candidate.path)
     else:
-        size = _copy_file(origin, target, candidate.path, digest)
-    sha256 = digest.hexdigest()
+        size, sha256 = _copy_file(origin, target, candidate.path)
 
     # The same bytes under another format or program name may answer differently.
-    digest.update(f"\0{candidate.format}\0{target.name}\0".encode(errors="surrogateescape"))
+    digest = hashlib.sha256()
+    _add_framed(digest, sha256, candidate.format, target.name)
     source, home = None, "."
     if candidate.format not in ("savedmodel", "program"):
         home = PurePosixPath(candidate.path).parent.as_posix()
@@ -117,15 +116,15 @@ def _copy_sources(folder: Path, home: str, into: Path, digest: hashlib._Hash) ->
         if left < 0:
             break
         relative = path.relative_to(folder)
-        digest.update(f"{relative.as_posix()}\0".encode(errors="surrogateescape"))
         copy = target / relative
         copy.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(SubmissionError):  # one that may not be read, too
-            _copy_file(path, copy, relative.as_posix(), digest)
+            _, sha256 = _copy_file(path, copy, relative.as_posix())
+            _add_framed(digest, relative.as_posix(), sha256)
     if not target.exists():
         return None
 
-    digest.update(f"\0{home}".encode(errors="surrogateescape"))  # what is nearest counts
+    _add_framed(digest, home)  # what is nearest counts
     return target
 
 
@@ -155,8 +154,15 @@ def distance(home: Path, folder: Path) -> tuple[int, int]:
     return up + down, down
 
 
-def _copy_file(source: Path, target: Path, label: str, digest: hashlib._Hash) -> int:
-    """Copy one file and return its size; ``label`` is what a rejection calls it."""
+def _add_framed(digest: hashlib._Hash, *parts: str) -> None:
+    """Add texts, each behind its length: other texts never give the same bytes."""
+    for part in parts:
+        encoded = part.encode(errors="surrogateescape")
+        digest.update(len(encoded).to_bytes(8, "little") + encoded)
+
+
+def _copy_file(source: Path, target: Path, label: str) -> tuple[int, str]:
+    """Copy one file, return its size and hash; ``label`` is what a rejection calls it."""
     try:
         descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
@@ -164,21 +170,24 @@ def _copy_file(source: Path, target: Path, label: str, digest: hashlib._Hash) ->
 
     with open(descriptor, "rb") as reader, target.open("xb") as writer:  # noqa: PTH123
         check_regular(label, os.fstat(descriptor))
-        size = 0
+        size, digest = 0, hashlib.sha256()
         while part := reader.read(_CHUNK_BYTES):
             size += len(part)
             if size > MAX_MODEL_BYTES:
                 raise rejection(label, "grows while it is read")
             digest.update(part)
             writer.write(part)
-    return size
+    return size, digest.hexdigest()
 
 
-def _pack_folder(source: Path, target: Path, label: str, digest: hashlib._Hash) -> int:
-    """Pack an unpacked ``.keras`` file again: the same files give the same bytes."""
+def _pack_folder(source: Path, target: Path, label: str) -> tuple[int, str]:
+    """Pack an unpacked ``.keras`` file again: the same files give the same bytes.
+
+    Returns its size and hash.
+    """
     unpacked = target.with_name("unpacked")
     try:
-        _copy_tree(source, unpacked, hashlib.sha256())
+        _copy_tree(source, unpacked)
     except SubmissionError as error:
         raise rejection(label, error.reason) from None
 
@@ -192,13 +201,13 @@ def _pack_folder(source: Path, target: Path, label: str, digest: hashlib._Hash) 
                     shutil.copyfileobj(content, member, _CHUNK_BYTES)
     shutil.rmtree(unpacked)
     with target.open("rb") as packed:
-        while part := packed.read(_CHUNK_BYTES):
-            digest.update(part)
-    return target.stat().st_size
+        sha256 = hashlib.file_digest(packed, "sha256").hexdigest()
+    return target.stat().st_size, sha256
 
 
-def _copy_tree(source: Path, target: Path, digest: hashlib._Hash) -> int:
-    """Copy a folder and return the size of all its files."""
+def _copy_tree(source: Path, target: Path) -> tuple[int, str]:
+    """Copy a folder; returns the size of all its files, and a hash of all that is in it."""
+    digest = hashlib.sha256()
     total_bytes = entries = 0
     target.mkdir()
     pending = [(source, target, 0)]
@@ -210,10 +219,12 @@ def _copy_tree(source: Path, target: Path, digest: hashlib._Hash) -> int:
             if entries > MAX_ENTRIES or depth > MAX_DEPTH or total_bytes > MAX_MODEL_BYTES:
                 raise rejection(relative, "too many or too large files")
 
-            digest.update(f"{relative}\0".encode(errors="surrogateescape"))
             if stat.S_ISDIR(path.lstat().st_mode):
                 (copy / path.name).mkdir()
                 pending.append((path, copy / path.name, depth + 1))
+                _add_framed(digest, "folder", relative)
             else:
-                total_bytes += _copy_file(path, copy / path.name, relative, digest)
-    return total_bytes
+                size, sha256 = _copy_file(path, copy / path.name, relative)
+                total_bytes += size
+                _add_framed(digest, "file", relative, sha256)
+    return total_bytes, digest.hexdigest()

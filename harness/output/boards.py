@@ -19,6 +19,7 @@ from harness.people.attempts import (
 )
 from harness.people.choice import keep_choice
 from harness.people.lateness import take_late_penalties
+from harness.people.private_images import without_private_words
 from harness.records.errors import HarnessError
 from harness.records.record import SCHEMA_VERSION
 from harness.storage.results import Store, write_text
@@ -80,8 +81,14 @@ def write_boards(
 
     known = evidence_of(evidence or results, records)
     ranked = add_standings(ranked_board(results, records, rubric, known), by_name)
+
+    # Files of boards are passed on, so they say no more of private images than students see.
+    tellable = [without_private_words(record) for record in records]
+    told = ranked
+    if tellable != list(records):
+        told = add_standings(ranked_board(results, tellable, rubric, known), by_name)
     for suffix, renderer in _RENDERERS.items():
-        write_text(results / f"leaderboard.{suffix}", renderer.render(ranked))
+        write_text(results / f"leaderboard.{suffix}", renderer.render(told))
     note = write_pages(results, records, rubric, by_name, known)
     keep_choice(results, names, people, attempts)
     remarks = tuple(roster_remarks(names, people, attempts))

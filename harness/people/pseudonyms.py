@@ -10,7 +10,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError
-from harness.records.text import disarm_formula, one_line
+from harness.records.text import arm_again, disarm_reversibly, one_line
 from harness.storage.results import replace_file
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _HEADER = ["pseudonym", "folder"]
-_APOSTROPHE = "'"
-"""Put before a text, it keeps a spreadsheet from running it."""
-
 _PSEUDONYM = re.compile(r"s-[0-9a-f]{10}")
 
 
@@ -95,7 +92,7 @@ def _read(key_file: Path) -> dict[str, str]:
         if len(line) != 2 or not _PSEUDONYM.fullmatch(line[0]) or not line[1]:
             raise _damaged(key_file, f"entry {number} is no pseudonym,folder")
         pseudonym, cell = line
-        name = cell.removeprefix(_APOSTROPHE)
+        name = arm_again(cell)
         if name in known or pseudonym in known.values():
             raise _damaged(key_file, f"entry {number} is there twice")
         known[name] = pseudonym
@@ -123,7 +120,5 @@ def _text(known: Mapping[str, str]) -> str:
     writer = csv.writer(output)
     writer.writerow(_HEADER)
     for name, pseudonym in known.items():
-        # An apostrophe of its own is doubled, since reading takes one away.
-        cell = f"'{name}" if name.startswith("'") else disarm_formula(name)
-        writer.writerow([pseudonym, cell])
+        writer.writerow([pseudonym, disarm_reversibly(name)])
     return output.getvalue()

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.assessment.diagnoses import what_was_seen
+from harness.people.private_images import without_private_words
 from harness.records.record import ATTACK, BUDGET, CONTRACT, FIRST_CROSSING
 
 if TYPE_CHECKING:
@@ -32,8 +33,11 @@ _Split = TypeVar("_Split", "SplitCounts", "SplitOriginals")
 
 
 def student_view(record: Record, hide: Collection[str]) -> Record:
-    """``record`` without what ``hide`` names: test, points, reference, timing, hints."""
-    view = replace(record, hidden=tuple(hide))
+    """``record`` without what ``hide`` names: test, points, reference, timing, hints.
+
+    On a private split also without what a model could say that has seen the images.
+    """
+    view = replace(without_private_words(record), hidden=tuple(hide))
     if "timing" in hide:
         untimed = tuple(replace(checkpoint, timing=None) for checkpoint in view.checkpoints)
         view = replace(view, checkpoints=untimed)

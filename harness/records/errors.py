@@ -41,11 +41,17 @@ class SubmissionError(Exception):
     out_of_memory: bool
     """Whether another try, alone on the machine, may end otherwise."""
 
-    def __init__(self, status: Status, reason: str, *, out_of_memory: bool = False) -> None:
+    saw_images: bool
+    """Whether a process of the submission failed that had been shown the images."""
+
+    def __init__(
+        self, status: Status, reason: str, *, out_of_memory: bool = False, saw_images: bool = False
+    ) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.out_of_memory = out_of_memory
+        self.saw_images = saw_images
 
 
 @contextmanager

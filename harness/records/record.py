@@ -262,6 +262,12 @@ class Checkpoint:
 
     diagnoses: tuple[Diagnosis, ...] = ()
 
+    failed_on_images: bool | None = None
+    """Whether it was not graded since a process failed that had been shown the images.
+
+    Status and reason then follow from what that process did; None in records of older harnesses.
+    """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceNet:

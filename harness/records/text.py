@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""Also in full width, which spreadsheets of some languages read alike."""
+_FORMULA_STARTS = (
+    r"=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
+    r"\u207a-\u207c\u208a-\u208c"
+)
+"""Also in full width and other forms, which spreadsheets of some languages read alike."""
+
+_SEPARATORS = r";,|\t\r\n"
+"""What separates cells somewhere, and rows: to others than us a cell may start behind one."""
+
+_FORMULA = re.compile(rf"(^|[{_SEPARATORS}])(?=[\s\"]*[{_FORMULA_STARTS}])")
+_FORMULA_INSIDE = re.compile(rf"([{_SEPARATORS}])(?=[\s\"']*[{_FORMULA_STARTS}])")
+_DISARMED_INSIDE = re.compile(rf"([{_SEPARATORS}])'(?=[\s\"']*[{_FORMULA_STARTS}])")
 
 
 def one_line(text: str | bytes, limit: int | None = None) -> str:
@@ -43,8 +54,27 @@ def storable(text: str) -> str:
 
 
 def disarm_formula(text: str) -> str:
-    """``text`` with an apostrophe in front where a spreadsheet would run it as a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    """``text`` with an apostrophe wherever a spreadsheet would start a formula.
+
+    That is in front, and behind what another separator than ours would end a cell at.
+    """
+    return _FORMULA.sub(r"\1'", text)
+
+
+def disarm_reversibly(text: str) -> str:
+    """`disarm_formula` for a cell that is read again, by `arm_again`."""
+    inside = _FORMULA_INSIDE.sub(r"\1'", text)
+    # An apostrophe of its own is doubled, since reading takes one away.
+    return f"'{inside}" if inside.startswith("'") else _at_start(inside)
+
+
+def arm_again(cell: str) -> str:
+    """The text that `disarm_reversibly` made a cell of."""
+    return _DISARMED_INSIDE.sub(r"\1", cell.removeprefix("'"))
+
+
+def _at_start(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _is_visible(character: str) -> bool:

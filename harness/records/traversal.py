@@ -57,6 +57,15 @@ def failures(checkpoints: Iterable[Checkpoint]) -> list[Failure]:
     return found
 
 
+def joined_reasons(checkpoints: Iterable[Checkpoint]) -> str:
+    """Why checkpoints were not graded, in one line; of many reasons the first ones."""
+    found = failures(checkpoints)
+    reasons = "; ".join(failure.reason for failure in found[:MAX_NAMES])
+    if len(found) > MAX_NAMES:
+        reasons += f"; and {len(found) - MAX_NAMES} more reasons, at their checkpoints"
+    return reasons
+
+
 def _enumeration(names: Sequence[str]) -> str:
     """``a, b and c``; of many, the first and how many more."""
     if len(names) > MAX_NAMES:

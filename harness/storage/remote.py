@@ -15,6 +15,7 @@ import json
 import re
 import secrets
 import time
+import unicodedata
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from harness.records.errors import HarnessError, blame_harness
-from harness.records.text import describe_error
+from harness.records.text import describe_error, one_line
 from harness.storage.results import replace_file, write_text
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 _PROTOCOL = re.compile(r"([a-z][a-z0-9+.-]+)(://|::)", re.IGNORECASE)
+
+_DRIVE = re.compile(r"[a-z]:", re.IGNORECASE)
 
 _NEVER_SENT = ("features", "intake", "sets")
 _FOR_GRADING_ONLY = ("reference", "errors")
@@ -182,9 +185,19 @@ class Mirror(Results):
         # All in one call: object stores answer many requests at the same time.
         contents = self.filesystem.cat([f"{self.root}/{name}" for name in newer])
         for name in newer:
-            with replace_file(self.folder / name, private=name == "secret") as file:
+            with replace_file(self._path_of(name), private=name == "secret") as file:
                 file.write(contents[f"{self.root}/{name}"])
             state[name] = _Versions(remote[name], self._local_version(name))
+
+    def _path_of(self, name: str) -> Path:
+        """Where a file of the address lies in the mirror. Raises HarnessError for outside of it."""
+        path = self.folder / name
+        if leaves_folder(name) or not path.resolve().is_relative_to(self.folder.resolve()):
+            raise HarnessError(
+                f"{_without_password(self.address)}: the key {one_line(name, 200)!r} there is "
+                "absolute or leaves the results folder; nothing was fetched: delete it there"
+            )
+        return path
 
     def _remote_versions(self, *, for_grading: bool) -> dict[str, str]:
         """The files at the address by name, with what tells one version from another."""
@@ -197,7 +210,10 @@ class Mirror(Results):
         versions = {}
         for path, info in entries.items():
             name = path.removeprefix(f"{self.root}/")
-            if name != path and _is_mirrored(name, for_grading=for_grading):
+            if name in ("", path) or (name.endswith("/") and not leaves_folder(name[:-1])):
+                continue  # consoles of object stores mark folders so
+            self._path_of(name)
+            if _is_mirrored(name, for_grading=for_grading):
                 versions[name] = _remote_version(info)
         return versions
 
@@ -292,9 +308,22 @@ class Mirror(Results):
         write_text(self.folder / _STATE_FILE, json.dumps(content))
 
 
+def leaves_folder(name: str) -> bool:
+    """Whether a key may name a file outside of a folder, or a file that has another key, too.
+
+    On any system, since results move between them: also with backslashes, a drive, or characters
+    that a file system may take for dots and slashes.
+    """
+    for form in (name, unicodedata.normalize("NFKC", name)):
+        parts = form.replace("\\", "/").split("/")
+        if any(part in ("", ".", "..") or _DRIVE.match(part) for part in parts):
+            return True
+    return "\\" in name or "\0" in name
+
+
 def _is_mirrored(name: str, *, for_grading: bool) -> bool:
     parts = PurePosixPath(name).parts
-    if not parts or ".." in parts or any(part.startswith(".") for part in parts):
+    if leaves_folder(name) or any(part.startswith(".") for part in parts):
         return False
     if parts[0] in _NEVER_SENT:
         return False

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from harness.output.exports.course import Rendered
 from harness.output.exports.gradebooks import grades, to_csv
 from harness.output.leaderboard.csv import cell
-from harness.records.text import one_line
 
 if TYPE_CHECKING:
     from harness.output.exports.course import Course
@@ -34,4 +33,4 @@ def _identity(person: Person) -> tuple[str, ...]:
 
 
 def _mark(text: str) -> str:
-    return f"{_MARK}{one_line(text)}" if text else ""
+    return cell(f"{_MARK}{text}") if text else ""

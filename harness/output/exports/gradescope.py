@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.output.exports.course import Rendered, is_undecided
 from harness.output.exports.scores import columns, scores
+from harness.people.private_images import without_private_words
 from harness.records.record import PRESENT
 from harness.records.text import one_line
 from harness.records.traversal import failures, located_checks, located_diagnoses
@@ -30,6 +31,8 @@ _STATUS = {True: "passed", False: "failed"}
 def render(course: Course) -> Rendered:
     """``results.json``; without any item in the rubric the score is 0."""
     record = course.only()
+    if not course.options.instructor:
+        record = without_private_words(record)  # not in a hidden test either: see the printed log
     view = course.view(record)
     tests = [*_points(record, view), *_problems(record), *_checks(record, view)]
     results = {
@@ -78,12 +81,12 @@ def _text(lines: Sequence[str]) -> str:
 
 
 def _points(record: Record, view: Record) -> Iterator[dict[str, Any]]:
-    visible = {item.item for item in view.points if item.points is not None}
+    visible = {item.item: item for item in view.points if item.points is not None}
     for item in record.points:
         points = item.points or 0.0
         yield _test(
             item.title,
-            list(_reasons(item)),
+            list(_reasons(visible.get(item.item, item))),
             shown=item.item in visible,
             score=round(points, 4),
             max_score=item.maximum,

@@ -123,6 +123,52 @@ def test_the_identity_is_of_all_that_answers_depend_on(submission, into):
     assert identity("a.py", "program") != identity("b.py", "program")
 
 
+ALIKE = [
+    ({"a": b"", "b": b"x"}, {"a": b"b\0x"}),
+    ({"a": b"1", "b": b"", "c": b"3"}, {"a": b"1b\0c\0" + b"3"}),
+    ({"a": None}, {"a": b""}),
+    ({"a": None, "a/b": b"x"}, {"a": b"a/b\0x"}),
+    ({"a": b"\0" * 8, "b": b""}, {"a": b"", "b": b"\0" * 8}),
+]
+"""Trees (None is a folder) with the same names and bytes one after the other, or nearly so."""
+
+
+def write_tree(folder, tree):
+    folder.mkdir()
+    for name, content in tree.items():
+        if content is None:
+            (folder / name).mkdir()
+        else:
+            (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize(("first", "second"), ALIKE)
+def test_two_trees_never_share_an_identity(tmp_path, into, first, second):
+    for name, tree in (("first", first), ("second", second)):
+        write_tree(tmp_path / name, tree)
+    one, other = (
+        stage(tmp_path, candidate(name, "savedmodel"), into()) for name in ("first", "second")
+    )
+    assert one.identity != other.identity
+    assert one.sha256 != other.sha256
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"a.py": b"", "b.py": b"x"}, {"a.py": b"b.py\0x"}),
+        ({"a.py": b"x\0."}, {"a.py": b"x", "b.py": b"\0."}),
+        ({"a.py": b"1\n", "b.ipynb": b"{}"}, {"a.py": b"1\nb.ipynb\0{}"}),
+    ],
+)
+def test_nor_do_models_with_other_sources(tmp_path, into, first, second):
+    for name, tree in (("first", first), ("second", second)):
+        write_tree(tmp_path / name, {"m.h5": b"weights", **tree})
+    one, other = (stage(tmp_path / name, candidate("m.h5"), into()) for name in ("first", "second"))
+    assert one.identity != other.identity
+    assert one.sha256 == other.sha256
+
+
 @pytest.mark.parametrize("model_format", ["h5", "savedmodel"])
 def test_links_and_pipes_are_not_followed(submission, into, tmp_path, model_format):
     (tmp_path / "answers").write_bytes(b"secret")

@@ -72,6 +72,14 @@ def test_no_name_in_the_key_file_starts_a_formula(tmp_path, start):
     assert assign_pseudonyms([f"{start}cmd"], key) == first
 
 
+def test_nor_does_one_start_where_a_spreadsheet_separates_by_semicolons(tmp_path):
+    key = tmp_path / "key.csv"
+    names = ["ann;=cmd", "ann;'=cmd", ';"=cmd']
+    first = assign_pseudonyms(names, key)
+    assert not re.search(';"*=', key.read_text())
+    assert assign_pseudonyms(names, key) == first
+
+
 @settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1), unique=True, max_size=8))
 def test_any_names_come_back(tmp_path_factory, names):

@@ -1,8 +1,21 @@
 """Text from strangers is printable, short and on one line."""
 
-import pytest
+import csv
+import io
 
-from harness.records.text import describe_error, disarm_formula, join_lines, one_line, storable
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from harness.records.text import (
+    arm_again,
+    describe_error,
+    disarm_formula,
+    disarm_reversibly,
+    join_lines,
+    one_line,
+    storable,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +63,37 @@ def test_what_would_start_a_formula_gets_an_apostrophe(start):
     assert disarm_formula(f"1{start}2") == f"1{start}2"
 
 
+@pytest.mark.parametrize("separator", [";", ",", "|", "\t", "\n", "\r"])
+@pytest.mark.parametrize("before", ["", " ", '"', ' " ', "\u00a0", "\u3000"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\uff1d", "\ufe66", "\u2212", "\u207b"])
+def test_nor_does_one_start_behind_what_separates_cells_elsewhere(separator, before, start):
+    assert disarm_formula(f"ann{separator}{before}{start}1+2") == (
+        f"ann{separator}'{before}{start}1+2"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ['x";=1', "a;b;=DDE(1)", "a;=1;=2", " =1", '"=1', "a|=cmd|'/C calc'!A0", "=1\n=2"]
+)
+@pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
+def test_a_line_of_csv_starts_no_formula_however_it_is_read(text, separator):
+    output = io.StringIO()
+    csv.writer(output).writerow(["1", disarm_formula(text), "end"])
+    for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
+        for row in csv.reader(io.StringIO(output.getvalue()), delimiter=separator, quoting=quoting):
+            assert not [cell for cell in row if cell.lstrip(' "').startswith(("=", "+", "-", "@"))]
+
+
+@given(st.text(st.sampled_from("=;,|\t\n\r'\" -a")))
+@example("\t=")
+@example("';'=")
+def test_a_text_that_was_disarmed_reversibly_comes_back(text):
+    assert arm_again(disarm_reversibly(text)) == text
+    assert disarm_formula(disarm_reversibly(text)) == disarm_reversibly(text)
+
+
 def test_what_starts_no_formula_stays_as_it_is():
     assert disarm_formula("") == ""
+    for text in ("Lee, Ann", "a-b@c.de; f@g.hi", "a, b; c|d", "x = 2; y", "12:30, 5 %"):
+        assert disarm_formula(text) == text
     assert disarm_formula("'=1") == "'=1"

@@ -295,3 +295,65 @@ def test_two_processes_do_not_send_at_the_same_time(address, another_machine):
         assert sending.is_alive()
     sending.join(timeout=10)
     assert not sending.is_alive()
+
+
+OUTSIDE = [
+    "/{outside}/x", "//{outside}/x", "records/../../x", "../x", "..", "records//a.json", "./a",
+    "records/./a.json", "a\\..\\..\\x", "records\\a.json", "C:/x", "c:x", "records/C:/x",
+    "\uff0e\uff0e/x", "\u2025/x", "records\uff0f..\uff0fx", "\uff23\uff1a\uff3cx", "a\0b", "//",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", OUTSIDE)
+def test_a_key_that_leaves_the_folder_is_refused(key, another_machine, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    key = key.format(outside=str(outside).lstrip("/"))
+    store = MemoryFileSystem()
+    where = f"/{tmp_path.name}/results"
+    for name in ("records/a.json", key):
+        store.pipe_file(f"{where}/{name}", b"{}")
+        # As an object store does, which takes no part of a key for a folder.
+        store.store[f"{where}/{name}"] = store.store.pop(store._strip_protocol(f"{where}/{name}"))
+    try:
+        with pytest.raises(HarnessError) as raised, results_at(f"memory:/{where}"):
+            raise AssertionError("the results were opened")
+    finally:
+        store.store.clear()
+    said = str(raised.value)
+    assert "absolute or leaves the results folder" in said
+    assert "\n" not in said
+    assert list(outside.iterdir()) == []
+    assert not [path for path in mirrors_here() if path.name == "a.json"], "nothing is fetched"
+
+
+def mirrors_here():
+    return [p for p in Path(os.environ["XDG_CACHE_HOME"]).rglob("*") if p.is_file()]
+
+
+def test_marks_of_folders_are_no_files(another_machine):
+    store = MemoryFileSystem()
+    store.store.clear()
+    store.pipe_file("/marked/records/a.json", b"{}")
+    for mark in ("/marked/", "/marked/records/"):
+        store.store[mark] = store.store["/marked/records/a.json"]
+    with results_at("memory://marked") as results:
+        assert [path.name for path in (results.folder / "records").iterdir()] == ["a.json"]
+    store.store.clear()
+
+
+def test_a_link_in_the_mirror_is_not_written_through(another_machine, tmp_path):
+    store = MemoryFileSystem()
+    store.pipe_file("/linked/records/a.json", b"{}")
+    with results_at("memory://linked") as results:
+        pass
+    shutil.rmtree(results.folder / "records")
+    (results.folder / "records").symlink_to(tmp_path)
+    store.pipe_file("/linked/records/b.json", b"{}")
+    with (
+        pytest.raises(HarnessError, match="leaves the results folder"),
+        results_at("memory://linked"),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    store.store.clear()

@@ -109,6 +109,15 @@ def test_no_cell_starts_a_formula(start):
         assert any("an id that a spreadsheet would run was changed" in line for line in remarks)
 
 
+def test_nor_does_one_start_where_a_spreadsheet_separates_by_semicolons():
+    person = replace(JANE, name="a;=cmd", login="a;=cmd", section="a;=cmd")
+    given = course(graded("jane"), roster=(person,), item="a;=cmd")
+    for name in ("canvas", "brightspace"):
+        text = only_file(name, given)
+        assert ";'=cmd" in text
+        assert ";=cmd" not in text
+
+
 def test_one_submission_is_one_line():
     given = course(graded("jane"), roster=(JANE, RICHARD), submission="jane")
     rendered = renderer("canvas")(given)

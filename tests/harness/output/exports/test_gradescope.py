@@ -68,6 +68,17 @@ def test_gradescope_gets_points_checks_and_a_leaderboard():
     assert not [name for name in board if "oints" in name.replace("checkpoints", "")]
 
 
+def test_points_that_students_see_quote_no_figure_that_they_do_not():
+    two, four, _ = good_checkpoints()
+    late = checkpoint(10.0, clean=800, before=850)
+    own = graded("ann", (two, four, late))
+    results = valid_results(only_file("gradescope", course(own, hide=("hints",))))
+    seen = [test for test in results["tests"] if test["visibility"] == "visible"]
+    assert "B' for X = 10" in {test["name"] for test in seen}
+    assert "one channel earlier" in json.dumps(results["tests"])
+    assert "one channel earlier" not in json.dumps(seen)
+
+
 def test_a_check_that_could_not_be_made_neither_passes_nor_fails():
     unknown = checkpoint(2.0, before=None)
     results = valid_results(only_file("gradescope", course(graded("ann", (unknown,)))))

@@ -174,6 +174,15 @@ def test_no_cell_of_the_csv_starts_a_formula(start):
     assert (row["submission"], row["reason"]) == (f"{shown}cmd", f"{shown}1")
 
 
+def test_nor_does_one_start_where_a_spreadsheet_separates_by_semicolons():
+    bad = replace(record(), submission="ann;=cmd", status=Status.NOT_GRADED, reason='x"; =1')
+    written = csv.render(rank_records([bad]))
+    cells = [cell for row in csv_module.reader(io.StringIO(written), delimiter=";") for cell in row]
+    assert not [cell for cell in cells if cell.strip(' "').startswith("=")]
+    (row,) = csv_module.DictReader(io.StringIO(written))
+    assert (row["submission"], row["reason"]) == ("ann;'=cmd", "x\";' =1")
+
+
 def test_json_is_the_board(ranked):
     rows = json.loads(json_renderer.render(ranked))["rows"]
     assert [row["rank"] for row in rows] == [1, None]
