@@ -92,3 +92,23 @@ def test_check_says_what_grade_finds(handed_in, records, name, small_benchmark, 
         assert f"  note: {one_line(note)}" in found.lines
     is_complete = set(counts(record)) == set(careless.REQUIRED) and not record["reason"]
     assert found.faultless == is_complete == said.endswith(COMPLETE)
+
+
+@pytest.mark.parametrize("suffix", ["zip", "gztar", "xztar"])
+def test_check_takes_an_archive_like_grade(handed_in, suffix, small_benchmark, tmp_path):
+    archive = shutil.make_archive(str(tmp_path / "bob"), suffix, handed_in / "tidy")
+    found = dry_run(Path(archive), str(small_benchmark))
+    assert found.lines[0] == "bob: 3 models"
+    assert found.lines[1:] == dry_run(handed_in / "tidy", str(small_benchmark)).lines[1:]
+
+
+def test_check_says_what_can_be_seen_without_running(handed_in, tmp_path, small_benchmark):
+    for x in (2, 4, 10):
+        shutil.copy(handed_in / "tidy" / "model_2.h5", tmp_path / f"model_{x}.h5")
+    said = dry_run(tmp_path, str(small_benchmark)).lines
+    assert sum("one net cannot be saved at several X" in line for line in said) == 2
+    (tmp_path / "model_4.h5").rename(tmp_path / "model_X=5.h5")
+    (tmp_path / "submission.toml").write_text('nmae = "ann"')
+    said = "\n".join(dry_run(tmp_path, str(small_benchmark)).lines)
+    assert "saved as X = 5, graded as X = 4" in said
+    assert "unknown key nmae" in said.replace("'", "").replace('"', "")
