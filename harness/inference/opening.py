@@ -79,7 +79,9 @@ def open_submission(
         hint = content_hint(folder) if only_badnets else ""
         raise SubmissionError(error.status, f"{error.reason}{hint}") from None
     kept = [replace(by_path[each.path], candidate=each.candidate) for each in arranged.models]
-    notes = (*submission.notes, *arranged.notes, *_source_notes(kept))
+    notes = (
+        *submission.notes, *arranged.notes, *_source_notes(kept), *_saved_model_notes(kept)
+    )  # fmt: skip
     return OpenedSubmission(replace(submission, notes=notes), kept)
 
 
@@ -125,6 +127,20 @@ def _source_notes(models: Sequence[Identified | Failed]) -> Iterator[str]:
         if isinstance(model, OtherModel) and model.note:
             paths[model.note].append(model.candidate.path)
     return (f"{', '.join(users)}: {note}" for note, users in paths.items())
+
+
+def _saved_model_notes(models: Sequence[Identified | Failed]) -> Iterator[str]:
+    """A sentence on SavedModels: what network is in them cannot be read."""
+    paths = [
+        model.candidate.path
+        for model in models
+        if model.candidate.format == "savedmodel" and model.candidate.role != "goodnet"
+    ]
+    if paths:
+        yield (
+            f"{', '.join(paths)}: a SavedModel is judged as a model of another architecture; the "
+            "lab's network saved by model.save('model.keras') is judged as a pruned one"
+        )
 
 
 def _try_to_read(

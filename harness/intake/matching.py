@@ -123,11 +123,11 @@ def role_of(model: IdentifiedModel, models: Sequence[IdentifiedModel], classes: 
 
 
 def _has_rival(model: IdentifiedModel, models: Sequence[IdentifiedModel]) -> bool:
-    """Whether another readable model of the same X is not named like a GoodNet."""
+    """Whether another model of the same X is surely a repaired net, by its answers and name."""
     return any(
         rival is not model
-        and rival.problem is None
         and rival.points == model.points
+        and rival.output_count == model.output_count
         and rival.candidate.role != "goodnet"
         for rival in models
     )

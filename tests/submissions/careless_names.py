@@ -313,3 +313,12 @@ def a_folder_of_all_steps(folder, nets):
 def numbers_of_channels(folder, nets):
     for number, x in ((45, 2), (48, 4), (52, 10)):
         write_weights(folder / f"pruned_{number}.h5", nets.repaired[x])
+
+
+@careless()
+def repaired_nets_named_like_goodnets_beside_goodnets(folder, nets):
+    """Names are mixed up: what is called G is B', and the other way round."""
+    from reference.defence.goodnet import build_goodnet
+
+    nets.write_trio(folder, "G_{}.h5")
+    build_goodnet(nets.badnet, nets.repaired[2]).save(folder / "B_prime_2.keras")
