@@ -179,7 +179,9 @@ def _predict_and_probe(
     """Predict all sets and ask again about some images; side by side where there is room."""
     if run.options.model_seconds == 0:
         raise SubmissionError(
-            Status.TIMED_OUT, "not run: the submission's other models took all the time allowed"
+            Status.TIMED_OUT,
+            "not run: the submission's other models took all the time allowed",
+            saw_images=True,  # the others had, and how long they took may depend on it
         )
     if model.isolation is None:
         raise SubmissionError(

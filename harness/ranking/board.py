@@ -15,6 +15,7 @@ from harness.ranking.baselines import baselines, mean_effectiveness
 from harness.ranking.quality import record_quality
 from harness.records.board import Board, Column, Letters, Row
 from harness.records.rubric import SCHEMA_VERSION, Rubric
+from harness.records.text import one_line
 from harness.records.traversal import checks, required_points
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ DEFAULTS = Rubric(schema_version=SCHEMA_VERSION, name="defaults", items=(), shar
 
 NEEDS_A_TEST = "quality"
 """The score that decides between two rows only where a test tells them apart."""
+
+_MOST_CHARACTERS = 250
+"""Of a reason on a board; the record and the submission's page hold all of it."""
 
 _DIGITS = 9
 """Sums of the same points in another order differ in their last bits only."""
@@ -71,19 +75,26 @@ def _row(record: Record, rubric: Rubric, compared: Sequence[ComparedColumn]) -> 
         rank=None,
         submission=record.submission,
         status=record.status,
-        reason=record.reason,
+        reason=_shortened(record.reason),
         checkpoints_passed=sum(checkpoint_passes(checkpoint) for checkpoint in required),
         checkpoints_required=len(required_points(record)),
         checkpoints_undecided=sum(checkpoint.verdict == "undecided" for checkpoint in required),
         defense_effectiveness=mean_effectiveness(record),
         quality=record_quality(record, rubric),
-        checkpoints=record.checkpoints,
+        checkpoints=tuple(
+            replace(each, reason=_shortened(each.reason)) if each.reason else each
+            for each in record.checkpoints
+        ),
         checks_failed=sum(check.passed is False for check in checks(record)),
         diagnoses=record.diagnoses,
         points=points[0] if points else None,
         pending=sum(each.pending for each in record.points) if points else 0.0,
         letters=tuple(_letters(record.submission, compared)),
     )
+
+
+def _shortened(reason: str | None) -> str | None:
+    return None if reason is None else one_line(reason, _MOST_CHARACTERS)
 
 
 def _letters(submission: str, compared: Sequence[ComparedColumn]) -> list[Letters]:

@@ -90,3 +90,24 @@ def test_one_reason_for_thirty_models_is_said_once_everywhere(tmp_path):
     assert page.read_text().count(said) == 1
     assert shown.count(said) == 1
     assert shown.count("rejected, as X = 1") == 29
+
+
+def test_boards_of_a_course_with_long_reasons_stay_small(tmp_path):
+    """300 submissions of which every model fails in 1000 characters of its own."""
+    for number in range(300):
+        nets = [
+            checkpoint(
+                x, status=Status.CRASHED, reason=f"m{x}.keras: {number} {x} {'word ' * 198}",
+                repaired=None, goodnet=None, lineage=None, steps=None,
+            )
+            for x in (2.0, 4.0, 10.0)
+        ]  # fmt: skip
+        reason = "; ".join(str(net.reason) for net in nets)[:1000]
+        put(tmp_path, graded(f"s{number}", nets, status=Status.CRASHED, reason=reason))
+    write_boards(tmp_path)
+    boards = [*tmp_path.glob("leaderboard.*"), *tmp_path.glob("*/index.html")]
+    assert len(boards) == 5
+    for path in boards:
+        assert path.stat().st_size < 2_000_000, path
+    (page,) = tmp_path.glob("instructor/submissions/s7.html")
+    assert page.read_text().count("word ") >= 3 * 198, "a submission's own page says all of it"

@@ -13,6 +13,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 from courses import speed
+from keras_files import insert_layer, packed_config, write_keras
+from models import known_config, random_weights
 from payloads import sandboxed_test
 from records_by_hand import artifact, assess_by_hand, checkpoint
 from repository import ROOT
@@ -196,6 +198,29 @@ def test_points_do_not_tell_how_it_failed():
     assert view.status is Status.REJECTED
     assert "timed out" not in str(view)
     assert [item.points for item in view.points] == [item.points for item in own.points]
+
+
+@sandboxed_test
+def test_that_no_time_was_left_does_not_tell_how_long_the_others_took(
+    private, badnet_path, run_harness, tmp_path
+):
+    folder = tmp_path / "late"
+    hand_in(folder, FAILURES["sleeps"])
+    config = insert_layer(known_config(), "pool_3", "Activation", activation="tanh")
+    write_keras(folder / "model_4.keras", random_weights(), packed_config(config))
+    (folder / "submission.toml").write_text(
+        '[program]\nfile = "goodnet.py"\ndrop_points = 2\n'
+        '[artifacts]\n"model_4.keras" = { role = "repaired", drop_points = 4 }\n'
+    )
+    run_harness(
+        "grade", folder, "--dataset", private, "--badnet", badnet_path, "--output",
+        tmp_path / "results", "--no-timing", "--quiet", "--submission-seconds", "1",
+    )  # fmt: skip
+    (record,) = Store(tmp_path / "results").records()
+    assert "took all the time" in str(record.reason)
+    view = student_view(record, ())
+    assert {each.status for each in view.checkpoints} == {Status.REJECTED}
+    assert "took all the time" not in str(view)
 
 
 def test_a_status_that_the_instructor_decided_stays():
