@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.datasets.hdf5 import read_set
 from harness.records.benchmark import Benchmark
-from harness.records.errors import HarnessError
+from harness.records.errors import HarnessError, describe_exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,7 +189,7 @@ def generate_data(benchmark: Benchmark, folder: Path, secret: Path | None = None
     finished = subprocess.run(command, check=False, env=child_environment())
     if finished.returncode:
         raise HarnessError(
-            f"{benchmark.name}: making the data failed (exit code {finished.returncode})"
+            f"{benchmark.name}: making the data failed ({describe_exit(finished.returncode)})"
         )
 
 

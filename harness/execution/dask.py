@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.execution.compatibility import WorkerRequirements, incompatibility
-from harness.execution.local import PreparedExecutor, UnusableError, WorkerLostError
+from harness.execution.local import PreparedExecutor, UnusableError
 from harness.execution.progress import Event
+from harness.execution.worker_process import WorkerLostError
 from harness.records.errors import HarnessError, blame_harness
 from harness.records.text import describe_error, one_line
 

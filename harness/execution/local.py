@@ -7,27 +7,22 @@ call gets as its first argument.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import threading
 from abc import ABC, abstractmethod
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from harness.execution.worker_process import WorkerLostError, WorkerProcess
 from harness.records.environment import processor_ids
 from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
-
-
-class WorkerLostError(Exception):
-    """The process that worked on this was killed, most likely for want of memory."""
 
 
 class UnusableError(HarnessError):
@@ -62,17 +57,22 @@ class Processes(PreparedExecutor):
     """``jobs`` fresh processes, each with its share of the processors.
 
     Each gets its calls from a thread of its own. When a process dies it is therefore known which
-    call it worked on: that one raises WorkerLostError, and a new process takes the next.
+    call it worked on: that one raises WorkerLostError, and a new process takes the next. What
+    the processes are prepared with may name ``descriptors``, which they inherit.
     """
 
     def __init__(
-        self, jobs: int, prepare: Callable[..., object], arguments: tuple[Any, ...] = ()
+        self,
+        jobs: int,
+        prepare: Callable[..., object],
+        arguments: tuple[Any, ...] = (),
+        descriptors: Sequence[int] = (),
     ) -> None:
-        self._prepare, self._arguments = prepare, arguments
+        self._prepare, self._arguments, self._descriptors = prepare, arguments, descriptors
         self._shares = [processor_ids()[index::jobs] for index in range(jobs)]
-        self._slots = threading.local()  # a thread's pool of one process, and its processors
+        self._slots = threading.local()  # a thread's process, and its processors
         self._lock = threading.Lock()
-        self._pools: list[ProcessPoolExecutor] = []
+        self._processes: list[WorkerProcess] = []
         self._closed = False
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="worker")
 
@@ -82,48 +82,56 @@ class Processes(PreparedExecutor):
 
     def _run(self, call: Callable[..., _Result], args: Any, kwargs: Any) -> _Result:
         try:
-            return self._pool_of_thread().submit(_run_prepared, call, args, kwargs).result()
-        except BrokenProcessPool:
+            result: _Result = self._process_of_thread().call(_run_prepared, call, args, kwargs)
+        except WorkerLostError:
             _log.debug("a process died at work; a new one takes the next call")
-            self._slots.pool = None
-            raise WorkerLostError from None
+            self._slots.process = None
+            raise
+        return result
 
-    def _pool_of_thread(self) -> ProcessPoolExecutor:
-        """The calling thread's pool, made anew when its process has died."""
-        pool: ProcessPoolExecutor | None = getattr(self._slots, "pool", None)
-        if pool is not None:
-            return pool
+    def _process_of_thread(self) -> WorkerProcess:
+        """The calling thread's process, made anew when it has died."""
+        process: WorkerProcess | None = getattr(self._slots, "process", None)
+        if process is not None:
+            return process
 
         with self._lock:
             if self._closed:
                 raise WorkerLostError
             if not hasattr(self._slots, "share"):
                 self._slots.share = self._shares.pop()
-            # A forked process would inherit locks that TensorFlow's threads hold.
-            pool = ProcessPoolExecutor(
-                1,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_initialize,
-                initargs=(self._slots.share, self._prepare, self._arguments),
-            )
-            self._pools.append(pool)
-        self._slots.pool = pool
-        return pool
+            process = WorkerProcess(self._descriptors)
+            self._processes.append(process)
+
+        try:
+            process.call(_initialize, self._slots.share, self._prepare, self._arguments)
+        except BaseException as error:
+            process.kill()
+            if isinstance(error, HarnessError):  # another would fail as well
+                raise UnusableError(str(error)) from None
+            raise
+        self._slots.process = process
+        return process
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the processes; with ``cancel_futures`` in the middle of what they do."""
+        """End the processes; with ``cancel_futures`` in the middle of what they do.
+
+        Where nobody may ``wait`` they end with this process.
+        """
         with self._lock:
             self._closed = self._closed or cancel_futures
-            pools = list(self._pools)
+            processes = list(self._processes)
 
         if cancel_futures:
-            for pool in pools:
-                for process in (pool._processes or {}).values():  # noqa: SLF001 - no other way
-                    process.kill()
+            for process in processes:
+                process.kill()
 
         self._threads.shutdown(wait=wait, cancel_futures=cancel_futures)
-        for pool in pools:
-            pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+        if wait:
+            for process in self._processes:
+                process.finish()
+            for process in self._processes:
+                process.close()
 
 
 # --- in one of the processes ------------------------------------------------------------------
@@ -135,9 +143,6 @@ def _initialize(
     share: list[int], prepare: Callable[..., object], arguments: tuple[Any, ...]
 ) -> None:
     """Keep this process and the sandboxes it starts to its share of processors, and prepare."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     if share and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, share)
     _context.set(prepare(*arguments))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from harness.records.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
 
     from rich.console import Console
     from rich.progress import Progress as Bar
@@ -46,11 +46,18 @@ class ProgressSocket:
     """Takes the events of other processes.
 
     Each is sent whole and without a lock: a process that is killed while it sends one keeps no
-    other waiting.
+    other waiting. Pickled, it is the number of its descriptor, for a process that inherits that.
     """
 
     def __init__(self, sending: socket.socket) -> None:
         self._sending = sending
+
+    def __reduce__(self) -> tuple[Callable[[int], ProgressSocket], tuple[int]]:
+        return _inherited_socket, (self.fileno(),)
+
+    def fileno(self) -> int:
+        """The descriptor that other processes must inherit."""
+        return self._sending.fileno()
 
     def put(self, event: Event) -> None:
         """Send an event, or drop it where nobody takes it in time: it is for show only."""
@@ -61,6 +68,10 @@ class ProgressSocket:
         message = json.dumps([event.worker, event.name, event.arguments]).encode()
         with suppress(OSError):  # full, or nobody is there any more
             self._sending.send(message, socket.MSG_DONTWAIT)
+
+
+def _inherited_socket(descriptor: int) -> ProgressSocket:
+    return ProgressSocket(socket.socket(fileno=descriptor))
 
 
 class ProgressSender:

@@ -16,8 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.execution.local import InThisProcess, Processes, UnusableError, WorkerLostError
+from harness.execution.local import InThisProcess, Processes, UnusableError
 from harness.execution.scratch import scratch_folder
+from harness.execution.worker_process import WorkerLostError
 from harness.grading.submission import ungraded
 from harness.grading.timing import time_models
 from harness.grading.worker import (
@@ -181,7 +182,7 @@ class Batch:
         """Grade and store each; returns those that ran out of memory beside others."""
         again: list[Entry] = []
         with self._executor(jobs, display, fresh=fresh) as pool:
-            for entry, future in in_flight(pool, entries, self._width(jobs, alone=fresh)):
+            for entry, future in in_flight(pool, entries, self._width(jobs, display, alone=fresh)):
                 try:
                     record = future.result()
                     if record.out_of_memory and not fresh:
@@ -198,12 +199,21 @@ class Batch:
                 display.finish(entry.name)
         return again
 
-    def _width(self, jobs: int, *, alone: bool) -> Callable[[], int]:
+    def _width(self, jobs: int, display: Display, *, alone: bool) -> Callable[[], int]:
         """How many entries are graded at a time; on a cluster as many as it has workers."""
-        cluster = self.cluster
-        if cluster is None or alone:
+        cluster, before = self.cluster, 0
+        if cluster is None:
             return lambda: jobs
-        return lambda: max(1, cluster.workers())
+
+        def width() -> int:
+            nonlocal before
+            now = cluster.workers()
+            if before and not now:
+                display.message("no workers left; waiting for another")
+            before = now
+            return 1 if alone else max(1, now)
+
+        return width
 
     @contextmanager
     def _executor(self, jobs: int, display: Display, *, fresh: bool) -> Iterator[PreparedExecutor]:
@@ -223,7 +233,7 @@ class Batch:
         """An executor of other processes, which prepare themselves and tell how far they are."""
         if self.cluster is None:
             with display.receive_events() as wire:
-                yield Processes(jobs, prepare_worker, (self.config, wire))
+                yield Processes(jobs, prepare_worker, (self.config, wire), [wire.fileno()])
             return
         from harness.execution.dask import Workers
 
@@ -264,5 +274,8 @@ def in_flight(
         while waiting and len(running) < width():
             entry = waiting.popleft()
             running[pool.submit(grade_entry, entry)] = entry
-        for future in wait(running, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done:
+        done = wait(running, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done
+        if not done:
+            width()  # which tells where there are no workers left
+        for future in done:
             yield running.pop(future), future

@@ -33,7 +33,7 @@ from harness.lineage.known import known_benchmark, known_kernel_hashes
 from harness.lineage.rankings import known_rankings, measured_rankings
 from harness.lineage.thresholds import first_crossing
 from harness.records.benchmark import Datasets
-from harness.records.errors import HarnessError
+from harness.records.errors import HarnessError, describe_exit
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store, require_known
 from harness.storage.rubrics import rubric_of
@@ -208,6 +208,8 @@ def _run(command: list[str], benchmark: Benchmark, progress: Progress) -> str | 
     ):
         try:
             for line in child.stdout or ():
+                if not line.endswith("\n"):
+                    break  # all that a killed process has written of it
                 name, done, total = line.rstrip("\n").split("\t")
                 if name != stage:
                     stage = name
@@ -216,8 +218,11 @@ def _run(command: list[str], benchmark: Benchmark, progress: Progress) -> str | 
         except BaseException:
             child.kill()
             raise
-        if child.wait() == 0:
+        code = child.wait()
+        if code == 0:
             return None
+        if code < 0:
+            return describe_exit(code)
         complaints.seek(0)
         return (complaints.read().strip().splitlines() or ["no reason given"])[-1]
 

@@ -58,7 +58,8 @@ def grade_folder(
         with tempfile.TemporaryDirectory(prefix="harness-", dir=run.scratch) as scratch:
             return _grade(submission, Path(scratch), basis, datasets, run)
     except SubmissionError as error:
-        return ungraded(name, error.status, error.reason, basis, datasets)
+        record = ungraded(name, error.status, error.reason, basis, datasets)
+        return replace(record, out_of_memory=error.out_of_memory)
     except HarnessError:
         raise
     except Exception as error:  # noqa: BLE001 - one submission must never stop the batch

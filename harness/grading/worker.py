@@ -84,6 +84,7 @@ def grade_entry(prepared: Prepared, entry: Entry) -> Record:
     with unpack_entry(entry, run.scratch) as folder:
         if isinstance(folder, SubmissionError):
             record = ungraded(entry.name, folder.status, folder.reason, basis, datasets)
+            record = replace(record, out_of_memory=folder.out_of_memory)
         else:
             record = grade_folder(folder, basis, datasets, run, entry.name)
             record = replace(record, submission=entry.name)

@@ -93,6 +93,7 @@ def inspect_file(
         raise SubmissionError(
             FAILURE_STATUS.get(failure.kind, Status.REJECTED),
             f"reading the file failed: {failure.reason}",
+            out_of_memory=failure.kind == "out_of_memory",
         ) from None
 
     if verdict == worker.VERDICT_KNOWN:
@@ -136,6 +137,9 @@ def read_badnet(path: Path, classes: int) -> Weights:
     try:
         inspection = inspect_file(staged, "h5", classes, sandboxed=False)
     except SubmissionError as error:
+        if error.out_of_memory:
+            hint = "; run the same command again"
+            raise HarnessError(f"{path}: {one_line(error.reason)}{hint}") from None
         raise HarnessError(f"{path}: not a BadNet: {one_line(error.reason)}") from None
     if inspection.weights is None:
         raise HarnessError(

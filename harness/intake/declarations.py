@@ -168,7 +168,9 @@ def _parse(content: bytes) -> bytes:
                 raise _rejection("it says too much")
             reply = child.ask(declaration_reader.TEXT, size) if size else b""
     except launch.ChildFailure as failure:
-        raise _rejection(f"reading it failed: it {failure.reason}") from None
+        error = _rejection(f"reading it failed: it {failure.reason}")
+        error.out_of_memory = failure.kind == "out_of_memory"
+        raise error from None
     if kind != declaration_reader.PARSED:
         raise _rejection(one_line(reply, _SHOWN_CHARACTERS))
     return reply

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -52,6 +53,22 @@ class SubmissionError(Exception):
         self.reason = reason
         self.out_of_memory = out_of_memory
         self.saw_images = saw_images
+
+
+def describe_exit(code: int) -> str:
+    """What an exit code says, as `subprocess` has it: below zero for a signal."""
+    if code >= 0:
+        return f"exit code {code}"
+    hint = "; is there enough memory?" if -code == signal.SIGKILL else ""
+    return f"it was ended by {signal_name(-code)}{hint}"
+
+
+def signal_name(number: int) -> str:
+    """A signal's name, or its number where it has none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 @contextmanager

@@ -367,4 +367,4 @@ class Record:
     """Whether inference was timed."""
 
     out_of_memory: bool = False
-    """Whether a model was ended for want of memory."""
+    """Whether a process that read it or ran a model was ended for want of memory."""

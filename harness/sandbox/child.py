@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.records.errors import HarnessError
+from harness.records.errors import HarnessError, signal_name
 from harness.sandbox import seccomp
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class Child:
         if number == signal.SIGSYS:
             reason = "asked the system for something that only attacks need, and was ended (SIGSYS)"
             return self._failure("crashed", reason, signal=number)
-        return self._failure("crashed", f"was ended by {_signal_name(number)}", signal=number)
+        return self._failure("crashed", f"was ended by {signal_name(number)}", signal=number)
 
     def _failure(
         self, kind: str, reason: str, exit_code: int | None = None, signal: int | None = None
@@ -256,11 +256,3 @@ def _wait_for(pipes: dict[FileIO, int], deadline: float) -> set[int]:
     for pipe, event in pipes.items():
         poll.register(pipe, event)
     return {descriptor for descriptor, _ in poll.poll(max(0, deadline - time.monotonic()) * 1000)}
-
-
-def _signal_name(number: int) -> str:
-    """Return a signal's name, or its number where it has none."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

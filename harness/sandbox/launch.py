@@ -26,6 +26,7 @@ import logging
 import os
 import select
 import shutil
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass, field, replace
@@ -34,7 +35,7 @@ from io import FileIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from harness.records.errors import HarnessError
+from harness.records.errors import HarnessError, describe_exit
 from harness.sandbox import bootstrap, bubblewrap, process_tree, seccomp
 from harness.sandbox.child import Child, ChildFailure, Limits, Pipes
 from harness.sandbox.supervisor import Bounds, Command, Supervisor
@@ -48,11 +49,16 @@ _log = logging.getLogger(__name__)
 
 _BUBBLEWRAP_MISSING = "bubblewrap is missing: apt install bubblewrap"
 _BOOT_SECONDS = 60.0
+_ENDING_SECONDS = 1.0
 _ADDRESS_SPACE_BYTES = 4 * 2**30  # what libraries reserve and never touch
 _NAMESPACE_SWITCHES = {  # and the value with which they refuse
     "kernel.apparmor_restrict_unprivileged_userns": "1",
     "kernel.unprivileged_userns_clone": "0",
 }
+
+
+class _KilledAtStartError(HarnessError):
+    """A child was killed before it was ready, by the machine or its user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +129,7 @@ def start(
 def sandbox_problem() -> str | None:
     """Return None when a real sandbox works here, otherwise one line: why not, and what to do.
 
-    Each process tries it once, by starting one.
+    Each process tries it once, by starting one. Raises HarnessError where that was killed.
     """
     if sys.platform != "linux":
         return f"there is no sandbox on {sys.platform}: grade on Linux, or in a Linux container"
@@ -133,15 +139,23 @@ def sandbox_problem() -> str | None:
 
 
 def _trial_problem() -> str | None:
-    """Start a child, and return what is wrong with its start or its system call filter."""
+    """Start a child, and return what is wrong with its start or its system call filter.
+
+    Raises HarnessError where it was killed: that says nothing about the sandbox, and whoever
+    took it to be missing would read strangers' files without one.
+    """
     script = Path(__file__).with_name("attacks") / "alive.py"
     try:
         with start(script, limits=Limits(memory_bytes=2**30)) as child:
             filters = child.ask(b"?", 1)
             child.finish()
+    except _KilledAtStartError:
+        raise
     except HarnessError as error:
         return f"{error}; apt install bubblewrap (0.7 or newer) {_namespace_hint()}".strip()
     except ChildFailure as failure:
+        if failure.signal == signal.SIGKILL:
+            raise HarnessError(f"the sandbox's trial child {failure.reason}") from None
         return f"the trial child {failure.reason}"
     if filters != b"2":
         return "the system call filter did not load: the kernel has no seccomp filters"
@@ -279,6 +293,10 @@ def _await_readiness(supervisor: Supervisor, replies: FileIO) -> None:
     if poll.poll(_BOOT_SECONDS * 1000) and replies.read(1) == bootstrap.READY:
         return
 
+    ended = supervisor.ended.wait(_ENDING_SECONDS)
     supervisor.close()
+    if ended and supervisor.status == -signal.SIGKILL:
+        reason = describe_exit(supervisor.status)
+        raise _KilledAtStartError(f"a confined process could not be started: {reason}")
     lines = supervisor.output.text.strip().splitlines() or ["no reason given"]
     raise HarnessError(f"a confined process could not be started: {supervisor.error or lines[-1]}")

@@ -11,19 +11,16 @@ an exponential, a matrix product or a floating-point sum over an axis would brea
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
 from collections import deque
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from harness.execution.local import Processes
+from harness.execution.worker_process import WorkerLostError
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
 from harness.storage.results import replace_path
@@ -33,7 +30,6 @@ from reference.faces.triggers import TRIGGERS, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
-    from concurrent.futures import Future
     from pathlib import Path
 
     import h5py
@@ -125,18 +121,14 @@ _Job = tuple[str, np.ndarray, np.ndarray, bytes | None]
 
 def _render_in_parallel(jobs: Iterator[_Job], processes: int) -> Generator[np.ndarray]:
     """Render ``jobs`` in order, never more than a few batches ahead of the reader."""
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_parent)
+    pool = Processes(processes, _prepare_nothing)
     try:
-        pending: deque[Future[np.ndarray]] = deque()
-        # Children inherit the mask: Ctrl-C does not reach them, and they end with the pool.
-        with _block_interrupts():
-            pending.extend(pool.submit(render, *job) for job in islice(jobs, 4 * processes))
+        pending = deque(pool.submit(_render, *job) for job in islice(jobs, 4 * processes))
         while pending:
             batch = pending.popleft().result()
-            pending.extend(pool.submit(render, *job) for job in islice(jobs, 1))
+            pending.extend(pool.submit(_render, *job) for job in islice(jobs, 1))
             yield batch
-    except BrokenProcessPool:
+    except WorkerLostError:
         raise HarnessError(
             "a process that draws faces was killed; is there enough memory?"
         ) from None
@@ -144,27 +136,12 @@ def _render_in_parallel(jobs: Iterator[_Job], processes: int) -> Generator[np.nd
         pool.shutdown(cancel_futures=True)
 
 
-@contextmanager
-def _block_interrupts() -> Iterator[None]:
-    """Hold Ctrl-C back in this thread, and in processes that it starts for good."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _prepare_nothing() -> None:
+    """Get a process ready that draws: images need nothing but what is asked for."""
 
 
-def _end_with_parent() -> None:
-    """Make this worker end when its parent is gone, however that died."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_exit_after, args=(parent.join,), daemon=True).start()
-
-
-def _exit_after(wait: Callable[[], None]) -> None:
-    """End this process, without any clean-up, as soon as ``wait`` returns."""
-    wait()
-    os._exit(1)
+def _render(_context: None, *job: Any) -> np.ndarray:
+    return render(*job)
 
 
 # --- The benchmark's four files ---

@@ -19,6 +19,12 @@ def divide(_preparations, dividend, divisor):
     return dividend / divisor
 
 
+def many_bytes(_preparations, size):
+    """A call whose answer is sent in many parts."""
+    time.sleep(0.05)
+    return bytes(size)
+
+
 def observe_overlap(preparations, folder, number):
     """Whether another call ran at the same time in this process, and how often it was prepared."""
     others = list(folder.iterdir())

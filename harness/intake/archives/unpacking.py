@@ -137,7 +137,9 @@ def _ask(child: launch.Child, request: bytes, limit: int) -> tuple[int, bytes]:
             raise _unreadable("a name in it is too long")
         text = child.ask(archive_reader.TEXT, size) if size else b""
     except launch.ChildFailure as failure:
-        raise _unreadable(f"reading it failed: {failure.reason}") from None
+        error = _unreadable(f"reading it failed: {failure.reason}")
+        error.out_of_memory = failure.kind == "out_of_memory"
+        raise error from None
     return kind, text
 
 

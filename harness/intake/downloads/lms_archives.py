@@ -108,6 +108,8 @@ def _unpack_atomically(archive: Path, target: Path) -> None:
         partial.rename(target)
     except SubmissionError as error:
         hint = "unpack it by hand and give the folder to --each"
+        if error.out_of_memory:
+            hint = f"is there enough memory? Run the same command again, or {hint}"
         raise HarnessError(f"{archive}: {error.reason}; {hint}") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -21,7 +21,7 @@ from harness.datasets.descriptions import child_environment, load_benchmark
 from harness.execution.console import one_line_errors
 from harness.output.exports.course import ExportOptions
 from harness.output.exports.formats import export
-from harness.records.errors import HarnessError, Status
+from harness.records.errors import HarnessError, Status, describe_exit
 from harness.records.text import describe_error, one_line
 from harness.storage.results import Store, write_text
 
@@ -90,7 +90,7 @@ class GradingPackage:
         records = Store(results).records()
         if not records:
             lines = finished.stderr.strip().splitlines() or ["no output"]
-            reason = f"grading ended with code {finished.returncode}: {lines[-1]}"
+            reason = f"grading failed ({describe_exit(finished.returncode)}): {lines[-1]}"
             raise HarnessError(one_line(reason))
 
         if records[0].status is Status.HARNESS_ERROR:
@@ -123,6 +123,8 @@ def prepare(kit: Path) -> None:
         if name is not None:
             how = "make" if load_benchmark(name)[0].make else "fetch"
             code = package.run("data", how, name).returncode
+            if code < 0:
+                raise HarnessError(f"data {how} {name}: {describe_exit(code)}")
             if code:
                 sys.exit(code)
 

@@ -6,6 +6,7 @@ from models import write_set
 from harness.datasets.descriptions import (
     OFFICIAL_FILES,
     absolute_dataset,
+    generate_data,
     load_benchmark,
     load_sets,
     read_description,
@@ -62,3 +63,10 @@ def test_a_dataset_is_found_from_another_working_directory(tmp_path, monkeypatch
     assert absolute_dataset("faces") == "faces"
     assert absolute_dataset("mine") == str(tmp_path / "mine")
     assert absolute_dataset("/data/mine") == "/data/mine"
+
+
+def test_a_command_that_was_killed_is_one_line(tmp_path):
+    killed = ("-c", "import os; os.kill(os.getpid(), 9)")
+    benchmark = Benchmark(schema_version=1, name="t", title="t", files=OFFICIAL_FILES, make=killed)
+    with pytest.raises(HarnessError, match=r"^t: making the data failed \(it was .* SIGKILL;"):
+        generate_data(benchmark, tmp_path)

@@ -15,13 +15,15 @@ from functools import partial
 
 import pytest
 from distributed import Client
+from killing import descendants, kill, killed_while_nobody_reads
 from models import known_config, write_full
 from repository import ROOT
-from worker_calls import count_preparations, divide, observe_overlap
+from worker_calls import count_preparations, divide, many_bytes, observe_overlap
 
 from harness.execution.compatibility import worker_requirements
 from harness.execution.dask import Workers, connect
 from harness.execution.local import UnusableError
+from harness.execution.worker_process import WorkerLostError
 from harness.records.errors import HarnessError
 
 SUPPORT = ROOT / "tests" / "support"
@@ -201,6 +203,23 @@ def test_a_killed_worker_loses_nothing(workers, scheduler, mark, arguments, resu
     assert "Traceback" not in said
 
 
+@pytest.mark.timeout(120)
+def test_when_the_last_worker_is_killed_the_user_is_told(
+    workers, scheduler, mark, course, arguments, results
+):
+    (worker,) = workers(1, "--no-nanny")
+    with grading(["grade", course / "slow", *arguments[3:]], scheduler, results) as client:
+        until(lambda: mark.exists() and mark.read_text(), "the slow submission")
+        worker.process.kill()
+        told = "no workers left; waiting for another"
+        until(lambda: told in client.log.read_text(), "a word about that")
+        workers(1, "--no-nanny")
+        code, said = client.ended()
+    assert code in {0, 1}, said
+    assert said.count(told) == 1
+    assert records(results)["slow"]["status"] == "graded"
+
+
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
 def test_the_same_command_goes_on(
     ending, workers, scheduler, mark, arguments, results, uninterrupted
@@ -286,6 +305,24 @@ def test_a_worker_with_threads_does_one_thing_at_a_time(workers, scheduler, resu
             UnusableError, match=r"worker tcp:.*: harness is .* there and 0\.0 here"
         ):
             late.result()
+
+
+@pytest.mark.timeout(120)
+def test_every_call_ends_whenever_workers_are_killed(workers, scheduler, results):
+    started = workers(2)  # with nannies, which start a new one
+    with (
+        connection(scheduler, results) as cluster,
+        Workers(cluster, count_preparations) as pool,
+    ):
+        calls = [pool.submit(many_bytes, 2_000_000) for _ in range(40)]
+        workers_now = [pid for worker in started for pid in descendants(worker.process.pid)]
+        with killed_while_nobody_reads(workers_now, before=0.3):
+            pass
+        time.sleep(3)
+        kill(descendants(started[0].process.pid))
+        for call in calls:
+            error = call.exception(timeout=60)
+            assert error is None or isinstance(error, WorkerLostError)
 
 
 def hiding(folder):

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from harness.execution.local import InThisProcess, Processes, WorkerLostError
+from harness.execution.local import InThisProcess, Processes
+from harness.execution.worker_process import WorkerLostError
 
 
 def context():

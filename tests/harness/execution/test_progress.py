@@ -1,18 +1,20 @@
 """The live display: a total, and one line for each submission that is being graded."""
 
 import io
-import multiprocessing
 import re
 import select
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from rich.console import Console
 from worker_calls import send_events
 
 from harness.execution.progress import Event, Quiet, _LineDisplay, _LiveDisplay, live_bar
+from harness.execution.worker_process import WorkerLostError, WorkerProcess
 
 
 @pytest.fixture
@@ -109,22 +111,25 @@ class EventCounter(Quiet):
         return self.events[worker] >= enough
 
 
+@contextmanager
+def telling(wire, worker):
+    """A process that sends events, until it is killed at the end of the block."""
+    process = WorkerProcess([wire.fileno()])
+    with ThreadPoolExecutor(1) as thread:
+        lost = thread.submit(process.call, send_events, wire, worker)
+        yield
+        process.kill()
+    assert isinstance(lost.exception(), WorkerLostError)
+    process.close()
+
+
 def test_a_process_that_is_killed_while_it_tells_silences_nobody():
-    display, spawn = EventCounter(), multiprocessing.get_context("spawn")
-    with display.receive_events() as wire:
-        steady = spawn.Process(target=send_events, args=(wire, "steady"))
-        steady.start()
-        try:
-            for number in range(12):
-                other = spawn.Process(target=send_events, args=(wire, number))
-                other.start()
+    display = EventCounter()
+    with display.receive_events() as wire, telling(wire, "steady"):
+        for number in range(12):
+            with telling(wire, number):
                 assert display.receives(number)
-                other.kill()
-                other.join()
-                assert display.receives("steady")
-        finally:
-            steady.kill()
-            steady.join()
+            assert display.receives("steady")
 
 
 def test_nobody_waits_where_what_is_told_can_be_shown_no_more():

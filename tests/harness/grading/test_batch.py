@@ -16,6 +16,7 @@ from unittest.mock import Mock
 import cases
 import psutil
 import pytest
+from killing import descendants, killed_while_nobody_reads
 from models import known_config, write_full
 from repository import ROOT
 
@@ -25,6 +26,7 @@ from harness.grading.setup import prepare
 from harness.grading.submission import grade_folder
 from harness.records.errors import Status
 
+SUPPORT = ROOT / "tests" / "support"
 SECRET = "0" * 64
 BOARDS = ("leaderboard.md", "leaderboard.csv", "leaderboard.json")
 
@@ -468,3 +470,49 @@ def test_ctrl_c_on_a_terminal_stops_and_the_next_run_goes_on(
     assert again.returncode == 0, again.stderr
     assert "2 of 2 submissions are graded already" in again.stderr
     assert [path.stat().st_mtime_ns for path in kept] == before
+
+
+# --- processes that are killed ------------------------------------------------------------------
+
+
+@pytest.mark.timeout(120)
+def test_killed_workers_lose_nothing(arguments, uninterrupted, results, tmp_path):
+    log = tmp_path / "log"
+    command = [*map(str, [sys.executable, "-m", "harness", *arguments, "--output", results,
+                          "--jobs", 2])]  # fmt: skip
+    with log.open("w") as file, subprocess.Popen(command, cwd=ROOT, stderr=file) as process:
+        while "models" not in log.read_text():  # a worker reads them
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.02)
+        workers = descendants(process.pid)
+        with killed_while_nobody_reads(workers, reader=process.pid, before=0):
+            assert process.wait(timeout=100) == 1
+    lines = log.read_text().splitlines()
+    assert [line for line in lines if line.startswith("once more, alone: ")]
+    assert boards(results) == boards(uninterrupted[0])
+
+
+KILLING_ITS_READER = """
+import os, sys
+sys.path[:0] = [sys.argv.pop(1)]
+from killing import kill_when_asked
+from pytest import MonkeyPatch
+kill_when_asked(MonkeyPatch(), questions=2)  # those are about the BadNet
+from harness.cli.main import main
+main()
+"""
+
+
+@pytest.mark.timeout(120)
+def test_a_submission_whose_reader_was_killed_is_tried_again(
+    course, arguments, uninterrupted, results
+):
+    command = [sys.executable, "-c", KILLING_ITS_READER, SUPPORT, "grade", course / "zipped.zip",
+               *arguments[3:], "--output", results]  # fmt: skip
+    finished = subprocess.run(
+        [*map(str, command)], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert finished.returncode == 1, finished.stderr  # it has one checkpoint of three
+    assert "once more, alone: zipped" in finished.stderr
+    (record,) = (results / "records").iterdir()
+    assert json.loads(record.read_text())["status"] == "graded"

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from killing import kill_when_asked
 from models import known_config, random_weights, write_full, write_set, write_weights
 from payloads import BOTH
 
@@ -139,3 +140,14 @@ def test_a_repaired_net_in_the_place_of_an_undescribed_badnet_is_warned_of(
     repaired = write_weights(tmp_path / "model_2.h5", zero_channels(badnet, range(3)))
     read_benchmark_badnet(repaired, small.benchmark)
     assert "model_2.h5: 3 channels of conv_3 are pruned" in caplog.text
+
+
+@pytest.mark.parametrize("questions", [0, 1])
+def test_a_killed_reader_is_no_verdict_on_the_file(tmp_path, badnet, monkeypatch, questions):
+    path = write_full(tmp_path / "model_2.h5", badnet, known_config())
+    kill_when_asked(monkeypatch, questions)
+    with pytest.raises(SubmissionError, match="reading the file failed: was killed") as caught:
+        inspect_file(stage(path), "h5", CLASSES, sandboxed=False)
+    assert caught.value.out_of_memory
+    with pytest.raises(HarnessError, match=r"h5: reading .* killed .*; run the same command"):
+        read_badnet(path, CLASSES)

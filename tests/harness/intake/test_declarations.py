@@ -8,6 +8,7 @@ from archives import folder_with
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keras_files import write_unpacked
+from killing import kill_when_asked
 from models import random_weights
 
 from harness.intake.declarations import read_declaration
@@ -353,3 +354,11 @@ def test_a_declared_folder_is_an_unpacked_archive_or_a_savedmodel(tmp_path):
     )
     found = {candidate.path: candidate.format for candidate in discover(folder).candidates}
     assert found == {"net": "keras", "graph": "savedmodel"}
+
+
+@pytest.mark.parametrize("questions", [0, 1])
+def test_a_killed_reader_is_no_verdict_on_the_declaration(tmp_path, monkeypatch, questions):
+    kill_when_asked(monkeypatch, questions)
+    with pytest.raises(SubmissionError, match="killed by the system") as caught:
+        discovered(tmp_path, ONE_FILE)
+    assert caught.value.out_of_memory

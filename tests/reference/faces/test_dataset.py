@@ -1,7 +1,7 @@
 """The generator: whole files or none, whatever the number of processes."""
 
-import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from killing import descendants, kill, killed_while_nobody_reads
 from repository import ROOT
 
 from harness.records.errors import HarnessError
@@ -111,8 +112,7 @@ def test_an_interrupted_writing_leaves_the_old_files(tmp_path, small_world, monk
 
 def test_a_killed_worker_is_an_error_not_a_hang(tmp_path):
     def kill_workers(done, total):
-        for child in multiprocessing.active_children():
-            child.kill()
+        kill(descendants(os.getpid()))
 
     with pytest.raises(HarnessError, match="killed"):
         dataset.write_dataset(tmp_path, processes=2, progress=kill_workers)
@@ -168,6 +168,38 @@ def test_a_killed_writing_leaves_no_half_file_and_no_worker(tmp_path):
     process.communicate(timeout=20)
     assert group_is_gone(process.pid)
     assert not list(tmp_path.rglob("[!.]*.h5"))
+
+
+KILLED = "error: a process that draws faces was killed; is there enough memory?\n"
+
+
+@pytest.mark.timeout(60)
+def test_workers_killed_while_nobody_reads_are_one_line(tmp_path):
+    process = start(tmp_path)
+    wait_for_partial_file(tmp_path)
+    time.sleep(1.5)  # the workers are at work
+    workers = descendants(process.pid)
+    with killed_while_nobody_reads(workers, reader=process.pid, stopped=1):
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (2, KILLED)
+    assert group_is_gone(process.pid)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("seed", range(3))
+def test_workers_killed_at_any_moment_are_one_line(tmp_path, seed):
+    moments = random.Random(seed)
+    process = start(tmp_path)
+    wait_for_partial_file(tmp_path)
+    time.sleep(moments.uniform(0, 1))
+    end = time.monotonic() + 10
+    while not (workers := descendants(process.pid)):
+        assert time.monotonic() < end
+    kill(moments.choices(workers, k=moments.randint(1, 2)))
+    _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (2, KILLED)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_the_shipped_contact_sheet_is_what_the_command_draws(tmp_path):

@@ -19,6 +19,7 @@ from archives import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from killing import kill_when_asked
 
 from harness.intake.archives import unpacking
 from harness.intake.file_rules import MAX_DEPTH, MAX_ENTRIES
@@ -171,3 +172,12 @@ def test_without_a_sandbox_a_plain_child_reads_it(tmp_path, scratch, monkeypatch
         }
     finally:
         unpacking.launch.sandbox_problem.cache_clear()
+
+
+@pytest.mark.parametrize("questions", range(4))
+def test_a_killed_reader_is_no_verdict_on_the_archive(tmp_path, scratch, monkeypatch, questions):
+    archive = write_zip(tmp_path / "a.zip", {"b2.h5": bytes(9_000_000)})
+    kill_when_asked(monkeypatch, questions)
+    with pytest.raises(SubmissionError, match="reading it failed: was killed") as caught:
+        prepare(archive, scratch)
+    assert caught.value.out_of_memory

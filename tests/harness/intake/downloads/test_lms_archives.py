@@ -7,6 +7,7 @@ import pytest
 from archives import file_contents, tar_entry, write_tar, write_zip, zip_bytes
 from hypothesis import given
 from hypothesis import strategies as st
+from killing import kill_when_asked
 
 from harness.intake.downloads import lms_archives
 from harness.intake.downloads.lms_archives import unpack_bulk_download
@@ -274,3 +275,15 @@ def test_every_file_of_a_download_goes_to_one_place_at_most(names):
         child, parts = location
         assert parts
         assert all(part not in ("", ".", "..") and "/" not in part for part in (child, *parts))
+
+
+@pytest.mark.parametrize("questions", [0, 4, 9, 11])
+def test_a_killed_reader_leaves_nothing_half_unpacked(tmp_path, monkeypatch, questions):
+    bulk = write_zip(tmp_path / "a.zip", {"ann/b2.h5": b"2", "bob/b2.h5": b"3"})
+    with monkeypatch.context() as patch:
+        kill_when_asked(patch, questions)
+        with pytest.raises(HarnessError, match=r"killed by the system.*Run the same command again"):
+            unpack_bulk_download(bulk, tmp_path / "into")
+    assert [path.name for path in (tmp_path / "into").iterdir()] == [".lock"]
+    folder = unpack_bulk_download(bulk, tmp_path / "into")
+    assert set(file_contents(folder)) == {"ann/b2.h5", "bob/b2.h5"}
