@@ -276,7 +276,10 @@ class TestCodabench:
         (["package", "gradescope", "--rubric", "nowhere.toml"], "no such file (--rubric)"),
         (["package", "codabench", "--image", "i", "--dataset", "lab3"], "data fetch lab3"),
         (["export", "nowhere", "--format", "junit"], "nowhere: no such folder"),
-        (["export", "nowhere", "--format", "canvas", "--roster", "nowhere"], "no such file (--roster)"),
+        (
+            ["export", "nowhere", "--format", "canvas", "--roster", "nowhere"],
+            "no such file (--roster)",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, said, tmp_path, monkeypatch):
