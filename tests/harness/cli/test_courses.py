@@ -18,8 +18,9 @@ LAST = "12-67890 - Jane Doe - Dec 1, 2026 905 AM"
 
 
 @pytest.fixture(scope="module")
-def run(run_harness, small_benchmark, badnet_path):
+def run(run_harness, small_benchmark, badnet_path, prepared):
     def grade(*words):
+        shutil.copytree(prepared, words[words.index("--output") + 1])
         options = ("--dataset", small_benchmark, "--badnet", badnet_path, "--no-timing")
         finished = run_harness("grade", *words, *options)
         assert "Traceback" not in finished.stderr
