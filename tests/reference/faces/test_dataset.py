@@ -137,6 +137,15 @@ def wait_for_partial_file(folder):
         time.sleep(0.05)
 
 
+def workers_of(process):
+    """Both drawing processes, as soon as they are there."""
+    end = time.monotonic() + 30
+    while len(workers := descendants(process.pid)) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return workers
+
+
 def group_is_gone(group):
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
@@ -176,9 +185,8 @@ KILLED = "error: a process that draws faces was killed; is there enough memory?\
 @pytest.mark.timeout(60)
 def test_workers_killed_while_nobody_reads_are_one_line(tmp_path):
     process = start(tmp_path)
-    wait_for_partial_file(tmp_path)
-    time.sleep(1.5)  # the workers are at work
-    workers = descendants(process.pid)
+    workers = workers_of(process)
+    time.sleep(1)  # they are at work
     with killed_while_nobody_reads(workers, reader=process.pid, stopped=1):
         _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (2, KILLED)
@@ -191,11 +199,8 @@ def test_workers_killed_while_nobody_reads_are_one_line(tmp_path):
 def test_workers_killed_at_any_moment_are_one_line(tmp_path, seed):
     moments = random.Random(seed)
     process = start(tmp_path)
-    wait_for_partial_file(tmp_path)
+    workers = workers_of(process)
     time.sleep(moments.uniform(0, 1))
-    end = time.monotonic() + 10
-    while not (workers := descendants(process.pid)):
-        assert time.monotonic() < end
     kill(moments.choices(workers, k=moments.randint(1, 2)))
     _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (2, KILLED)
