@@ -146,6 +146,12 @@ def workers_of(process):
     return workers
 
 
+def without_progress(errors):
+    """What is said on stderr but for how far the drawing has come, which a slow machine shows."""
+    lines = errors.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("Drawing faces: "))
+
+
 def group_is_gone(group):
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
@@ -189,7 +195,7 @@ def test_workers_killed_while_nobody_reads_are_one_line(tmp_path):
     time.sleep(1)  # they are at work
     with killed_while_nobody_reads(workers, reader=process.pid, stopped=1):
         _, errors = process.communicate(timeout=20)
-    assert (process.returncode, errors) == (2, KILLED)
+    assert (process.returncode, without_progress(errors)) == (2, KILLED)
     assert group_is_gone(process.pid)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
@@ -203,7 +209,7 @@ def test_workers_killed_at_any_moment_are_one_line(tmp_path, seed):
     time.sleep(moments.uniform(0, 1))
     kill(moments.choices(workers, k=moments.randint(1, 2)))
     _, errors = process.communicate(timeout=20)
-    assert (process.returncode, errors) == (2, KILLED)
+    assert (process.returncode, without_progress(errors)) == (2, KILLED)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
