@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import badnet_file, load_benchmark
+from harness.grading.context import Options
 from harness.inference.identification import Failed, KnownModel
 from harness.inference.known_network import read_badnet
-from harness.inference.opening import Reading, identify_model, open_submission
+from harness.inference.opening import ReadOptions, identify_model, open_submission
 from harness.intake.discovery import discover
 from harness.intake.entries import find_entries, prepare_folder
-from harness.intake.matching import Expectation, assign, stand_in_notes
+from harness.intake.matching import Expectation, assign, missing_points, stand_in_notes
 from harness.lineage.known import pruned_channels
 from harness.records.errors import HarnessError, SubmissionError
 from harness.records.text import one_line
@@ -58,7 +59,8 @@ def dry_run(path: Path, dataset: str, badnet: Path | None = None) -> DryRun:
         models.mkdir()
         try:
             submission = discover(prepare_folder(entry, unpacked), benchmark.checkpoints)
-            how = Reading("auto", secret_number=len)  # nothing is shown to a model here
+            # Nothing is shown to a model here.
+            how = ReadOptions("auto", secret_number=len, most_models=Options().most_models)
             opened = open_submission(submission, models, expected, how)
         except SubmissionError as error:
             line = f"{one_line(entry.name)}: would be rejected: {one_line(error.reason)}"
@@ -79,7 +81,9 @@ def _badnet_key(benchmark: Benchmark, folder: Path, badnet: Path | None) -> str 
 
 def _describe(name: str, opened: OpenedSubmission, expected: Expectation) -> DryRun:
     slots = assign([identify_model(model, expected.classes) for model in opened.models], expected)
-    problems = [*_problems(opened, slots), *_missing(slots, expected)]
+    missing = missing_points(slots, expected.required)
+    problems = [*_problems(opened, slots)]
+    problems += [f"missing: a repaired model for X = {points:g}" for points in missing]
     many = len(opened.models)
 
     lines = [f"{one_line(name)}: {many} model{'s' if many != 1 else ''}"]
@@ -99,13 +103,6 @@ def _problems(opened: OpenedSubmission, slots: Sequence[CheckpointSlot]) -> Iter
         yield f"not usable: {', '.join(failed)}"
     for slot in slots:
         yield from slot.questions.values()
-
-
-def _missing(slots: Sequence[CheckpointSlot], expected: Expectation) -> Iterator[str]:
-    filled = {slot.drop_points for slot in slots if slot.repaired or slot.questions}
-    for points in expected.required:
-        if points not in filled:
-            yield f"missing: a repaired model for X = {points:g}"
 
 
 def _twins(models: Sequence[Identified | Failed]) -> Iterator[str]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadOptions:
     """How submitted files are read."""
 
     isolation: str
@@ -38,7 +38,7 @@ class Reading:
     secret_number: SecretNumber
     """Where the secret order comes from in which models see images."""
 
-    most_models: int = 20
+    most_models: int
     """How many files are opened."""
 
 
@@ -54,7 +54,7 @@ class OpenedSubmission:
 
 
 def open_submission(
-    submission: Submission, scratch: Path, expected: Expectation, how: Reading
+    submission: Submission, scratch: Path, expected: Expectation, how: ReadOptions
 ) -> OpenedSubmission:
     """Read the candidates and keep those that count.
 
@@ -144,7 +144,7 @@ def _saved_model_notes(models: Sequence[Identified | Failed]) -> Iterator[str]:
 
 
 def _try_to_read(
-    folder: Path, classes: int, how: Reading, candidate: Candidate, scratch: Path
+    folder: Path, classes: int, how: ReadOptions, candidate: Candidate, scratch: Path
 ) -> Identified | Failed:
     staged = None
     scratch.mkdir()

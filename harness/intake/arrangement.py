@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from harness.intake.matching import assign, role_of
+from harness.intake.matching import assign, may_stand_in, missing_points, role_of
 from harness.records.errors import Status, SubmissionError
 
 if TYPE_CHECKING:
@@ -95,27 +95,32 @@ def _without_unreadable(
     """Leave out what is no model, unless it tells why a required X has none."""
     readable = [model for model in models if model.problem is None]
     repaired = {model.points for model in readable if model.candidate.role != "goodnet"}
-    served = {"repaired": repaired, "goodnet": {model.points for model in readable}}
+    taken = {"repaired": repaired, "goodnet": {model.points for model in readable}}
+    missing = set(_missing_points(models, expected))
     kept, left = [], defaultdict(list)
     for model in sorted(models, key=lambda model: model.candidate.role == "goodnet"):
         if model.problem is None or model.candidate.explicit:
             kept.append(model)
             continue
 
-        taken = served[model.candidate.role or "repaired"]
-        is_needed = any(_serves(model, points) for points in set(expected.required) - taken)
-        if is_needed:
+        is_taken = model.points in taken[model.candidate.role or "repaired"]
+        served = set() if is_taken else _served(model, missing, expected.required)
+        missing -= served
+        if served:
             kept.append(model)
-            served = {role: points | {model.points} for role, points in served.items()}
         else:
             left[model.problem].append(model.path)
     notes += [f"{', '.join(paths)}: left aside: {problem}" for problem, paths in left.items()]
     return kept
 
 
-def _serves(model: IdentifiedModel, points: float) -> bool:
-    """Whether a model is of this X or may stand in for it."""
-    return model.points is not None and abs(model.points - points) <= points / 2
+def _served(model: IdentifiedModel, missing: set[float], required: Sequence[float]) -> set[float]:
+    """The X of those missing that a model is of, or may stand in for."""
+    return {
+        points
+        for points in missing
+        if model.points == points or may_stand_in(model.points, points, required)
+    }
 
 
 def _with_inferred_points(
@@ -143,10 +148,7 @@ def _at(model: IdentifiedModel, points: float | None) -> IdentifiedModel:
 def _missing_points(models: Sequence[IdentifiedModel], expected: Expectation) -> list[float]:
     """The required X for which no net can be read, also none of a nearby X."""
     readable = [model for model in models if model.problem is None]
-    slots = assign(readable, expected)
-    asked = {slot.drop_points for slot in slots if slot.questions}
-    filled = {slot.drop_points for slot in slots if slot.repaired} | asked
-    return [points for points in expected.required if points not in filled]
+    return missing_points(assign(readable, expected), expected.required)
 
 
 def _without_spares(

@@ -153,7 +153,7 @@ def _with_stand_ins(
         if missing in present:
             continue
 
-        near = [slot for slot in filled if _is_near(slot, missing, required)]
+        near = [slot for slot in filled if may_stand_in(slot.drop_points, missing, required)]
         if len(near) == 1:
             (slot,) = near
             filled.remove(slot)
@@ -171,8 +171,14 @@ def stand_in_notes(slots: Sequence[CheckpointSlot]) -> Iterator[str]:
             )
 
 
-def _is_near(slot: CheckpointSlot, missing: float, required: Sequence[float]) -> bool:
-    points = slot.drop_points
+def missing_points(slots: Sequence[CheckpointSlot], required: Sequence[float]) -> list[float]:
+    """The required X that nothing is taken for, and about which there is no question."""
+    filled = {slot.drop_points for slot in slots if slot.repaired or slot.questions}
+    return [points for points in required if points not in filled]
+
+
+def may_stand_in(points: float | None, missing: float, required: Sequence[float]) -> bool:
+    """Whether a model of an X that is not required may stand in for one that is missing."""
     if points is None or points in required:
         return False
     return abs(points - missing) <= missing / 2
