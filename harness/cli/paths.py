@@ -122,13 +122,12 @@ def _results_problem(path: Path) -> str | None:
 
 
 def _submission_problem(path: Path) -> str | None:
-    from harness.intake.archives.unpacking import SUFFIXES, is_archive
+    from harness.intake.entries import path_problem
 
-    if not path.exists():
-        return "no such folder; a submission is a folder with model files"
-    if not path.is_dir() and not is_archive(path.name):
-        return f"neither a folder nor an archive ({', '.join(SUFFIXES)})"
-    return None if os.access(path, os.R_OK) else "may not be read"
+    problem = path_problem(path)
+    if problem is None and not os.access(path, os.R_OK):
+        problem = "may not be read"
+    return problem
 
 
 def _submissions_problem(path: Path) -> str | None:

@@ -26,6 +26,7 @@ from harness.intake.file_rules import (
     files_below,
     is_unpacked_keras,
 )
+from harness.networks.hdf5_errors import HDF5_MAGIC
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.submission import Candidate, Submission
 
@@ -41,7 +42,6 @@ _BADNET_NAME = re.compile(
 )
 _GOODNET_NAME = re.compile(r"(?<![a-z])(good_?net|gn|g)(?![a-z])|goodnet")
 _GOODNET_FOLDER = re.compile(r"(good_?nets?|gn|g)(_?models?)?")
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _NEVER_MODELS = (".mat", ".py", ".png", ".jpg", ".pdf", ".csv", ".md", ".ipynb")
 _ARRAYS = (".npy", ".npz", ".mat", ".pkl", ".pickle", ".joblib")
 _OTHER_FRAMEWORKS = (".pt", ".pth", ".onnx", ".tflite", ".ckpt", ".index", ".safetensors")
@@ -153,7 +153,7 @@ def _is_hdf5(path: Path, information: os.stat_result) -> bool:
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
-            return file.read(len(_HDF5_MAGIC)) == _HDF5_MAGIC
+            return file.read(len(HDF5_MAGIC)) == HDF5_MAGIC
     return False
 
 

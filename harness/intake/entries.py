@@ -220,15 +220,23 @@ def _unpack_all(archives: Sequence[Path], folder: Path) -> None:
 
 
 def _archives_of(path: Path) -> list[Path]:
+    problem = path_problem(path)
+    if problem is not None:
+        raise HarnessError(f"{path}: {problem}")
+    return _archives_in(path) if path.is_dir() else [path]
+
+
+def path_problem(path: Path) -> str | None:
+    """Why a path can be no submission; None where it can."""
     if path.is_dir():
-        return _archives_in(path)
+        return None
     if not path.exists():
-        raise HarnessError(f"{path}: no such folder; a submission is a folder with model files")
-    if not is_archive(path.name) or not path.is_file():
-        if is_other_archive(path.name):
-            raise HarnessError(f"{path}: {REPACK}")
-        raise HarnessError(f"{path}: neither a folder nor an archive ({', '.join(SUFFIXES)})")
-    return [path]
+        return "no such folder; a submission is a folder with model files"
+    if is_archive(path.name) and path.is_file():
+        return None
+    if is_other_archive(path.name):
+        return REPACK
+    return f"neither a folder nor an archive ({', '.join(SUFFIXES)})"
 
 
 def _archives_in(folder: Path) -> list[Path]:

@@ -46,6 +46,7 @@ from harness.networks.keras_files.layers import (
     legacy_names,
     read_checkpoint,
 )
+from harness.networks.keras_files.saved_config import MAX_CONFIG_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
 
     from harness.networks.keras_files.graph import LayerPath
 
-MAX_CONFIG_BYTES = 8 << 20
 MAX_WEIGHTS_BYTES = 512 << 20
 
 FORMATS = ("h5-full", "h5-weights", "keras", "other")

@@ -11,6 +11,8 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.networks.keras_files.archive import CONFIG, archive_members, read_member
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -50,8 +52,8 @@ def read_config(path: Path) -> Any:
 
 def _config_text(path: Path) -> Any:
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive, archive.open("config.json") as member:
-            return member.read(MAX_CONFIG_BYTES + 1)
+        with zipfile.ZipFile(path) as archive:
+            return read_member(archive, archive_members(archive)[CONFIG], MAX_CONFIG_BYTES)
     import h5py
 
     with h5py.File(path, "r") as file:
