@@ -153,3 +153,19 @@ def prepared(small_benchmark, badnet_path, run_harness, tmp_path_factory) -> Pat
     # What is drawn at random follows from it: copies then end alike.
     shutil.copy(root / "whole" / "secret", root / "results" / "secret")
     return root / "results"
+
+
+@pytest.fixture(scope="session")
+def grade_each(small_benchmark, badnet_path, prepared, run_harness, tmp_path_factory):
+    """Grade every folder in a folder as one batch; returns the finished process and the results."""
+
+    def grade(folder, *options, **more):
+        output = tmp_path_factory.mktemp("results of a batch")
+        shutil.copytree(prepared, output, dirs_exist_ok=True)
+        finished = run_harness(
+            "grade", "--each", folder, "--dataset", small_benchmark, "--badnet", badnet_path,
+            "--output", output, "--no-timing", *options, **more,
+        )  # fmt: skip
+        return finished, output
+
+    return grade

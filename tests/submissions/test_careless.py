@@ -29,13 +29,8 @@ def handed_in(badnet, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def records(handed_in, small_benchmark, badnet_path, prepared, run_harness, tmp_path_factory):
-    output = tmp_path_factory.mktemp("results of careless")
-    shutil.copytree(prepared, output, dirs_exist_ok=True)
-    finished = run_harness(
-        "grade", "--each", handed_in, "--dataset", small_benchmark, "--badnet", badnet_path,
-        "--output", output, "--no-timing", "--jobs", 2, "--quiet",
-    )  # fmt: skip
+def records(handed_in, grade_each):
+    finished, output = grade_each(handed_in, "--jobs", 2, "--quiet")
     assert finished.returncode == 1, finished.stderr[-3000:]
     assert "Traceback" not in finished.stderr + finished.stdout
     stored = (json.loads(path.read_text()) for path in (output / "records").glob("*.json"))

@@ -173,15 +173,12 @@ def corpus(tmp_path_factory, badnet_path):
 
 
 @pytest.fixture(scope="module")
-def graded(corpus, small_benchmark, badnet_path, prepared, run_harness, tmp_path_factory):
+def graded(corpus, grade_each, tmp_path_factory):
     """Two at a time: what hangs is waited for beside the others."""
-    scratch, output = tmp_path_factory.mktemp("scratch"), tmp_path_factory.mktemp("results")
-    shutil.copytree(prepared, output, dirs_exist_ok=True)
-    finished = run_harness(
-        "grade", "--each", corpus.submissions, "--dataset", small_benchmark,
-        "--badnet", badnet_path, "--output", output, "--no-timing", "--model-seconds", 60,
-        "--jobs", 2, TMPDIR=str(scratch), timeout=2400,
-    )  # fmt: skip
+    scratch = tmp_path_factory.mktemp("scratch")
+    finished, output = grade_each(
+        corpus.submissions, "--model-seconds", 60, "--jobs", 2, TMPDIR=str(scratch), timeout=2400
+    )
     records = [json.loads(path.read_text()) for path in (output / "records").glob("*.json")]
     return finished, {record["submission"]: record for record in records}, scratch
 

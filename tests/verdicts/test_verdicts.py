@@ -34,16 +34,9 @@ def entries_folder(small, badnet, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def results(
-    entries_folder, small_benchmark, badnet_path, prepared, run_harness, tmp_path_factory
-):  # fmt: skip
+def results(entries_folder, grade_each):
     """The results folder of all entries, graded in one batch."""
-    output = tmp_path_factory.mktemp("results of verdicts")
-    shutil.copytree(prepared, output, dirs_exist_ok=True)
-    finished = run_harness(
-        "grade", "--each", entries_folder, "--dataset", small_benchmark, "--badnet", badnet_path,
-        "--output", output, "--no-timing", "--jobs", 2, "--quiet",
-    )  # fmt: skip
+    finished, output = grade_each(entries_folder, "--jobs", 2, "--quiet")
     # Entries fail, the harness does not.
     assert finished.returncode == 1, finished.stderr[-3000:]
     return output

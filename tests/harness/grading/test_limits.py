@@ -36,14 +36,9 @@ def folders(tmp_path_factory, badnet):
 
 
 @pytest.fixture(scope="module")
-def graded(folders, small_benchmark, badnet_path, prepared, run_harness, tmp_path_factory):
-    output = tmp_path_factory.mktemp("results of limits")
-    shutil.copytree(prepared, output, dirs_exist_ok=True)
+def graded(folders, grade_each):
     began = time.monotonic()
-    finished = run_harness(
-        "grade", "--each", folders, "--dataset", small_benchmark, "--badnet", badnet_path,
-        "--output", output, "--no-timing", "--quiet", "--submission-seconds", 3,
-    )  # fmt: skip
+    finished, output = grade_each(folders, "--quiet", "--submission-seconds", 3)
     assert finished.returncode == 1, finished.stderr[-2000:]
     return output, time.monotonic() - began
 
