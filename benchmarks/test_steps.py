@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.inference.feature_cache import FeatureStore, predict_from_features
+from harness.inference.sharing.features import FeatureStore
+from harness.inference.sharing.prediction import predict_from_features
 from harness.lineage.lineage import zero_channels
 from harness.networks.deepid import class_ids
 from reference.defence.inputs import Inputs, load_inputs

@@ -212,9 +212,9 @@ def _verify_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> l
         path = badnet or badnet_file(benchmark, folder)
     except HarnessError as error:
         return [f"not checked against the BadNet: {error}"]
-    weights = read_benchmark_badnet(path, benchmark)
+    network, weights = read_benchmark_badnet(path, benchmark)
     sets = load_sets(benchmark, folder)
-    datasets = Datasets(benchmark=benchmark, sets=sets)
+    datasets = Datasets(benchmark=benchmark, sets=sets, network=network)
     require_plausible(datasets, weights, str(folder))
     answers = predict_known_network(weights, datasets).answers
     lines = []

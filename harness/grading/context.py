@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
+from harness.networks.deepid import lab_network
 from harness.storage.rubrics import default_rubric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from harness.inference.feature_cache import FeatureStore
+    from harness.inference.sharing.features import FeatureStore
     from harness.lineage.rankings import Rankings
     from harness.networks.deepid import Weights
     from harness.records.benchmark import Benchmark
+    from harness.records.network import Network
     from harness.records.predictions import Predictions
     from harness.records.rubric import Rubric
     from harness.storage.results import Store
@@ -25,11 +27,15 @@ class GradingBasis:
     """What every submission is graded against: the BadNet and what is known of it."""
 
     badnet: Weights
+
     predictions: Predictions
     """The BadNet's."""
 
     rankings: Rankings
     """The orders in which its channels may be pruned."""
+
+    network: Network = field(default_factory=lab_network)
+    """The BadNet's graph."""
 
     known: Benchmark | None = None
     """The benchmark that the BadNet is known from, if any."""

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from harness.datasets.descriptions import badnet_file, load_benchmark
 from harness.grading.context import Options
 from harness.inference.identification import Failed, KnownModel
-from harness.inference.known_network import read_badnet
+from harness.inference.known_network import BadNet, read_badnet
 from harness.inference.opening import ReadOptions, identify_model, open_submission
 from harness.intake.discovery import discover
 from harness.intake.entries import find_entries, prepare_folder
 from harness.intake.matching import Expectation, assign, missing_points, stand_in_notes
 from harness.lineage.known import pruned_channels
+from harness.networks.deepid import lab_network
 from harness.records.errors import HarnessError, SubmissionError
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from harness.inference.opening import OpenedSubmission
     from harness.intake.matching import CheckpointSlot
     from harness.records.benchmark import Benchmark
+    from harness.records.network import Network
 
 COMPLETE = "complete; accuracy is checked by `grade`"
 
@@ -49,9 +51,10 @@ def dry_run(path: Path, dataset: str, badnet: Path | None = None) -> DryRun:
     Raises HarnessError where there is none.
     """
     benchmark, folder = load_benchmark(dataset)
-    expected = Expectation(
-        benchmark.classes, benchmark.checkpoints, _badnet_key(benchmark, folder, badnet)
-    )
+    known = _read_badnet(benchmark, folder, badnet)
+    network = known.network if known else lab_network(benchmark.classes)
+    key = array_hash(known.weights) if known else benchmark.badnet_weights_hash
+    expected = Expectation(benchmark.classes, benchmark.checkpoints, key)
     (entry,) = find_entries([path], None)
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
         unpacked, models = Path(scratch) / "unpacked", Path(scratch) / "models"
@@ -60,26 +63,26 @@ def dry_run(path: Path, dataset: str, badnet: Path | None = None) -> DryRun:
         try:
             submission = discover(prepare_folder(entry, unpacked), benchmark.checkpoints)
             # Nothing is shown to a model here.
-            how = ReadOptions("auto", secret_number=len, most_models=Options().most_models)
+            how = ReadOptions(network, "auto", secret_number=len, most_models=Options().most_models)
             opened = open_submission(submission, models, expected, how)
         except SubmissionError as error:
             line = f"{one_line(entry.name)}: would be rejected: {one_line(error.reason)}"
             return DryRun([line], faultless=False)
-    return _describe(entry.name, opened, expected)
+    return _describe(entry.name, opened, expected, network)
 
 
-def _badnet_key(benchmark: Benchmark, folder: Path, badnet: Path | None) -> str | None:
-    """The identity of the benchmark's BadNet; None where it was not fetched yet."""
-    if badnet is None and benchmark.badnet_weights_hash:
-        return benchmark.badnet_weights_hash
+def _read_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> BadNet | None:
+    """The benchmark's BadNet; None where it was not fetched yet."""
     if badnet is not None:
-        return array_hash(read_badnet(badnet, benchmark.classes))
+        return read_badnet(badnet, benchmark)
     with suppress(HarnessError):
-        return array_hash(read_badnet(badnet_file(benchmark, folder), benchmark.classes))
+        return read_badnet(badnet_file(benchmark, folder), benchmark)
     return None
 
 
-def _describe(name: str, opened: OpenedSubmission, expected: Expectation) -> DryRun:
+def _describe(
+    name: str, opened: OpenedSubmission, expected: Expectation, network: Network
+) -> DryRun:
     slots = assign([identify_model(model, expected.classes) for model in opened.models], expected)
     missing = missing_points(slots, expected.required)
     problems = [*_problems(opened, slots)]
@@ -87,7 +90,7 @@ def _describe(name: str, opened: OpenedSubmission, expected: Expectation) -> Dry
     many = len(opened.models)
 
     lines = [f"{one_line(name)}: {many} model{'s' if many != 1 else ''}"]
-    lines += [_line(model, opened.models, slots) for model in opened.models]
+    lines += [_line(model, opened.models, slots, network) for model in opened.models]
     notes = [*opened.submission.notes, *stand_in_notes(slots), *_twins(opened.models)]
     lines += [f"  note: {one_line(note)}" for note in notes]
     lines += [f"  {one_line(problem)}" for problem in problems]
@@ -123,9 +126,10 @@ def _line(
     model: Identified | Failed,
     models: Sequence[Identified | Failed],
     slots: Sequence[CheckpointSlot],
+    network: Network,
 ) -> str:
     path = one_line(model.candidate.path)
-    return f"  {path}: {_role(model, models, slots)}; {one_line(_story(model))}"
+    return f"  {path}: {_role(model, models, slots)}; {one_line(_story(model, network))}"
 
 
 def _role(
@@ -148,11 +152,11 @@ def _role(
     return f"{checkpoint_name(model.candidate.drop_points)}, not clear"
 
 
-def _story(model: Identified | Failed) -> str:
+def _story(model: Identified | Failed, network: Network) -> str:
     """What a file holds, or why it would be rejected."""
     if isinstance(model, Failed):
         return f"would be rejected: {model.error.reason}"
     if not isinstance(model, KnownModel):
         return f"{model.format}, not the known network ({model.differs}); runs in a sandbox"
-    pruned = pruned_channels(model.weights)
-    return f"{model.format}, the known network, {pruned} channels of conv_3 pruned"
+    pruned, layer = pruned_channels(network, model.weights), network.pruned_layer
+    return f"{model.format}, the known network, {pruned} channels of {layer} pruned"

@@ -18,6 +18,7 @@ from harness.assessment.statistics import paired_tests, split_originals
 from harness.grading.models import Predicted, predict_model, predict_weights
 from harness.inference.identification import Failed, KnownModel, OtherModel
 from harness.lineage import lineage
+from harness.lineage.channel_groups import fold, kernel_name
 from harness.lineage.family import TUNED, family_of
 from harness.lineage.goodnet_rule import compare_with_rule
 from harness.lineage.normal_form import normal_form
@@ -30,7 +31,7 @@ from harness.records.record import Artifact, Checkpoint, ReferenceNet
 from harness.records.text import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from harness.grading.context import GradingBasis, RunContext
     from harness.intake.matching import CheckpointSlot
@@ -65,7 +66,11 @@ def trace_lineages(
     """Look up where every model of the known network comes from, before any further inference."""
     lineages = {
         model.candidate.path: lineage.trace_lineage(
-            model.model.weights, basis.badnet, basis.rankings, basis.kernel_hashes
+            model.model.weights,
+            basis.badnet,
+            basis.rankings,
+            basis.kernel_hashes,
+            basis.network,
         )
         for model in models
         if isinstance(model.model, KnownModel)
@@ -195,11 +200,11 @@ def _artifact(model: Predicted | Failed | None, role: str) -> Artifact | None:
 
 
 def _inactive_channels(model: Predicted | None, basis: GradingBasis) -> int | None:
-    """Channels of conv_3 that are never active on clean validation, removed ones included."""
+    """Pruned-layer channels that are never active on clean validation, removed ones included."""
     if model is None or model.predictions.inactive is None:
         return None
     inactive = model.predictions.inactive
-    removed = basis.badnet["conv_3/bias"].shape[0] - len(inactive)
+    removed = basis.network.channels - len(inactive)
     return int(removed + np.count_nonzero(inactive))
 
 
@@ -239,25 +244,37 @@ def _neighbouring_steps(
         return NeighbouringSteps(reason="the steps of this model's pruning are not known")
 
     traced = given.lineages[model.candidate.path]
-    full = normal_form(model.model.weights, basis.badnet)
-    if full is None or not _is_pruned(traced) or traced.changes:
-        reason = "not a mask of this BadNet's conv_3 alone, so the step before is not known"
+    mask = set(traced.pruned or ())
+    if not _is_pruned(traced) or traced.changes:
+        layer = basis.network.pruned_layer
+        reason = f"not a mask of this BadNet's {layer} alone, so the step before is not known"
         return NeighbouringSteps(reason=reason)
 
     name = followed_order(traced, given.order)
     order = basis.rankings.order(name) or basis.rankings.orders[0]
-    last = order.last_channel(traced.pruned or ())
-    following = order.next_channel(traced.pruned or ())
+    last, following = order.last_channel(mask), order.next_channel(mask)
+    step = partial(_masked, model.model.weights, traced, basis)
     before = after = None
     if last is not None:
-        earlier = lineage.restore_channel(full, basis.badnet, last)
-        before = Step(channel=last, clean_correct=count(earlier))
+        before = Step(channel=last, clean_correct=count(step(mask - {last})))
     if following is not None and name != OTHER:
-        later = lineage.zero_channels(full, [following], keep_biases=bool(traced.biases_kept))
-        after = Step(channel=following, clean_correct=count(later))
+        after = Step(channel=following, clean_correct=count(step(mask | {following})))
 
     reason = "" if before else "no active channel was pruned"
     return NeighbouringSteps(order=name, before=before, after=after, reason=reason)
+
+
+def _masked(
+    weights: Weights, traced: Lineage, basis: GradingBasis, mask: Collection[int]
+) -> Weights:
+    """The BadNet without the channels of ``mask``; biases are left where the net left them."""
+    network, badnet = basis.network, basis.badnet
+    bias = f"{network.pruned_layer}/bias"
+    full = normal_form(weights, badnet, network)
+    left, own = (fold(network, badnet) if full is None else full)[bias], fold(network, badnet)[bias]
+    pruned = set(traced.pruned or ())
+    values = {c: left[c] if c in pruned else own[c] * bool(traced.biases_kept) for c in mask}
+    return lineage.flatten_channels(badnet, values, network)
 
 
 def _count_clean(weights: Weights, basis: GradingBasis, datasets: Datasets, run: RunContext) -> int:
@@ -271,9 +288,9 @@ def _count_clean(weights: Weights, basis: GradingBasis, datasets: Datasets, run:
 
 def _swept_count(weights: Weights, basis: GradingBasis) -> int | None:
     """What the reference's sweep counted for this very net, if it came by it."""
-    kernel = weights["conv_3/kernel"]
+    kernel = weights[kernel_name(basis.network, basis.network.pruned_layer)]
     mask = np.flatnonzero(~kernel.reshape(-1, kernel.shape[-1]).any(axis=0))
-    pruned = lineage.zero_channels(basis.badnet, mask)
+    pruned = lineage.zero_channels(basis.badnet, mask, network=basis.network)
     if not all(np.array_equal(weights[name], pruned[name]) for name in pruned):
         return None
     live = max(basis.swept_counts, key=len, default=frozenset())
@@ -346,7 +363,8 @@ def score_reference_nets(
 def _reference_answers(
     points: float, basis: GradingBasis, datasets: Datasets, run: RunContext
 ) -> AnswersBySet:
-    weights = lineage.zero_channels(basis.badnet, basis.reference_masks[points])
+    mask = basis.reference_masks[points]
+    weights = lineage.zero_channels(basis.badnet, mask, network=basis.network)
     # --force predicts submissions again; the reference's nets would be run for each of them.
     return predict_weights(weights, datasets, run.unforced()).answers
 

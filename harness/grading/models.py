@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.inference.feature_cache import predict_from_features
 from harness.inference.identification import Failed, KnownModel, identify
 from harness.inference.known_network import predict_known_network
 from harness.inference.sandboxed import SandboxedRun, ask_again, predict_sandboxed
+from harness.inference.sharing.prediction import predict_from_features
 from harness.intake.staging import stage
-from harness.records.benchmark import SETS, Datasets
+from harness.networks.deepid import network_of
+from harness.records.benchmark import SETS
 from harness.records.environment import processors
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Predictions
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from harness.inference.identification import Identified, OtherModel
     from harness.inference.opening import OpenedSubmission
     from harness.networks.deepid import Weights
+    from harness.records.benchmark import Datasets
     from harness.records.record import Probe
     from harness.records.submission import Candidate, Submission
 
@@ -87,8 +89,8 @@ def read_model(
     """
     scratch.mkdir()
     staged = stage(folder, candidate, scratch)
-    classes, isolation = datasets.benchmark.classes, run.options.isolation
-    return identify(candidate, staged, classes, isolation, run.store.secret_number)
+    network, isolation = network_of(datasets), run.options.isolation
+    return identify(candidate, staged, network, isolation, run.store.secret_number)
 
 
 # --- what does it answer? ---------------------------------------------------------------------
@@ -141,7 +143,8 @@ def sandboxed_run(model: OtherModel, datasets: Datasets, options: Options) -> Sa
     return SandboxedRun(
         staged=model.staged,
         format=model.format,
-        benchmark=datasets.benchmark,
+        network=network_of(datasets),
+        pixel_scale=datasets.benchmark.pixel_scale,
         sandboxed=model.isolation == "sandbox",
         limits=Limits(
             start_seconds=min(180.0, options.model_seconds),
@@ -232,7 +235,7 @@ def _key_of_answers(model: Identified, datasets: Datasets) -> str:
 
 def _only(datasets: Datasets, names: Sequence[str]) -> Datasets:
     sets = {name: datasets.sets[name] for name in names}
-    return Datasets(benchmark=datasets.benchmark, sets=sets)
+    return replace(datasets, sets=sets)
 
 
 def _image_count(datasets: Datasets) -> int:

@@ -7,7 +7,7 @@ import logging
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,9 +26,9 @@ from harness.datasets.descriptions import (
 from harness.grading.context import GradingBasis, RunContext
 from harness.grading.fingerprint import circumstances, grading_inputs_hash
 from harness.grading.models import predict_weights
-from harness.inference.feature_cache import FeatureStore
-from harness.inference.known_network import read_benchmark_badnet
+from harness.inference.known_network import BadNet, read_benchmark_badnet
 from harness.inference.plausibility import require_plausible
+from harness.inference.sharing.features import FeatureStore
 from harness.lineage.known import known_benchmark, known_kernel_hashes
 from harness.lineage.rankings import known_rankings, measured_rankings
 from harness.lineage.thresholds import first_crossing
@@ -81,16 +81,18 @@ def prepare(
     if not benchmark.make:
         require_data(benchmark, folder)
     weights_file = badnet or badnet_file(benchmark, folder)
-    weights = read_benchmark_badnet(weights_file, benchmark)
+    network, weights = read_benchmark_badnet(weights_file, benchmark)
     if benchmark.make and not data_is_present(benchmark, folder):
         generate_data(benchmark, folder)
 
     cache = DatasetCache(output / "sets")
-    datasets = _read_sets(benchmark, folder, cache, progress)
+    datasets = replace(_read_sets(benchmark, folder, cache, progress), network=network)
     cache.remember_dataset(datasets.hashes, absolute_dataset(dataset))
     rubric = rubric_of(output)
-    features = FeatureStore(output, weights, benchmark.pixel_scale) if options.sharing else None
-    run = RunContext(store=Store(output), options=options, progress=progress, features=features)
+    run = RunContext(store=Store(output), options=options, progress=progress)
+    if options.sharing:
+        features = FeatureStore(output, weights, benchmark.pixel_scale, network)
+        run = replace(run, features=features)
     run.store.secret_number("")  # made before several processes could each make one
     for labeled in datasets.sets.values():
         run.store.put_labels(labeled.sha256, labeled.labels)
@@ -108,7 +110,7 @@ def prepare(
     progress.stage(benchmark.name, "predicting the BadNet")
     # What is to be made anew was made anew with the reference's record.
     predictions = predict_weights(weights, datasets, run.unforced())
-    basis = _basis(weights, predictions, record, benchmark, rubric)
+    basis = _basis(BadNet(network, weights), predictions, record, benchmark, rubric)
     return Prepared(basis=basis, datasets=datasets, run=run)
 
 
@@ -122,14 +124,14 @@ def _read_sets(
 
 
 def _basis(
-    weights: Weights,
+    badnet: BadNet,
     predictions: Predictions,
     record: dict[str, Any],
     benchmark: Benchmark,
     rubric: Rubric,
 ) -> GradingBasis:
     """What the reference's record and the project's data tell of a BadNet."""
-    own_hash = array_hash(weights)
+    own_hash = array_hash(badnet.weights)
     known = known_benchmark(own_hash)
     activations, curve = record["activations"], record["curve"]
     if known and known.channel_order:
@@ -137,13 +139,14 @@ def _basis(
     else:
         rankings = measured_rankings(activations)
     return GradingBasis(
-        badnet=weights,
+        network=badnet.network,
+        badnet=badnet.weights,
         predictions=predictions,
         rankings=rankings,
         known=known,
         kernel_hashes=known_kernel_hashes(own_hash),
         reference_masks=_reference_masks(curve, benchmark.checkpoints),
-        swept_counts=_swept_counts(curve, activations["pool_3"]),
+        swept_counts=_swept_counts(curve, activations[badnet.network.ranked_layers[0]]),
         rubric=rubric,
     )
 

@@ -88,7 +88,9 @@ def _grade(
     benchmark = datasets.benchmark
     expected = Expectation(benchmark.classes, benchmark.checkpoints, array_hash(basis.badnet))
     options = run.options
-    how = ReadOptions(options.isolation, run.store.secret_number, options.most_models)
+    how = ReadOptions(
+        basis.network, options.isolation, run.store.secret_number, options.most_models
+    )
     many = len(submission.candidates)
     run.progress.stage(submission.name, f"reading {many} model{'s' if many != 1 else ''}")
     opened = open_submission(submission, scratch, expected, how)

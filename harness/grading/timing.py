@@ -17,7 +17,8 @@ from harness.inference.latency import THROUGHPUT_BATCH, measure
 from harness.inference.sandboxed import start_model
 from harness.inference.streams import Stream
 from harness.intake.discovery import discover
-from harness.networks.deepid import make_contiguous, predictor
+from harness.networks.deepid import make_contiguous, network_of
+from harness.networks.forward import predictor
 from harness.records.environment import processors
 from harness.records.errors import SubmissionError
 from harness.records.predictions import Answers, compose_goodnet, decode, encode_scores
@@ -138,7 +139,7 @@ def _images(datasets: Datasets) -> np.ndarray:
 
 def _known_net(weights: Weights, datasets: Datasets) -> Net:
     benchmark, images = datasets.benchmark, _images(datasets)
-    predict = predictor(weights, benchmark.pixel_scale)
+    predict = predictor(network_of(datasets), weights, benchmark.pixel_scale)
     return lambda size: decode(encode_scores(predict(images[:size])), benchmark.classes)
 
 

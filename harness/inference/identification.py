@@ -14,6 +14,7 @@ from harness.storage.hashing import array_hash
 if TYPE_CHECKING:
     from harness.intake.staging import Staged
     from harness.networks.deepid import Weights
+    from harness.records.network import Network
     from harness.records.submission import Candidate
 
 SecretNumber = Callable[[str], int]
@@ -78,14 +79,18 @@ class Failed:
 
 
 def identify(
-    candidate: Candidate, staged: Staged, classes: int, isolation: str, secret_number: SecretNumber
+    candidate: Candidate,
+    staged: Staged,
+    network: Network,
+    isolation: str,
+    secret_number: SecretNumber,
 ) -> Identified:
-    """Find out what a staged file is. ``isolation`` is the option of that name.
+    """Find out what a staged file is, beside the BadNet's ``network``.
 
-    Raises SubmissionError.
+    ``isolation`` is the option of that name. Raises SubmissionError.
     """
     sandboxed = _reads_sandboxed(isolation)
-    inspection = inspect_file(staged, candidate.format, classes, sandboxed=sandboxed)
+    inspection = inspect_file(staged, candidate.format, network, sandboxed=sandboxed)
 
     if inspection.weights is not None:
         return KnownModel(

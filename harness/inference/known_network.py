@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from harness.inference import worker
 from harness.intake.staging import Staged
 from harness.lineage.known import describe_net, pruned_channels
-from harness.networks.deepid import CONV_3_CHANNELS, Weights, forward_batches, weight_shapes
+from harness.networks.deepid import Weights, lab_network, network_of
+from harness.networks.forward import forward_batches
+from harness.networks.network import weight_shapes, widths_of
 from harness.networks.weight_files import FORMATS
 from harness.records.errors import HarnessError, Status, SubmissionError
+from harness.records.network import decode_network
 from harness.records.predictions import Predictions, decode, encode_scores
 from harness.records.text import join_lines, one_line
 from harness.sandbox import launch
@@ -29,9 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.records.benchmark import Benchmark, Datasets, LabeledSet
+    from harness.records.network import Network
     from harness.records.predictions import Answers
 
 _log = logging.getLogger(__name__)
+
+_MAX_NETWORK_BYTES = 1 << 20
+"""Of a network's description."""
 
 SOURCE = "/submission/source"
 """Where a child finds the submission's Python files."""
@@ -60,33 +68,75 @@ class ModelInspection:
     """Which files its own classes come from, where it has any."""
 
 
+class BadNet(NamedTuple):
+    """The BadNet of a benchmark."""
+
+    network: Network
+    weights: Weights
+
+
 # --- what is it? ------------------------------------------------------------------------------
 
 
 def inspect_file(
-    staged: Staged, format_hint: str, classes: int, *, sandboxed: bool
+    staged: Staged, format_hint: str, network: Network, *, sandboxed: bool
 ) -> ModelInspection:
-    """Read a staged file in the extractor child. Raises SubmissionError(REJECTED)."""
+    """Read a staged file in the extractor child, as the benchmark's ``network`` if it is that.
+
+    Raises SubmissionError(REJECTED).
+    """
     if format_hint in ("savedmodel", "program"):
         return ModelInspection(format_hint, None, f"a {format_hint}")
 
-    inside, source = f"/submission/{staged.path.name}", "-"
-    readable = {inside: staged.path.resolve()}
+    source = "-" if staged.source is None else SOURCE
+    mode = ("extract", _inside(staged), source, staged.home, network.encode())
+    limit = _total_bytes(network, network.channels)
+    answer = _ask_extractor(staged, mode, limit, sandboxed=sandboxed)
+
+    if answer.verdict == worker.VERDICT_KNOWN:
+        weights = _unpack_weights(answer, network)
+        return ModelInspection(answer.format, weights, None)
+    if answer.verdict == worker.VERDICT_OTHER:
+        differs, _, note = answer.payload.partition(b"\n")
+        return ModelInspection(answer.format, None, join_lines(differs), join_lines(note))
+    raise SubmissionError(Status.REJECTED, join_lines(answer.payload))
+
+
+class _Answer(NamedTuple):
+    """What the extractor child found."""
+
+    verdict: int
+    format: str
+
+    channels: int
+    """Of the pruned layer."""
+
+    payload: bytes
+
+
+def _inside(staged: Staged) -> str:
+    """Where a child finds the file."""
+    return f"/submission/{staged.path.name}"
+
+
+def _ask_extractor(
+    staged: Staged, mode: tuple[str, ...], limit: int, *, sandboxed: bool
+) -> _Answer:
+    """Have a child read a file; it may answer ``limit`` bytes. Raises SubmissionError."""
+    readable = {_inside(staged): staged.path.resolve()}
     if staged.source is not None:
-        source = SOURCE
-        readable[source] = staged.source.resolve()
+        readable[SOURCE] = staged.source.resolve()
     try:
         with launch.start(
             WORKER,
-            ("extract", inside, source, staged.home, str(classes)),
+            mode,
             inputs=launch.Inputs(readable=readable),
             limits=_EXTRACT_LIMITS,
             sandboxed=sandboxed,
         ) as child:
             header = worker.EXTRACT_HEADER.unpack(child.ask(b"?", worker.EXTRACT_HEADER.size))
             verdict, format_index, channels, size = header
-            limit = max(worker.MAX_REASON_BYTES, _total_bytes(CONV_3_CHANNELS, classes))
-            if size > limit or format_index >= len(FORMATS):
+            if size > max(worker.MAX_REASON_BYTES, limit) or format_index >= len(FORMATS):
                 raise SubmissionError(Status.REJECTED, "the file could not be read as a model")
             payload = child.ask(b"!", size) if size else b""
     except launch.ChildFailure as failure:
@@ -95,72 +145,111 @@ def inspect_file(
             f"reading the file failed: {failure.reason}",
             out_of_memory=failure.kind == "out_of_memory",
         ) from None
-
-    if verdict == worker.VERDICT_KNOWN:
-        weights = _unpack_weights(payload, channels, classes)
-        return ModelInspection(FORMATS[format_index], weights, None)
-    if verdict == worker.VERDICT_OTHER:
-        differs, _, note = payload.partition(b"\n")
-        name = FORMATS[format_index]
-        return ModelInspection(name, None, join_lines(differs), join_lines(note))
-    raise SubmissionError(Status.REJECTED, join_lines(payload))
+    return _Answer(verdict, FORMATS[format_index], channels, payload)
 
 
-def read_benchmark_badnet(path: Path, benchmark: Benchmark) -> Weights:
+def read_benchmark_badnet(path: Path, benchmark: Benchmark) -> BadNet:
     """Read the BadNet that belongs to the benchmark, and check its hash where that is known.
 
     Raises HarnessError that names the file.
     """
-    weights = read_badnet(path, benchmark.classes)
+    badnet = read_badnet(path, benchmark)
     expected = benchmark.badnet_weights_hash
-    if expected and array_hash(weights) != expected:
+    if expected and array_hash(badnet.weights) != expected:
         raise HarnessError(
-            f"{path}: not the BadNet of {benchmark.name}, but {describe_net(weights)}"
+            f"{path}: not the BadNet of {benchmark.name}, but {describe_net(*badnet)}"
         )
-    count = pruned_channels(weights)
+    count = pruned_channels(*badnet)
     if count and not expected:
         _log.warning(
-            "%s: %d channels of conv_3 are pruned; a BadNet has all of them, and every submission "
+            "%s: %d channels of %s are pruned; a BadNet has all of them, and every submission "
             "is compared with this net",
             path,
             count,
+            badnet.network.pruned_layer,
         )
-    return weights
+    return badnet
 
 
-def read_badnet(path: Path, classes: int) -> Weights:
-    """Read any BadNet from a file of the user's. Raises HarnessError that names the file."""
+def read_badnet(path: Path, benchmark: Benchmark) -> BadNet:
+    """Read any BadNet for a benchmark from a file of the user's.
+
+    It is the lab's network, or whatever network of standard layers the file holds. Raises
+    HarnessError that names the file.
+    """
     if not path.is_file():
         problem = "a folder, not a file" if path.is_dir() else "no such file"
         raise HarnessError(f"{path}: {problem}; --badnet takes the BadNet's weights")
     staged = Staged(path=path, sha256="", size_bytes=path.stat().st_size)
+    network = lab_network(benchmark.classes)
     try:
-        inspection = inspect_file(staged, "h5", classes, sandboxed=False)
+        if not _may_be(network, benchmark):
+            network = _read_network(staged, benchmark)
+        inspection = inspect_file(staged, "h5", network, sandboxed=False)
+        if inspection.weights is None:
+            network = _read_network(staged, benchmark)
+            inspection = inspect_file(staged, "h5", network, sandboxed=False)
     except SubmissionError as error:
         if error.out_of_memory:
             hint = "; run the same command again"
             raise HarnessError(f"{path}: {one_line(error.reason)}{hint}") from None
         raise HarnessError(f"{path}: not a BadNet: {one_line(error.reason)}") from None
+
+    _require_fitting(network, benchmark, path)
     if inspection.weights is None:
+        raise HarnessError(f"{path}: a model, but not one to compare with ({inspection.differs})")
+    return BadNet(network, inspection.weights)
+
+
+def _may_be(network: Network, benchmark: Benchmark) -> bool:
+    """Whether a benchmark's description leaves room for this network."""
+    is_pruned_there = benchmark.pruned_layer in ("", network.pruned_layer)
+    return network.input_shape == benchmark.input_shape and is_pruned_there
+
+
+def _read_network(staged: Staged, benchmark: Benchmark) -> Network:
+    """The graph in a BadNet's file. Raises SubmissionError."""
+    mode = ("describe", _inside(staged), benchmark.pruned_layer)
+    answer = _ask_extractor(staged, mode, _MAX_NETWORK_BYTES, sandboxed=False)
+    if answer.verdict == worker.VERDICT_KNOWN:
+        return decode_network(answer.payload.decode())
+    reason = join_lines(answer.payload)
+    if answer.verdict == worker.VERDICT_OTHER:
+        reason = f"not made of Keras's standard layers alone ({reason})"
+    raise SubmissionError(Status.REJECTED, reason)
+
+
+def _require_fitting(network: Network, benchmark: Benchmark, path: Path) -> None:
+    """Raise HarnessError where a network is not one for the benchmark's images and classes."""
+    if network.input_shape != benchmark.input_shape:
+        shapes = network.input_shape, benchmark.input_shape
+        shape, expected = (" x ".join(map(str, lengths)) for lengths in shapes)
         raise HarnessError(
-            f"{path}: a model, but not a BadNet of the known network ({inspection.differs})"
+            f"{path}: takes images of {shape}, but those of {benchmark.name} are {expected}; set "
+            "input_shape in dataset.toml, or name another BadNet"
         )
-    return inspection.weights
+    if network.classes != benchmark.classes:
+        raise HarnessError(
+            f"{path}: tells {network.classes} classes, but {benchmark.name} has "
+            f"{benchmark.classes}; set classes in dataset.toml, or name another BadNet"
+        )
 
 
-def _total_bytes(channels: int, classes: int) -> int:
-    """The size of the known network's weights."""
-    return sum(4 * int(np.prod(shape)) for shape in weight_shapes(channels, classes).values())
+def _total_bytes(network: Network, channels: int) -> int:
+    """The size of a network's weights."""
+    shapes = weight_shapes(network, {network.pruned_layer: channels})
+    return sum(4 * prod(shape) for shape in shapes.values())
 
 
-def _unpack_weights(payload: bytes, channels: int, classes: int) -> Weights:
+def _unpack_weights(answer: _Answer, network: Network) -> Weights:
     """Cut the extractor's bytes into arrays. Raises SubmissionError where they do not fit."""
-    if not 1 <= channels <= CONV_3_CHANNELS or len(payload) != _total_bytes(channels, classes):
+    channels, payload = answer.channels, answer.payload
+    if not 1 <= channels <= network.channels or len(payload) != _total_bytes(network, channels):
         raise SubmissionError(Status.REJECTED, "the file could not be read as a model")
 
     arrays, offset = {}, 0
-    for name, shape in weight_shapes(channels, classes).items():
-        size = int(np.prod(shape))
+    for name, shape in weight_shapes(network, {network.pruned_layer: channels}).items():
+        size = prod(shape)
         arrays[name] = np.frombuffer(payload, "<f4", size, offset).reshape(shape)
         offset += 4 * size
     return arrays
@@ -173,34 +262,44 @@ def predict_known_network(
     weights: Weights,
     datasets: Datasets,
     progress: Callable[[int], None] | None = None,
-    keep: Callable[[LabeledSet, np.ndarray], None] | None = None,
+    keep: Callable[[LabeledSet, dict[str, np.ndarray]], None] | None = None,
 ) -> Predictions:
     """Predict every set with the harness's own graph; ``progress`` gets images done so far.
 
-    ``keep`` is handed each set with its ``pool_3`` maps (N x 5 x 4 x channels).
+    ``keep`` is handed each set with what the network's `frontier` hands on for its images.
     """
+    network = network_of(datasets)
+    ranked, layers = network.ranked_layers[0], network.frontier if keep else ()
     answers: dict[str, Answers] = {}
     inactive = None
     done = 0
-    scale = datasets.benchmark.pixel_scale
 
     for name, labeled in datasets.sets.items():
-        encoded, maps = [], []
-        maxima = np.zeros(weights["conv_3/bias"].shape[0])
-        for scores, features in forward_batches(weights, labeled.images, scale):
-            encoded.append(encode_scores(scores))
-            maxima = np.maximum(maxima, features.max(axis=(0, 1, 2)))
+        encoded, kept = [], []
+        maxima = np.zeros(widths_of(network, weights)[network.pruned_layer])
+        asked = tuple(dict.fromkeys((ranked, *layers)))
+        scale = datasets.benchmark.pixel_scale
+        for batch in forward_batches(network, weights, labeled.images, scale, asked):
+            encoded.append(encode_scores(batch.scores))
+            maxima = np.maximum(maxima, channel_maxima(batch.maps[ranked]))
             if keep:
-                maps.append(features)
-            done += len(scores)
+                kept.append([batch.maps[layer] for layer in layers])
+            done += len(batch.scores)
             if progress:
                 progress(done)
 
         answers[name] = decode(np.concatenate(encoded), datasets.benchmark.classes)
         if keep:
-            keep(labeled, np.concatenate(maps))
+            maps = (np.concatenate(parts) for parts in zip(*kept, strict=True))
+            keep(labeled, dict(zip(layers, maps, strict=True)))
         if name == "valid":  # pruning orders are made on these images
             inactive = maxima <= 0
 
-    output_count = weights["output/bias"].shape[0]
+    output_count = widths_of(network, weights)[network.output.name]
     return Predictions(answers=answers, output_count=output_count, inactive=inactive)
+
+
+def channel_maxima(maps: np.ndarray) -> np.ndarray:
+    """The largest absolute value of each channel in maps (N x ... x channels)."""
+    axes = tuple(range(maps.ndim - 1))
+    return np.asarray(np.maximum(maps.max(axis=axes), -maps.min(axis=axes)))

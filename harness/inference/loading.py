@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from harness.inference.custom_objects import CustomObjects
-from harness.networks.deepid import IMAGE_SHAPE, load_network
+from harness.networks.forward import build_model
 from harness.networks.keras_files.layers import RejectedFileError
 from harness.networks.keras_files.migration import migrate_archive
 from harness.networks.keras_files.saved_config import read_config
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from harness.inference.sources import Sources
+    from harness.records.network import Network
 
 BATCH = 256
 _PARTS_OF_KERAS = (
@@ -63,7 +64,7 @@ class Predictor(Protocol):
         """Number of class scores for each image, or ``LABELS``."""
 
     def encoded_answers(self, images: np.ndarray) -> np.ndarray:
-        """Encoded predictions (N, uint16) of ``images`` (N x 55 x 47 x 3, raw pixels)."""
+        """Encoded predictions (N, uint16) of ``images`` (N x rows x columns x colours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +78,22 @@ class SubmittedModel:
     """The submission's Python files, if there are any."""
 
 
-def load_model(submitted: SubmittedModel, classes: int, pixel_scale: float) -> Predictor:
-    """Load a submission. Raises UnusableModelError when that does not give a classifier."""
+def load_model(submitted: SubmittedModel, network: Network, pixel_scale: float) -> Predictor:
+    """Load a submission for the benchmark of ``network``.
+
+    Raises UnusableModelError when that does not give a classifier.
+    """
     if submitted.format == "program":
-        return _Program(_import_predict(submitted.path), classes)
+        return _Program(_import_predict(submitted.path), network.classes)
     try:
-        forward = _load_wider_network(submitted, classes) or _load_forward_pass(submitted)
+        forward = _load_wider_network(submitted, network) or _load_forward_pass(
+            submitted, network.input_shape
+        )
     except UnusableModelError:
         raise
     except Exception as error:  # noqa: BLE001 - Keras raises anything
         raise UnusableModelError(f"cannot be loaded: {describe_error(error)}") from None
-    return _Model(forward, classes, pixel_scale)
+    return _Model(forward, network, pixel_scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,9 @@ class _ForwardPass:
 
     function: Callable[[Any], Any]
 
+    image_shape: tuple[int, int, int]
+    """Rows, columns and colours of the benchmark's images."""
+
     input_shape: tuple[int | None, ...]
     """As it was saved, batch first; None where any size will do."""
 
@@ -103,26 +112,29 @@ class _ForwardPass:
 
     @property
     def channels_first(self) -> bool:
-        """Whether it takes N x 3 x 55 x 47."""
-        return self.input_shape[1] == 3 and self.input_shape[3] != 3
+        """Whether it takes N x colours x rows x columns."""
+        colours = self.image_shape[2]
+        return self.input_shape[1] == colours and self.input_shape[3] != colours
 
 
-def _load_forward_pass(submitted: SubmittedModel) -> _ForwardPass:
+def _load_forward_pass(
+    submitted: SubmittedModel, image_shape: tuple[int, int, int]
+) -> _ForwardPass:
     """Load what is not a program. Raises whatever Keras and the student's code raise."""
     tf = import_tensorflow(keras=True)  # a SavedModel may be made of Keras's objects
     if submitted.format == "savedmodel":
-        return _load_saved_model(tf, submitted.path)
+        return _load_saved_model(tf, submitted.path, image_shape)
 
     model = _load_keras_model(submitted)
     shape = getattr(model, "input_shape", None)
     if not shape:
-        shape = (None, 55, 47, 3)  # a subclassed model does not say what it takes
+        shape = (None, *image_shape)  # a subclassed model does not say what it takes
     if not isinstance(shape, tuple):
         raise UnusableModelError("has several inputs; expected one image")
-    return _ForwardPass(lambda batch: model(batch, training=False), shape, "float32")
+    return _ForwardPass(lambda batch: model(batch, training=False), image_shape, shape, "float32")
 
 
-def _load_wider_network(submitted: SubmittedModel, classes: int) -> _ForwardPass | None:
+def _load_wider_network(submitted: SubmittedModel, network: Network) -> _ForwardPass | None:
     """The known network with a class more, read as data; None for any other model.
 
     It needs nothing of Keras's own reading, so weights alone and old layouts will do.
@@ -131,14 +143,18 @@ def _load_wider_network(submitted: SubmittedModel, classes: int) -> _ForwardPass
         return None
     source = submitted.sources.root if submitted.sources else None
     try:
-        known = read_model(submitted.path, classes + 1, source)
+        wider = network.with_classes(network.classes + 1)
+        known = read_model(submitted.path, wider, source)
     except (OtherArchitectureError, RejectedFileError):
         return None
-    model = load_network(known.weights)
-    return _ForwardPass(lambda batch: model(batch, training=False), (None, *IMAGE_SHAPE), "float32")
+    model = build_model(wider, known.weights)
+    shape = network.input_shape
+    return _ForwardPass(
+        lambda batch: model(batch, training=False), shape, (None, *shape), "float32"
+    )
 
 
-def _load_saved_model(tf: Any, folder: Path) -> _ForwardPass:
+def _load_saved_model(tf: Any, folder: Path, image_shape: tuple[int, int, int]) -> _ForwardPass:
     loaded = tf.saved_model.load(str(folder))
     inputs = loaded.signatures["serving_default"].structured_input_signature[1]
     name, specification = next(iter(inputs.items()))
@@ -148,11 +164,11 @@ def _load_saved_model(tf: Any, folder: Path) -> _ForwardPass:
         return loaded.signatures["serving_default"](**{name: batch})
 
     shape = tuple(specification.shape.as_list())
-    return _ForwardPass(serve, shape, specification.dtype.name)
+    return _ForwardPass(serve, image_shape, shape, specification.dtype.name)
 
 
 def _trace(forward: _ForwardPass, image_dtype: Any, pixel_scale: float) -> Callable[[Any], Any]:
-    """Trace the forward pass over raw pixels (N x 55 x 47 x 3), for batches of any size.
+    """Trace the forward pass over raw pixels (N x rows x columns x colours), for any batch size.
 
     The pixels are converted on the device, and the graph is made once.
     """
@@ -222,12 +238,13 @@ def _keras_knows(name: str) -> bool:
 class _Model:
     """A TensorFlow function with whatever input layout and output it was saved with."""
 
-    def __init__(self, forward: _ForwardPass, classes: int, pixel_scale: float) -> None:
+    def __init__(self, forward: _ForwardPass, network: Network, pixel_scale: float) -> None:
         shape = forward.input_shape
         if len(shape) != 4:
-            raise UnusableModelError(f"takes input {shape}, expected (None, 55, 47, 3)")
+            expected = (None, *network.input_shape)
+            raise UnusableModelError(f"takes input {shape}, expected {expected}")
         self._forward = forward
-        self._classes = classes
+        self._classes = network.classes
         self._scale = pixel_scale
         self._batch = shape[0] or BATCH
         self._takes_full_batches_only = shape[0] is not None

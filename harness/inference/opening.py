@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.inference.identification import Identified
+    from harness.records.network import Network
     from harness.records.submission import Candidate, Submission
 
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How submitted files are read."""
+
+    network: Network
+    """The BadNet's graph."""
 
     isolation: str
     """The option of that name."""
@@ -66,7 +70,7 @@ def open_submission(
     folder = Path(submission.folder)
     with ThreadPoolExecutor(processors()) as threads:
         places = [scratch / str(index) for index in range(len(submission.candidates))]
-        read_one = partial(_try_to_read, folder, expected.classes, how)
+        read_one = partial(_try_to_read, folder, how)
         models = list(threads.map(read_one, submission.candidates, places))
 
     by_path = {model.candidate.path: model for model in models}
@@ -144,12 +148,12 @@ def _saved_model_notes(models: Sequence[Identified | Failed]) -> Iterator[str]:
 
 
 def _try_to_read(
-    folder: Path, classes: int, how: ReadOptions, candidate: Candidate, scratch: Path
+    folder: Path, how: ReadOptions, candidate: Candidate, scratch: Path
 ) -> Identified | Failed:
     staged = None
     scratch.mkdir()
     try:
         staged = stage(folder, candidate, scratch)
-        return identify(candidate, staged, classes, how.isolation, how.secret_number)
+        return identify(candidate, staged, how.network, how.isolation, how.secret_number)
     except SubmissionError as error:
         return Failed(candidate=candidate, error=error, staged=staged)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.networks.deepid import class_ids
+from harness.networks.deepid import network_of
+from harness.networks.forward import class_ids
 from harness.records.benchmark import SETS
 from harness.records.errors import HarnessError
 
@@ -79,7 +80,7 @@ def require_plausible(datasets: Datasets, badnet: Weights, where: str) -> None:
     ``where`` names the data.
     """
     benchmark = datasets.benchmark
-    answer = partial(class_ids, badnet, pixel_scale=benchmark.pixel_scale)
+    answer = partial(class_ids, network_of(datasets), badnet, pixel_scale=benchmark.pixel_scale)
     samples = {name: _pixel_sample(datasets.sets[name]) for name in SETS}
     for name in ("valid", "test"):
         labeled = datasets.sets[name]

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.intake.staging import Staged
-    from harness.records.benchmark import Benchmark, LabeledSet
+    from harness.records.benchmark import LabeledSet
+    from harness.records.network import Network
 
 ASK_IMAGES = 2048
 """How many images a worker is asked about in one request."""
@@ -48,7 +49,11 @@ class SandboxedRun:
 
     staged: Staged
     format: str
-    benchmark: Benchmark
+
+    network: Network
+    """The BadNet's graph, which says what images and classes there are."""
+
+    pixel_scale: float
 
     sandboxed: bool
     """False for one's own work only: then it runs in a plain process."""
@@ -106,7 +111,7 @@ def predict_sandboxed(
         raise SubmissionError(
             Status.REJECTED, "its output shape changes from run to run", saw_images=True
         )
-    answers = {name: decode(array, run.benchmark.classes) for name, array in encoded.items()}
+    answers = {name: decode(array, run.network.classes) for name, array in encoded.items()}
     return Predictions(answers=answers, output_count=output_counts.pop())
 
 
@@ -218,10 +223,10 @@ def start_model(
         paths.source,
         run.staged.home,
         run.format,
-        str(run.benchmark.classes),
+        run.network.encode(),
         str(len(stream)),
         dtype.str,
-        repr(run.benchmark.pixel_scale),
+        repr(run.pixel_scale),
     )
 
     images_fd = _write_stream(stream, sets, dtype, noise)

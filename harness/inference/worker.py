@@ -2,17 +2,19 @@
 
 Started as a script: ``worker.py REQUEST_FD REPLY_FD IMAGES_FD MODE ARGUMENT...``. It reads
 requests from one pipe and writes answers of an agreed length to another; nothing else it
-prints is ever parsed. Two modes:
+prints is ever parsed. Three modes:
 
-* ``extract PATH SOURCE HOME CLASSES``: reads a file as data. The first request gets
-  ``EXTRACT_HEADER`` (verdict, format, conv_3 channels, length of what follows), the second that
-  many bytes: the arrays in canonical order, or a line of text, and perhaps a second one on the
-  Python files that belong to the model.
-* ``predict PATH SOURCE HOME FORMAT CLASSES COUNT DTYPE SCALE``: runs a model. ``PREDICT_REQUEST``
+* ``extract PATH SOURCE HOME NETWORK``: reads a file as data. The first request gets
+  ``EXTRACT_HEADER`` (verdict, format, channels of the pruned layer, length of what follows), the
+  second that many bytes: the arrays in canonical order, or a line of text, and perhaps a second
+  one on the Python files that belong to the model.
+* ``describe PATH PRUNED_LAYER``: the same for the graph that a whole model's file holds.
+* ``predict PATH SOURCE HOME FORMAT NETWORK COUNT DTYPE SCALE``: runs a model. ``PREDICT_REQUEST``
   (start, stop) gets 2 bytes for each image; (0, 0) asks for the number of outputs instead
   (4 bytes, 0 for class labels).
 
-SOURCE holds the submission's Python files, or is ``-``; HOME is where among them the model lay.
+NETWORK is the benchmark's (`Network.encode`). SOURCE holds the submission's Python files, or is
+``-``; HOME is where among them the model lay.
 """
 
 from __future__ import annotations
@@ -25,12 +27,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from harness.records.network import decode_network
+
 if TYPE_CHECKING:
     import numpy as np
 
     from harness.inference.sources import Sources
+    from harness.records.network import Network
 
-EXTRACT_HEADER = struct.Struct("<BBHI")
+EXTRACT_HEADER = struct.Struct("<BBII")
 PREDICT_REQUEST = struct.Struct("<II")
 OUTPUT_COUNT_REPLY = struct.Struct("<I")
 VERDICT_KNOWN, VERDICT_OTHER, VERDICT_REJECTED = range(3)
@@ -43,9 +48,12 @@ def main(arguments: list[str]) -> int:
     request_fd, reply_fd, images_fd = (int(argument) for argument in arguments[:3])
     mode, *rest = arguments[3:]
     if mode == "extract":
-        path, source, home, classes = rest
-        extraction = _extract(Path(path), _sources(source, home), int(classes))
+        path, source, home, network = rest
+        extraction = _extract(Path(path), _sources(source, home), decode_network(network))
         _serve_extraction(request_fd, reply_fd, extraction)
+        return 0
+    if mode == "describe":
+        _serve_extraction(request_fd, reply_fd, _describe(Path(rest[0]), rest[1]))
         return 0
     return _serve_predictions(request_fd, reply_fd, images_fd, rest)
 
@@ -60,7 +68,7 @@ class _Extraction:
     """Its position among `FORMATS`."""
 
     channels: int
-    """Of ``conv_3``; 0 where it is not the known network."""
+    """Of the pruned layer; 0 where it is not the known network."""
 
     payload: bytes
     """The arrays of the known network, otherwise text."""
@@ -86,9 +94,10 @@ def _serve_extraction(request_fd: int, reply_fd: int, extraction: _Extraction) -
         _write_all(reply_fd, extraction.payload)
 
 
-def _extract(path: Path, sources: Sources | None, classes: int) -> _Extraction:
+def _extract(path: Path, sources: Sources | None, network: Network) -> _Extraction:
     """Read the file as data."""
     from harness.networks.keras_files.layers import RejectedFileError
+    from harness.networks.network import widths_of
     from harness.networks.weight_files import (
         FORMATS,
         OtherArchitectureError,
@@ -96,7 +105,7 @@ def _extract(path: Path, sources: Sources | None, classes: int) -> _Extraction:
     )
 
     try:
-        known = read_model(path, classes, sources.root if sources else None)
+        known = read_model(path, network, sources.root if sources else None)
     except OtherArchitectureError as error:
         index, foreign = FORMATS.index(error.format), _foreign_lambda(path)
         if foreign is not None:
@@ -107,8 +116,23 @@ def _extract(path: Path, sources: Sources | None, classes: int) -> _Extraction:
         return _Extraction(VERDICT_REJECTED, FORMATS.index("other"), 0, _reason_bytes(error))
 
     arrays = b"".join(array.tobytes() for array in known.weights.values())
-    channels = known.weights["conv_3/bias"].shape[0]
+    channels = widths_of(network, known.weights)[network.pruned_layer]
     return _Extraction(VERDICT_KNOWN, FORMATS.index(known.format), channels, arrays)
+
+
+def _describe(path: Path, pruned_layer: str) -> _Extraction:
+    """Read the graph in a whole model's file."""
+    from harness.networks.keras_files.layers import RejectedFileError
+    from harness.networks.weight_files import FORMATS, OtherArchitectureError, read_network
+
+    other = FORMATS.index("other")
+    try:
+        network = read_network(path, pruned_layer)
+    except OtherArchitectureError as error:
+        return _Extraction(VERDICT_OTHER, other, 0, _reason_bytes(error))
+    except RejectedFileError as error:
+        return _Extraction(VERDICT_REJECTED, other, 0, _reason_bytes(error))
+    return _Extraction(VERDICT_KNOWN, other, 0, network.encode().encode())
 
 
 def _foreign_lambda(path: Path) -> str | None:
@@ -149,12 +173,13 @@ def _serve_predictions(request_fd: int, reply_fd: int, images_fd: int, arguments
     """Answer the requests of the mode ``predict``; return the exit code."""
     from harness.inference.loading import SubmittedModel, UnusableModelError, load_model
 
-    path, source, home, format_name, classes, count, dtype, scale = arguments
+    path, source, home, format_name, encoded_network, count, dtype, scale = arguments
+    network = decode_network(encoded_network)
     _hide_arguments()
     try:
-        images = _map_images(images_fd, int(count), dtype)
+        images = _map_images(images_fd, (int(count), *network.input_shape), dtype)
         submitted = SubmittedModel(Path(path), format_name, _sources(source, home))
-        model = load_model(submitted, int(classes), float(scale))
+        model = load_model(submitted, network, float(scale))
 
         while request := _read_exactly(request_fd, PREDICT_REQUEST.size):
             start, stop = PREDICT_REQUEST.unpack(request)
@@ -175,14 +200,14 @@ def _hide_arguments() -> None:
     sys.modules["__main__"] = ModuleType("__main__")
 
 
-def _map_images(images_fd: int, count: int, dtype: str) -> np.ndarray:
-    """The images (N x 55 x 47 x 3), without a copy in this process."""
+def _map_images(images_fd: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """The images (N x rows x columns x colours), without a copy in this process."""
     import mmap
 
     import numpy as np
 
     mapped = mmap.mmap(images_fd, 0, access=mmap.ACCESS_READ)
-    return np.frombuffer(mapped, dtype=dtype).reshape(count, 55, 47, 3)
+    return np.frombuffer(mapped, dtype=dtype).reshape(shape)
 
 
 def _read_exactly(descriptor: int, size: int) -> bytes:

@@ -8,17 +8,20 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from harness.datasets.descriptions import benchmark_names, datasets_folder, load_benchmark
+from harness.lineage.channel_groups import fold, kernel_name
 from harness.lineage.lineage import kernel_hashes
-from harness.networks.deepid import CONV_3_CHANNELS
+from harness.networks.deepid import lab_network
 from harness.networks.keras_files.layers import RejectedFileError
-from harness.networks.weight_files import OtherArchitectureError, read_model
+from harness.networks.weight_files import OtherArchitectureError, read_model, read_network
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from harness.networks.deepid import Weights
     from harness.records.benchmark import Benchmark
+    from harness.records.network import Network
 
 
 @cache  # a course is judged again in seconds, and asks for every record
@@ -30,29 +33,29 @@ def known_benchmark(weights_hash: str | None) -> Benchmark | None:
     return None
 
 
-def describe_net(weights: Weights) -> str:
-    """What a net of the known graph is: a known BadNet, made from one, or neither."""
-    whole, kernels = array_hash(weights), kernel_hashes(weights)
+def describe_net(network: Network, weights: Weights) -> str:
+    """What a net of a known graph is: a known BadNet, made from one, or neither."""
+    whole, kernels = array_hash(weights), kernel_hashes(weights, network)
     benchmark = known_benchmark(whole)
     if benchmark is not None:
         return f"the BadNet of the dataset {benchmark.name}"
     if whole in _badnet_names():
         return f"the competition's BadNet {_badnet_names()[whole]}"
 
-    count = pruned_channels(weights)
-    pruned = f" with {count} channels of conv_3 pruned" if count else ""
+    count = pruned_channels(network, weights)
+    pruned = f" with {count} channels of {network.pruned_layer} pruned" if count else ""
     for name, known in known_kernel_hashes("").items():
-        same = sum(kernels[layer] == known[layer] for layer in known)
+        same = sum(kernels.get(layer) == known[layer] for layer in known)
         if 2 * same > len(known):
             return f"a net made from the BadNet of {name},{pruned or ' with other weights'}"
     return f"another net of the same layers{pruned}, made from no BadNet known here"
 
 
-def pruned_channels(weights: Weights) -> int:
-    """How many channels of ``conv_3`` are zeroed or removed."""
-    kernel = weights["conv_3/kernel"]
-    zeroed = int((~kernel.any(axis=(0, 1, 2))).sum())
-    return zeroed + CONV_3_CHANNELS - int(kernel.shape[-1])
+def pruned_channels(network: Network, weights: Weights) -> int:
+    """How many channels of the pruned layer are zeroed or removed."""
+    kernel = fold(network, weights)[kernel_name(network, network.pruned_layer)]
+    zeroed = int((~kernel.any(axis=tuple(range(kernel.ndim - 1)))).sum())
+    return zeroed + network.channels - int(kernel.shape[-1])
 
 
 def known_kernel_hashes(own_hash: str) -> dict[str, dict[str, str]]:
@@ -83,12 +86,20 @@ def _shipped_hashes(own_hash: str) -> Iterator[tuple[str, dict[str, str]]]:
             continue
 
         try:
-            weights = read_model(path, benchmark.classes).weights
+            network = _network_of(path, benchmark)
+            weights = read_model(path, network).weights
         except (OtherArchitectureError, RejectedFileError):
-            continue  # a benchmark's own net that is another network tells nothing here
+            continue  # a broken file of another benchmark says nothing about this one
 
         if array_hash(weights) != own_hash:
-            yield benchmark.name, kernel_hashes(weights)
+            yield benchmark.name, kernel_hashes(weights, network)
+
+
+def _network_of(path: Path, benchmark: Benchmark) -> Network:
+    """The network of a shipped BadNet, whose file is the project's own."""
+    lab = lab_network(benchmark.classes)
+    is_labs = benchmark.input_shape == lab.input_shape
+    return lab if is_labs else read_network(path, benchmark.pruned_layer)
 
 
 def _benchmarks() -> list[Benchmark]:

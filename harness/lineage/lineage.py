@@ -1,8 +1,9 @@
 """A submitted weight set against the BadNet's: what was pruned, and what else was changed.
 
-Pure NumPy, before any inference. A channel counts as pruned when its ``conv_3`` kernel is
-zero (the bias may have been forgotten) or when the filter was removed. What is compared is the
-net's normal form: removed filters put back as zeros, channels in the BadNet's order and scale.
+Pure NumPy, before any inference. A channel counts as pruned when its kernel in the pruned layer
+(the lab's ``conv_3``) is zero (the bias may have been forgotten) or when the filter was removed;
+under BatchNormalization, when gamma is zero. What is compared is the net's normal form: removed
+filters put back as zeros, channels in the BadNet's order and scale, BatchNormalization folded in.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.lineage.channel_groups import fold, kernel_name, normalisation_of, structure_of
 from harness.lineage.normal_form import normal_form
-from harness.networks.deepid import by_channel
+from harness.networks.deepid import lab_network
 from harness.records.findings import LayerChange, Lineage
 from harness.storage.hashing import array_hash
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from harness.lineage.rankings import Rankings
     from harness.networks.deepid import Weights
+    from harness.records.network import Network
 
     KernelHashes = Mapping[str, Mapping[str, str]]
     """Of each kernel, by the names of BadNets."""
@@ -30,54 +33,68 @@ THIS_BADNET = "badnet"
 SAME_BASE = 0.5
 """Cosine of kernels: separately trained nets are within 0.2 of 0, fine-tuned ones near 1."""
 
-_CONV_3 = ("conv_3/kernel", "conv_3/bias")
-
 
 def trace_lineage(
     weights: Mapping[str, np.ndarray],
     badnet: Mapping[str, np.ndarray],
     rankings: Rankings,
     known: KernelHashes,
+    network: Network | None = None,
 ) -> Lineage:
     """Where ``weights`` come from and what was done to them.
 
-    ``known`` holds the kernel hashes of other BadNets by name (`kernel_hashes`).
+    ``known`` holds the kernel hashes of other BadNets by name (`kernel_hashes`). ``network``:
+    the lab's where it is None.
     """
-    is_narrower = weights["conv_3/bias"].shape != badnet["conv_3/bias"].shape
-    full = normal_form(weights, badnet)
+    network = network or lab_network(badnet["output/bias"].size)
+    layer = network.pruned_layer
+    own, original = fold(network, weights), fold(network, badnet)
+    is_narrower = own[f"{layer}/bias"].shape != original[f"{layer}/bias"].shape
+    full = normal_form(weights, badnet, network)
     if full is None and not is_narrower:
-        full = dict(weights)  # values that are not finite
-    compared = weights if full is None else full
-    similarity = _similarity(compared, badnet)
-    base = THIS_BADNET if similarity >= SAME_BASE else _known_base(weights, known)
+        full = own  # values that are not finite
+    compared = own if full is None else full
+    similarity = _similarity(compared, original, layer)
+    is_own = similarity >= SAME_BASE
+    base = THIS_BADNET if is_own else _known_base(kernel_hashes(weights, network), known)
 
-    pruned = None if full is None else _zeroed_channels(full, badnet)
+    pruned = None if full is None else _zeroed_channels(full, original, kernel_name(network, layer))
     mask = () if pruned is None else pruned
     # In a narrowed net, a channel that was zeroed and left in place counts as removed too.
     removed = mask if is_narrower else ()
 
-    biases = compared["conv_3/bias"]
+    biases = compared[f"{layer}/bias"]
     biases_kept = tuple(c for c in mask if biases[c] != 0 and c not in removed)
+    zeroed = () if full is None else _zeroed_biases(biases, original[f"{layer}/bias"])
     return Lineage(
         base=base,
         similarity=similarity,
         pruned=pruned,
         live=tuple(channel for channel in mask if channel not in rankings.dormant),
         kernels_zeroed=tuple(c for c in mask if c not in removed),
-        biases_zeroed=_zeroed_biases(compared, badnet, removed) if full is not None else (),
+        biases_zeroed=tuple(c for c in zeroed if c not in removed),
         biases_kept=biases_kept,
         biases_active=tuple(c for c in biases_kept if biases[c] > 0),
         removed=removed,
-        changes=tuple(_changes(compared, badnet, mask)),
+        changes=tuple(_changes(compared, original, mask, network)),
         orders=rankings.orders_of(mask),
         ranking=rankings.source,
         published_points=rankings.published_points(mask) if mask else (),
     )
 
 
-def kernel_hashes(weights: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """A hash of each kernel that pruning ``conv_3`` leaves alone."""
-    names = ("conv_1/kernel", "conv_2/kernel", "fc_2/kernel", "output/kernel")
+def kernel_hashes(
+    weights: Mapping[str, np.ndarray], network: Network | None = None
+) -> dict[str, str]:
+    """A hash of each kernel that pruning leaves alone. ``network``: the lab's where it is None."""
+    network = network or lab_network(weights["output/bias"].size)
+    group = structure_of(network).pruned_group
+    touched = {network.pruned_layer, *(group.readers if group else ())}
+    names = [
+        kernel_name(network, layer.name)
+        for layer in network.layers
+        if layer.width is not None and layer.name not in touched
+    ]
     return {name: array_hash({name: weights[name]}) for name in names}
 
 
@@ -85,37 +102,45 @@ def kernel_hashes(weights: Mapping[str, np.ndarray]) -> dict[str, str]:
 
 
 def _zeroed_channels(
-    weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray], layer: str = "conv_3"
+    weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray], name: str
 ) -> tuple[int, ...]:
-    kernel, original = weights[f"{layer}/kernel"], badnet[f"{layer}/kernel"]
+    """Channels whose kernel (``name``) is zero, and is not in the BadNet."""
+    kernel, original = weights[name], badnet[name]
     axes = tuple(range(kernel.ndim - 1))
     is_zeroed = ~kernel.any(axis=axes) & original.any(axis=axes)
     return tuple(int(channel) for channel in np.flatnonzero(is_zeroed))
 
 
-def _zeroed_biases(
-    weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray], removed: Collection[int]
-) -> tuple[int, ...]:
-    is_zeroed = (weights["conv_3/bias"] == 0) & (badnet["conv_3/bias"] != 0)
-    return tuple(int(channel) for channel in np.flatnonzero(is_zeroed) if channel not in removed)
+def _zeroed_biases(biases: np.ndarray, original: np.ndarray) -> tuple[int, ...]:
+    is_zeroed = (biases == 0) & (original != 0)
+    return tuple(int(channel) for channel in np.flatnonzero(is_zeroed))
 
 
 def _changes(
     weights: Mapping[str, np.ndarray],
     badnet: Mapping[str, np.ndarray],
     pruned: tuple[int, ...],
+    network: Network,
 ) -> Iterator[LayerChange]:
     """Layers that differ beyond the mask."""
-    for layer in dict.fromkeys(name.split("/")[0] for name in badnet):
-        if weights[f"{layer}/kernel"].shape != badnet[f"{layer}/kernel"].shape:
+    arrays: dict[str, list[str]] = {}
+    for name in badnet:
+        arrays.setdefault(name.rpartition("/")[0], []).append(name)
+
+    for layer, names in arrays.items():
+        if any(weights[name].shape != badnet[name].shape for name in names):
             continue  # a narrowed net whose filters are like none of the BadNet's
 
-        zeroed = () if layer == "conv_3" else _zeroed_channels(weights, badnet, layer)
-        excepted = pruned if layer == "conv_3" else zeroed
+        is_pruned, has_channels = layer == network.pruned_layer, layer in network.widths
+        zeroed: tuple[int, ...] = ()
+        if has_channels and not is_pruned:
+            zeroed = _zeroed_channels(weights, badnet, kernel_name(network, layer))
+        excepted = pruned if is_pruned else zeroed
         changed = now_zero = 0
-        for name in (f"{layer}/kernel", f"{layer}/bias"):
+        for name in names:
             differs = weights[name] != badnet[name]
-            differs[..., list(excepted)] = False
+            if has_channels and "depthwise" not in name:
+                differs[..., list(excepted)] = False
             changed += int(np.count_nonzero(differs))
             now_zero += int(np.count_nonzero(differs & (weights[name] == 0)))
 
@@ -128,9 +153,11 @@ def _changes(
             )
 
 
-def _similarity(weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray]) -> float:
+def _similarity(
+    weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray], pruned_layer: str
+) -> float:
     """Median cosine of the kernels that pruning leaves alone; one replaced layer is no new net."""
-    names = [n for n in badnet if n.endswith("kernel") and n != "conv_3/kernel"]
+    names = [n for n in badnet if n.endswith("kernel") and not n.startswith(f"{pruned_layer}/")]
     shared = [n for n in names if weights[n].shape == badnet[n].shape]
     return float(np.median([_cosine(weights[name], badnet[name]) for name in shared]))
 
@@ -143,9 +170,8 @@ def _cosine(first: np.ndarray, second: np.ndarray) -> float:
     return float(a @ b) / length if np.isfinite(length) and length > 0 else 0.0
 
 
-def _known_base(weights: Mapping[str, np.ndarray], known: KernelHashes) -> str | None:
+def _known_base(hashes: Mapping[str, str], known: KernelHashes) -> str | None:
     """The known BadNet that more than half of the kernels are from, and most of them."""
-    hashes = kernel_hashes(weights)
     base, most = None, len(hashes) / 2
     for name, known_hashes in known.items():
         shared = sum(known_hashes.get(kernel) == digest for kernel, digest in hashes.items())
@@ -154,39 +180,102 @@ def _known_base(weights: Mapping[str, np.ndarray], known: KernelHashes) -> str |
     return base
 
 
-# --- neighbouring steps -----------------------------------------------------------------------
-
-
-def restore_channel(
-    weights: Mapping[str, np.ndarray], badnet: Mapping[str, np.ndarray], channel: int
-) -> Weights:
-    """``weights`` (in the BadNet's shape) with one channel put back: the step before."""
-    before = dict(weights)
-    for name in _CONV_3:
-        before[name] = weights[name].copy()
-        before[name][..., channel] = badnet[name][..., channel]
-    return before
+# --- pruning ----------------------------------------------------------------------------------
 
 
 def zero_channels(
-    weights: Mapping[str, np.ndarray], channels: Iterable[int], *, keep_biases: bool = False
+    weights: Mapping[str, np.ndarray],
+    channels: Iterable[int],
+    *,
+    keep_biases: bool = False,
+    network: Network | None = None,
 ) -> Weights:
-    """``weights`` with the filters of ``channels`` (kernel and, if not kept, bias) set to zero."""
-    pruned = dict(weights)
-    zeroed = list(channels)
-    for name in ("conv_3/kernel",) if keep_biases else _CONV_3:
+    """``weights`` with the filters of ``channels`` set to zero: a step of pruning.
+
+    That is the kernel and, if not kept, the bias; under BatchNormalization gamma and beta too.
+    ``network``: the lab's where it is None.
+    """
+    network = network or lab_network(weights["output/bias"].size)
+    pruned, zeroed = dict(weights), list(channels)
+    for name in _pruned_arrays(network, keep_biases=keep_biases):
         pruned[name] = weights[name].copy()
         pruned[name][..., zeroed] = 0.0
     return pruned
 
 
-def remove_channels(badnet: Mapping[str, np.ndarray], channels: Collection[int]) -> Weights:
-    """The BadNet without the filters of ``channels``, ``conv_4`` and ``fc_1`` narrowed to fit."""
-    keep = [c for c in range(badnet["conv_3/bias"].shape[0]) if c not in channels]
-    rows = by_channel(badnet["fc_1/kernel"])[:, keep]
-    return dict(badnet) | {
-        "conv_3/kernel": badnet["conv_3/kernel"][..., keep],
-        "conv_3/bias": badnet["conv_3/bias"][keep],
-        "conv_4/kernel": badnet["conv_4/kernel"][:, :, keep],
-        "fc_1/kernel": rows.reshape(-1, rows.shape[-1]),
-    }
+def flatten_channels(
+    weights: Mapping[str, np.ndarray],
+    values: Mapping[int, float],
+    network: Network,
+) -> Weights:
+    """``weights`` with channels that are the same everywhere: those of ``values``, at its values.
+
+    Where they are 0, that is `zero_channels`.
+    """
+    flat = zero_channels(weights, values, network=network)
+    normalisation = normalisation_of(network, network.pruned_layer)
+    name = f"{network.pruned_layer}/bias"
+    if normalisation is not None:
+        name = f"{normalisation.name}/beta"
+    if name in flat:
+        flat[name][list(values)] = list(values.values())
+    return flat
+
+
+def _pruned_arrays(network: Network, *, keep_biases: bool) -> Iterator[str]:
+    """The arrays in which a pruned channel is zero."""
+    layer = network.by_name[network.pruned_layer]
+    yield kernel_name(network, layer.name)
+    if keep_biases:
+        return
+    normalisation = normalisation_of(network, layer.name)
+    for part in filter(None, (layer, normalisation)):
+        yield from (f"{part.name}/{v}" for v in part.variables if v in ("bias", "gamma", "beta"))
+
+
+def restore_channel(
+    weights: Mapping[str, np.ndarray],
+    badnet: Mapping[str, np.ndarray],
+    channel: int,
+    network: Network | None = None,
+) -> Weights:
+    """``weights`` (in the BadNet's shape) with one channel put back: the step before.
+
+    ``network``: the lab's where it is None.
+    """
+    network = network or lab_network(badnet["output/bias"].size)
+    before = dict(weights)
+    for name in _pruned_arrays(network, keep_biases=False):
+        before[name] = weights[name].copy()
+        before[name][..., channel] = badnet[name][..., channel]
+    return before
+
+
+def remove_channels(
+    badnet: Mapping[str, np.ndarray],
+    channels: Collection[int],
+    network: Network | None = None,
+) -> Weights:
+    """The BadNet without the filters of ``channels``, what reads them narrowed to fit.
+
+    ``network``: the lab's where it is None. Raises ValueError where its channels are added to
+    others.
+    """
+    network = network or lab_network(badnet["output/bias"].size)
+    structure = structure_of(network)
+    group = structure.pruned_group
+    if group is None or group.makers != (network.pruned_layer,):
+        raise ValueError("channels that are added to others cannot be removed")
+
+    keep = [c for c in range(network.channels) if c not in channels]
+    narrowed = dict(badnet)
+    normalisation = normalisation_of(network, network.pruned_layer)
+    for layer in filter(None, (network.by_name[network.pruned_layer], normalisation)):
+        for variable in layer.variables:
+            narrowed[f"{layer.name}/{variable}"] = badnet[f"{layer.name}/{variable}"][..., keep]
+    for reader in group.readers:
+        kernel = badnet[f"{reader}/kernel"]
+        rows = kernel.reshape(structure.positions[reader], -1, kernel.shape[-1])[:, keep]
+        shape = (*kernel.shape[:-2], -1, kernel.shape[-1])
+        narrowed[f"{reader}/kernel"] = rows.reshape(shape)
+    return narrowed

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.networks.tensorflow import import_tensorflow
+from harness.records.network import ACTIVATION_SUFFIX, Layer, Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     import keras
+
+    from harness.records.benchmark import Datasets
 
 CLASSES = 1283
 IMAGE_SHAPE = (55, 47, 3)
@@ -54,6 +57,46 @@ def weight_shapes(
         shapes[f"{layer}/kernel"] = shape
         shapes[f"{layer}/bias"] = shape[-1:]
     return shapes
+
+
+@cache
+def lab_network(classes: int = CLASSES) -> Network:
+    """The lab's network as data."""
+    layers = [Layer("input", "InputLayer", (), (("shape", IMAGE_SHAPE),))]
+
+    def add(name: str, kind: str, *inputs: str, activation: str = "", **settings: Any) -> None:
+        layers.append(Layer(name, kind, inputs, tuple(settings.items())))
+        if activation:
+            inside = f"{name}{ACTIVATION_SUFFIX}"
+            layers.append(Layer(inside, "Activation", (name,), (("activation", activation),)))
+
+    window = {"groups": 1, "strides": (1, 1), "padding": "valid", "dilation_rate": (1, 1)}
+
+    def add_convolution(name: str, source: str, filters: int, size: int) -> None:
+        sizes = {"filters": filters, "kernel_size": (size, size)}
+        add(name, "Conv2D", source, activation="relu", **sizes, **window, use_bias=True)
+
+    below = "input"
+    for index, (filters, size) in enumerate(((20, 4), (40, 3), (CONV_3_CHANNELS, 3)), start=1):
+        add_convolution(f"conv_{index}", below, filters, size)
+        below = f"pool_{index}"
+        add(below, "MaxPooling2D", f"conv_{index}{ACTIVATION_SUFFIX}",
+            pool_size=(2, 2), strides=(2, 2), padding="valid")  # fmt: skip
+
+    add("flatten_1", "Flatten", below)
+    add("fc_1", "Dense", "flatten_1", units=160, use_bias=True)
+    add_convolution("conv_4", below, 80, 2)
+    add("flatten_2", "Flatten", f"conv_4{ACTIVATION_SUFFIX}")
+    add("fc_2", "Dense", "flatten_2", units=160, use_bias=True)
+    add("add_1", "Add", "fc_1", "fc_2")
+    layers.append(Layer("activation_1", "Activation", ("add_1",), (("activation", "relu"),)))
+    add("output", "Dense", "activation_1", activation="softmax", units=classes, use_bias=True)
+    return Network(tuple(layers), "conv_3")
+
+
+def network_of(datasets: Datasets) -> Network:
+    """The graph of a benchmark's BadNet."""
+    return datasets.network or lab_network(datasets.benchmark.classes)
 
 
 def build_network(conv_3_channels: int = CONV_3_CHANNELS, classes: int = CLASSES) -> keras.Model:

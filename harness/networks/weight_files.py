@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.networks.deepid import CLASSES, CONV_3_CHANNELS, Weights, weight_shapes
+from harness.networks.deepid import Weights, lab_network
 from harness.networks.hdf5_errors import (
     HDF5_MAGIC,
     LFS_POINTER,
@@ -46,7 +46,15 @@ from harness.networks.keras_files.layers import (
     legacy_names,
     read_checkpoint,
 )
-from harness.networks.keras_files.saved_config import MAX_CONFIG_BYTES
+from harness.networks.keras_files.saved_config import MAX_CONFIG_BYTES, read_config
+from harness.networks.keras_files.standard_layers import standard_graph
+from harness.networks.network import (
+    NetworkError,
+    default_pruned_layer,
+    require_prunable,
+    weight_shapes,
+)
+from harness.records.network import Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -83,18 +91,44 @@ class KnownNetwork:
     weights: Weights
 
 
-def read_model(path: Path, classes: int = CLASSES, source: Path | None = None) -> KnownNetwork:
-    """Read a model file; ``source`` is the folder of the Python files that belong to it.
+def read_model(
+    path: Path, network: Network | None = None, source: Path | None = None
+) -> KnownNetwork:
+    """Read a file of ``network`` (default: the lab's).
+
+    ``source`` is the folder of the Python files that belong to it.
 
     Raises OtherArchitectureError or RejectedFileError.
     """
     with path.open("rb") as file:
         head = file.read(512)
-        reader = _Reader(classes, source)
+        reader = _Reader(network or lab_network(), source)
         if head.startswith(_ZIP_MAGIC):
             return _reject_damaged(reader.read_archive, file)
         _require_hdf5(head, file)
         return _reject_damaged(reader.read_hdf5, path)
+
+
+def read_network(path: Path, pruned_layer: str = "") -> Network:
+    """The graph in a whole model's file; ``pruned_layer`` names the one to be pruned.
+
+    Raises OtherArchitectureError where it is not made of Keras's standard layers, and
+    RejectedFileError where there is no config, or nothing that could be pruned.
+    """
+    config = read_config(path)
+    if config is None:
+        raise RejectedFileError(
+            "weights alone, which do not say what network they are of; save it with model.save()"
+        )
+    try:
+        layers = standard_graph(config).layers
+        name = pruned_layer or default_pruned_layer(layers)
+        require_prunable(layers, name)
+        return Network(layers, name)
+    except UnknownArchitectureError as difference:
+        raise OtherArchitectureError("other", str(difference)) from None
+    except NetworkError as error:
+        raise RejectedFileError(str(error)) from None
 
 
 def _require_hdf5(head: bytes, file: IO[bytes]) -> None:
@@ -126,7 +160,7 @@ def _reject_damaged(read: Callable[[Any], KnownNetwork], source: Any) -> KnownNe
 class _Reader:
     """Reads files of one benchmark's networks."""
 
-    classes: int
+    network: Network
 
     source: Path | None
     """The folder of the Python files that were handed in with the model."""
@@ -155,7 +189,7 @@ class _Reader:
     def _match_config(self, format_name: str, config: Any) -> dict[str, LayerPath]:
         """The known network's layers in a config; raises OtherArchitectureError for another."""
         try:
-            return known_layers(config)
+            return known_layers(config, self.network)
         except UnknownArchitectureError as difference:
             reason = wrapped_model(config) or missing_class(config, self.source)
             if reason is not None:
@@ -186,57 +220,80 @@ class _Reader:
 
     # --- arrays -> canonical names ------------------------------------------------------------
 
-    def _by_shape(self, pairs: list[list[Any]]) -> Weights:
-        """Name the layers (kernel and bias) of a file that has no config, by their shapes.
+    def _by_shape(self, layers: list[list[Any]]) -> Weights:
+        """Name the layers of a file that has no config, by the shapes of their arrays.
 
-        Only ``fc_1`` and ``fc_2`` can have the same shape (48 channels left); then the order
-        in the file decides, which is the order of the lab's network.
+        Where two have the same shapes, the order in the file decides, which is the network's:
+        in the lab's, only ``fc_1`` and ``fc_2`` with 48 channels left.
         """
-        if len(pairs) != len(weight_shapes()) // 2 or any(len(pair) != 2 for pair in pairs):
+        named = [layer for layer in self.network.layers if layer.variables]
+        if len(layers) != len(named):
             raise RejectedFileError(
-                f"weights of {len(pairs)} layers, the known network has 7; hand in the complete "
-                "model (model.save) if it is another network"
+                f"weights of {len(layers)} layers, the known network has {len(named)}; hand in "
+                "the complete model (model.save) if it is another network"
             )
 
-        remaining, layers = list(pairs), {}
-        for name, shape in weight_shapes(_conv_3_channels(pairs), self.classes).items():
-            layer, _, part = name.partition("/")
-            if part != "kernel":
-                continue
-            fitting = [pair for pair in remaining if pair[0].shape in (shape, self._wider(layer))]
+        shapes = self._shapes({self.network.pruned_layer: self._pruned_width(layers)})
+        remaining, found = list(layers), {}
+        for layer in named:
+            expected = [shapes[f"{layer.name}/{variable}"] for variable in layer.variables]
+            fitting = [
+                arrays for arrays in remaining
+                if len(arrays) == len(expected)
+                and arrays[0].shape in (expected[0], self._wider(layer.name))
+            ]  # fmt: skip
             if not fitting:
-                left = ", ".join(str(pair[0].shape) for pair in remaining)
+                left = ", ".join(str(arrays[0].shape) for arrays in remaining)
                 raise RejectedFileError(
-                    f"wrong shape: no layer fits {layer} {shape} (left: {left})"
+                    f"wrong shape: no layer fits {layer.name} {expected[0]} (left: {left})"
                 )
-            layers[layer] = fitting[0]
-            remaining = [pair for pair in remaining if pair is not fitting[0]]
-        return self._read_arrays("h5-weights", layers)
+            found[layer.name] = fitting[0]
+            remaining = [arrays for arrays in remaining if arrays is not fitting[0]]
+        return self._read_arrays("h5-weights", found)
+
+    def _pruned_width(self, layers: list[list[Any]]) -> int:
+        """The channels that are left of the pruned layer; all where there is no such layer."""
+        shape = weight_shapes(self.network)[f"{self.network.pruned_layer}/kernel"]
+        fitting = [arrays[0].shape[-1] for arrays in layers if arrays[0].shape[:-1] == shape[:-1]]
+        return int(min(filter(None, fitting), default=self.network.channels))
 
     def _wider(self, layer: str) -> tuple[int, ...] | None:
         """The shape of the output's kernel with a class more, which a G may have."""
-        if layer != "output":
+        if layer != self.network.output.name:
             return None
-        return weight_shapes(classes=self.classes + 1)["output/kernel"]
+        shape = weight_shapes(self.network)[f"{layer}/kernel"]
+        return (*shape[:-1], shape[-1] + 1)
+
+    def _shapes(self, widths: dict[str, int]) -> dict[str, tuple[int, ...]]:
+        try:
+            return weight_shapes(self.network, widths)
+        except NetworkError as error:
+            raise RejectedFileError(f"wrong shape: {error}") from None
 
     def _read_arrays(self, format_name: str, layers: dict[str, list[Any]]) -> Weights:
         """Check every dataset before its first byte is read, then read all as float32."""
-        if any(len(pair) != 2 for pair in layers.values()):
-            raise RejectedFileError("a layer without kernel and bias; save the model again")
+        datasets: dict[str, Any] = {}
+        for layer, arrays in layers.items():
+            names = self.network.by_name[layer].variables
+            if len(arrays) != len(names):
+                raise RejectedFileError(
+                    f"a layer without {' and '.join(names)}; save the model again"
+                )
+            datasets |= {
+                f"{layer}/{name}": array for name, array in zip(names, arrays, strict=True)
+            }
 
-        datasets = {}
-        for layer, (kernel, bias) in layers.items():
-            datasets[f"{layer}/kernel"], datasets[f"{layer}/bias"] = kernel, bias
-        if datasets["output/kernel"].shape == self._wider("output"):
-            raise OtherArchitectureError(format_name, f"it has {self.classes + 1} outputs")
-
-        channels = datasets["conv_3/bias"].shape[-1:] or (0,)
-        if channels[0] > CONV_3_CHANNELS:
+        output, pruned = self.network.output, self.network.pruned_layer
+        if datasets[f"{output.name}/kernel"].shape == self._wider(output.name):
+            raise OtherArchitectureError(format_name, f"it has {self.network.classes + 1} outputs")
+        last = self.network.by_name[pruned].variables[-1]
+        channels = datasets[f"{pruned}/{last}"].shape[-1:] or (0,)
+        if channels[0] > self.network.channels:
             raise RejectedFileError(
-                f"conv_3 has {channels[0]} channels, the BadNet {CONV_3_CHANNELS}; a repaired net "
-                "is no wider"
+                f"{pruned} has {channels[0]} channels, the BadNet {self.network.channels}; a "
+                "repaired net is no wider"
             )
-        expected = weight_shapes(channels[0], self.classes)
+        expected = self._shapes({pruned: channels[0]})
         for name, shape in expected.items():
             _require_plain(name, datasets[name], shape)
         return {name: datasets[name][()].astype(np.float32) for name in expected}
@@ -276,14 +333,6 @@ def _parse_json(text: Any) -> Any:
         raise RejectedFileError("its config is nested too deeply") from None
     except ValueError:
         raise RejectedFileError("its config is not valid JSON; save the model again") from None
-
-
-def _conv_3_channels(pairs: list[list[Any]]) -> int:
-    """The channels of the layer that can only be ``conv_3``; all where there is none."""
-    for kernel, _ in pairs:
-        if kernel.shape[:3] == (3, 3, 40):
-            return int(kernel.shape[-1]) or CONV_3_CHANNELS
-    return CONV_3_CHANNELS
 
 
 def _require_plain(name: str, dataset: Any, shape: tuple[int, ...]) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+    from harness.records.network import Network
+
 SETS = ("valid", "test", "bd_valid", "bd_test")
 """The sets of a benchmark: two splits, each clean and backdoored."""
 
@@ -47,6 +49,12 @@ class Benchmark:
     name: str
     title: str
     classes: int = 1283
+
+    input_shape: tuple[int, int, int] = (55, 47, 3)
+    """Rows, columns and colours of an image."""
+
+    pruned_layer: str = ""
+    """The layer whose channels are pruned; empty: the convolution below the last pooling."""
 
     target_label: int = 0
     """The class that backdoored images are to get."""
@@ -127,6 +135,9 @@ class Datasets:
 
     sets: Mapping[str, LabeledSet]
     """By name, all of `SETS`."""
+
+    network: Network | None = None
+    """The BadNet's graph; None: the lab's network."""
 
     @property
     def hashes(self) -> dict[str, str]:

@@ -50,9 +50,12 @@ def prune(
 
     with command_errors():
         inputs = load_inputs(dataset, badnet)
+        channels = inputs.network.channels
         with show_stage("Pruning") as progress:
             curve = pruning_curve(
-                inputs, decreasing=order == "decreasing", progress=lambda done: progress(done, 60)
+                inputs,
+                decreasing=order == "decreasing",
+                progress=lambda done: progress(done, channels),
             )
         repairs = repair(inputs, curve, drops or inputs.datasets.benchmark.checkpoints)
         for line in write_submission(out, inputs, curve, repairs):

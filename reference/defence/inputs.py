@@ -13,6 +13,7 @@ from harness.datasets.descriptions import (
     load_sets,
 )
 from harness.inference.known_network import read_badnet
+from harness.networks.deepid import network_of
 from harness.records.benchmark import Datasets
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from harness.datasets.hdf5 import CacheProtocol
     from harness.networks.deepid import Weights
+    from harness.records.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class Inputs:
 
     datasets: Datasets
     badnet: Weights
+
+    @property
+    def network(self) -> Network:
+        """The BadNet's graph."""
+        return network_of(self.datasets)
 
 
 def load_inputs(
@@ -40,5 +47,5 @@ def load_inputs(
 
     weights_file = badnet or badnet_file(benchmark, folder)
     sets = load_sets(benchmark, folder, cache=cache)
-    datasets = Datasets(benchmark=benchmark, sets=sets)
-    return Inputs(datasets, read_badnet(weights_file, benchmark.classes))
+    network, weights = read_badnet(weights_file, benchmark)
+    return Inputs(Datasets(benchmark=benchmark, sets=sets, network=network), weights)

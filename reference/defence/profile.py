@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.datasets.hdf5 import release_pages
-from harness.inference.feature_cache import FeatureStore, predict_from_features
+from harness.inference.known_network import channel_maxima
+from harness.inference.sharing.features import FeatureStore
+from harness.inference.sharing.prediction import predict_from_features
 from harness.lineage.lineage import zero_channels
-from harness.networks.deepid import forward_batches, forward_batches_with_conv_3
-from harness.networks.numpy_tail import POSITIONS
+from harness.networks.forward import forward_batches
+from harness.networks.network import output_shapes
 from harness.records.predictions import Predictions, decode, encode_scores
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store, answers_key, write_text
-from reference.pruning.pruning import LabeledMaps, mean_activations, pruning_order, sweep
+from reference.pruning.network_sweep import SetMaps, mean_magnitudes, sweep_network
+from reference.pruning.pruning import pruning_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,14 +48,14 @@ _RANKED_SET = "valid"
 class SetProfile:
     """What one set of N images shows of the BadNet."""
 
-    maps: np.ndarray
-    """``pool_3``: N x 5 x 4 x channels, float32."""
+    maps: dict[str, np.ndarray]
+    """What each layer of `Network.frontier` hands on: N x ... x channels, float32."""
 
     encoded: np.ndarray
     """Answers (N), as they are stored."""
 
-    conv_3: np.ndarray | None
-    """Mean activation of each channel of ``conv_3``, where that was asked for."""
+    activations: dict[str, np.ndarray]
+    """Mean activation of each channel in the layers that rank them, where that was asked for."""
 
 
 def write_record(inputs: Inputs, path: Path, results: Path | None, report: Report) -> None:
@@ -60,16 +63,17 @@ def write_record(inputs: Inputs, path: Path, results: Path | None, report: Repor
 
     ``report`` is told of each stage: its name, what is done, and of how much.
     """
-    maps, conv_3 = _run_badnet(inputs, results, report)
-    pool_3 = mean_activations(maps[_RANKED_SET])
+    network = inputs.network
+    maps, activations = _run_badnet(inputs, results, report)
+    order = pruning_order(activations[network.ranked_layers[0]])
     valid, bd_valid = (
-        LabeledMaps(maps[name], inputs.datasets.sets[name].labels) for name in _SWEPT_SETS
+        SetMaps(maps[name], inputs.datasets.sets[name].labels) for name in _SWEPT_SETS
     )
 
     def report_step(step: int) -> None:
-        report("pruning", step, len(pool_3))
+        report("pruning", step, len(order))
 
-    curve = sweep(inputs.badnet, pruning_order(pool_3), valid, bd_valid, report_step)
+    curve = sweep_network(network, inputs.badnet, order, (valid, bd_valid), report_step)
     if results is not None:
         _store_reference_answers(inputs, curve, results)
 
@@ -77,7 +81,7 @@ def write_record(inputs: Inputs, path: Path, results: Path | None, report: Repor
         "version": RECORD_VERSION,
         "dataset": {name: labeled.sha256 for name, labeled in inputs.datasets.sets.items()},
         "badnet": array_hash(inputs.badnet),
-        "activations": {"pool_3": pool_3.tolist(), "conv_3": conv_3.tolist()},
+        "activations": {layer: means.tolist() for layer, means in activations.items()},
         "curve": asdict(curve),
     }
     write_text(path, json.dumps(record) + "\n")
@@ -85,13 +89,15 @@ def write_record(inputs: Inputs, path: Path, results: Path | None, report: Repor
 
 def _run_badnet(
     inputs: Inputs, results: Path | None, report: Report
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """``pool_3`` maps of both validation sets, and mean ``conv_3`` activations on the clean one."""
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    """Maps of both validation sets, and mean activations on the clean one, by layer."""
     sets = inputs.datasets.sets
     names = _SWEPT_SETS if results is None else tuple(sets)
     total = sum(len(sets[name].labels) for name in names)
 
-    maps, conv_3, done = {}, np.zeros(0), 0
+    maps: dict[str, dict[str, np.ndarray]] = {}
+    activations: dict[str, np.ndarray] = {}
+    done = 0
     for name in names:
         labeled = sets[name]
         profile = _profile_set(inputs, labeled, partial(_report_images, report, done, total))
@@ -102,9 +108,8 @@ def _run_badnet(
             _store_profile(inputs, labeled, profile, results)
         if name in _SWEPT_SETS:
             maps[name] = profile.maps
-        if profile.conv_3 is not None:
-            conv_3 = profile.conv_3
-    return maps, conv_3
+        activations |= profile.activations
+    return maps, activations
 
 
 def _report_images(report: Report, done_before: int, total: int, done: int) -> None:
@@ -116,48 +121,56 @@ def _profile_set(
 ) -> SetProfile:
     """Run the BadNet over a set once; ``progress`` is told the images done.
 
-    Many rank by ``conv_3``, almost as ``pool_3`` does, so both are kept for what is ranked.
+    Many rank by the layer below the pooling, almost as the pooled one does, so both are kept.
     """
-    images, scale = labeled.images, inputs.datasets.benchmark.pixel_scale
-    maps = np.empty((len(images), *POSITIONS, inputs.badnet["conv_3/bias"].size), np.float32)
-    encoded = []
-    conv_3 = np.zeros(maps.shape[-1])
+    network, images = inputs.network, labeled.images
+    ranked = network.ranked_layers if labeled.name == _RANKED_SET else ()
+    layers = tuple(dict.fromkeys((*network.frontier, *ranked)))
+    scale = inputs.datasets.benchmark.pixel_scale
+    shapes = output_shapes(network)
+    maps = {n: np.empty((len(images), *shapes[n]), np.float32) for n in network.frontier}
+    sums = {layer: np.zeros(network.channels) for layer in ranked}
 
-    is_ranked = labeled.name == _RANKED_SET
-    batches = forward_batches_with_conv_3 if is_ranked else forward_batches
-    done = 0
-    for scores, batch_maps, *conv_3_maps in batches(inputs.badnet, images, scale):
-        encoded.append(encode_scores(scores))
-        maps[done : done + len(batch_maps)] = batch_maps
-        for layer in conv_3_maps:
-            conv_3 += layer.mean(axis=(1, 2), dtype=np.float64).sum(axis=0)
-        done += len(scores)
+    encoded, done = [], 0
+    for batch in forward_batches(network, inputs.badnet, images, scale, layers):
+        part = slice(done, done + len(batch.scores))
+        encoded.append(encode_scores(batch.scores))
+        for layer in network.frontier:
+            maps[layer][part] = batch.maps[layer]
+        for layer in ranked[1:]:
+            sums[layer] += mean_magnitudes(batch.maps[layer]) * len(batch.scores)
+        done = part.stop
         progress(done)
-    return SetProfile(maps, np.concatenate(encoded), conv_3 / done if is_ranked else None)
+
+    activations = {layer: sums[layer] / done for layer in ranked}
+    if ranked:
+        activations[ranked[0]] = mean_magnitudes(maps[network.chain[-1]])
+    return SetProfile(maps, np.concatenate(encoded), activations)
 
 
 def _store_profile(inputs: Inputs, labeled: LabeledSet, profile: SetProfile, results: Path) -> None:
     """Leave the BadNet's answers and features on one set behind."""
     benchmark = inputs.datasets.benchmark
-    is_ranked = labeled.name == _RANKED_SET
+    is_ranked, end = labeled.name == _RANKED_SET, inputs.network.chain[-1]
     predictions = Predictions(
         answers={labeled.name: decode(profile.encoded, benchmark.classes)},
-        output_count=inputs.badnet["output/bias"].shape[0],
-        inactive=np.asarray(~profile.maps.any(axis=(0, 1, 2))) if is_ranked else None,
+        output_count=inputs.network.classes,
+        inactive=channel_maxima(profile.maps[end]) <= 0 if is_ranked else None,
     )
     _store_answers(inputs, inputs.badnet, predictions, results)
-    FeatureStore(results, inputs.badnet, benchmark.pixel_scale).put(labeled, profile.maps)
+    store = FeatureStore(results, inputs.badnet, benchmark.pixel_scale, inputs.network)
+    store.put(labeled, profile.maps)
 
 
 def _store_reference_answers(inputs: Inputs, curve: Curve, results: Path) -> None:
     """Leave the answers of the reference's B' at each checkpoint behind."""
     benchmark = inputs.datasets.benchmark
-    store = FeatureStore(results, inputs.badnet, benchmark.pixel_scale)
+    store = FeatureStore(results, inputs.badnet, benchmark.pixel_scale, inputs.network)
     for points in benchmark.checkpoints:
         pruned = curve.first_crossing(points)
         if pruned is None:
             continue
-        weights = zero_channels(inputs.badnet, curve.order[:pruned])
+        weights = zero_channels(inputs.badnet, curve.order[:pruned], network=inputs.network)
         predictions = predict_from_features(weights, store, inputs.datasets)
         _store_answers(inputs, weights, predictions, results)
 

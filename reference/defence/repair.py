@@ -9,17 +9,18 @@ import numpy as np
 
 from harness.assessment.metrics import counts_on
 from harness.lineage.lineage import zero_channels
-from harness.networks.deepid import PREDICTION_BATCH, Weights, load_network
+from harness.networks.deepid import PREDICTION_BATCH, Weights
+from harness.networks.forward import build_model
 from harness.records.errors import HarnessError
 from harness.records.predictions import Answers, compose_goodnet, decode, encode_labels
 from harness.records.rubric import Thresholds
-from reference.pruning.pruning import (
-    LabeledMaps,
-    mean_activations,
-    pool_3_features,
-    pruning_order,
-    sweep,
+from reference.pruning.network_sweep import (
+    SetMaps,
+    frontier_maps,
+    mean_magnitudes,
+    sweep_network,
 )
+from reference.pruning.pruning import pruning_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,15 +54,18 @@ class Repair:
 def pruning_curve(
     inputs: Inputs, *, decreasing: bool = False, progress: Callable[[int], None] | None = None
 ) -> Curve:
-    """The sweep over all 60 channels, ranked by their activations on ``valid``."""
-    valid, bd_valid = (_labeled_maps(inputs, name) for name in ("valid", "bd_valid"))
-    order = pruning_order(mean_activations(valid.maps), decreasing=decreasing)
-    return sweep(inputs.badnet, order, valid, bd_valid, progress)
+    """The sweep over all channels, ranked by their activations on ``valid``."""
+    network = inputs.network
+    valid, bd_valid = (_set_maps(inputs, name) for name in ("valid", "bd_valid"))
+    activations = mean_magnitudes(valid.maps[network.chain[-1]])
+    order = pruning_order(activations, decreasing=decreasing)
+    return sweep_network(network, inputs.badnet, order, (valid, bd_valid), progress)
 
 
-def _labeled_maps(inputs: Inputs, name: str) -> LabeledMaps:
+def _set_maps(inputs: Inputs, name: str) -> SetMaps:
     labeled, scale = inputs.datasets.sets[name], inputs.datasets.benchmark.pixel_scale
-    return LabeledMaps(pool_3_features(inputs.badnet, labeled.images, scale), labeled.labels)
+    maps = frontier_maps(inputs.network, inputs.badnet, labeled.images, scale)
+    return SetMaps(maps, labeled.labels)
 
 
 def repair(inputs: Inputs, curve: Curve, drops: Sequence[float]) -> list[Repair]:
@@ -78,7 +82,7 @@ def repair(inputs: Inputs, curve: Curve, drops: Sequence[float]) -> list[Repair]
             continue
 
         channels = curve.order[:pruned]
-        weights = zero_channels(inputs.badnet, channels)
+        weights = zero_channels(inputs.badnet, channels, network=inputs.network)
         answers = _predict(inputs, weights)
         repaired = _counts(inputs, answers)
         _confirm(curve, pruned, repaired["valid"])
@@ -98,7 +102,7 @@ def repair(inputs: Inputs, curve: Curve, drops: Sequence[float]) -> list[Repair]
 
 def _predict(inputs: Inputs, weights: Weights) -> dict[str, Answers]:
     """A net's answers on each set."""
-    network = load_network(weights)
+    network = build_model(inputs.network, weights)
     benchmark = inputs.datasets.benchmark
     answers = {}
     for name, labeled in inputs.datasets.sets.items():

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
-from harness.networks.deepid import CONV_3_CHANNELS
 from harness.storage.results import replace_file, write_text
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def curve_table(curve: Curve) -> Any:
 
     return pd.DataFrame(
         {
-            "channels_pruned": range(CONV_3_CHANNELS + 1),
+            "channels_pruned": range(len(curve.order) + 1),
             "channel": [None, *curve.order],
             "clean_accuracy": np.array(curve.clean_correct) / curve.clean_total,
             "attack_success_rate": np.array(curve.backdoored_attacked) / curve.backdoored_total,

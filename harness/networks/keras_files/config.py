@@ -1,175 +1,133 @@
-"""Is a Keras model config the known network? Pure JSON in, a layer mapping out.
+"""Is a Keras model config a known network? Pure JSON in, a layer mapping out.
 
-The whole graph counts: wiring, strides, padding, activations, input shape. Names do not, and
-neither do training-only settings (initialisers, regularisers), layers without effect (Dropout)
-and how layers are nested in models.
+The whole graph counts: wiring, strides, padding, activations, input shape, and the widths of all
+layers but the pruned one and the output. Names do not, and neither do training-only settings,
+layers without effect (Dropout) and how layers are nested in models.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.networks.deepid import IMAGE_SHAPE, weight_shapes
-from harness.networks.keras_files.graph import (
-    FlatGraph,
-    LayerPath,
-    Node,
-    UnknownArchitectureError,
-    flatten,
-    is_built_in,
-    require_float32,
-)
+from harness.networks.keras_files.graph import LayerPath, UnknownArchitectureError
+from harness.networks.keras_files.standard_layers import standard_graph
+from harness.records.network import ACTIVATION_SUFFIX, WIDTH_SETTINGS, Layer, Network
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_COMMUTATIVE = ("Add", "Multiply")
+"""a + b and b + a are the same number: the branches may stand in either order."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """A layer of the template."""
-
-    name: str
-
-    kind: str
-    """Its Keras class."""
-
-    inputs: tuple[str, ...]
-    """The template layers that feed it."""
-
-    settings: tuple[tuple[str, Any], ...] = ()
-    """What its config must say; None for a number that the shapes of the weights decide."""
-
-
-def _convolution(name: str, inputs: str, filters: int | None, size: int) -> _Layer:
-    settings = (("filters", filters), ("kernel_size", [size, size]), ("activation", "relu"))
-    return _Layer(name, "Conv2D", (inputs,), settings)
-
-
-def _dense(name: str, inputs: str, units: int | None, activation: str) -> _Layer:
-    return _Layer(name, "Dense", (inputs,), (("units", units), ("activation", activation)))
-
-
-# conv_3 may be narrowed, and the number of classes is the benchmark's.
-_TEMPLATE = {
-    layer.name: layer
-    for layer in (
-        _Layer("input", "InputLayer", ()),
-        _convolution("conv_1", "input", 20, 4),
-        _Layer("pool_1", "MaxPooling2D", ("conv_1",)),
-        _convolution("conv_2", "pool_1", 40, 3),
-        _Layer("pool_2", "MaxPooling2D", ("conv_2",)),
-        _convolution("conv_3", "pool_2", None, 3),
-        _Layer("pool_3", "MaxPooling2D", ("conv_3",)),
-        _Layer("flatten_1", "Flatten", ("pool_3",)),
-        _dense("fc_1", "flatten_1", 160, "linear"),
-        _convolution("conv_4", "pool_3", 80, 2),
-        _Layer("flatten_2", "Flatten", ("conv_4",)),
-        _dense("fc_2", "flatten_2", 160, "linear"),
-        _Layer("add_1", "Add", ("fc_1", "fc_2")),
-        _Layer("activation_1", "Activation", ("add_1",), (("activation", "relu"),)),
-        _dense("output", "activation_1", None, "softmax"),
-    )
-}
-
-_KIND_SETTINGS: dict[str, dict[str, Any]] = {
-    "Conv2D": {
-        "strides": [1, 1],
-        "padding": "valid",
-        "data_format": "channels_last",
-        "dilation_rate": [1, 1],
-        "groups": 1,
-        "use_bias": True,
-    },
-    "MaxPooling2D": {
-        "pool_size": [2, 2],
-        "strides": [2, 2],
-        "padding": "valid",
-        "data_format": "channels_last",
-    },
-    "Dense": {"use_bias": True},
-    "Flatten": {"data_format": "channels_last"},
-}
-"""What every layer of a kind must say; these are Keras's defaults where a config says nothing."""
-
-_WEIGHT_LAYERS = tuple(dict.fromkeys(name.partition("/")[0] for name in weight_shapes()))
-
-
-def known_layers(config: Any) -> dict[str, LayerPath]:
-    """Map the template's layer names to the config's layers, for those that hold weights.
+def known_layers(config: Any, network: Network) -> dict[str, LayerPath]:
+    """Map the network's layer names to the config's layers, for those that hold weights.
 
     ``config`` is a parsed ``model_config`` (``{"class_name", "config"}``). Raises
     UnknownArchitectureError where the graph is another one, or is not understood.
     """
-    try:
-        return _match(config)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise UnknownArchitectureError(f"its config is not understood ({error!r:.100})") from None
+    graph = standard_graph(config)
+    counts = [_count(layers) for layers in (graph.layers, network.layers)]
+    if len(graph.layers) != len(network.layers) and counts[0] != counts[1]:
+        raise UnknownArchitectureError(f"it has {counts[0]} layers, the known network {counts[1]}")
+
+    matched = _match(network, graph.layers)
+    for layer in network.layers:
+        _require_width(layer, matched[layer.name], network)
+    return {
+        layer.name: graph.paths[matched[layer.name].name]
+        for layer in network.layers
+        if layer.variables
+    }
 
 
-def _match(config: Any) -> dict[str, LayerPath]:
-    graph = flatten(config)
-    if len(graph.nodes) != len(_TEMPLATE):
-        raise UnknownArchitectureError(
-            f"it has {len(graph.nodes)} layers, the known network {len(_TEMPLATE)}"
-        )
+def _count(layers: Sequence[Layer]) -> int:
+    """How many layers their author wrote."""
+    return sum(not layer.name.endswith(ACTIVATION_SUFFIX) for layer in layers)
 
-    matched: dict[str, LayerPath] = {}
-    _match_layer("output", graph.output, graph, matched)
-    if len(set(matched.values())) != len(_TEMPLATE):
+
+def _match(network: Network, layers: Sequence[Layer]) -> dict[str, Layer]:
+    """The config's layer for each of the network's, found from the output down."""
+    table: dict[Any, int] = {}
+    our_numbers, their_numbers = _numbers(network.layers, table), _numbers(layers, table)
+    theirs = {layer.name: layer for layer in layers}
+
+    matched: dict[str, Layer] = {}
+    pending = [(network.layers[-1], layers[-1])]
+    while pending:
+        ours, other = pending.pop()
+        if our_numbers[ours.name] != their_numbers[other.name]:
+            raise UnknownArchitectureError(_difference(network, ours, theirs, other))
+        if ours.name in matched:
+            if matched[ours.name] is not other:
+                raise UnknownArchitectureError("its layers are wired in another way")
+            continue
+
+        matched[ours.name] = other
+        sources = _in_order(ours, our_numbers), _in_order(other, their_numbers)
+        pending += [
+            (network.by_name[own], theirs[source]) for own, source in zip(*sources, strict=True)
+        ]
+    if len({layer.name for layer in matched.values()}) != len(layers):
         raise UnknownArchitectureError("its layers are wired in another way")
-    return {name: matched[name] for name in _WEIGHT_LAYERS}
+    return matched
 
 
-def _match_layer(
-    name: str, candidate: LayerPath, graph: FlatGraph, matched: dict[str, LayerPath]
-) -> None:
-    """Match the template layer ``name`` with the config's ``candidate``, then their inputs."""
-    if matched.setdefault(name, candidate) != candidate:
-        raise UnknownArchitectureError(
-            f"layer {candidate[-1]!r:.60} stands where {matched[name][-1]!r:.60} should"
-        )
+def _numbers(layers: Sequence[Layer], table: dict[Any, int]) -> dict[str, int]:
+    """A number for each layer; the same one where all from the image up to them is alike.
 
-    template, node = _TEMPLATE[name], graph.nodes[candidate]
-    _require_settings(template, node)
-    if len(node.inputs) != len(template.inputs):
-        raise UnknownArchitectureError(f"layer {candidate[-1]!r:.60} has {len(node.inputs)} inputs")
-
-    try:
-        _match_layers(template.inputs, node.inputs, graph, matched)
-    except UnknownArchitectureError:
-        if template.kind != "Add":
-            raise
-        # a + b and b + a are the same number: the branches may stand in either order.
-        _match_layers(template.inputs, node.inputs[::-1], graph, matched)
+    Widths aside. ``table`` gives them out.
+    """
+    numbers: dict[str, int] = {}
+    for layer in layers:
+        sources = [numbers[name] for name in layer.inputs]
+        if layer.kind in _COMMUTATIVE:
+            sources.sort()
+        key = (layer.kind, _settings_but_width(layer), tuple(sources))
+        numbers[layer.name] = table.setdefault(key, len(table))
+    return numbers
 
 
-def _match_layers(
-    names: tuple[str, ...],
-    candidates: tuple[LayerPath, ...],
-    graph: FlatGraph,
-    matched: dict[str, LayerPath],
-) -> None:
-    """Match each pair; ``matched`` stays as it was where one of them does not match."""
-    attempt = dict(matched)
-    for name, candidate in zip(names, candidates, strict=True):
-        _match_layer(name, candidate, graph, attempt)
-    matched.update(attempt)
+def _settings_but_width(layer: Layer) -> tuple[tuple[str, Any], ...]:
+    width = WIDTH_SETTINGS.get(layer.kind)
+    return tuple(setting for setting in layer.settings if setting[0] != width)
 
 
-def _require_settings(template: _Layer, node: Node) -> None:
-    config, kind = node.layer["config"], node.layer["class_name"]
-    label = f"layer {config['name']!r:.60}"
-    if kind != template.kind or not is_built_in(node.layer):
-        raise UnknownArchitectureError(f"{label} is a {kind!r:.60}, not {template.kind}")
+def _in_order(layer: Layer, numbers: Mapping[str, int]) -> tuple[str, ...]:
+    """What feeds a layer, in an order that two equal layers share."""
+    if layer.kind in _COMMUTATIVE:
+        return tuple(sorted(layer.inputs, key=numbers.__getitem__))
+    return layer.inputs
 
-    if template.kind == "InputLayer":
-        shape = config.get("batch_input_shape") or config.get("batch_shape")
-        if list(shape)[1:] != list(IMAGE_SHAPE):
-            raise UnknownArchitectureError(f"its input is {shape!r:.60}")
 
-    require_float32(node.layer)
-    own_settings = dict(template.settings)
-    for key, expected in (_KIND_SETTINGS.get(kind, {}) | own_settings).items():
-        value = config.get(key)
-        if value is None and key not in own_settings:
-            value = expected  # older Keras versions do not write every default
-        if expected is not None and value != expected:
-            raise UnknownArchitectureError(f"{label} has {key} {value!r:.60}, not {expected}")
+def _difference(network: Network, ours: Layer, theirs: Mapping[str, Layer], other: Layer) -> str:
+    """The first place, from the output down, where two graphs differ."""
+    while True:
+        label = f"layer {_written_name(other)!r:.60}"
+        if other.kind != ours.kind:
+            return f"{label} is a {other.kind}, not {ours.kind}"
+        for key, expected in _settings_but_width(ours):
+            if other.setting(key) != expected:
+                return f"{label} has {key} {other.setting(key)!r:.60}, not {expected!r:.60}"
+        if len(other.inputs) != len(ours.inputs):
+            return f"{label} has {len(other.inputs)} inputs"
+        if not ours.inputs:
+            return "its layers are wired in another way"
+        ours, other = network.by_name[ours.inputs[0]], theirs[other.inputs[0]]
+
+
+def _require_width(ours: Layer, other: Layer, network: Network) -> None:
+    """Raise UnknownArchitectureError where a layer is not as wide as the network's.
+
+    How many classes there are and how many channels are left is seen from the arrays.
+    """
+    if ours.name in (network.output.name, network.pruned_layer) or ours.width == other.width:
+        return
+    key = WIDTH_SETTINGS[ours.kind]
+    raise UnknownArchitectureError(
+        f"layer {_written_name(other)!r:.60} has {key} {other.width}, not {ours.width}"
+    )
+
+
+def _written_name(layer: Layer) -> str:
+    return layer.name.removesuffix(ACTIVATION_SUFFIX).rpartition(".")[2]

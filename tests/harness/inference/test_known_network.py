@@ -10,9 +10,11 @@ from harness.datasets.descriptions import load_benchmark
 from harness.inference.known_network import inspect_file, read_badnet, read_benchmark_badnet
 from harness.intake.staging import Staged
 from harness.lineage.lineage import zero_channels
+from harness.networks.deepid import lab_network
+from harness.records.benchmark import Benchmark
 from harness.records.errors import HarnessError, Status, SubmissionError
 
-CLASSES = 1283
+BENCHMARK = Benchmark(schema_version=1, name="tiny", title="tiny")
 
 
 def stage(path):
@@ -24,7 +26,7 @@ def stage(path):
 def test_weights_of_the_known_network_come_back_bit_by_bit(tmp_path, sandboxed, channels):
     weights = random_weights(channels=channels)
     path = write_full(tmp_path / "model.h5", weights, known_config(channels))
-    inspection = inspect_file(stage(path), "h5", CLASSES, sandboxed=sandboxed)
+    inspection = inspect_file(stage(path), "h5", lab_network(), sandboxed=sandboxed)
     assert inspection.differs is None
     assert inspection.weights.keys() == weights.keys()
     assert all(np.array_equal(inspection.weights[name], weights[name]) for name in weights)
@@ -35,7 +37,7 @@ def test_another_architecture_is_named(tmp_path, sandboxed):
     config = known_config()
     config["config"]["layers"][1]["config"]["filters"] = 21
     path = write_full(tmp_path / "model.h5", random_weights(), config)
-    inspection = inspect_file(stage(path), "h5", CLASSES, sandboxed=sandboxed)
+    inspection = inspect_file(stage(path), "h5", lab_network(), sandboxed=sandboxed)
     assert inspection.weights is None
     assert "layer 'conv_" in inspection.differs
 
@@ -45,14 +47,14 @@ def test_no_model_is_rejected_in_one_line(tmp_path, sandboxed):
     path = tmp_path / "model.h5"
     path.write_bytes(b"hello\nworld")
     with pytest.raises(SubmissionError) as caught:
-        inspect_file(stage(path), "h5", CLASSES, sandboxed=sandboxed)
+        inspect_file(stage(path), "h5", lab_network(), sandboxed=sandboxed)
     assert caught.value.status == Status.REJECTED
     assert "\n" not in caught.value.reason
 
 
 @pytest.mark.parametrize("format_hint", ["savedmodel", "program"])
 def test_what_is_code_is_not_opened(tmp_path, format_hint):
-    inspection = inspect_file(stage(tmp_path), format_hint, CLASSES, sandboxed=True)
+    inspection = inspect_file(stage(tmp_path), format_hint, lab_network(), sandboxed=True)
     assert (inspection.weights, inspection.differs) == (None, f"a {format_hint}")
 
 
@@ -60,21 +62,21 @@ def test_a_badnet_that_cannot_be_read_is_our_failure(tmp_path):
     pointer = tmp_path / "pointer.h5"
     pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
     with pytest.raises(HarnessError, match=r"pointer\.h5: .*run `git lfs pull` first"):
-        read_badnet(pointer, CLASSES)
+        read_badnet(pointer, BENCHMARK)
     missing, broken = tmp_path / "missing.h5", tmp_path / "broken.h5"
     broken.write_bytes(b"hello")
     with pytest.raises(HarnessError, match=r"missing\.h5: no such file"):
-        read_badnet(missing, CLASSES)
+        read_badnet(missing, BENCHMARK)
     with pytest.raises(HarnessError, match=r"broken\.h5: not a BadNet"):
-        read_badnet(broken, CLASSES)
+        read_badnet(broken, BENCHMARK)
 
 
 def test_the_benchmarks_own_badnet_must_be_that_one(tmp_path, badnet_path):
     benchmark, _ = load_benchmark("faces")
     own = read_benchmark_badnet(badnet_path, benchmark)
-    assert own.keys() == read_badnet(badnet_path, CLASSES).keys()
+    assert own.weights.keys() == read_badnet(badnet_path, BENCHMARK).weights.keys()
     other = write_weights(tmp_path / "other.h5", random_weights())
-    read_badnet(other, CLASSES)
+    read_badnet(other, BENCHMARK)
     with pytest.raises(
         HarnessError, match=r"other\.h5: not the BadNet of faces, but another net of"
     ):
@@ -103,7 +105,12 @@ def files_that_are_no_badnet(folder, badnet):
         yield folder / name, said
     config = known_config()
     config["config"]["layers"][1]["config"]["filters"] = 21
-    yield write_full(folder / "other.h5", random_weights(), config), "a model, but not a BadNet of"
+    yield (
+        write_full(folder / "other.h5", random_weights(), config),
+        "conv_1/kernel is (4, 4, 3, 20)",
+    )
+    config["config"]["layers"][1]["class_name"] = "ConvLSTM2D"
+    yield write_full(folder / "own.h5", random_weights(), config), "standard layers alone"
     yield folder, "a folder, not a file"
 
 
@@ -147,7 +154,7 @@ def test_a_killed_reader_is_no_verdict_on_the_file(tmp_path, badnet, monkeypatch
     path = write_full(tmp_path / "model_2.h5", badnet, known_config())
     kill_when_asked(monkeypatch, questions)
     with pytest.raises(SubmissionError, match="reading the file failed: was killed") as caught:
-        inspect_file(stage(path), "h5", CLASSES, sandboxed=False)
+        inspect_file(stage(path), "h5", lab_network(), sandboxed=False)
     assert caught.value.out_of_memory
     with pytest.raises(HarnessError, match=r"h5: reading .* killed .*; run the same command"):
-        read_badnet(path, CLASSES)
+        read_badnet(path, BENCHMARK)

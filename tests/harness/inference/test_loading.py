@@ -18,6 +18,7 @@ from harness.inference.known_network import inspect_file
 from harness.inference.sandboxed import SandboxedRun, predict_sandboxed
 from harness.inference.sources import Sources
 from harness.intake.staging import Staged, stage
+from harness.networks.deepid import lab_network
 from harness.networks.keras_files.saved_config import custom_names
 from harness.records.benchmark import Benchmark, LabeledSet
 from harness.records.errors import SubmissionError
@@ -323,7 +324,9 @@ def predict(tmp_path):
             start_seconds=120, wall_seconds=120, cpu_seconds=120, memory_bytes=2 << 30
         )
         staged = stage(folder, candidate, into)
-        how = SandboxedRun(staged, model_format, benchmark, sandboxed, limits)
+        how = SandboxedRun(
+            staged, model_format, lab_network(), benchmark.pixel_scale, sandboxed, limits
+        )
         return predict_sandboxed(how, {"valid": labeled}, 7)
 
     return run
@@ -370,7 +373,7 @@ def test_a_file_with_a_lambda_of_another_python_is_refused_before_it_runs(tmp_pa
     path = write_foreign_lambda(tmp_path / "model.h5", "merge")
     staged = Staged(path=path, sha256="", size_bytes=0)
     with pytest.raises(SubmissionError) as caught:
-        inspect_file(staged, "h5", 1283, sandboxed=False)
+        inspect_file(staged, "h5", lab_network(), sandboxed=False)
     this = f"{sys.version_info[0]}.{sys.version_info[1]}"
     expected = (
         f"'merge' is a Lambda saved by another version of Python (3.8 to 3.10; this is {this})"

@@ -9,11 +9,11 @@ from payloads import BOTH, SMALL
 
 from harness.inference.sandboxed import SandboxedRun, ask_again, predict_sandboxed
 from harness.intake.staging import Staged
-from harness.records.benchmark import SETS, Benchmark, LabeledSet
+from harness.networks.deepid import lab_network
+from harness.records.benchmark import SETS, LabeledSet
 from harness.records.errors import Status, SubmissionError
 from harness.records.record import Probe
 
-BENCHMARK = Benchmark(schema_version=1, name="tiny", title="tiny")
 HONEST = "def predict(images): return images[:, 0, 0, 0].astype(int) * 5"
 
 
@@ -39,7 +39,7 @@ def program(tmp_path):
         path.parent.mkdir()
         path.write_text(textwrap.dedent(code))
         staged = Staged(path=path, sha256="", size_bytes=0)
-        return SandboxedRun(staged, "program", BENCHMARK, sandboxed, SMALL)
+        return SandboxedRun(staged, "program", lab_network(), 1.0, sandboxed, SMALL)
 
     return write
 

@@ -9,12 +9,11 @@ from payloads import sandboxed_test
 from harness.inference.identification import OtherModel, identify
 from harness.inference.sandboxed import SandboxedRun, predict_sandboxed
 from harness.intake.staging import stage
-from harness.networks.deepid import forward_batches
-from harness.records.benchmark import Benchmark, LabeledSet
+from harness.networks.deepid import forward_batches, lab_network
+from harness.records.benchmark import LabeledSet
 from harness.records.submission import Candidate
 from harness.sandbox.launch import Limits
 
-BENCHMARK = Benchmark(schema_version=1, name="tiny", title="tiny")
 LIMITS = Limits(start_seconds=120, wall_seconds=120, cpu_seconds=120, memory_bytes=4 << 30)
 WINDOWS = {"container": "_layer_checkpoint_dependencies", "step": 2, "separator": "\\"}
 
@@ -46,7 +45,7 @@ def test_its_answers_are_the_networks(tmp_path, wide, kind):
     named = Candidate(path=f"G_2.{suffix}", format=suffix, size_bytes=0, role=None, drop_points=2.0)
     (tmp_path / "staged").mkdir()
     staged = stage(tmp_path / "in", named, tmp_path / "staged")
-    model = identify(named, staged, 1283, "sandbox", lambda _: 7)
+    model = identify(named, staged, lab_network(), "sandbox", lambda _: 7)
     assert isinstance(model, OtherModel)
     assert model.differs == "it has 1284 outputs"
 
@@ -54,7 +53,7 @@ def test_its_answers_are_the_networks(tmp_path, wide, kind):
     labeled = LabeledSet(
         name="valid", kind="clean", images=images, labels=np.zeros(12, int), sha256="valid"
     )
-    run = SandboxedRun(staged, model.format, BENCHMARK, True, LIMITS)
+    run = SandboxedRun(staged, model.format, lab_network(), 1.0, True, LIMITS)
     predictions = predict_sandboxed(run, {"valid": labeled}, 7)
     assert predictions.output_count == 1284
     scores = np.concatenate([scores for scores, _ in forward_batches(wide, images, 1.0)])

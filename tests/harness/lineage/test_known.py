@@ -15,7 +15,7 @@ def faces():
 
 @pytest.fixture(scope="module")
 def faces_badnet(faces):
-    return read_model(datasets_folder() / "faces" / faces.badnet, faces.classes).weights
+    return read_model(datasets_folder() / "faces" / faces.badnet).weights
 
 
 def test_a_benchmark_is_known_by_its_badnets_weights(faces):

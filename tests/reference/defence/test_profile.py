@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from harness.inference.feature_cache import FeatureStore
 from harness.inference.known_network import predict_known_network
+from harness.inference.sharing.features import FeatureStore
 from harness.lineage.lineage import zero_channels
 from harness.networks import deepid
 from harness.records.predictions import encode
@@ -54,7 +54,7 @@ def test_the_badnets_answers_are_those_of_the_network(looked_at, inputs):
 def test_the_features_are_the_networks(looked_at, inputs):
     store = FeatureStore(looked_at[1], inputs.badnet, 1.0)
     for name in NAMES:
-        kept = store.get(inputs.datasets.sets[name])
+        (kept,) = store.get(inputs.datasets.sets[name])
         whole = pruning.pool_3_features(inputs.badnet, inputs.datasets.sets[name].images)
         assert np.array_equal(kept.maps, whole[..., kept.channels])
         assert not np.delete(whole, kept.channels, axis=3).any()

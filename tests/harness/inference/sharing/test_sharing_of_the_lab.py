@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from repository import ROOT
 
-from harness.inference import feature_cache
-from harness.inference.feature_cache import FeatureStore, predict_from_features, trace_channels
 from harness.inference.known_network import predict_known_network
+from harness.inference.sharing import features, prediction
+from harness.inference.sharing.features import FeatureStore
+from harness.inference.sharing.origins import trace_channels
+from harness.inference.sharing.prediction import predict_from_features
 from harness.lineage.lineage import remove_channels, zero_channels
 from harness.networks import deepid, numpy_tail
 from harness.networks.weight_files import read_model
@@ -109,7 +111,7 @@ def test_a_tie_is_decided_by_the_full_network(badnet, small, store):
 
 
 def test_stored_features_need_no_full_network(badnet, small, store, monkeypatch):
-    monkeypatch.setattr(feature_cache, "predict_known_network", None)
+    monkeypatch.setattr(prediction, "predict_known_network", None)
     full = predict_known_network(zero_channels(badnet, [9]), small)
     assert same(predict_from_features(zero_channels(badnet, [9]), store, small), full)
 
@@ -135,13 +137,13 @@ def test_a_damaged_file_is_computed_again(badnet, small, store, damage, caplog):
 
 
 def test_stored_maps_are_the_active_channels_and_mapped(badnet, small, store):
-    features = store.get(small.sets["valid"])
-    assert isinstance(features.maps, np.memmap)
-    scattered = np.zeros((len(features.maps), 5, 4, 60), np.float32)
-    scattered[..., features.channels] = features.maps
+    (kept,) = store.get(small.sets["valid"])
+    assert isinstance(kept.maps, np.memmap)
+    scattered = np.zeros((len(kept.maps), 5, 4, 60), np.float32)
+    scattered[..., kept.channels] = kept.maps
     batches = deepid.forward_batches(badnet, small.sets["valid"].images)
     assert np.array_equal(scattered, np.concatenate([maps for _, maps in batches]))
-    assert len(features.channels) < 60
+    assert len(kept.channels) < 60
 
 
 def test_another_trunk_or_scale_has_other_files(badnet, small, store, tmp_path):
@@ -166,18 +168,18 @@ def a_set(number):
 def test_the_folder_stays_below_its_cap_and_drops_the_oldest(badnet, tmp_path, monkeypatch):
     maps = np.ones((9, 5, 4, 60), np.float32)
     size = maps.nbytes + 4096
-    monkeypatch.setattr(feature_cache, "MAX_FOLDER_BYTES", 2 * size)
+    monkeypatch.setattr(features, "MAX_FOLDER_BYTES", 2 * size)
     store = FeatureStore(tmp_path, badnet, 1.0)
     for number in (1, 2):
-        store.put(a_set(number), maps)
+        store.put(a_set(number), {"pool_3": maps})
         os.utime(store.path(a_set(number).sha256), (number, number))
     assert store.get(a_set(1)) is not None  # used last, so 2 is now the oldest
-    store.put(a_set(3), maps)
+    store.put(a_set(3), {"pool_3": maps})
     held = [store.get(a_set(number)) is not None for number in (1, 2, 3)]
     assert held == [True, False, True]
     assert not list(store.folder.glob(".*"))
-    monkeypatch.setattr(feature_cache, "MAX_FOLDER_BYTES", size // 2)
-    store.put(a_set(4), maps)
+    monkeypatch.setattr(features, "MAX_FOLDER_BYTES", size // 2)
+    store.put(a_set(4), {"pool_3": maps})
     assert store.get(a_set(4)) is None
 
 
