@@ -164,7 +164,8 @@ def _diagnose_changes(lineage: Lineage | None) -> Iterator[Diagnosis]:
     zeroed = [change for change in lineage.changes if change.zeroed]
     if zeroed:
         channels = "; ".join(f"{change.layer} {channel_list(change.zeroed)}" for change in zeroed)
-        yield diagnosis("WRONG_LAYER", {"layers": _layers(zeroed), "channels": channels})
+        told = {"layers": _layers(zeroed), "channels": channels}
+        yield diagnosis("WRONG_LAYER", told | _layers_of(lineage))
 
     tuned = [change for change in lineage.changes if change.values_changed]
     if tuned:
@@ -173,7 +174,16 @@ def _diagnose_changes(lineage: Lineage | None) -> Iterator[Diagnosis]:
         yield diagnosis("FINE_TUNED", {"values": values, "zero": zero, "layers": _layers(tuned)})
 
     if lineage.pruned is None:
-        yield diagnosis("FINE_TUNED.narrowed", {"pruned": None}, certain=False)
+        narrowed = {"pruned": None, **_layers_of(lineage)}
+        yield diagnosis("FINE_TUNED.narrowed", narrowed, certain=False)
+
+
+def _layers_of(lineage: Lineage) -> dict[str, str]:
+    """Which layer is pruned, and by which ones its channels are ranked."""
+    return {
+        "pruned_layer": lineage.pruned_layer,
+        "ranked_layers": " or ".join(lineage.ranked_layers),
+    }
 
 
 def _layers(changes: Sequence[LayerChange]) -> str:
@@ -194,6 +204,7 @@ def _diagnose_order(record: Record, lineage: Lineage | None) -> Iterator[Diagnos
         "pruned": len(lineage.pruned or ()),
         "ranking": lineage.ranking,
         "layer": order.split()[0],
+        **_layers_of(lineage),
     }
     if order == OTHER:
         yield diagnosis("OTHER_ORDER", evidence, certain=certain)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.lineage.rankings import DECREASING, INDEX, OFFICIAL
+from harness.lineage.rankings import DECREASING, INCREASING, INDEX, is_official
 from harness.records.record import (
     ATTACK,
     BUDGET,
@@ -20,7 +20,7 @@ from harness.records.record import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.records.findings import GoodNetRule, McNemarResult, ThresholdMargin
+    from harness.records.findings import GoodNetRule, Lineage, McNemarResult, ThresholdMargin
     from harness.records.record import Checkpoint, Probe
     from harness.records.rubric import Thresholds
 
@@ -163,25 +163,28 @@ def _kept_within(tolerance: int) -> str:
 # --- rules ------------------------------------------------------------------------------------
 
 
-def order_check(followed: str | None, ranking: str | None = "measured") -> Check:
+def order_check(followed: str | None, lineage: Lineage | None = None) -> Check:
     """Were the channels pruned in increasing order of activation? None: cannot be told.
 
-    The ranking of ``pool_3`` and that of ``conv_3`` are both accepted. ``ranking`` says
-    whether the BadNet's known order was taken or the one measured on the data.
+    Every ranking that the BadNet's network has is accepted: the lab's by ``pool_3`` and by
+    ``conv_3``. ``lineage``: of the net; None for one whose weights are not known.
     """
+    limit = f"{lineage.ranked_layers[0] if lineage else 'pool_3'} {INCREASING}"
+    pruned_layer = lineage.pruned_layer if lineage else "conv_3"
     passed = None
     if followed is None:
-        reason = "no pruned channels of conv_3, or they cannot be told from this model"
+        reason = f"no pruned channels of {pruned_layer}, or they cannot be told from this model"
     else:
-        passed = followed in OFFICIAL
+        passed = is_official(followed)
+        ranking = lineage.ranking if lineage else None
         reason = _order_in_words(followed) + _FROM_RANKING.get(ranking or "", "")
 
-    return Check(name=ORDER, passed=passed, observed=followed, limit=OFFICIAL[0], reason=reason)
+    return Check(name=ORDER, passed=passed, observed=followed, limit=limit, reason=reason)
 
 
 def _order_in_words(followed: str) -> str:
     layer, _, _ = followed.partition(" ")
-    if followed in OFFICIAL:
+    if is_official(followed):
         return f"the least active channels were pruned, by {layer} activation"
     if followed.endswith(DECREASING):
         return f"the most active channels were pruned first, by {layer} activation"

@@ -131,8 +131,7 @@ def _checks_of_pruned(
             bound = validation_bound(record, points, limits.margin_points)
             yield checks.budget_check(margin.lost, bound, points, tolerance)
     if checkpoint.repaired is not None:
-        lineage = checkpoint.lineage
-        yield checks.order_check(order, lineage.ranking if lineage else None)
+        yield checks.order_check(order, checkpoint.lineage)
 
 
 def _checks_of_others(

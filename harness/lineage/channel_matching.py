@@ -239,9 +239,13 @@ def _place_left(
     cosines = _cosines(rows[:, :-1], known_rows[:, :-1])
     channels = _pair(_likeness(cosines, rows, known_rows, left))
 
+    # A channel that one of several layers still makes has its scale from there.
+    made = [ours.kernels[name][..., count:].any(axis=(0, 1)) for name in group.makers]
+    is_made = np.any(made, axis=0) & (len(group.makers) > 1)
+
     scales = np.ones(count + len(left))
     for index in np.flatnonzero(channels >= 0):
-        if group.scalable:
+        if group.scalable and not is_made[index]:
             scales[count + index] = 1 / _scale(rows[index], known_rows[channels[index]])
     _fill_places(channels, left, free)
     _move(ours, group, _Match(np.concatenate([np.arange(count), channels]), scales), count)

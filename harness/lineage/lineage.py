@@ -80,6 +80,8 @@ def trace_lineage(
         orders=rankings.orders_of(mask),
         ranking=rankings.source,
         published_points=rankings.published_points(mask) if mask else (),
+        pruned_layer=layer,
+        ranked_layers=network.ranked_layers,
     )
 
 

@@ -23,9 +23,6 @@ OTHER = "other"
 INDEX = "index"
 INCREASING = "increasing"
 DECREASING = "decreasing"
-OFFICIAL = (f"pool_3 {INCREASING}", f"conv_3 {INCREASING}")
-"""Both are accepted: the handout says pool_3, whose ranking many take from conv_3's output."""
-
 TIE = 1e-4
 """Relative distance of activations that float32 sums over a data set cannot tell apart."""
 
@@ -125,6 +122,14 @@ class Rankings:
         return tuple(points for points, masks in self.published.items() if live in masks)
 
 
+def is_official(name: str) -> bool:
+    """Whether an order is an increasing one.
+
+    The lab's handout says that of ``pool_3``, which many take from ``conv_3``'s output.
+    """
+    return name.endswith(f" {INCREASING}")
+
+
 def shared_order(followed: Sequence[tuple[str, ...]]) -> str | None:
     """The most official order that all masks share; ``other`` without one, None without masks."""
     masks = [names for names in followed if names]
@@ -144,11 +149,10 @@ def followed_order(lineage: Lineage | None, shared: str | None) -> str | None:
 
 
 def measured_rankings(activations: Mapping[str, Sequence[float]]) -> Rankings:
-    """Rankings of the data at hand; ``activations`` by layer, pool_3 (and conv_3 where known)."""
+    """Rankings of the data at hand; ``activations`` by layer, most official first."""
     increasing = [
-        _measured_order(layer, np.asarray(activations[layer], dtype=np.float64))
-        for layer in ("pool_3", "conv_3")
-        if layer in activations
+        _measured_order(layer, np.asarray(means, dtype=np.float64))
+        for layer, means in activations.items()
     ]
     return Rankings(_with_opposites(increasing), "measured", {}, increasing[0].dormant)
 

@@ -1,6 +1,7 @@
 """What is found out about one model or submission; frozen parts of a record, without behaviour.
 
-Channels are numbered as in the BadNet's ``conv_3``; images are counted, never percentages.
+Channels are numbered as in the BadNet's pruned layer (the lab's ``conv_3``); images are counted,
+never percentages.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerChange:
-    """How one layer differs from the BadNet's, apart from pruned ``conv_3`` channels."""
+    """How one layer differs from the BadNet's, apart from pruned channels."""
 
     layer: str
 
@@ -55,7 +56,7 @@ class Lineage:
     """Those of ``biases_kept`` whose bias is positive, so that the channel still has an effect."""
 
     removed: tuple[int, ...] = ()
-    """Pruned channels of a net whose ``conv_3`` is narrower than the BadNet's."""
+    """Pruned channels of a net whose pruned layer is narrower than the BadNet's."""
 
     changes: tuple[LayerChange, ...] = ()
     """What else differs from the BadNet."""
@@ -68,6 +69,12 @@ class Lineage:
 
     published_points: tuple[float, ...] = ()
     """Every X for which this very mask is published."""
+
+    pruned_layer: str = "conv_3"
+    """The BadNet's layer whose channels these are."""
+
+    ranked_layers: tuple[str, ...] = ("pool_3", "conv_3")
+    """The layers by whose activations they may be ranked, most official first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ def curve_frame(curve: Curve | None, title: str = "") -> Any:
 
     quarters = [channels * part // 4 for part in range(5)]
     axes.set_xticks(quarters, [f"{step}\n{100 * step / channels:.0f} %" for step in quarters])
-    axes.set(xlim=(-3, channels + 1), xlabel="channels of conv_3 pruned")
+    axes.set(xlim=(-3, channels + 1), xlabel="channels pruned")
     axes.set(ylim=(0, CURVE_TOP), ylabel="% of validation images")
     _add_legend(figure, *axes.get_legend_handles_labels())
     return figure

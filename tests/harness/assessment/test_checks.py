@@ -17,6 +17,7 @@ from harness.assessment.checks import (
 from harness.lineage.thresholds import threshold_margin
 from harness.records.findings import (
     GoodNetRule,
+    Lineage,
     McNemarResult,
     NeighbouringSteps,
     RuleViolation,
@@ -97,8 +98,17 @@ def test_the_order(followed, passed, reason):
      (None, "by their activation")],
 )  # fmt: skip
 def test_the_order_says_where_the_ranking_is_from(ranking, ending):
-    assert order_check("index", ranking).reason.endswith(ending)
-    assert "(" not in order_check(None, ranking).reason
+    lineage = Lineage(base="badnet", similarity=1.0, pruned=(1,), ranking=ranking)
+    assert order_check("index", lineage).reason.endswith(ending)
+    assert "(" not in order_check(None, lineage).reason
+
+
+def test_the_order_is_that_of_the_networks_own_layers():
+    layers = {"pruned_layer": "conv2d_5", "ranked_layers": ("pool", "conv2d_5")}
+    lineage = Lineage(base="badnet", similarity=1.0, pruned=(1,), ranking="measured", **layers)
+    check = order_check("pool increasing", lineage)
+    assert (check.passed, check.limit) == (True, "pool increasing")
+    assert "no pruned channels of conv2d_5" in order_check(None, lineage).reason
 
 
 def rule(broken):
