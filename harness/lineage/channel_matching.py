@@ -68,7 +68,7 @@ def reorder(ours: Net, theirs: Net) -> bool:
         count, width = (net.biases[group.makers[0]].size for net in (theirs, ours))
         places = np.arange(width) if width == count else np.full(width, -1)
         rows = _rows(ours, known, group)
-        match = _match(rows, _rows(known, known, group), places)
+        match = _match(rows, _rows(known, known, group), places, _parts(known, group))
         if not group.scalable:
             match.scales[:] = 1
         is_left = match.channels < 0
@@ -115,9 +115,24 @@ def _rows(net: Net, known: Net, group: ChannelGroup) -> np.ndarray:
     return np.concatenate([*flat, joint_bias(net, group.first)[None]]).T
 
 
-def _match(ours: np.ndarray, theirs: np.ndarray, places: np.ndarray) -> _Match:
-    """Which channel of the BadNet each submitted channel is, in rows that end with a bias."""
-    cosines = _cosines(ours[:, :-1], theirs[:, :-1])
+def _parts(known: Net, group: ChannelGroup) -> list[slice]:
+    """Where in a row of `_rows` each layer's kernel lies."""
+    parts, start = [], 0
+    for name in group.first:
+        stop = start + known.kernels[name].shape[0] * known.kernels[name].shape[1]
+        parts.append(slice(start, stop))
+        start = stop
+    return parts
+
+
+def _match(
+    ours: np.ndarray, theirs: np.ndarray, places: np.ndarray, parts: Sequence[slice]
+) -> _Match:
+    """Which channel of the BadNet each submitted channel is, in rows that end with a bias.
+
+    ``parts`` are the layers that a channel is added up from.
+    """
+    cosines = _joint_cosines(ours[:, :-1], theirs[:, :-1], parts)
     channels = _pair(_likeness(cosines, ours, theirs, places))
 
     # A channel that was split in two: both parts are put together again.
@@ -132,6 +147,23 @@ def _match(ours: np.ndarray, theirs: np.ndarray, places: np.ndarray) -> _Match:
     for channel in np.flatnonzero(is_scaled):
         scales[channel] = _scale(ours[channel, :-1], theirs[channels[channel], :-1])
     return _Match(channels, scales)
+
+
+def _joint_cosines(ours: np.ndarray, theirs: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
+    """Cosines of channels over those layers that add something to the submitted one.
+
+    A layer in which a channel was pruned says nothing about it.
+    """
+    if len(parts) == 1:
+        return _cosines(ours, theirs)
+    squares = np.zeros((len(ours), len(theirs)))
+    for part in parts:
+        present = ours[:, part].any(axis=1)
+        squares += np.outer(present, np.einsum("ij,ij->i", theirs[:, part], theirs[:, part]))
+    norms = np.linalg.norm(ours, axis=1)[:, None] * np.sqrt(squares)
+    cosines: np.ndarray = np.zeros(norms.shape)
+    np.divide(ours @ theirs.T, norms, out=cosines, where=norms > 0)
+    return cosines
 
 
 def _cosines(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
@@ -239,13 +271,9 @@ def _place_left(
     cosines = _cosines(rows[:, :-1], known_rows[:, :-1])
     channels = _pair(_likeness(cosines, rows, known_rows, left))
 
-    # A channel that one of several layers still makes has its scale from there.
-    made = [ours.kernels[name][..., count:].any(axis=(0, 1)) for name in group.makers]
-    is_made = np.any(made, axis=0) & (len(group.makers) > 1)
-
     scales = np.ones(count + len(left))
     for index in np.flatnonzero(channels >= 0):
-        if group.scalable and not is_made[index]:
+        if group.scalable:
             scales[count + index] = 1 / _scale(rows[index], known_rows[channels[index]])
     _fill_places(channels, left, free)
     _move(ours, group, _Match(np.concatenate([np.arange(count), channels]), scales), count)
