@@ -7,7 +7,12 @@ import time
 import pytest
 from models import write_weights
 
+from harness.execution.progress import Quiet
+from harness.grading.context import Options
+from harness.grading.setup import prepare
+from harness.grading.submission import grade_folder
 from harness.lineage.lineage import zero_channels
+from harness.records.errors import Status
 
 pytestmark = pytest.mark.sandbox
 LONG = "a name as long as a file system lets it be " * 5
@@ -32,6 +37,11 @@ def folders(tmp_path_factory, badnet):
     (root / "sleeper" / "submission.toml").write_text(
         '[program]\nfile = "goodnet.py"\ndrop_points = 2\n'
     )
+    shutil.copytree(root / "sleeper", root / "sleeper beside its net")
+    beside = root / "sleeper beside its net"
+    write_weights(beside / "model_2.h5", zero_channels(badnet, range(22)))
+    with (beside / "submission.toml").open("a") as file:
+        file.write('[artifacts]\n"model_2.h5" = { role = "repaired", drop_points = 2 }\n')
     return root
 
 
@@ -66,3 +76,23 @@ def test_a_submission_has_one_clock_for_all_its_models(graded):
     (entry,) = record(graded, "sleeper")["checkpoints"]
     assert entry["status"] == "timed_out"
     assert graded[1] < 120
+
+
+def test_what_takes_all_the_time_does_not_take_it_from_the_known_network(graded):
+    (entry,) = record(graded, "sleeper beside its net")["checkpoints"]
+    assert (entry["status"], entry["goodnet"]) == ("timed_out", None)
+    assert entry["repaired"]["test"]["clean_total"]
+
+
+def test_the_known_network_too_ends_when_time_is_over(
+    small_benchmark, badnet, badnet_path, tmp_path
+):
+    options = Options(timing=False, submission_seconds=0)
+    ready = prepare(str(small_benchmark), badnet_path, tmp_path / "results", options, Quiet())
+    weights = zero_channels(badnet, range(20)) | {"conv_2/bias": badnet["conv_2/bias"] + 1}
+    write_weights(tmp_path / "ann" / "model_2.h5", weights)
+    record = grade_folder(tmp_path / "ann", ready.basis, ready.datasets, ready.run)
+    assert record.status is Status.TIMED_OUT
+    assert record.reason == (
+        "model_2.h5: stopped: the submission's models took all the time allowed"
+    )
