@@ -39,7 +39,7 @@ def folders(tmp_path_factory, badnet):
     )
     shutil.copytree(root / "sleeper", root / "sleeper beside its net")
     beside = root / "sleeper beside its net"
-    write_weights(beside / "model_2.h5", zero_channels(badnet, range(22)))
+    write_weights(beside / "model_2.h5", zero_channels(badnet, range(25)))
     with (beside / "submission.toml").open("a") as file:
         file.write('[artifacts]\n"model_2.h5" = { role = "repaired", drop_points = 2 }\n')
     return root
