@@ -5,7 +5,7 @@ import shutil
 import time
 
 import pytest
-from models import write_weights
+from models import known_config, write_full, write_weights
 
 from harness.execution.progress import Quiet
 from harness.grading.context import Options
@@ -37,11 +37,6 @@ def folders(tmp_path_factory, badnet):
     (root / "sleeper" / "submission.toml").write_text(
         '[program]\nfile = "goodnet.py"\ndrop_points = 2\n'
     )
-    shutil.copytree(root / "sleeper", root / "sleeper beside its net")
-    beside = root / "sleeper beside its net"
-    write_weights(beside / "model_2.h5", zero_channels(badnet, range(25)))
-    with (beside / "submission.toml").open("a") as file:
-        file.write('[artifacts]\n"model_2.h5" = { role = "repaired", drop_points = 2 }\n')
     return root
 
 
@@ -78,21 +73,32 @@ def test_a_submission_has_one_clock_for_all_its_models(graded):
     assert graded[1] < 120
 
 
-def test_what_takes_all_the_time_does_not_take_it_from_the_known_network(graded):
-    (entry,) = record(graded, "sleeper beside its net")["checkpoints"]
-    assert (entry["status"], entry["goodnet"]) == ("timed_out", None)
-    assert entry["repaired"]["test"]["clean_total"]
+class Told(Quiet):
+    """What grading says that it does."""
+
+    def __init__(self):
+        self.stages = []
+
+    def stage(self, submission, what):
+        self.stages.append(what)
 
 
-def test_the_known_network_too_ends_when_time_is_over(
+def test_the_known_network_goes_first_and_ends_when_time_is_over(
     small_benchmark, badnet, badnet_path, tmp_path
 ):
-    options = Options(timing=False, submission_seconds=0)
-    ready = prepare(str(small_benchmark), badnet_path, tmp_path / "results", options, Quiet())
+    options, told = Options(timing=False, submission_seconds=0), Told()
+    ready = prepare(str(small_benchmark), badnet_path, tmp_path / "results", options, told)
+    other = known_config()
+    other["config"]["layers"][-1]["config"]["activation"] = "sigmoid"
+    write_full(tmp_path / "ann" / "model_2.h5", badnet, other)
     weights = zero_channels(badnet, range(20)) | {"conv_2/bias": badnet["conv_2/bias"] + 1}
-    write_weights(tmp_path / "ann" / "model_2.h5", weights)
+    write_weights(tmp_path / "ann" / "model_4.h5", weights)
+
     record = grade_folder(tmp_path / "ann", ready.basis, ready.datasets, ready.run)
+    predicted = [what for what in told.stages if what.startswith("predicting model_")]
+    assert predicted == ["predicting model_4.h5", "predicting model_2.h5"]
     assert record.status is Status.TIMED_OUT
-    assert record.reason == (
-        "model_2.h5: stopped: the submission's models took all the time allowed"
-    )
+    assert [checkpoint.reason for checkpoint in record.checkpoints] == [
+        "model_2.h5: not run: the submission's other models took all the time allowed",
+        "model_4.h5: stopped: the submission's models took all the time allowed",
+    ]
