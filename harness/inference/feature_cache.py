@@ -3,7 +3,7 @@
 A B' whose ``conv_1`` to ``conv_3`` are the BadNet's, but for channels zeroed, removed or
 reordered, has the BadNet's ``pool_3`` maps, so only the layers above need to run. The
 predicted classes are the full network's on every image: those that rounding could decide
-(:mod:`harness.networks.numpy_tail`) are left to it.
+(:mod:`harness.networks.numpy_tail`) are left to it, and so are nets of very small or large weights.
 
 The maps are stored in the results folder: one file per trunk (the layers up to ``pool_3``) and
 set, of the channels that are active on any image, memory-mapped when read.
@@ -21,8 +21,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.inference.known_network import predict_known_network
-from harness.networks.deepid import PREDICTION_BATCH, Weights, forward_batches
-from harness.networks.numpy_tail import SAMPLE, TailClassifier, map_blocks
+from harness.networks.deepid import (
+    CONV_3_CHANNELS,
+    PREDICTION_BATCH,
+    Weights,
+    forward_batches,
+)
+from harness.networks.numpy_tail import (
+    SAMPLE,
+    TailClassifier,
+    are_moderate,
+    is_moderate,
+    map_blocks,
+)
 from harness.records.predictions import Predictions, decode, encode_scores
 from harness.storage.hashing import array_hash
 from harness.storage.results import replace_file, require_known
@@ -218,7 +229,7 @@ def predict_from_features(
     The BadNet itself runs in full, and leaves its features behind.
     """
     origins = trace_channels(weights, store.badnet)
-    if origins is None:
+    if origins is None or not _can_stand_in(weights, origins):
         _log.debug("a net that does not share the BadNet's features is run in full")
         return predict_known_network(weights, datasets, progress)
 
@@ -244,6 +255,14 @@ def predict_from_features(
 
     output_count = weights["output/bias"].shape[0]
     return Predictions(answers=answers, output_count=output_count, inactive=inactive)
+
+
+def _can_stand_in(weights: Weights, origins: ChannelOrigins) -> bool:
+    """Whether TensorFlow and NumPy take the same numbers for 0, constant maps included."""
+    if not are_moderate(origins.constant):
+        return False
+    every_channel = np.arange(CONV_3_CHANNELS)
+    return is_moderate(tail_over_channels(weights, origins, every_channel))
 
 
 def _inactive_channels(origins: ChannelOrigins, features: Features) -> np.ndarray:
