@@ -6,13 +6,14 @@ is `Predicted`; or it has `Failed` on the way, with a reason.
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.inference.identification import Failed, KnownModel, identify
+from harness.inference.identification import Failed, KnownModel, OtherModel, identify
 from harness.inference.known_network import predict_known_network
 from harness.inference.sandboxed import SandboxedRun, ask_again, predict_sandboxed
 from harness.inference.sharing.prediction import predict_from_features
@@ -27,11 +28,11 @@ from harness.storage.hashing import array_hash
 from harness.storage.results import answers_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from harness.grading.context import Options, RunContext
-    from harness.inference.identification import Identified, OtherModel
+    from harness.inference.identification import Identified
     from harness.inference.opening import OpenedSubmission
     from harness.networks.deepid import Weights
     from harness.records.benchmark import Datasets
@@ -59,19 +60,23 @@ class Predicted:
 
 
 def predict_models(
-    opened: OpenedSubmission, datasets: Datasets, run: RunContext
+    opened: OpenedSubmission, datasets: Datasets, run: RunContext, deadline: float
 ) -> list[Predicted | Failed]:
-    """Predict an opened submission's models; a failure stays with its model."""
-    deadline = time.monotonic() + run.options.submission_seconds
-    return [
-        model
-        if isinstance(model, Failed)
-        else _try_to_predict(model, opened.submission, datasets, _until(deadline, run))
-        for model in opened.models
-    ]
+    """Predict an opened submission's models by ``deadline``; a failure stays with its model.
+
+    The known network goes first: it takes seconds, and what others take should not be its loss.
+    """
+    results: dict[str, Predicted | Failed] = {}
+    for model in sorted(opened.models, key=lambda model: isinstance(model, OtherModel)):
+        results[model.candidate.path] = (
+            model
+            if isinstance(model, Failed)
+            else _try_to_predict(model, opened.submission, datasets, run, deadline)
+        )
+    return [results[model.candidate.path] for model in opened.models]
 
 
-def _until(deadline: float, run: RunContext) -> RunContext:
+def run_until(deadline: float, run: RunContext) -> RunContext:
     """The same run, in which a model has no more time than its submission has left."""
     seconds = min(run.options.model_seconds, max(0.0, deadline - time.monotonic()))
     return replace(run, options=replace(run.options, model_seconds=seconds))
@@ -97,22 +102,42 @@ def read_model(
 
 
 def predict_weights(
-    weights: Weights, datasets: Datasets, run: RunContext, names: Sequence[str] = SETS
+    weights: Weights,
+    datasets: Datasets,
+    run: RunContext,
+    names: Sequence[str] = SETS,
+    deadline: float = math.inf,
 ) -> Predictions:
-    """Predict some sets with the known network, from what is stored where that is there."""
+    """Predict some sets with the known network, from what is stored where that is there.
+
+    Raises SubmissionError(TIMED_OUT) at the first piece of the work that ends after ``deadline``.
+    """
     key = answers_key(array_hash(weights), datasets.benchmark.pixel_scale)
     chosen = _only(datasets, names)
     stored = _stored_predictions(key, chosen, run)
     if stored is not None:
         return stored
 
-    progress = partial(run.progress.images, total=_image_count(chosen))
+    progress = _stop_at(deadline, _image_count(chosen), run)
     if run.features is not None and run.features.pixel_scale == datasets.benchmark.pixel_scale:
         predictions = predict_from_features(weights, run.features, chosen, progress)
     else:
         predictions = predict_known_network(weights, chosen, progress)
     run.store.put_predictions(key, predictions, chosen.hashes)
     return predictions
+
+
+def _stop_at(deadline: float, total: int, run: RunContext) -> Callable[[int], None]:
+    """What is told how many images are done, and stops the work where it is late."""
+
+    def images(done: int) -> None:
+        if done < total and time.monotonic() > deadline:
+            raise SubmissionError(
+                Status.TIMED_OUT, "stopped: the submission's models took all the time allowed"
+            )
+        run.progress.images(done, total)
+
+    return images
 
 
 def predict_model(
@@ -156,14 +181,19 @@ def sandboxed_run(model: OtherModel, datasets: Datasets, options: Options) -> Sa
 
 
 def _try_to_predict(
-    model: Identified, submission: Submission, datasets: Datasets, run: RunContext
+    model: Identified,
+    submission: Submission,
+    datasets: Datasets,
+    run: RunContext,
+    deadline: float,
 ) -> Predicted | Failed:
     run.progress.stage(submission.name, f"predicting {model.candidate.path}")
     try:
         if isinstance(model, KnownModel):
-            predictions, probe = predict_weights(model.weights, datasets, run), None
+            predictions = predict_weights(model.weights, datasets, run, deadline=deadline)
+            probe = None
         else:
-            predictions, probe = _predict_and_probe(model, datasets, run)
+            predictions, probe = _predict_and_probe(model, datasets, run_until(deadline, run))
     except SubmissionError as error:
         return Failed(
             candidate=model.candidate, error=error, staged=model.staged, model=model

@@ -7,6 +7,7 @@ predictions) -> assign to X -> gather evidence -> assess -> record.
 from __future__ import annotations
 
 import tempfile
+import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from harness.assessment.metrics import split_counts
 from harness.assessment.statistics import split_originals
 from harness.assessment.verdict import assess
 from harness.grading.evidence import gather_checkpoint, score_reference_nets, trace_lineages
-from harness.grading.models import predict_models
+from harness.grading.models import predict_models, run_until
 from harness.inference.identification import Failed
 from harness.inference.opening import ReadOptions, identify_model, open_submission
 from harness.intake.discovery import discover
@@ -95,12 +96,15 @@ def _grade(
     run.progress.stage(submission.name, f"reading {many} model{'s' if many != 1 else ''}")
     opened = open_submission(submission, scratch, expected, how)
 
-    models = predict_models(opened, datasets, run)
+    deadline = time.monotonic() + options.submission_seconds
+    models = predict_models(opened, datasets, run, deadline)
     slots = assign([_identified(model, expected.classes) for model in models], expected)
     given = trace_lineages(models, slots, basis)
 
     run.progress.stage(submission.name, "looking at the steps around each checkpoint")
-    checkpoints = [gather_checkpoint(slot, given, basis, datasets, run) for slot in slots]
+    checkpoints = [
+        gather_checkpoint(slot, given, basis, datasets, run_until(deadline, run)) for slot in slots
+    ]
     status, reason = _outcome(checkpoints)
     evidence = replace(
         _empty_record(submission.name, status, reason, basis, datasets),

@@ -42,10 +42,11 @@ def normal_form(
 
     BatchNormalization is folded into the layers below it (:mod:`harness.lineage.channel_groups`).
     Channels that are like none of the BadNet's stay where they are. None where a value is not
-    finite, or where a narrowed net has such a channel. ``network``: the lab's where it is None.
+    finite, before or after, or where a narrowed net has such a channel. ``network``: the lab's
+    where it is None.
     """
     network = network or lab_network(badnet["output/bias"].size)
-    if not all(np.isfinite(array).all() for array in weights.values()):
+    if not _is_finite(weights):
         return None
 
     weights, badnet = fold(network, weights), fold(network, badnet)
@@ -68,7 +69,13 @@ def normal_form(
 
     arrays = {f"{name}/kernel": kernel for name, kernel in ours.kernels.items()}
     arrays |= {f"{name}/bias": bias for name, bias in ours.biases.items()}
-    return {n: arrays[n].reshape(badnet[n].shape).astype(np.float32, copy=False) for n in badnet}
+    with np.errstate(over="ignore"):  # what was divided by a tiny scale may not fit any more
+        single = {n: arrays[n].reshape(a.shape).astype("f4", copy=False) for n, a in badnet.items()}
+    return single if _is_finite(single) else None
+
+
+def _is_finite(weights: Mapping[str, np.ndarray]) -> bool:
+    return all(np.isfinite(array).all() for array in weights.values())
 
 
 def _net(weights: Mapping[str, np.ndarray], structure: Structure, dtype: type[np.floating]) -> Net:

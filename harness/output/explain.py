@@ -26,7 +26,13 @@ from harness.people.lateness import take_late_penalties
 from harness.people.views import LATE, student_view
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
-from harness.records.traversal import checkpoint_name, decided, failures, located_diagnoses
+from harness.records.traversal import (
+    checkpoint_name,
+    decided,
+    failures,
+    located_diagnoses,
+    submission_reason,
+)
 from harness.storage.results import Store
 from harness.storage.rubrics import read_rubric, rubric_of
 
@@ -96,8 +102,8 @@ def _summary(record: Record) -> Iterator[str]:
     grade = f", {points[0]:g} of {points[1]:g} points{waiting}" if points else ""
     yield f"{record.submission}: {record.status.value} on {record.dataset.name}{grade}"
 
-    if record.reason and not failures(record.checkpoints):  # which say it among the checks
-        yield f"  {record.reason}"
+    if reason := submission_reason(record):  # else it is said among the checks
+        yield f"  {reason}"
     if record.pruning_order:
         nested = {True: ", nested masks", False: ", masks not nested", None: ""}[record.nested]
         yield f"  pruning order: {record.pruning_order}{nested}"

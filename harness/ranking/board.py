@@ -15,23 +15,26 @@ from harness.ranking.baselines import baselines, mean_effectiveness
 from harness.ranking.quality import record_quality
 from harness.records.board import Board, Column, Letters, Row
 from harness.records.rubric import SCHEMA_VERSION, Rubric
-from harness.records.text import one_line
-from harness.records.traversal import checks, required_points
+from harness.records.text import shorten
+from harness.records.traversal import (
+    checkpoint_name,
+    checks,
+    failures,
+    required_points,
+    submission_reason,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from harness.ranking.comparisons import ComparedColumn
-    from harness.records.record import Record
+    from harness.records.record import Checkpoint, Record
 
 DEFAULTS = Rubric(schema_version=SCHEMA_VERSION, name="defaults", items=(), shares={})
 """What ranks where no rubric is at hand."""
 
 NEEDS_A_TEST = "quality"
 """The score that decides between two rows only where a test tells them apart."""
-
-_MOST_CHARACTERS = 250
-"""Of a reason on a board; the record and the submission's page hold all of it."""
 
 _DIGITS = 9
 """Sums of the same points in another order differ in their last bits only."""
@@ -71,20 +74,18 @@ def rank_records(
 def _row(record: Record, rubric: Rubric, compared: Sequence[ComparedColumn]) -> Row:
     required = [checkpoint for checkpoint in record.checkpoints if checkpoint.required]
     points = total(record.points) if record.points else None
+    reason = submission_reason(record)
     return Row(
         rank=None,
         submission=record.submission,
         status=record.status,
-        reason=_shortened(record.reason),
+        reason=shorten(reason) if reason else None,
         checkpoints_passed=sum(checkpoint_passes(checkpoint) for checkpoint in required),
         checkpoints_required=len(required_points(record)),
         checkpoints_undecided=sum(checkpoint.verdict == "undecided" for checkpoint in required),
         defense_effectiveness=mean_effectiveness(record),
         quality=record_quality(record, rubric),
-        checkpoints=tuple(
-            replace(each, reason=_shortened(each.reason)) if each.reason else each
-            for each in record.checkpoints
-        ),
+        checkpoints=tuple(_said_once(record.checkpoints)),
         checks_failed=sum(check.passed is False for check in checks(record)),
         diagnoses=record.diagnoses,
         points=points[0] if points else None,
@@ -93,8 +94,19 @@ def _row(record: Record, rubric: Rubric, compared: Sequence[ComparedColumn]) -> 
     )
 
 
-def _shortened(reason: str | None) -> str | None:
-    return None if reason is None else one_line(reason, _MOST_CHARACTERS)
+def _said_once(checkpoints: Sequence[Checkpoint]) -> Iterator[Checkpoint]:
+    """Checkpoints with short reasons; in place of one that is there already, where it is."""
+    first: list[Checkpoint] = []
+    for checkpoint in checkpoints:
+        if not checkpoint.reason:
+            yield checkpoint
+            continue
+        same = [each for each in first if len(failures([each, checkpoint])) == 1]
+        if same:
+            yield replace(checkpoint, reason=f"as {checkpoint_name(same[0].drop_points)}")
+        else:
+            first.append(checkpoint)
+            yield replace(checkpoint, reason=shorten(checkpoint.reason))
 
 
 def _letters(submission: str, compared: Sequence[ComparedColumn]) -> list[Letters]:

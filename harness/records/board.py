@@ -34,6 +34,8 @@ class Row:
     submission: str
     status: Status
     reason: str | None
+    """Why it was not graded; None where its checkpoints say it, each reason once."""
+
     checkpoints_passed: int
     """Required checkpoints whose verdict is ``passed``."""
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
+_MOST_SHOWN = 250
+"""Characters of a reason beside many others."""
+
 _FORMULA_STARTS = (
     r"=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
     r"\u207a-\u207c\u208a-\u208c"
@@ -32,6 +35,11 @@ def one_line(text: str | bytes, limit: int | None = None) -> str:
     if limit is not None and len(text) > limit:
         return f"{text[:limit]}..."
     return text
+
+
+def shorten(reason: str) -> str:
+    """A reason as it is shown beside many others; the record and the submission's page hold all."""
+    return one_line(reason, _MOST_SHOWN)
 
 
 def join_lines(text: str | bytes, limit: int | None = None) -> str:

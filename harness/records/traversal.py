@@ -57,6 +57,12 @@ def failures(checkpoints: Iterable[Checkpoint]) -> list[Failure]:
     return found
 
 
+def submission_reason(record: Record) -> str | None:
+    """Why a submission was not graded, where its checkpoints do not say it."""
+    said_below = any(checkpoint.reason for checkpoint in record.checkpoints)
+    return None if said_below else record.reason
+
+
 def joined_reasons(checkpoints: Iterable[Checkpoint]) -> str:
     """Why checkpoints were not graded, in one line; of many reasons the first ones."""
     found = failures(checkpoints)

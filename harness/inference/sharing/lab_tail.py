@@ -1,7 +1,7 @@
 """The lab's network above its ``pool_3`` maps, in NumPy: many times as fast as its own graph.
 
 The predicted classes are the full network's on every image: those that rounding could decide
-(:mod:`harness.networks.numpy_tail`) are left to it.
+(:mod:`harness.networks.numpy_tail`) are left to it, and so are nets of very small or large weights.
 """
 
 from __future__ import annotations
@@ -11,8 +11,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.networks.deepid import PREDICTION_BATCH, Weights, forward_batches
-from harness.networks.numpy_tail import SAMPLE, TailClassifier, map_blocks
+from harness.networks.deepid import (
+    CONV_3_CHANNELS,
+    PREDICTION_BATCH,
+    Weights,
+    forward_batches,
+)
+from harness.networks.numpy_tail import (
+    SAMPLE,
+    TailClassifier,
+    are_moderate,
+    is_moderate,
+    map_blocks,
+)
 from harness.records.predictions import decode, encode_scores
 
 if TYPE_CHECKING:
@@ -52,6 +63,14 @@ def predict_lab_set(
         rows = uncertain[uncertain // PREDICTION_BATCH == number]
         encoded[rows] = encode_scores(scores)[rows - batch.start]
     return decode(encoded, datasets.benchmark.classes)
+
+
+def can_stand_in(weights: Weights, origins: ChannelOrigins) -> bool:
+    """Whether TensorFlow and NumPy take the same numbers for 0, constant maps included."""
+    if not are_moderate(origins.constant):
+        return False
+    every_channel = np.arange(CONV_3_CHANNELS)
+    return is_moderate(tail_over_channels(weights, origins, every_channel))
 
 
 def tail_over_channels(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.inference.known_network import predict_known_network
-from harness.inference.sharing.lab_tail import predict_lab_set
+from harness.inference.sharing.lab_tail import can_stand_in, predict_lab_set
 from harness.inference.sharing.network_tail import predict_set
 from harness.inference.sharing.origins import trace_channels
 from harness.networks.forward import is_lab_network
@@ -44,7 +44,8 @@ def predict_from_features(
     The BadNet itself runs in full, and leaves its features behind.
     """
     origins = trace_channels(weights, store.badnet, store.network)
-    if origins is None:
+    is_labs = is_lab_network(store.network)
+    if origins is None or (is_labs and not can_stand_in(weights, origins)):
         _log.debug("a net that does not share the BadNet's features is run in full")
         return predict_known_network(weights, datasets, progress)
 
@@ -61,7 +62,7 @@ def predict_from_features(
     for name, set_features in features.items():
         if set_features is None:  # it could not be stored
             return predict_known_network(weights, datasets, progress)
-        if is_lab_network(store.network):
+        if is_labs:
             answers[name] = predict_lab_set(weights, origins, set_features[0], datasets, name)
         else:
             answers[name] = predict_set(weights, origins, set_features, datasets, name)

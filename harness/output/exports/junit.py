@@ -13,8 +13,13 @@ from xml.etree import ElementTree
 
 from harness.output.exports.course import Rendered
 from harness.records.errors import Status
-from harness.records.text import one_line
-from harness.records.traversal import SUBMISSION, checkpoint_name, located_checks
+from harness.records.text import one_line, shorten
+from harness.records.traversal import (
+    SUBMISSION,
+    checkpoint_name,
+    located_checks,
+    submission_reason,
+)
 
 if TYPE_CHECKING:
     from harness.output.exports.course import Course
@@ -40,7 +45,7 @@ def _add_suite(root: ElementTree.Element, record: Record) -> None:
     for name, value in [("dataset", record.dataset.name), *record.environment.items()]:
         ElementTree.SubElement(properties, "property", name=one_line(name), value=one_line(value))
 
-    _add_status(suite, SUBMISSION, record.status, record.reason)
+    _add_status(suite, SUBMISSION, record.status, submission_reason(record))
     for checkpoint in record.checkpoints:
         name = checkpoint_name(checkpoint.drop_points)
         _add_status(suite, name, checkpoint.status, checkpoint.reason)
@@ -62,7 +67,7 @@ def _add_status(suite: ElementTree.Element, place: str, status: Status, reason: 
 def _add_check(suite: ElementTree.Element, place: str, check: Check) -> None:
     case = _add_case(suite, place, check.name)
     if check.passed is None:
-        ElementTree.SubElement(case, "skipped", message=one_line(check.reason))
+        ElementTree.SubElement(case, "skipped", message=shorten(check.reason))
     elif not check.passed:
         _add_outcome(case, "failure", check.name, check.reason)
 
@@ -73,5 +78,5 @@ def _add_case(suite: ElementTree.Element, place: str, name: str) -> ElementTree.
 
 
 def _add_outcome(case: ElementTree.Element, outcome: str, kind: str, reason: str) -> None:
-    text = one_line(reason)
+    text = shorten(reason)
     ElementTree.SubElement(case, outcome, type=one_line(kind), message=text).text = text

@@ -136,7 +136,7 @@ def table_row(row: Row, split: str, required: Sequence[float]) -> dict[str, Any]
         # Not of models that could not be opened: what they are is unknown.
         "families": sorted({family(c) for c in row.checkpoints if c.repaired or c.goodnet}),
         "codes": sorted({diagnosis.code for diagnosis in diagnoses(row)}),
-        "reason": row.reason,
+        "reason": next(filter(None, [row.reason, *(c.reason for c in row.checkpoints)]), None),
     }
 
 

@@ -11,7 +11,7 @@ from harness.output.html import assets, plots, tables
 from harness.output.html.charts import SPLIT_NAMES, bar_groups, marks, shown_split
 from harness.output.html.leaderboard import standing
 from harness.output.leaderboard.columns import attempt, tells_attempt
-from harness.records.traversal import decided, failures
+from harness.records.traversal import decided, submission_reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ def _tables(record: Record) -> dict[str, Any]:
         "points": total(record.points) if record.points else None,
         "pending": sum(item.pending for item in record.points),
         "decided": decided,
-        "failures": failures,
+        "submission_reason": submission_reason,
         "advice": list(advice(record)),
         "diagnoses": list(tables.diagnosis_rows(record)),
         "checks": list(tables.check_rows(record)),

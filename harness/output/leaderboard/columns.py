@@ -11,7 +11,6 @@ from harness.ranking.baselines import DO_NOTHING
 from harness.records.board import Baseline
 from harness.records.record import ATTACK, BUDGET, CONTRACT, DROP, FIRST_CROSSING, ORDER
 from harness.records.text import one_line
-from harness.records.traversal import checkpoint_name, failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,16 +173,6 @@ def _baseline_line(board: Board, baseline: Baseline) -> list[str]:
     return list(cells.values())
 
 
-def _said_above(row: Row, checkpoint: Checkpoint) -> str | None:
-    """The first checkpoint of a row that was not graded for the same reason."""
-    for earlier in row.checkpoints:
-        if earlier is checkpoint:
-            return None
-        if earlier.reason and len(failures([earlier, checkpoint])) == 1:
-            return checkpoint_name(earlier.drop_points)
-    return None
-
-
 def _line(row: Row, checkpoint: Checkpoint | None, *, first: bool) -> list[str]:
     """The cells of one checkpoint; those of the submission are in its first line only."""
     submission_cells = _submission_cells(row) if first else [""] * 6
@@ -191,9 +180,6 @@ def _line(row: Row, checkpoint: Checkpoint | None, *, first: bool) -> list[str]:
         return submission_cells + _failure_cells(row)
 
     *cells, verdict = _checkpoint_cells(row, checkpoint)
-    above = _said_above(row, checkpoint) if checkpoint.reason else None
-    if above is not None:
-        verdict = f"{checkpoint.status.value}, as {above}"
     codes = [diagnosis.code for diagnosis in row.diagnoses] if first else []
     verdict = ", ".join([verdict, *dict.fromkeys(codes)])
     return [*submission_cells, *cells, verdict]

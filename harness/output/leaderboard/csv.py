@@ -1,9 +1,10 @@
-"""The leaderboard as CSV: raw counts, one line for each checkpoint."""
+"""The leaderboard as CSV: raw counts, one line for each checkpoint, each reason once."""
 
 from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.output.leaderboard.columns import letters, tells_attempts
@@ -43,8 +44,11 @@ def render(board: Board) -> str:
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow([*of_submission, *_CHECKPOINT, *of_nets, *of_letters])
     for row in board.rows:
-        for checkpoint in row.checkpoints or (None,):
-            values = [getattr(row, name) for name in of_submission] + _values(checkpoint)
+        for position, checkpoint in enumerate(row.checkpoints or (None,)):
+            own = row if position == 0 else replace(row, reason=None)
+            if checkpoint and checkpoint.reason:
+                own = replace(row, reason=checkpoint.reason)
+            values = [getattr(own, name) for name in of_submission] + _values(checkpoint)
             x = checkpoint.drop_points if checkpoint else None
             values += [letters(row, x, name) for name in _LETTERS]
             writer.writerow([cell(value) for value in values])

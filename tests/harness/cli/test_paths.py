@@ -1,9 +1,11 @@
 """Paths that cannot be used are found before anything is read: one line, no board, exit code 2."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+from courses import graded, put
 from repository import ROOT
 
 COMMANDS = [
@@ -111,3 +113,35 @@ def test_an_address_is_not_taken_for_a_folder(names, tmp_path):
     finished = run("harness", ("leaderboard", "nosuch://bucket/results"), names, tmp_path)
     is_one_line(finished)
     assert "no such folder" not in finished.stderr
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("grade", "{empty}", "--output", "{results}"),
+        ("grade", "{empty}", "--output", "{results}/new"),
+        ("regrade", "{results}"),
+        ("regrade", "{results}", "--out", "{results}/new"),
+        ("leaderboard", "{results}"),
+        ("export", "{results}", "--format", "junit"),
+        ("plot", "bars", "{results}", "s", "--out", "{results}/x.svg"),
+    ],
+    ids=" ".join,
+)
+def test_a_results_folder_that_is_read_only_is_one_line(command, names, tmp_path):
+    results = tmp_path / "results"
+    put(results, graded("s"))
+    before = sorted(results.rglob("*"))
+    arguments = [word.format(results=results, **names) for word in command]
+    mount = ["bwrap", "--bind", "/", "/", "--dev-bind", "/dev", "/dev",
+             "--ro-bind", str(results), str(results)]  # fmt: skip
+    finished = subprocess.run(
+        [*mount, sys.executable, "-m", "harness", *arguments], cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+        timeout=120,
+    )  # fmt: skip
+    is_one_line(finished)
+    assert "read-only file system" in finished.stderr.lower()
+    assert str(results) in finished.stderr
+    assert sorted(results.rglob("*")) == before

@@ -5,9 +5,14 @@ import shutil
 import time
 
 import pytest
-from models import write_weights
+from models import known_config, write_full, write_weights
 
+from harness.execution.progress import Quiet
+from harness.grading.context import Options
+from harness.grading.setup import prepare
+from harness.grading.submission import grade_folder
 from harness.lineage.lineage import zero_channels
+from harness.records.errors import Status
 
 pytestmark = pytest.mark.sandbox
 LONG = "a name as long as a file system lets it be " * 5
@@ -66,3 +71,34 @@ def test_a_submission_has_one_clock_for_all_its_models(graded):
     (entry,) = record(graded, "sleeper")["checkpoints"]
     assert entry["status"] == "timed_out"
     assert graded[1] < 120
+
+
+class Told(Quiet):
+    """What grading says that it does."""
+
+    def __init__(self):
+        self.stages = []
+
+    def stage(self, submission, what):
+        self.stages.append(what)
+
+
+def test_the_known_network_goes_first_and_ends_when_time_is_over(
+    small_benchmark, badnet, badnet_path, tmp_path
+):
+    options, told = Options(timing=False, submission_seconds=0), Told()
+    ready = prepare(str(small_benchmark), badnet_path, tmp_path / "results", options, told)
+    other = known_config()
+    other["config"]["layers"][-1]["config"]["activation"] = "sigmoid"
+    write_full(tmp_path / "ann" / "model_2.h5", badnet, other)
+    weights = zero_channels(badnet, range(20)) | {"conv_2/bias": badnet["conv_2/bias"] + 1}
+    write_weights(tmp_path / "ann" / "model_4.h5", weights)
+
+    record = grade_folder(tmp_path / "ann", ready.basis, ready.datasets, ready.run)
+    predicted = [what for what in told.stages if what.startswith("predicting model_")]
+    assert predicted == ["predicting model_4.h5", "predicting model_2.h5"]
+    assert record.status is Status.TIMED_OUT
+    assert [checkpoint.reason for checkpoint in record.checkpoints] == [
+        "model_2.h5: not run: the submission's other models took all the time allowed",
+        "model_4.h5: stopped: the submission's models took all the time allowed",
+    ]

@@ -1,4 +1,4 @@
-"""The tail in NumPy: products on one thread, blocks in order. Its classes: `test_feature_cache`."""
+"""The tail in NumPy: products on one thread, blocks in order. Its classes: `test_sharing_of_the_lab`."""
 
 import threading
 
@@ -12,6 +12,7 @@ from harness.networks.numpy_tail import (
     BLOCK,
     Tail,
     TailClassifier,
+    is_moderate,
     map_blocks,
     single_threaded_products,
 )
@@ -74,3 +75,17 @@ def test_what_is_not_finite_is_uncertain():
     classifier = TailClassifier(weights, maps)
     maps[1], maps[2] = np.nan, 1e38
     assert classifier.classify(maps).uncertain.tolist() == [False, True, True, False]
+
+
+@pytest.mark.parametrize("name", ["conv_4/kernel", "fc_1/bias", "fc_2/kernel", "output/bias"])
+@pytest.mark.parametrize(
+    ("value", "moderate"),
+    [
+        (0.0, True), (-0.0, True), (2.0**-30, True), (-(2.0**-31), False), (1e-45, False),
+        (2.0**30, True), (-(2.0**31), False), (np.inf, False), (np.nan, False),
+    ],
+)  # fmt: skip
+def test_weights_are_moderate_up_to_the_bounds(name, value, moderate):
+    weights = random_weights(3)
+    weights[name].flat[-1] = value
+    assert is_moderate(weights) is moderate

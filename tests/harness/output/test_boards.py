@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from courses import graded, put
+from exports_by_hand import course, only_file
 from records_by_hand import assess_by_hand, checkpoint
 
 from harness.output.boards import board_text, shown_records, write_boards
@@ -89,7 +90,23 @@ def test_one_reason_for_thirty_models_is_said_once_everywhere(tmp_path):
     assert explanation(tmp_path, "s").count(said) == 1
     assert page.read_text().count(said) == 1
     assert shown.count(said) == 1
-    assert shown.count("rejected, as X = 1") == 29
+    assert shown.count("rejected: as X = 1") == 29
+    for suffix in ("md", "csv", "json"):
+        board = (tmp_path / f"leaderboard.{suffix}").read_text()
+        assert (board.count(said), board.count("as X = 1")) == (1, 29), suffix
+    assert submissions(tmp_path)["s"]["reason"] is None
+    (page,) = tmp_path.glob("instructor/index.html")
+    assert "m1.h5: the file is empty" in page.read_text()
+
+
+def test_a_reason_of_no_checkpoint_is_said_once(tmp_path):
+    own = graded("s", status=Status.REJECTED, reason="more than 5000 files")
+    put(tmp_path, own, replace(graded("none"), checkpoints=(), reason="no model to grade"))
+    write_boards(tmp_path)
+    for said, name in (("more than 5000 files", "s"), ("no model to grade", "none")):
+        assert submissions(tmp_path)[name]["reason"] == said
+        for suffix in ("csv", "json"):
+            assert (tmp_path / f"leaderboard.{suffix}").read_text().count(said) == 1
 
 
 def test_boards_of_a_course_with_long_reasons_stay_small(tmp_path):
@@ -104,10 +121,16 @@ def test_boards_of_a_course_with_long_reasons_stay_small(tmp_path):
         ]  # fmt: skip
         reason = "; ".join(str(net.reason) for net in nets)[:1000]
         put(tmp_path, graded(f"s{number}", nets, status=Status.CRASHED, reason=reason))
-    write_boards(tmp_path)
+    written = write_boards(tmp_path)
     boards = [*tmp_path.glob("leaderboard.*"), *tmp_path.glob("*/index.html")]
     assert len(boards) == 5
     for path in boards:
         assert path.stat().st_size < 2_000_000, path
+    for name in (tmp_path / "leaderboard.csv", tmp_path / "leaderboard.json"):
+        words = name.read_text().count("word ")
+        assert 0 < words < 300 * 3 * 50, name  # 250 characters of each
+    exported = only_file("junit", course(*written.records))
+    assert len(exported) < 1_500_000
+    assert exported.count("word ") < 2 * 300 * 3 * 51
     (page,) = tmp_path.glob("instructor/submissions/s7.html")
     assert page.read_text().count("word ") >= 3 * 198, "a submission's own page says all of it"

@@ -116,6 +116,63 @@ def test_stored_features_need_no_full_network(badnet, small, store, monkeypatch)
     assert same(predict_from_features(zero_channels(badnet, [9]), store, small), full)
 
 
+TAIL = [f"{layer}/{part}" for layer in ("conv_4", "fc_1", "fc_2", "output")
+        for part in ("kernel", "bias")]  # fmt: skip
+
+
+def shrunk(badnet, names, largest):
+    """The BadNet with arrays of that size at most."""
+    return dict(badnet) | {
+        name: (badnet[name] * (largest / np.abs(badnet[name]).max())).astype(np.float32)
+        for name in names
+    }
+
+
+def nets_with_subnormal_numbers(badnet):
+    yield "weights", shrunk(badnet, ["conv_4/kernel", "fc_1/kernel"], 1e-39)
+    yield "one layer", shrunk(badnet, ["output/kernel"], 1e-40)
+    yield "all weights", shrunk(badnet, TAIL, 1e-41)
+    yield "products", shrunk(badnet, TAIL, 1e-20)
+    yield "sums", shrunk(badnet, ["conv_4/kernel", "conv_4/bias", "fc_2/kernel"], 1e-22)
+
+    # TensorFlow takes the small numbers for 0; what NumPy makes of them decides every image.
+    grown = shrunk(badnet, ["conv_4/kernel", "conv_4/bias"], 1e-39)
+    grown["fc_1/kernel"] = np.zeros_like(badnet["fc_1/kernel"])
+    grown["fc_2/kernel"] = badnet["fc_2/kernel"] * np.float32(1e37)
+    yield "small times large", grown
+    constant = zero_channels(badnet, range(30), keep_biases=True)
+    constant["conv_3/bias"] = np.where(np.arange(60) < 30, 1e-39, badnet["conv_3/bias"]).astype(
+        "f4"
+    )
+    constant["fc_1/kernel"] = badnet["fc_1/kernel"].copy()
+    deepid.by_channel(constant["fc_1/kernel"])[:, :30, ::2] = 1e38
+    yield "a constant map times large", constant
+
+
+def test_subnormal_numbers_are_0_as_in_keras(badnet, small, store, monkeypatch):
+    full_runs = []
+    monkeypatch.setattr(
+        prediction,
+        "predict_known_network",
+        lambda *given: full_runs.append(given) or predict_known_network(*given),
+    )
+    images = small.sets["valid"].images
+    for name, weights in nets_with_subnormal_numbers(badnet):
+        assert trace_channels(weights, badnet) is not None, name
+        model = deepid.load_network(weights)
+        scores = np.concatenate(
+            [
+                model.predict_on_batch(images[start : start + 512].astype("f4"))
+                for start in range(0, len(images), 512)
+            ]
+        )
+        found = predict_from_features(weights, store, small)
+        assert np.array_equal(found.answers["valid"].class_ids, scores.argmax(axis=1)), name
+        assert same(found, predict_known_network(weights, small)), name
+        assert len(full_runs) == 1, name  # TensorFlow is not slowed; NumPy is, fifteen times
+        full_runs.clear()
+
+
 @pytest.mark.parametrize("damage", ["flip", "truncate", "header", "empty"])
 def test_a_damaged_file_is_computed_again(badnet, small, store, damage, caplog):
     path = store.path(small.sets["test"].sha256)
