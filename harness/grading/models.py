@@ -7,7 +7,6 @@ is `Predicted`; or it has `Failed` on the way, with a reason.
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,10 +14,9 @@ from typing import TYPE_CHECKING
 from harness.inference.feature_cache import predict_from_features
 from harness.inference.identification import Failed, KnownModel, identify
 from harness.inference.known_network import predict_known_network
-from harness.inference.sandboxed import SandboxedRun, ask_again, predict_sandboxed
+from harness.inference.sandboxed import SandboxedRun, predict_sandboxed
 from harness.intake.staging import stage
 from harness.records.benchmark import SETS, Datasets
-from harness.records.environment import processors
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Predictions
 from harness.sandbox.launch import Limits, sandbox_problem
@@ -123,17 +121,9 @@ def predict_model(
     if isinstance(model, KnownModel):
         return predict_weights(model.weights, datasets, run, names)
 
-    key = _key_of_answers(model, datasets)
     chosen = _only(datasets, names)
-    stored = _stored_predictions(key, chosen, run)
-    if stored is not None:
-        return stored
-
-    progress = partial(run.progress.images, total=_image_count(chosen))
-    how = sandboxed_run(model, chosen, run.options)
-    predictions = predict_sandboxed(how, chosen.sets, model.seed, progress)
-    run.store.put_predictions(key, predictions, chosen.hashes)
-    return predictions
+    stored = _stored_predictions(_key_of_answers(model, datasets), chosen, run)
+    return stored if stored is not None else _run_model(model, chosen, run)[0]
 
 
 def sandboxed_run(model: OtherModel, datasets: Datasets, options: Options) -> SandboxedRun:
@@ -176,7 +166,7 @@ def _try_to_predict(
 def _predict_and_probe(
     model: OtherModel, datasets: Datasets, run: RunContext
 ) -> tuple[Predictions, Probe]:
-    """Predict all sets and ask again about some images; side by side where there is room."""
+    """Predict all sets, some images of which are shown twice, or take what is stored of that."""
     if run.options.model_seconds == 0:
         raise SubmissionError(
             Status.TIMED_OUT,
@@ -189,16 +179,23 @@ def _predict_and_probe(
             f"not the known network ({model.differs}), so it has to run in a sandbox: "
             f"{sandbox_problem()}",
         )
-    seed = run.store.secret_number(f"probe of {model.key}")
-    how = sandboxed_run(model, datasets, run.options)
+    key = _key_of_answers(model, datasets)
+    predictions = _stored_predictions(key, datasets, run)
+    probe = run.store.probe(key, datasets.hashes) if predictions is not None else None
+    if predictions is not None and probe is not None:
+        return predictions, probe
+    return _run_model(model, datasets, run)
 
-    if processors() == 1:
-        predictions = predict_model(model, datasets, run)
-        return predictions, ask_again(how, datasets.sets, seed).compare(predictions)
-    with ThreadPoolExecutor(1) as beside:
-        repeats = beside.submit(ask_again, how, datasets.sets, seed)
-        predictions = predict_model(model, datasets, run)
-        return predictions, repeats.result().compare(predictions)
+
+def _run_model(model: OtherModel, datasets: Datasets, run: RunContext) -> tuple[Predictions, Probe]:
+    """Run a model on all sets, and store what it answered."""
+    key = _key_of_answers(model, datasets)
+    progress = partial(run.progress.images, total=_image_count(datasets))
+    how = sandboxed_run(model, datasets, run.options)
+    predictions, probe = predict_sandboxed(how, datasets.sets, model.seed, progress)
+    run.store.put_predictions(key, predictions, datasets.hashes)
+    run.store.put_probe(key, datasets.hashes, probe)
+    return predictions, probe
 
 
 def _stored_predictions(key: str, datasets: Datasets, run: RunContext) -> Predictions | None:

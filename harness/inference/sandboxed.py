@@ -1,7 +1,9 @@
 """Predictions of models that are not the known network, by workers that never see a label.
 
-Two workers each see a secretly shuffled half of the images; a third is asked about some of
-them again. A worker replies with 2 bytes for each image, and with nothing else.
+Three workers each see a secretly shuffled third of the images, and among them some images of the
+others a second time. They are started alike, and are handed a few images at a time: nothing tells
+a model whether an answer counts or is compared, nor what it will be asked next. A worker replies
+with 2 bytes for each image, and with nothing else.
 """
 
 from __future__ import annotations
@@ -20,26 +22,24 @@ import numpy as np
 from harness.datasets.hdf5 import release_pages
 from harness.inference import worker
 from harness.inference.known_network import FAILURE_STATUS, SOURCE, WORKER
-from harness.inference.streams import Stream, deal_streams, gather
+from harness.inference.streams import FIRST, MOVED, UNCHANGED, Stream, deal_streams, gather
+from harness.networks.deepid import IMAGE_SHAPE
 from harness.records.environment import processors
 from harness.records.errors import Status, SubmissionError
-from harness.records.predictions import Predictions, decode, encode
+from harness.records.predictions import Predictions, decode
 from harness.records.record import Probe
 from harness.records.text import join_lines
 from harness.sandbox import launch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.intake.staging import Staged
     from harness.records.benchmark import Benchmark, LabeledSet
 
-ASK_IMAGES = 2048
-"""How many images a worker is asked about in one request."""
-
-PROBE_IMAGES = 512
-"""How many images are asked about again."""
+SHOWN_IMAGES = 256
+"""How many images a worker is shown at a time: as many as a program is called with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,142 +76,129 @@ def predict_sandboxed(
     sets: Mapping[str, LabeledSet],
     seed: int,
     progress: Callable[[int], None] | None = None,
-) -> Predictions:
-    """Predict every set in two fresh workers that see shuffled halves.
+) -> tuple[Predictions, Probe]:
+    """Predict every set in fresh workers; also count what they answered otherwise the second time.
+
+    An honest model's answer depends on one image alone, not on the order, on other images or on
+    the process, and one grey level changes few of its answers.
 
     ``seed`` is secret until the run is over. Raises SubmissionError when the model cannot be
     loaded, dies, runs out of time or memory, or answers with the wrong number of bytes.
     """
     sizes = {name: len(labeled.labels) for name, labeled in sets.items()}
-    encoded = {name: np.zeros(size, dtype=np.uint16) for name, size in sizes.items()}
-    streams = deal_streams(sizes, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    streams = deal_streams(sizes, rng)
     joint_progress = _JointProgress(progress)
 
-    def predict(stream: Stream) -> int:
-        with start_model(run, stream, sets) as model:
+    def predict(stream: Stream, noise: np.random.Generator) -> tuple[int, np.ndarray]:
+        def report(part: slice) -> None:
+            joint_progress.add(int(np.count_nonzero(stream.showings[part] == FIRST)))
+
+        with _written_stream(stream, sets, noise) as images, start_model(run, sets) as model:
+            model.show(images[:1])
             output_count = model.output_count()
-            gather(stream, model.answers(len(stream), joint_progress.add), encoded)
-        return output_count
+            return output_count, model.answers_to(images, report)
 
     # Side by side only where there are processors for it: each takes half a gigabyte.
-    with ThreadPoolExecutor(min(len(streams), processors())) as pool:
-        running = [pool.submit(predict, stream) for stream in streams]
+    with ThreadPoolExecutor(len(streams) if processors() > 1 else 1) as pool:
+        noises = rng.spawn(len(streams))
+        running = [pool.submit(predict, *each) for each in zip(streams, noises, strict=True)]
         try:
-            output_counts = {future.result() for future in running}
+            done = [future.result() for future in running]
         except SubmissionError:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
+    output_counts = {output_count for output_count, _ in done}
     if len(output_counts) != 1:
         raise SubmissionError(
             Status.REJECTED, "its output shape changes from run to run", saw_images=True
         )
-    answers = {name: decode(array, run.benchmark.classes) for name, array in encoded.items()}
-    return Predictions(answers=answers, output_count=output_counts.pop())
+    encoded = {name: np.zeros(size, dtype=np.uint16) for name, size in sizes.items()}
+    given = [answers for _, answers in done]
+    for stream, answers in zip(streams, given, strict=True):
+        gather(stream, answers, encoded)
+
+    decoded = {name: decode(array, run.benchmark.classes) for name, array in encoded.items()}
+    predictions = Predictions(answers=decoded, output_count=output_counts.pop())
+    return predictions, _compare(streams, given, list(encoded.values()))
 
 
-@dataclass(frozen=True, slots=True)
-class Repeats:
-    """Second answers to some images."""
-
-    stream: Stream
-
-    perturbed: np.ndarray
-    """Which of the images had their pixels moved (bool)."""
-
-    encoded: np.ndarray
-    """The answers (uint16)."""
-
-    def compare(self, predictions: Predictions) -> Probe:
-        """Count those that differ from the first answers.
-
-        An honest model's answer depends on one image alone, not on the order, on other images or
-        on the process, and one grey level changes few of its answers.
-        """
-        first = [encode(answers) for answers in predictions.answers.values()]
-        images = zip(self.stream.set_ids, self.stream.indices, strict=True)
-        changed = self.encoded != np.array([first[set_id][index] for set_id, index in images])
-        return Probe(
-            images=len(changed) // 2,
-            repeated_changed=int(np.count_nonzero(changed & ~self.perturbed)),
-            perturbed_changed=int(np.count_nonzero(changed & self.perturbed)),
-        )
-
-
-def ask_again(run: SandboxedRun, sets: Mapping[str, LabeledSet], seed: int) -> Repeats:
-    """Ask a fresh worker about a random subset twice in random order, once with noise."""
-    rng = np.random.default_rng(seed)
-    subset = _random_subset(sets, rng)
-    twice = rng.permutation(np.tile(np.arange(len(subset)), 2))
-    stream = Stream(set_ids=subset.set_ids[twice], indices=subset.indices[twice])
-
-    perturbed = _second_occurrences(twice)
-    shape = next(iter(sets.values())).images.shape[1:]
-    noise = rng.integers(-1, 2, (len(twice), *shape), dtype=np.int8)
-    noise[~perturbed] = 0
-
-    with start_model(run, stream, sets, noise) as model:
-        return Repeats(stream, perturbed, model.ask(0, len(twice)))
-
-
-def _random_subset(sets: Mapping[str, LabeledSet], rng: np.random.Generator) -> Stream:
-    """`PROBE_IMAGES` of all sets' images, or all where there are fewer."""
-    sizes = [len(labeled.labels) for labeled in sets.values()]
-    set_ids = np.repeat(np.arange(len(sizes)), sizes)
-    indices = np.concatenate([np.arange(size) for size in sizes])
-    subset = rng.choice(len(indices), min(PROBE_IMAGES, len(indices)), replace=False)
-    return Stream(set_ids=set_ids[subset], indices=indices[subset])
-
-
-def _second_occurrences(numbers: np.ndarray) -> np.ndarray:
-    """True where a number occurs for the second time."""
-    first = np.unique(numbers, return_index=True)[1]
-    second = np.ones(len(numbers), dtype=bool)
-    second[first] = False
-    return second
+def _compare(
+    streams: Sequence[Stream], given: Sequence[np.ndarray], first: Sequence[np.ndarray]
+) -> Probe:
+    """Count the second answers that differ from the ``first`` ones (of each set)."""
+    again = dict.fromkeys((UNCHANGED, MOVED), 0)
+    changed = dict.fromkeys((UNCHANGED, MOVED), 0)
+    for stream, answers in zip(streams, given, strict=True):
+        for showing in again:
+            chosen = stream.showings == showing
+            shown = zip(stream.set_ids[chosen], stream.indices[chosen], strict=True)
+            expected = np.array([first[set_id][index] for set_id, index in shown], np.uint16)
+            again[showing] += len(expected)
+            changed[showing] += int(np.count_nonzero(answers[chosen] != expected))
+    return Probe(
+        images=again[UNCHANGED],  # as many were moved
+        repeated_changed=changed[UNCHANGED],
+        perturbed_changed=changed[MOVED],
+    )
 
 
 class SandboxedModel:
     """A running worker with a submitted model in it."""
 
-    def __init__(self, child: launch.Child) -> None:
+    def __init__(self, child: launch.Child, window: np.ndarray) -> None:
         self._child = child
+        self._window = window
+        self._shown = 0
+
+    def show(self, images: np.ndarray) -> None:
+        """Put `SHOWN_IMAGES` or fewer where the worker finds those it is asked about next."""
+        self._shown = len(images)
+        self._window[: len(images)] = images
 
     def output_count(self) -> int:
         """Scores for each image, 0 when it answers labels."""
-        request = worker.PREDICT_REQUEST.pack(0, 0)
-        reply = self._child.ask(request, worker.OUTPUT_COUNT_REPLY.size)
+        reply = self._child.ask(worker.PREDICT_REQUEST.pack(0), worker.OUTPUT_COUNT_REPLY.size)
         (count,) = worker.OUTPUT_COUNT_REPLY.unpack(reply)
         return int(count)
 
-    def ask(self, start: int, stop: int) -> np.ndarray:
-        """Encoded answers to images ``start`` to ``stop`` of the worker's stream."""
-        request = worker.PREDICT_REQUEST.pack(start, stop)
-        return np.frombuffer(self._child.ask(request, 2 * (stop - start)), "<u2")
+    def answers(self) -> np.ndarray:
+        """Encoded answers to the images that are shown."""
+        request = worker.PREDICT_REQUEST.pack(self._shown)
+        return np.frombuffer(self._child.ask(request, 2 * self._shown), "<u2")
 
-    def answers(self, total: int, progress: Callable[[int], None]) -> np.ndarray:
-        """Encoded answers to the whole stream; ``progress`` gets the size of each part."""
+    def pause(self) -> None:
+        """Stop the model, with all its threads."""
+        self._child.pause()
+
+    def resume(self) -> None:
+        """Let a paused model go on."""
+        self._child.resume()
+
+    def answers_to(self, images: np.ndarray, progress: Callable[[slice], None]) -> np.ndarray:
+        """Encoded answers to all images; no more are asked for afterwards.
+
+        ``progress`` gets each part that was answered.
+        """
         parts = []
-        for start in range(0, total, ASK_IMAGES):
-            parts.append(self.ask(start, min(start + ASK_IMAGES, total)))
-            progress(len(parts[-1]))
+        for start in range(0, len(images), SHOWN_IMAGES):
+            part = slice(start, start + SHOWN_IMAGES)
+            self.show(images[part])
+            parts.append(self.answers())
+            progress(part)
         self._child.finish()
         return np.concatenate(parts)
 
 
 @contextmanager
-def start_model(
-    run: SandboxedRun,
-    stream: Stream,
-    sets: Mapping[str, LabeledSet],
-    noise: np.ndarray | None = None,
-) -> Iterator[SandboxedModel]:
-    """Start a worker on a stream of images; turns its failures into SubmissionError.
+def start_model(run: SandboxedRun, sets: Mapping[str, LabeledSet]) -> Iterator[SandboxedModel]:
+    """Start a worker for images of these sets; turns its failures into SubmissionError.
 
-    ``noise`` (grey levels, in the shape of the stream's images) is added to the pixels.
+    Every worker is started alike, whatever it will be asked.
     """
     paths = _paths_inside(run.staged)
-    dtype = np.result_type(*(labeled.images.dtype for labeled in sets.values()))
+    dtype = _dtype(sets)
     arguments = (
         "predict",
         paths.model,
@@ -219,25 +206,22 @@ def start_model(
         run.staged.home,
         run.format,
         str(run.benchmark.classes),
-        str(len(stream)),
         dtype.str,
         repr(run.benchmark.pixel_scale),
     )
 
-    images_fd = _write_stream(stream, sets, dtype, noise)
-    try:
-        with launch.start(
-            WORKER,
-            arguments,
-            inputs=launch.Inputs(readable=paths.readable, images_fd=images_fd),
-            limits=run.limits,
-            sandboxed=run.sandboxed,
-        ) as child:
-            yield SandboxedModel(child)
-    except launch.ChildFailure as failure:
-        raise _submission_error(failure) from None
-    finally:
-        os.close(images_fd)
+    with _images_file((SHOWN_IMAGES, *IMAGE_SHAPE), dtype) as (window, images_fd):
+        try:
+            with launch.start(
+                WORKER,
+                arguments,
+                inputs=launch.Inputs(readable=paths.readable, images_fd=images_fd),
+                limits=run.limits,
+                sandboxed=run.sandboxed,
+            ) as child:
+                yield SandboxedModel(child, window)
+        except launch.ChildFailure as failure:
+            raise _submission_error(failure) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,31 +249,42 @@ def _paths_inside(staged: Staged) -> _PathsInside:
     return _PathsInside({model: path, SOURCE: staged.source.resolve()}, model, SOURCE)
 
 
-def _write_stream(
-    stream: Stream,
-    sets: Mapping[str, LabeledSet],
-    dtype: np.dtype[Any],
-    noise: np.ndarray | None,
-) -> int:
-    """Write the stream's images, in order, to a file without a name; return a descriptor of it.
+def _dtype(sets: Mapping[str, LabeledSet]) -> np.dtype[Any]:
+    """What holds the pixels of all sets."""
+    return np.result_type(*(labeled.images.dtype for labeled in sets.values()))
 
-    The descriptor is read-only, and the caller's to close.
-    """
-    shape = (len(stream), *next(iter(sets.values())).images.shape[1:])
+
+@contextmanager
+def _images_file(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[tuple[np.ndarray, int]]:
+    """Images in a file without a name, mapped, and a descriptor that can only read it."""
     with tempfile.TemporaryFile() as file:
         file.truncate(int(np.prod(shape)) * dtype.itemsize)
-        with mmap.mmap(file.fileno(), 0) as mapped:
-            images = np.frombuffer(mapped, dtype).reshape(shape)
-            for set_id, labeled in enumerate(sets.values()):
-                positions = np.flatnonzero(stream.set_ids == set_id)
-                indices = stream.indices[positions]
-                for colour in range(shape[-1]):  # a data file holds one colour after the other
-                    images[positions, ..., colour] = labeled.images[..., colour][indices]
-                release_pages(labeled.images)  # the worker has its copy
-            if noise is not None:
-                images[:] = np.clip(images.astype(np.float32) + noise, 0, 255)
-            del images  # a mapping cannot be closed while an array refers to it
-        return os.open(f"/dev/fd/{file.fileno()}", os.O_RDONLY)
+        reader = os.open(f"/dev/fd/{file.fileno()}", os.O_RDONLY)
+        try:
+            # The mapping is gone when the last array on it is.
+            yield np.frombuffer(mmap.mmap(file.fileno(), 0), dtype).reshape(shape), reader
+        finally:
+            os.close(reader)
+
+
+@contextmanager
+def _written_stream(
+    stream: Stream, sets: Mapping[str, LabeledSet], rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """The stream's images, in order, in a file that no worker is given."""
+    with _images_file((len(stream), *IMAGE_SHAPE), _dtype(sets)) as (images, _):
+        for set_id, labeled in enumerate(sets.values()):
+            positions = np.flatnonzero(stream.set_ids == set_id)
+            indices = stream.indices[positions]
+            for colour in range(IMAGE_SHAPE[-1]):  # a data file holds one colour after the other
+                images[positions, ..., colour] = labeled.images[..., colour][indices]
+            release_pages(labeled.images)  # they are copied
+
+        moved = np.flatnonzero(stream.showings == MOVED)
+        noise = rng.integers(-1, 2, (len(moved), *IMAGE_SHAPE), dtype=np.int8)
+        shifted = images[moved].astype(np.float32) + noise
+        images[moved] = np.clip(shifted, 0, 255) if images.dtype == np.uint8 else shifted
+        yield images
 
 
 def _submission_error(failure: launch.ChildFailure) -> SubmissionError:
