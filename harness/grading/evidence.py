@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.assessment.metrics import split_counts
+from harness.assessment.metrics import clean_hits, counts_on, repelled_hits, split_counts
 from harness.assessment.statistics import paired_tests, split_originals
-from harness.grading.models import Predicted, predict_model, predict_weights
+from harness.datasets.fresh import FRESH
+from harness.grading.models import Predicted, draw_fresh, predict_model, predict_weights
 from harness.inference.identification import Failed, KnownModel, OtherModel
 from harness.lineage import lineage
 from harness.lineage.family import TUNED, family_of
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from harness.intake.matching import CheckpointSlot
     from harness.records.benchmark import Datasets, LabeledSet
     from harness.records.findings import GoodNetRule, Lineage, McNemarResult
+    from harness.records.record import FreshCounts, Probe
     from harness.records.submission import Candidate
 
 AnswersBySet = Mapping[str, Answers]
@@ -111,6 +113,7 @@ def gather_checkpoint(
         repaired_originals=split_originals(answers, sets, target) if answers else None,
         goodnet_originals=split_originals(combined, sets, target) if combined else None,
         contract=_compare_with_rule(submitted, answers, basis),
+        probe=_beside_badnet(identity.probe, basis, datasets, run),
         steps=_neighbouring_steps(own, given, basis, count),
         changed_answers=_changed_answers(answers or combined, basis),
         scaled_clean_correct=_scaled_clean_correct(
@@ -164,12 +167,33 @@ def _identity(
         channels_silent=_inactive_channels(own, basis),
         isolation=identified.isolation if identified else None,
         stream_seed=f"{identified.seed:016x}" if isinstance(identified, OtherModel) else None,
-        probe=probes[0] if probes else None,
+        probe=_worse_of(probes),
         named_points=slot.named_points,
         lineage=traced,
         failed_on_images=failed_on_images,
     )
     return replace(checkpoint, family=family_of(checkpoint))
+
+
+def _worse_of(probes: Sequence[Probe]) -> Probe | None:
+    """Of a B' and a G that were both asked again, the worse of each finding."""
+    if not probes:
+        return None
+    counted = [probe.fresh for probe in probes if probe.fresh is not None]
+    return replace(
+        probes[0],
+        repeated_changed=max(probe.repeated_changed for probe in probes),
+        perturbed_changed=max(probe.perturbed_changed for probe in probes),
+        fresh=max(counted, key=_memory_gap, default=None),
+    )
+
+
+def _memory_gap(counted: FreshCounts) -> float:
+    """How much better a model is on public images than on fresh ones, where that is most."""
+    return max(
+        hits(counted.public).share - hits(counted.fresh).share
+        for hits in (clean_hits, repelled_hits)
+    )
 
 
 def _reason(failed: Failed) -> str:
@@ -320,6 +344,19 @@ def _scaled_clean_correct(
     except SubmissionError:
         return None
     return _clean_correct(predictions.answers["valid"], valid)
+
+
+def _beside_badnet(
+    probe: Probe | None, basis: GradingBasis, datasets: Datasets, run: RunContext
+) -> Probe | None:
+    """A probe with what the BadNet answers on the same fresh images."""
+    if probe is None or probe.fresh is None:
+        return probe
+    fresh = draw_fresh(datasets, run)
+    in_full = replace(run.unforced(), features=None)  # they are no set that nets share features of
+    answers = predict_weights(basis.badnet, fresh, in_full, tuple(fresh.sets)).answers
+    counted = replace(probe.fresh, badnet_fresh=counts_on(FRESH, answers, fresh.sets))
+    return replace(probe, fresh=counted)
 
 
 # --- the reference ----------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from harness.assessment.metrics import counts_on
+from harness.datasets.fresh import FRESH, fresh_sets
 from harness.inference.feature_cache import predict_from_features
 from harness.inference.identification import Failed, KnownModel, identify
 from harness.inference.known_network import predict_known_network
@@ -19,6 +21,7 @@ from harness.intake.staging import stage
 from harness.records.benchmark import SETS, Datasets
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Predictions
+from harness.records.record import FreshCounts
 from harness.sandbox.launch import Limits, sandbox_problem
 from harness.storage.hashing import array_hash
 from harness.storage.results import answers_key
@@ -180,11 +183,32 @@ def _predict_and_probe(
             f"{sandbox_problem()}",
         )
     key = _key_of_answers(model, datasets)
+    fresh = draw_fresh(datasets, run)
     predictions = _stored_predictions(key, datasets, run)
-    probe = run.store.probe(key, datasets.hashes) if predictions is not None else None
+    hashes = datasets.hashes | fresh.hashes
+    probe = run.store.probe(key, hashes) if predictions is not None else None
     if predictions is not None and probe is not None:
         return predictions, probe
-    return _run_model(model, datasets, run)
+
+    both = replace(datasets, sets={**datasets.sets, **fresh.sets})
+    answered, probe = _run_model(model, both, run)
+    answers = answered.answers
+    if fresh.sets:
+        counted = FreshCounts(
+            fresh=counts_on(FRESH, answers, fresh.sets),
+            public=counts_on("test", answers, datasets.sets),
+        )
+        probe = replace(probe, fresh=counted)
+        run.store.put_probe(key, hashes, probe)
+    official = {name: answers[name] for name in datasets.sets}
+    return replace(answered, answers=official), probe
+
+
+def draw_fresh(datasets: Datasets, run: RunContext) -> Datasets:
+    """Images that nobody has seen; without any set where the benchmark cannot draw them."""
+    secret = run.store.secret_number("fresh images")
+    sets = fresh_sets(datasets.benchmark, run.store.folder, secret)
+    return Datasets(benchmark=datasets.benchmark, sets=sets)
 
 
 def _run_model(model: OtherModel, datasets: Datasets, run: RunContext) -> tuple[Predictions, Probe]:
