@@ -118,29 +118,21 @@ def _diagnose_probe(checkpoint: Checkpoint, limits: Thresholds) -> Iterator[Diag
 def _diagnose_memory(
     record: Record, checkpoint: Checkpoint, limits: Thresholds
 ) -> Iterator[Diagnosis]:
-    """A model that does better on the public images than on others of the same people.
-
-    Fresh images may happen to be harder: what the BadNet loses on them costs nobody anything.
-    """
+    """A model that does better on the public images than on others of the same people."""
     counted = checkpoint.probe.fresh if checkpoint.probe else None
-    if counted is None:
+    if counted is None or record.badnet is None or record.badnet.test is None:
         return
-    badnet = record.badnet.test if record.badnet else None
     for code, hits in (
         ("MEMORISED_IMAGES", clean_hits),
         ("MEMORISED_IMAGES.backdoored", repelled_hits),
     ):
-        fresh, public = hits(counted.fresh), hits(counted.public)
-        if not fresh.total or not public.total:
-            continue
-        allowed, said = 0, "?"
-        if badnet is not None and counted.badnet_fresh is not None:
-            own = hits(counted.badnet_fresh)
-            allowed = max(0, round(own.total * hits(badnet).share) - own.hits)
-            said = f"{100 * own.share:.1f}"
-        right = min(fresh.total, fresh.hits + allowed)
+        public, fresh, badnet = map(hits, (counted.public, counted.fresh, counted.badnet_fresh))
+        # Fresh images may happen to be harder: what the BadNet loses costs nobody anything.
+        excused = max(0, round(badnet.total * hits(record.badnet.test).share) - badnet.hits)
+        right = min(fresh.total, fresh.hits + excused)
         gap = 100 * (public.share - right / fresh.total)
         by_chance = better_by_chance(right, fresh.total, public.hits, public.total)
+
         # A gap of exactly the limit must not be missed by the last bit of a float.
         is_large = gap >= limits.memory_points - 1e-9
         if is_large and by_chance < limits.memory_significance:
@@ -148,10 +140,10 @@ def _diagnose_memory(
                 "public": f"{100 * public.share:.1f}",
                 "fresh": f"{100 * fresh.share:.1f}",
                 "images": fresh.total,
-                "badnet": said,
+                "badnet": f"{100 * badnet.share:.1f}",
             }
             yield diagnosis(code, evidence, split="test")
-            return
+            return  # one is enough
 
 
 def _diagnose_accuracy(

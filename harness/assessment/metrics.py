@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from harness.records.benchmark import LabeledSet
     from harness.records.predictions import Answers
+    from harness.records.record import FreshCounts
 
 
 def counts(
@@ -69,6 +70,14 @@ def repelled_hits(measured: Counts) -> Hits:
     """Backdoored images that did not get the target label."""
     total = measured.backdoored_total
     return Hits(total - measured.backdoored_attacked, total)
+
+
+def memory_gap(counted: FreshCounts) -> float:
+    """How much better a model is on public images than on fresh ones, where that is most."""
+    return max(
+        hits(counted.public).share - hits(counted.fresh).share
+        for hits in (clean_hits, repelled_hits)
+    )
 
 
 def clean_accuracy(measured: Counts) -> float | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import child_environment
 from harness.datasets.hdf5 import read_set
-from harness.records.errors import HarnessError
+from harness.records.errors import HarnessError, describe_exit
 from harness.records.text import join_lines
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _draw(benchmark: Benchmark, folder: Path, secret: int) -> None:
             command, check=False, env=child_environment(), capture_output=True, text=True
         )
     if finished.returncode:
-        lines = finished.stderr.strip().splitlines() or ["no reason given"]
+        lines = finished.stderr.strip().splitlines() or [describe_exit(finished.returncode)]
         raise HarnessError(
             f"{benchmark.name}: fresh images could not be drawn ({join_lines(lines[-1])[:200]})"
         )

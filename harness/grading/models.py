@@ -7,33 +7,32 @@ is `Predicted`; or it has `Failed` on the way, with a reason.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.assessment.metrics import counts_on
-from harness.datasets.fresh import FRESH, fresh_sets
+from harness.datasets.fresh import fresh_sets
 from harness.inference.feature_cache import predict_from_features
-from harness.inference.identification import Failed, KnownModel, identify
+from harness.inference.identification import Failed, KnownModel, OtherModel, identify
 from harness.inference.known_network import predict_known_network
 from harness.inference.sandboxed import SandboxedRun, predict_sandboxed
 from harness.intake.staging import stage
 from harness.records.benchmark import SETS, Datasets
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Predictions
-from harness.records.record import FreshCounts
 from harness.sandbox.launch import Limits, sandbox_problem
 from harness.storage.hashing import array_hash
 from harness.storage.results import answers_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from harness.grading.context import Options, RunContext
-    from harness.inference.identification import Identified, OtherModel
+    from harness.inference.identification import Identified
     from harness.inference.opening import OpenedSubmission
     from harness.networks.deepid import Weights
+    from harness.records.predictions import Answers
     from harness.records.record import Probe
     from harness.records.submission import Candidate, Submission
 
@@ -48,8 +47,11 @@ class Predicted:
     stored_as: str
     """The folder of its stored predictions."""
 
-    probe: Probe | None
+    probe: Probe | None = None
     """What was found when a model of another architecture was asked again."""
+
+    fresh: Mapping[str, Answers] = field(default_factory=dict)
+    """What it answered on fresh images, by the names of their sets, if that was asked."""
 
     @property
     def candidate(self) -> Candidate:
@@ -150,26 +152,20 @@ def _try_to_predict(
 ) -> Predicted | Failed:
     run.progress.stage(submission.name, f"predicting {model.candidate.path}")
     try:
-        if isinstance(model, KnownModel):
-            predictions, probe = predict_weights(model.weights, datasets, run), None
-        else:
-            predictions, probe = _predict_and_probe(model, datasets, run)
+        if isinstance(model, OtherModel):
+            return _predict_other(model, datasets, run)
+        predictions = predict_weights(model.weights, datasets, run)
     except SubmissionError as error:
         return Failed(
             candidate=model.candidate, error=error, staged=model.staged, model=model
         )  # fmt: skip
     return Predicted(
-        model=model,
-        predictions=predictions,
-        stored_as=_key_of_answers(model, datasets),
-        probe=probe,
+        model=model, predictions=predictions, stored_as=_key_of_answers(model, datasets)
     )
 
 
-def _predict_and_probe(
-    model: OtherModel, datasets: Datasets, run: RunContext
-) -> tuple[Predictions, Probe]:
-    """Predict all sets, some images of which are shown twice, or take what is stored of that."""
+def _predict_other(model: OtherModel, datasets: Datasets, run: RunContext) -> Predicted:
+    """Predict all sets and fresh images, some of them twice, or take what is stored of that."""
     if run.options.model_seconds == 0:
         raise SubmissionError(
             Status.TIMED_OUT,
@@ -182,26 +178,21 @@ def _predict_and_probe(
             f"not the known network ({model.differs}), so it has to run in a sandbox: "
             f"{sandbox_problem()}",
         )
-    key = _key_of_answers(model, datasets)
-    fresh = draw_fresh(datasets, run)
-    predictions = _stored_predictions(key, datasets, run)
-    hashes = datasets.hashes | fresh.hashes
-    probe = run.store.probe(key, hashes) if predictions is not None else None
-    if predictions is not None and probe is not None:
-        return predictions, probe
+    key, fresh = _key_of_answers(model, datasets), draw_fresh(datasets, run)
+    shown = replace(datasets, sets={**datasets.sets, **fresh.sets})
+    predictions, probe = _stored_predictions(key, shown, run), run.store.probe(key, shown.hashes)
+    if predictions is None or probe is None:
+        predictions, probe = _run_model(model, shown, run)
 
-    both = replace(datasets, sets={**datasets.sets, **fresh.sets})
-    answered, probe = _run_model(model, both, run)
-    answers = answered.answers
-    if fresh.sets:
-        counted = FreshCounts(
-            fresh=counts_on(FRESH, answers, fresh.sets),
-            public=counts_on("test", answers, datasets.sets),
-        )
-        probe = replace(probe, fresh=counted)
-        run.store.put_probe(key, hashes, probe)
+    answers = predictions.answers
     official = {name: answers[name] for name in datasets.sets}
-    return replace(answered, answers=official), probe
+    return Predicted(
+        model=model,
+        predictions=replace(predictions, answers=official),
+        stored_as=key,
+        probe=probe,
+        fresh={name: answers[name] for name in fresh.sets},
+    )
 
 
 def draw_fresh(datasets: Datasets, run: RunContext) -> Datasets:

@@ -17,13 +17,14 @@ from harness.grading.models import predict_model, read_model, sandboxed_run
 from harness.inference.identification import KnownModel, OtherModel
 from harness.inference.latency import LATENCY_BATCH, THROUGHPUT_BATCH, measure
 from harness.inference.sandboxed import start_model
+from harness.inference.streams import NumberedImages
 from harness.intake.discovery import discover
-from harness.networks.deepid import make_contiguous, predictor
+from harness.networks.deepid import predictor
 from harness.records.environment import processors
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Answers, compose_goodnet, decode, encode, encode_scores
-from harness.records.record import Timing
-from harness.records.text import storable
+from harness.records.record import UNTIMED, Timing
+from harness.records.text import one_line, storable
 from harness.records.traversal import artifacts
 
 if TYPE_CHECKING:
@@ -31,13 +32,15 @@ if TYPE_CHECKING:
     from harness.inference.identification import Identified
     from harness.inference.sandboxed import SandboxedModel
     from harness.networks.deepid import Weights
-    from harness.records.benchmark import Datasets
-    from harness.records.predictions import Predictions
+    from harness.records.benchmark import Benchmark, Datasets
     from harness.records.record import Checkpoint, Record, Speed
 
 _TimedNet = Callable[[np.ndarray], Callable[[], Answers]]
 
 _log = logging.getLogger(__name__)
+
+_MOST_OF_A_PATH = 200
+"""Characters of a file's path in a note."""
 
 
 def time_models(
@@ -60,7 +63,9 @@ def time_models(
                     speeds[path] = _sandboxed_speeds(model, basis, datasets, run)
                 except SubmissionError as error:
                     _log.info("%s: %s has no time: %s", record.submission, path, error.reason)
-                    notes.append(f"{path} {_untimed(error)}")
+                    notes.append(
+                        f"{one_line(path, _MOST_OF_A_PATH)} {UNTIMED}{_why_untimed(error)}"
+                    )
     return replace(
         record,
         checkpoints=tuple(replace(c, timing=_timing(c, speeds)) for c in record.checkpoints),
@@ -73,11 +78,11 @@ class OtherAnswersError(SubmissionError):
     """A model answered otherwise while it was timed."""
 
 
-def _untimed(error: SubmissionError) -> str:
+def _why_untimed(error: SubmissionError) -> str:
     """Why a model has no time, without a word of its own: students read it."""
     if isinstance(error, OtherAnswersError):
-        return f"has no time: {error.reason}"
-    return f"has no time: it failed while it was timed ({error.status.value.replace('_', ' ')})"
+        return error.reason
+    return f"it failed while it was timed ({error.status.value.replace('_', ' ')})"
 
 
 def _read_again(
@@ -103,15 +108,15 @@ def _known_speeds(
     models: Mapping[str, Identified], basis: GradingBasis, datasets: Datasets, run: RunContext
 ) -> dict[str, dict[str, Speed]]:
     """By path: the speeds of the model (own), with B as a GoodNet (goodnet), and of B (badnet)."""
-    images = _AllImages(datasets)
-    badnet = _known_net(basis.badnet, images)
+    images = NumberedImages(datasets.sets)
+    badnet = _known_net(basis.badnet, images, datasets.benchmark)
     nets: dict[str, _TimedNet] = {"badnet": badnet}
     known = {path: m.weights for path, m in models.items() if isinstance(m, KnownModel)}
     if not known:
         return {}
 
     for path, weights in known.items():
-        own = _known_net(weights, images)
+        own = _known_net(weights, images, datasets.benchmark)
         nets[f"own {path}"] = own
         nets[f"goodnet {path}"] = _goodnet(badnet, own)
     measured = measure(nets, len(images), run.store.secret_number("images that are timed"))
@@ -132,13 +137,14 @@ def _sandboxed_speeds(
 
     Raises SubmissionError where it fails, or answers otherwise than it did when it was graded.
     """
-    images = _AllImages(datasets)
-    stored = images.encoded(predict_model(model, datasets, run.unforced()))
-    badnet = _known_net(basis.badnet, images)
+    images, benchmark = NumberedImages(datasets.sets), datasets.benchmark
+    graded = predict_model(model, datasets, run.unforced()).answers
+    stored = np.concatenate([encode(graded[name]) for name in datasets.sets])
+    badnet = _known_net(basis.badnet, images, benchmark)
     seed = run.store.secret_number(f"images that are timed of {model.key}")
     how = sandboxed_run(model, datasets, run.options)
-    with start_model(how, datasets.sets) as running:
-        beside = _BesideBadnet(running, badnet, images)
+    with start_model(how, images.dtype) as running:
+        beside = _BesideBadnet(running, badnet, images, benchmark.classes)
         nets = {"badnet": beside.badnet, "own": beside.own, "goodnet": beside.goodnet}
         speeds = measure(nets, len(images), seed)
     _require_same_answers(beside.answered, stored, basis)
@@ -152,10 +158,13 @@ class _BesideBadnet:
     stands still while images are put before it, or it would begin before its time is taken.
     """
 
-    def __init__(self, running: SandboxedModel, badnet: _TimedNet, images: _AllImages) -> None:
+    def __init__(
+        self, running: SandboxedModel, badnet: _TimedNet, images: NumberedImages, classes: int
+    ) -> None:
         self._running = running
         self._badnet = badnet
         self._images = images
+        self._classes = classes
         self.answered: list[tuple[np.ndarray, np.ndarray]] = []
         """Numbers of images, and what was answered to them."""
 
@@ -186,7 +195,7 @@ class _BesideBadnet:
     def _answer(self, numbers: np.ndarray) -> Answers:
         encoded = self._running.answers()
         self.answered.append((numbers, encoded))
-        return decode(encoded, self._images.benchmark.classes)
+        return decode(encoded, self._classes)
 
 
 def _require_same_answers(
@@ -226,38 +235,12 @@ def _timing(checkpoint: Checkpoint, speeds: Mapping[str, Mapping[str, Speed]]) -
     )
 
 
-class _AllImages:
-    """The images of all sets, numbered through."""
-
-    def __init__(self, datasets: Datasets) -> None:
-        self.benchmark = datasets.benchmark
-        self._sets = datasets.sets
-        sizes = [len(labeled.labels) for labeled in self._sets.values()]
-        self._ends = np.cumsum(sizes)
-
-    def __len__(self) -> int:
-        return int(self._ends[-1])
-
-    def pixels(self, numbers: np.ndarray) -> np.ndarray:
-        """Images (N x 55 x 47 x 3) by their numbers."""
-        places = np.searchsorted(self._ends, numbers, side="right")
-        rows = []
-        for place, number in zip(places, numbers, strict=True):
-            labeled = list(self._sets.values())[place]
-            rows.append(labeled.images[number - self._ends[place]])  # counted from the set's end
-        return make_contiguous(np.stack(rows))
-
-    def encoded(self, predictions: Predictions) -> np.ndarray:
-        """Answers to all images, by their numbers."""
-        return np.concatenate([encode(predictions.answers[name]) for name in self._sets])
-
-
-def _known_net(weights: Weights, images: _AllImages) -> _TimedNet:
-    predict = predictor(weights, images.benchmark.pixel_scale)
+def _known_net(weights: Weights, images: NumberedImages, benchmark: Benchmark) -> _TimedNet:
+    predict = predictor(weights, benchmark.pixel_scale)
 
     def prepare(numbers: np.ndarray) -> Callable[[], Answers]:
         pixels = images.pixels(numbers)
-        return lambda: decode(encode_scores(predict(pixels)), images.benchmark.classes)
+        return lambda: decode(encode_scores(predict(pixels)), benchmark.classes)
 
     return prepare
 

@@ -8,21 +8,27 @@ with 2 bytes for each image, and with nothing else.
 
 from __future__ import annotations
 
-import mmap
+import math
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.datasets.hdf5 import release_pages
 from harness.inference import worker
 from harness.inference.known_network import FAILURE_STATUS, SOURCE, WORKER
-from harness.inference.streams import FIRST, MOVED, UNCHANGED, Stream, deal_streams, gather
+from harness.inference.streams import (
+    FIRST,
+    MOVED,
+    UNCHANGED,
+    NumberedImages,
+    Stream,
+    deal_streams,
+)
 from harness.networks.deepid import IMAGE_SHAPE
 from harness.records.environment import processors
 from harness.records.errors import Status, SubmissionError
@@ -85,69 +91,88 @@ def predict_sandboxed(
     ``seed`` is secret until the run is over. Raises SubmissionError when the model cannot be
     loaded, dies, runs out of time or memory, or answers with the wrong number of bytes.
     """
-    sizes = {name: len(labeled.labels) for name, labeled in sets.items()}
     rng = np.random.default_rng(seed)
-    streams = deal_streams(sizes, rng)
+    images = NumberedImages(sets)
+    streams = deal_streams(images.sizes, rng)
     joint_progress = _JointProgress(progress)
 
-    def predict(stream: Stream, noise: np.random.Generator) -> tuple[int, np.ndarray]:
-        def report(part: slice) -> None:
-            joint_progress.add(int(np.count_nonzero(stream.showings[part] == FIRST)))
-
-        with _written_stream(stream, sets, noise) as images, start_model(run, sets) as model:
-            model.show(images[:1])
-            output_count = model.output_count()
-            return output_count, model.answers_to(images, report)
+    def answer(stream: Stream, noise: np.random.Generator) -> tuple[int, np.ndarray]:
+        with start_model(run, images.dtype) as model:
+            return _answer_stream(model, stream, images, noise, joint_progress)
 
     # Side by side only where there are processors for it: each takes half a gigabyte.
     with ThreadPoolExecutor(len(streams) if processors() > 1 else 1) as pool:
-        noises = rng.spawn(len(streams))
-        running = [pool.submit(predict, *each) for each in zip(streams, noises, strict=True)]
+        running = [
+            pool.submit(answer, stream, noise)
+            for stream, noise in zip(streams, rng.spawn(len(streams)), strict=True)
+        ]
         try:
-            done = [future.result() for future in running]
+            output_counts, given = zip(*(future.result() for future in running), strict=True)
         except SubmissionError:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
-    output_counts = {output_count for output_count, _ in done}
-    if len(output_counts) != 1:
+    if len(set(output_counts)) != 1:
         raise SubmissionError(
             Status.REJECTED, "its output shape changes from run to run", saw_images=True
         )
-    encoded = {name: np.zeros(size, dtype=np.uint16) for name, size in sizes.items()}
-    given = [answers for _, answers in done]
-    for stream, answers in zip(streams, given, strict=True):
-        gather(stream, answers, encoded)
-
-    decoded = {name: decode(array, run.benchmark.classes) for name, array in encoded.items()}
-    predictions = Predictions(answers=decoded, output_count=output_counts.pop())
-    return predictions, _compare(streams, given, list(encoded.values()))
+    first, probe = _compare(streams, given)
+    decoded = {
+        name: decode(answers, run.benchmark.classes)
+        for name, answers in images.by_set(first).items()
+    }
+    return Predictions(answers=decoded, output_count=output_counts[0]), probe
 
 
-def _compare(
-    streams: Sequence[Stream], given: Sequence[np.ndarray], first: Sequence[np.ndarray]
-) -> Probe:
-    """Count the second answers that differ from the ``first`` ones (of each set)."""
-    again = dict.fromkeys((UNCHANGED, MOVED), 0)
-    changed = dict.fromkeys((UNCHANGED, MOVED), 0)
-    for stream, answers in zip(streams, given, strict=True):
-        for showing in again:
-            chosen = stream.showings == showing
-            shown = zip(stream.set_ids[chosen], stream.indices[chosen], strict=True)
-            expected = np.array([first[set_id][index] for set_id, index in shown], np.uint16)
-            again[showing] += len(expected)
-            changed[showing] += int(np.count_nonzero(answers[chosen] != expected))
-    return Probe(
-        images=again[UNCHANGED],  # as many were moved
-        repeated_changed=changed[UNCHANGED],
-        perturbed_changed=changed[MOVED],
+def _answer_stream(
+    model: SandboxedModel,
+    stream: Stream,
+    images: NumberedImages,
+    noise: np.random.Generator,
+    progress: _JointProgress,
+) -> tuple[int, np.ndarray]:
+    """How many scores a model gives, and its encoded answers to a stream."""
+    output_count, answers = None, []
+    for piece in stream.pieces(SHOWN_IMAGES):
+        pixels = images.pixels(piece.numbers)
+        _move(pixels, np.flatnonzero(piece.showings == MOVED), noise)
+        model.show(pixels)
+        if output_count is None:
+            output_count = model.output_count()
+        answers.append(model.answers())
+        progress.add(int(np.count_nonzero(piece.showings == FIRST)))
+    model.finish()
+    return output_count or 0, np.concatenate(answers)
+
+
+def _move(pixels: np.ndarray, moved: np.ndarray, rng: np.random.Generator) -> None:
+    """Move every pixel of these images by -1, 0 or +1 grey level, in place."""
+    shifted = pixels[moved] + rng.integers(-1, 2, pixels[moved].shape, dtype=np.int16)
+    pixels[moved] = np.clip(shifted, 0, 255) if pixels.dtype == np.uint8 else shifted
+
+
+def _compare(streams: Sequence[Stream], given: Sequence[np.ndarray]) -> tuple[np.ndarray, Probe]:
+    """The first answers to all images, and how many of the second ones are others."""
+    numbers = np.concatenate([stream.numbers for stream in streams])
+    showings = np.concatenate([stream.showings for stream in streams])
+    answers = np.concatenate(given)
+
+    is_first = showings == FIRST
+    first = np.zeros(np.count_nonzero(is_first), np.uint16)
+    first[numbers[is_first]] = answers[is_first]
+
+    changed = answers != first[numbers]
+    return first, Probe(
+        images=int(np.count_nonzero(showings == UNCHANGED)),  # as many were moved
+        repeated_changed=int(np.count_nonzero(changed & (showings == UNCHANGED))),
+        perturbed_changed=int(np.count_nonzero(changed & (showings == MOVED))),
     )
 
 
 class SandboxedModel:
     """A running worker with a submitted model in it."""
 
-    def __init__(self, child: launch.Child, window: np.ndarray) -> None:
+    def __init__(self, child: launch.Child, window: IO[bytes]) -> None:
         self._child = child
         self._window = window
         self._shown = 0
@@ -155,7 +180,10 @@ class SandboxedModel:
     def show(self, images: np.ndarray) -> None:
         """Put `SHOWN_IMAGES` or fewer where the worker finds those it is asked about next."""
         self._shown = len(images)
-        self._window[: len(images)] = images
+        # Not by a mapping: writing to one ends this process if the file is made shorter.
+        self._window.seek(0)
+        self._window.write(images.data)
+        self._window.flush()
 
     def output_count(self) -> int:
         """Scores for each image, 0 when it answers labels."""
@@ -176,29 +204,18 @@ class SandboxedModel:
         """Let a paused model go on."""
         self._child.resume()
 
-    def answers_to(self, images: np.ndarray, progress: Callable[[slice], None]) -> np.ndarray:
-        """Encoded answers to all images; no more are asked for afterwards.
-
-        ``progress`` gets each part that was answered.
-        """
-        parts = []
-        for start in range(0, len(images), SHOWN_IMAGES):
-            part = slice(start, start + SHOWN_IMAGES)
-            self.show(images[part])
-            parts.append(self.answers())
-            progress(part)
+    def finish(self) -> None:
+        """Ask no more, and see that nothing more was answered than asked."""
         self._child.finish()
-        return np.concatenate(parts)
 
 
 @contextmanager
-def start_model(run: SandboxedRun, sets: Mapping[str, LabeledSet]) -> Iterator[SandboxedModel]:
-    """Start a worker for images of these sets; turns its failures into SubmissionError.
+def start_model(run: SandboxedRun, dtype: np.dtype[Any]) -> Iterator[SandboxedModel]:
+    """Start a worker for images of this type; turns its failures into SubmissionError.
 
     Every worker is started alike, whatever it will be asked.
     """
     paths = _paths_inside(run.staged)
-    dtype = _dtype(sets)
     arguments = (
         "predict",
         paths.model,
@@ -210,18 +227,22 @@ def start_model(run: SandboxedRun, sets: Mapping[str, LabeledSet]) -> Iterator[S
         repr(run.benchmark.pixel_scale),
     )
 
-    with _images_file((SHOWN_IMAGES, *IMAGE_SHAPE), dtype) as (window, images_fd):
+    with tempfile.TemporaryFile() as window:
+        window.truncate(SHOWN_IMAGES * math.prod(IMAGE_SHAPE) * dtype.itemsize)
+        reader = os.open(f"/dev/fd/{window.fileno()}", os.O_RDONLY)
         try:
             with launch.start(
                 WORKER,
                 arguments,
-                inputs=launch.Inputs(readable=paths.readable, images_fd=images_fd),
+                inputs=launch.Inputs(readable=paths.readable, images_fd=reader),
                 limits=run.limits,
                 sandboxed=run.sandboxed,
             ) as child:
                 yield SandboxedModel(child, window)
         except launch.ChildFailure as failure:
             raise _submission_error(failure) from None
+        finally:
+            os.close(reader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,44 +268,6 @@ def _paths_inside(staged: Staged) -> _PathsInside:
     if staged.source is None:
         return _PathsInside({model: path}, model)
     return _PathsInside({model: path, SOURCE: staged.source.resolve()}, model, SOURCE)
-
-
-def _dtype(sets: Mapping[str, LabeledSet]) -> np.dtype[Any]:
-    """What holds the pixels of all sets."""
-    return np.result_type(*(labeled.images.dtype for labeled in sets.values()))
-
-
-@contextmanager
-def _images_file(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[tuple[np.ndarray, int]]:
-    """Images in a file without a name, mapped, and a descriptor that can only read it."""
-    with tempfile.TemporaryFile() as file:
-        file.truncate(int(np.prod(shape)) * dtype.itemsize)
-        reader = os.open(f"/dev/fd/{file.fileno()}", os.O_RDONLY)
-        try:
-            # The mapping is gone when the last array on it is.
-            yield np.frombuffer(mmap.mmap(file.fileno(), 0), dtype).reshape(shape), reader
-        finally:
-            os.close(reader)
-
-
-@contextmanager
-def _written_stream(
-    stream: Stream, sets: Mapping[str, LabeledSet], rng: np.random.Generator
-) -> Iterator[np.ndarray]:
-    """The stream's images, in order, in a file that no worker is given."""
-    with _images_file((len(stream), *IMAGE_SHAPE), _dtype(sets)) as (images, _):
-        for set_id, labeled in enumerate(sets.values()):
-            positions = np.flatnonzero(stream.set_ids == set_id)
-            indices = stream.indices[positions]
-            for colour in range(IMAGE_SHAPE[-1]):  # a data file holds one colour after the other
-                images[positions, ..., colour] = labeled.images[..., colour][indices]
-            release_pages(labeled.images)  # they are copied
-
-        moved = np.flatnonzero(stream.showings == MOVED)
-        noise = rng.integers(-1, 2, (len(moved), *IMAGE_SHAPE), dtype=np.int8)
-        shifted = images[moved].astype(np.float32) + noise
-        images[moved] = np.clip(shifted, 0, 255) if images.dtype == np.uint8 else shifted
-        yield images
 
 
 def _submission_error(failure: launch.ChildFailure) -> SubmissionError:

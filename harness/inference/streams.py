@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.datasets.hdf5 import release_pages
+from harness.networks.deepid import IMAGE_SHAPE
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from harness.records.benchmark import LabeledSet
 
 STREAMS = 3
 """As few as it takes to keep an image, its twin and a second showing apart."""
@@ -27,88 +32,104 @@ FIRST, UNCHANGED, MOVED = range(3)
 """How an image is shown: for its answer, again as it was, again with moved pixels."""
 
 
+class NumberedImages:
+    """The images of several sets, numbered through."""
+
+    def __init__(self, sets: Mapping[str, LabeledSet]) -> None:
+        self.sizes = {name: len(labeled.labels) for name, labeled in sets.items()}
+        self.dtype = np.result_type(*(labeled.images.dtype for labeled in sets.values()))
+        self._sets = list(sets.values())
+        self._ends = np.cumsum(list(self.sizes.values()))
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def pixels(self, numbers: np.ndarray) -> np.ndarray:
+        """Copies of the images (N x 55 x 47 x 3) with these numbers."""
+        pixels = np.empty((len(numbers), *IMAGE_SHAPE), self.dtype)
+        set_ids = np.searchsorted(self._ends, numbers, side="right")
+        for set_id in np.unique(set_ids):
+            chosen = np.flatnonzero(set_ids == set_id)
+            images = self._sets[set_id].images
+            indices = numbers[chosen] - self._ends[set_id]  # counted from the set's end
+            for colour in range(IMAGE_SHAPE[-1]):  # a data file holds one colour after the other
+                pixels[chosen, ..., colour] = images[..., colour][indices]
+            release_pages(images)  # they are copied
+        return pixels
+
+    def by_set(self, answers: np.ndarray) -> dict[str, np.ndarray]:
+        """Answers to all images, in the order of their numbers, by the names of the sets."""
+        return dict(zip(self.sizes, np.split(answers, self._ends[:-1]), strict=True))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
     """The order in which one process sees images."""
 
-    set_ids: np.ndarray
-    """The set of each image, as a position among the names of the sets."""
-
-    indices: np.ndarray
-    """The index of each image in its set."""
+    numbers: np.ndarray
+    """Of the images."""
 
     showings: np.ndarray
     """How each image is shown: `FIRST`, `UNCHANGED` or `MOVED`."""
 
     def __len__(self) -> int:
-        return len(self.indices)
+        return len(self.numbers)
+
+    def pieces(self, size: int) -> Iterator[Stream]:
+        """So many images at a time, and at last what is left."""
+        for start in range(0, len(self), size):
+            part = slice(start, start + size)
+            yield Stream(numbers=self.numbers[part], showings=self.showings[part])
 
 
 def deal_streams(sizes: Mapping[str, int], rng: np.random.Generator) -> list[Stream]:
     """Deal all images, and second showings of some, over shuffled streams; none is empty.
 
     ``sizes`` maps set names (valid, test, ..., and bd_valid, bd_test, ... of their backdoored
-    images) to lengths. Image i of a backdoored set is taken as the twin of image i of its clean
-    set. Where there are few images, as many are shown again as have a stream left for it.
+    images) to lengths; images are numbered in this order. Image i of a backdoored set is taken as
+    the twin of image i of its clean set. Where there are few images, as many are shown again as
+    have a stream left for it.
     """
-    firsts, seconds = [], []
-    for first, second in _deal_pairs(sizes, rng):
-        firsts.append(first)
-        seconds.append(second)
-    first, second = np.concatenate(firsts, axis=1), np.concatenate(seconds, axis=1)
+    starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
+    numbers = {name: starts[name] + np.arange(size) for name, size in sizes.items()}
+    splits = dict.fromkeys(name.removeprefix("bd_") for name in sizes)
+    dealt = [
+        _deal_split([numbers[name] for name in (split, f"bd_{split}") if name in sizes], rng)
+        for split in splits
+    ]
+    first, second = (np.concatenate(each, axis=1) for each in zip(*dealt, strict=True))
 
     # Unchanged and moved are different images: one seen three times has no stream left.
     again = min(REPEATED_IMAGES, second.shape[1] // 2)
-    chosen = second[:, rng.permutation(second.shape[1])[: 2 * again]]
-    chosen[2] = np.repeat([UNCHANGED, MOVED], again)
+    chosen = rng.permutation(second.shape[1])[: 2 * again]
+    shown, streams = np.concatenate([first, second[:, chosen]], axis=1)
+    showings = np.repeat([FIRST, UNCHANGED, MOVED], [first.shape[1], again, again])
 
-    dealt = np.concatenate([first, chosen], axis=1)
-    streams = [_shuffle(dealt[:, dealt[3] == number], rng) for number in range(STREAMS)]
-    return [stream for stream in streams if len(stream)]
-
-
-def gather(stream: Stream, answers: np.ndarray, into: Mapping[str, np.ndarray]) -> None:
-    """Put a stream's first answers back where its images came from."""
-    for set_id, name in enumerate(into):
-        of_set = (stream.set_ids == set_id) & (stream.showings == FIRST)
-        into[name][stream.indices[of_set]] = answers[of_set]
+    order = rng.permutation(len(shown))
+    own = [order[streams[order] == number] for number in range(STREAMS)]
+    return [Stream(numbers=shown[each], showings=showings[each]) for each in own if len(each)]
 
 
-def _deal_pairs(
-    sizes: Mapping[str, int], rng: np.random.Generator
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """For each split: first showings, and one possible second showing of each pair of twins.
+def _deal_split(
+    sets: Sequence[np.ndarray], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give each image of a clean and a backdoored set a stream, and one of each pair a second one.
 
-    Columns of set, index, showing and stream.
+    Returns first showings, and one possible second showing of each pair: rows of the images'
+    numbers and of their streams.
     """
-    set_ids = {name: number for number, name in enumerate(sizes)}
-    for split in dict.fromkeys(name.removeprefix("bd_") for name in sizes):
-        pair = [name for name in (split, f"bd_{split}") if name in sizes]
-        longest = max(sizes[name] for name in pair)
-        numbers = np.arange(longest)
+    # Equal shares of pairs, so that the streams are about equally long.
+    pairs = max(map(len, sets))
+    home = rng.permutation(pairs) % STREAMS
+    step = rng.integers(1, STREAMS, pairs)
+    homes = (home, (home + step) % STREAMS)
 
-        # Equal shares of pairs, so that the streams are about equally long.
-        home = rng.permutation(longest) % STREAMS
-        step = rng.integers(1, STREAMS, longest)
-        homes = (home, (home + step) % STREAMS)
-        firsts = [
-            _columns(set_ids[name], numbers, homes[position])[:, : sizes[name]]
-            for position, name in enumerate(pair)
-        ]
+    numbers = np.concatenate(sets)
+    pair = np.concatenate([np.arange(len(each)) for each in sets])
+    streams = np.concatenate([each[: len(own)] for each, own in zip(homes, sets, strict=False)])
 
-        # Either of the two, where both are there.
-        there = np.stack([numbers < sizes[name] for name in pair])
-        either = ((1 + rng.random(there.shape)) * there).argmax(axis=0)
-        second_ids = np.array([set_ids[name] for name in pair])[either]
-        left = (home - step) % STREAMS
-        yield np.concatenate(firsts, axis=1), _columns(second_ids, numbers, left)
-
-
-def _columns(set_ids: int | np.ndarray, indices: np.ndarray, streams: np.ndarray) -> np.ndarray:
-    return np.stack(np.broadcast_arrays(set_ids, indices, FIRST, streams))
-
-
-def _shuffle(dealt: np.ndarray, rng: np.random.Generator) -> Stream:
-    """A stream of columns of set, index and showing, in random order."""
-    dealt = dealt[:, rng.permutation(dealt.shape[1])]
-    return Stream(set_ids=dealt[0], indices=dealt[1], showings=dealt[2])
+    # Either of the two, where both are there: whichever comes first in random order.
+    order = rng.permutation(len(numbers))
+    _, earliest = np.unique(pair[order], return_index=True)
+    either = numbers[order[earliest]]
+    return np.stack([numbers, streams]), np.stack([either, (home - step) % STREAMS])

@@ -105,6 +105,9 @@ BUDGET = "clean_accuracy_budget"
 ATTACK = "attack_success_rate_drop"
 """Names of checks."""
 
+UNTIMED = "has no time: "
+"""What a note says, after its path, of a model that could not be timed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
@@ -162,7 +165,7 @@ class FreshCounts:
     public: Counts
     """Of the model, on test."""
 
-    badnet_fresh: Counts | None = None
+    badnet_fresh: Counts
     """Of the BadNet, on the same fresh images."""
 
 

@@ -318,9 +318,11 @@ def test_memory_just_below_at_and_just_above_its_limit(public, fresh, badnet, se
 
 def test_few_fresh_images_prove_nothing():
     """5 of 10 where 90 % were right: chance leaves so few once in 600 times."""
-    counted = FreshCounts(fresh=on_images(10, 5, 0), public=on_images(10_000, 9000, 0))
+    public, fresh = on_images(10_000, 9000, 0), on_images(10, 5, 0)
+    counted = FreshCounts(fresh=fresh, public=public, badnet_fresh=on_images(10, 9, 0))
     probe = Probe(images=500, repeated_changed=0, perturbed_changed=0, fresh=counted)
-    own = assess_by_hand(checkpoint(2.0, probe=probe), required=(2.0,))
+    badnets = both(counts(), public)
+    own = assess_by_hand(checkpoint(2.0, probe=probe), badnet=badnets, required=(2.0,))
     assert "MEMORISED_IMAGES" not in codes(own)
 
 

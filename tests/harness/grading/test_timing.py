@@ -12,10 +12,11 @@ from harness.execution.progress import Quiet
 from harness.grading.batch import Batch
 from harness.grading.context import Options
 from harness.grading.setup import prepare
-from harness.grading.timing import _AllImages, _BesideBadnet
+from harness.grading.timing import _BesideBadnet
 from harness.grading.worker import WorkerConfig
 from harness.inference import latency
 from harness.inference.sandboxed import SandboxedRun, start_model
+from harness.inference.streams import NumberedImages
 from harness.intake.entries import Entry
 from harness.intake.staging import Staged
 from harness.records.predictions import Answers
@@ -178,8 +179,9 @@ def test_threads_of_a_model_stand_still_while_the_badnet_runs(small, tmp_path):
 
         return answer
 
-    with start_model(run, small.sets) as model:
-        beside = _BesideBadnet(model, badnet, _AllImages(small))
+    images = NumberedImages(small.sets)
+    with start_model(run, images.dtype) as model:
+        beside = _BesideBadnet(model, badnet, images, small.benchmark.classes)
         numbers = np.arange(5)
         beside.own(numbers)()
         assert spent(model) > 10  # threads spin while nobody asks

@@ -13,22 +13,19 @@ from harness.inference.streams import (
     REPEATED_IMAGES,
     STREAMS,
     UNCHANGED,
+    NumberedImages,
     deal_streams,
-    gather,
 )
-
-N = 1283
+from harness.records.benchmark import LabeledSet
 
 
 def showings(sizes, seed):
     """Every showing: the stream, the set's name, the image, and how it is shown."""
-    names = list(sizes)
+    images = [(name, index) for name, size in sizes.items() for index in range(size)]
     return [
-        (number, names[set_id], index, how)
+        (number, *images[image], how)
         for number, stream in enumerate(deal_streams(sizes, np.random.default_rng(seed)))
-        for set_id, index, how in zip(
-            stream.set_ids.tolist(), stream.indices.tolist(), stream.showings.tolist(), strict=True
-        )
+        for image, how in zip(stream.numbers.tolist(), stream.showings.tolist(), strict=True)
     ]
 
 
@@ -84,23 +81,49 @@ def test_a_handful_of_images_starts_no_idle_process(images, streams):
     assert all(len(stream) for stream in dealt)
 
 
-def test_answers_come_back_to_their_images():
-    sizes = {"valid": 50, "test": 40, "bd_valid": 50, "bd_test": 40}
-    rng = np.random.default_rng(1)
-    truth = {name: rng.integers(0, N, size).astype(np.uint16) for name, size in sizes.items()}
-    back = {name: np.zeros(size, dtype=np.uint16) for name, size in sizes.items()}
-    names = list(sizes)
-    streams = deal_streams(sizes, np.random.default_rng(2))
-    for stream in streams:
-        shown = zip(stream.set_ids, stream.indices, stream.showings, strict=True)
-        # Second answers, all wrong here, must not take the place of first ones.
-        given_back = [truth[names[s]][i] if how == FIRST else N + 1 for s, i, how in shown]
-        gather(stream, np.array(given_back), back)
-    assert all(np.array_equal(back[name], truth[name]) for name in names)
-
-
 def test_streams_mix_clean_and_backdoored_images():
     sizes = {"valid": 500, "test": 500, "bd_valid": 500, "bd_test": 500}
     for stream in deal_streams(sizes, np.random.default_rng(3)):
-        first_half = stream.set_ids[: len(stream.set_ids) // 2]
-        assert 0.3 < (first_half >= 2).mean() < 0.7
+        first_half = stream.numbers[: len(stream) // 2]
+        assert 0.3 < (first_half >= 1000).mean() < 0.7
+
+
+def test_pieces_are_a_stream_in_order():
+    (stream, *_) = deal_streams({"valid": 1000, "bd_valid": 1000}, np.random.default_rng(8))
+    pieces = list(stream.pieces(256))
+    assert [len(piece) for piece in pieces[:-1]] == [256] * (len(stream) // 256)
+    assert np.array_equal(np.concatenate([piece.numbers for piece in pieces]), stream.numbers)
+    assert np.array_equal(np.concatenate([piece.showings for piece in pieces]), stream.showings)
+
+
+@pytest.fixture
+def images():
+    """Two sets of different types, whose pixels all differ."""
+    sets = {}
+    for name, size, dtype in (("valid", 3, np.uint8), ("bd_valid", 4, np.float32)):
+        pixels = np.arange(size * 55 * 47 * 3).reshape(size, 55, 47, 3) % 251
+        sets[name] = LabeledSet(
+            name=name,
+            kind="clean",
+            images=(pixels + len(sets)).astype(dtype),
+            labels=np.zeros(size, int),
+            sha256=name,
+        )
+    return sets
+
+
+def test_images_are_found_by_their_numbers(images):
+    numbered = NumberedImages(images)
+    assert (len(numbered), numbered.dtype) == (7, np.float32)
+    pixels = numbered.pixels(np.array([6, 0, 2, 3, 0]))
+    assert pixels.flags.c_contiguous
+    valid, backdoored = images["valid"].images, images["bd_valid"].images
+    expected = [backdoored[3], valid[0], valid[2], backdoored[0], valid[0]]
+    assert np.array_equal(pixels, np.stack(expected))
+
+
+def test_answers_are_parted_by_set(images):
+    parted = NumberedImages(images).by_set(np.arange(7))
+    assert {name: list(answers) for name, answers in parted.items()} == {
+        "valid": [0, 1, 2], "bd_valid": [3, 4, 5, 6],
+    }  # fmt: skip
