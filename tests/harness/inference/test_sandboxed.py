@@ -192,6 +192,23 @@ def test_images_are_handed_over_in_pieces(program, many):
     assert foreseen.sum() == 0
 
 
+def test_a_process_that_makes_its_images_file_shorter_harms_only_itself(program, many):
+    """It does so between two pieces, before the next is written; other pages are there again."""
+    run = program("""
+        import os
+
+        def predict(images):
+            if len(images) > 1:
+                for number in os.listdir("/proc/self/fd"):
+                    path = f"/proc/self/fd/{number}"
+                    if os.path.isfile(path) and os.stat(path).st_size == 256 * 55 * 47 * 3:
+                        os.truncate(path, 0)
+            return [1] * len(images)
+    """)
+    predictions, _ = predict_sandboxed(run, many, 7)
+    assert predictions.answers["test"].class_ids.all()
+
+
 def _spread(images):
     """Numbers of pairs three apart, so that noise mistakes none for another."""
     apart = images.copy()

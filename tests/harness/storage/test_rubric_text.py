@@ -78,6 +78,7 @@ def test_every_problem_is_named_not_only_the_first():
         ("0.4\nfirst_crossing = 0.2", "0.8\nfirst_crossing = -0.2", "with a negative one"),
         ("repeated_changes = 0.01", "repeated_changes = 1.01", "from 0 to 1"),
         ("repeated_changes = 0.01", "repeated_changes = true", "Expected `float`"),
+        ("memory_significance = 0.0001", "memory_significance = 1.01", "from 0 to 1"),
         ("tolerance_points = 1.0", "tolerance_points = -1.0", "tolerance_points cannot be -1"),
         ("ranking = [\"points\"", "ranking = [\"beauty\"", "ranking is a list of"),
         ("families = [\"pruned\"", "families = [\"prunned\"", "families is a list of"),
