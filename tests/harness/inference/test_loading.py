@@ -324,7 +324,7 @@ def predict(tmp_path):
         )
         staged = stage(folder, candidate, into)
         how = SandboxedRun(staged, model_format, benchmark, sandboxed, limits)
-        return predict_sandboxed(how, {"valid": labeled}, 7)
+        return predict_sandboxed(how, {"valid": labeled}, 7)[0]
 
     return run
 
