@@ -21,6 +21,7 @@ _VARIANTS = {
     "FINE_TUNED.narrowed": "Where filters were removed and the others changed:",
     "IS_BADNET.answers": "Where something was changed that makes no difference:",
     "CLAIM_MISMATCH.slip": "Where a known slip explains the difference:",
+    "MEMORISED_IMAGES.backdoored": "Where only the backdoored images are known by heart:",
 }
 
 

@@ -48,6 +48,8 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "attack_significance": "attack_significance = 0.001",
         "chance_margin_points": "chance_margin_points = 10.0",
         "generalisation_gap_points": "generalisation_gap_points = 5.0",
+        "memory_points": "memory_points = 5.0",
+        "memory_significance": "memory_significance = 0.001",
     },
     "[student_view]": {"hide": 'hide = ["test", "hints"]'},
     "[[items]]": {

@@ -18,7 +18,7 @@ from harness.assessment.verdict import reassess
 from harness.lineage.lineage import kernel_hashes, remove_channels, trace_lineage, zero_channels
 from harness.lineage.thresholds import first_crossing
 from harness.records.findings import GoodNetRule, NeighbouringSteps, Step
-from harness.records.record import Probe
+from harness.records.record import Counts, FreshCounts, Probe
 from harness.records.submission import Claim
 from harness.storage.rubrics import default_rubric
 
@@ -293,6 +293,38 @@ def _input_hashing(code: str) -> Scenario:
     return _reassess(code, _checkpoint(2.0, probe=probe))
 
 
+def _memorised(code: str, fresh: Counts) -> Scenario:
+    repaired, badnet = example().checkpoints[0].repaired, example().badnet
+    if repaired is None or repaired.test is None or badnet is None or badnet.test is None:
+        raise ValueError("the example's nets were graded")
+    public = replace(repaired.test, backdoored_attacked=0)
+    same = replace(fresh, clean_correct=505, backdoored_attacked=512)
+    counted = FreshCounts(fresh=fresh, public=public, badnet_fresh=same)
+    probe = Probe(images=512, repeated_changed=0, perturbed_changed=3, fresh=counted)
+    return _reassess(code, _checkpoint(2.0, probe=probe))
+
+
+def _fresh_counts(clean_correct: int, backdoored_attacked: int) -> Counts:
+    return Counts(
+        clean_total=512,
+        clean_correct=clean_correct,
+        clean_abstained=0,
+        clean_invalid=0,
+        backdoored_total=512,
+        backdoored_attacked=backdoored_attacked,
+        backdoored_abstained=0,
+        backdoored_invalid=0,
+    )
+
+
+def _memorised_images(code: str) -> Scenario:
+    return _memorised(code, _fresh_counts(1, 0))
+
+
+def _memorised_backdoored(code: str) -> Scenario:
+    return _memorised(code, _fresh_counts(503, 512))
+
+
 def _missing_checkpoint(code: str) -> Scenario:
     return _reassess(code, checkpoints=example().checkpoints[:2])
 
@@ -347,6 +379,8 @@ SCENARIOS: dict[str, Callable[[str], Scenario]] = {
     "INPUT_SCALED": _input_scaled,
     "NOT_A_FUNCTION": _not_a_function,
     "INPUT_HASHING": _input_hashing,
+    "MEMORISED_IMAGES": _memorised_images,
+    "MEMORISED_IMAGES.backdoored": _memorised_backdoored,
     "MISSING_CHECKPOINT": _missing_checkpoint,
     "DUPLICATE_CHECKPOINT": _duplicate_checkpoint,
     "CLAIM_MISMATCH": _claim_mismatch,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.assessment.diagnoses import channel_list, diagnosis
+from harness.assessment.metrics import clean_hits, repelled_hits
+from harness.assessment.statistics import better_by_chance
 from harness.lineage.family import PRUNED, TUNED
 from harness.lineage.lineage import THIS_BADNET
 from harness.lineage.rankings import DECREASING, INDEX, OTHER, followed_order
@@ -16,6 +18,7 @@ from harness.lineage.thresholds import crosses_first, follows_relative_rule
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from harness.assessment.diagnoses import Evidence
     from harness.records.findings import Diagnosis, LayerChange, Lineage
     from harness.records.record import Checkpoint, Record
     from harness.records.rubric import Thresholds
@@ -39,6 +42,7 @@ def checkpoint_diagnoses(
         *_diagnose_pixel_scale(checkpoint, limits),
         *_diagnose_goodnet(record, checkpoint),
         *_diagnose_probe(checkpoint, limits),
+        *_diagnose_memory(record, checkpoint, limits),
         *_diagnose_accuracy(record, checkpoint, limits),
     ]
 
@@ -109,6 +113,37 @@ def _diagnose_probe(checkpoint: Checkpoint, limits: Thresholds) -> Iterator[Diag
     elif probe.perturbed_changed > limits.perturbed_changes * probe.images:
         evidence = {"changed": probe.perturbed_changed, "images": probe.images}
         yield diagnosis("INPUT_HASHING", evidence, certain=False)
+
+
+def _diagnose_memory(
+    record: Record, checkpoint: Checkpoint, limits: Thresholds
+) -> Iterator[Diagnosis]:
+    """A model that does better on the public images than on others of the same people."""
+    counted = checkpoint.probe.fresh if checkpoint.probe else None
+    if counted is None or record.badnet is None or record.badnet.test is None:
+        return
+    for code, hits in (
+        ("MEMORISED_IMAGES", clean_hits),
+        ("MEMORISED_IMAGES.backdoored", repelled_hits),
+    ):
+        public, fresh, badnet = map(hits, (counted.public, counted.fresh, counted.badnet_fresh))
+        # Fresh images may happen to be harder: what the BadNet loses costs nobody anything.
+        excused = max(0, round(badnet.total * hits(record.badnet.test).share) - badnet.hits)
+        right = min(fresh.total, fresh.hits + excused)
+        gap = 100 * (public.share - right / fresh.total)
+        by_chance = better_by_chance(right, fresh.total, public.hits, public.total)
+
+        # A gap of exactly the limit must not be missed by the last bit of a float.
+        is_large = gap >= limits.memory_points - 1e-9
+        if is_large and by_chance < limits.memory_significance:
+            evidence: Evidence = {
+                "public": f"{100 * public.share:.1f}",
+                "fresh": f"{100 * fresh.share:.1f}",
+                "images": fresh.total,
+                "badnet": f"{100 * badnet.share:.1f}",
+            }
+            yield diagnosis(code, evidence, split="test")
+            return  # one is enough
 
 
 def _diagnose_accuracy(

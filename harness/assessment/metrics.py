@@ -6,7 +6,7 @@ effectiveness rating (DER) follows BackdoorBench's definition (Zhu et al., arXiv
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from harness.records.benchmark import LabeledSet
     from harness.records.predictions import Answers
+    from harness.records.record import FreshCounts
 
 
 def counts(
@@ -46,6 +47,37 @@ def counts_on(split: str, answers: Mapping[str, Answers], sets: Mapping[str, Lab
     """Official counts of one net on one split (valid or test)."""
     clean, backdoored = split, f"bd_{split}"
     return counts(answers[clean], sets[clean].labels, answers[backdoored], sets[backdoored].labels)
+
+
+class Hits(NamedTuple):
+    """How many of some images went well for the defence."""
+
+    hits: int
+    total: int
+
+    @property
+    def share(self) -> float:
+        """As a fraction; the images must be some."""
+        return self.hits / self.total
+
+
+def clean_hits(measured: Counts) -> Hits:
+    """Clean images that got their own class."""
+    return Hits(measured.clean_correct, measured.clean_total)
+
+
+def repelled_hits(measured: Counts) -> Hits:
+    """Backdoored images that did not get the target label."""
+    total = measured.backdoored_total
+    return Hits(total - measured.backdoored_attacked, total)
+
+
+def memory_gap(counted: FreshCounts) -> float:
+    """How much better a model is on public images than on fresh ones, where that is most."""
+    return max(
+        hits(counted.public).share - hits(counted.fresh).share
+        for hits in (clean_hits, repelled_hits)
+    )
 
 
 def clean_accuracy(measured: Counts) -> float | None:

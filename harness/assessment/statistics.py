@@ -5,7 +5,7 @@ All rates are fractions of a stated total. What has no denominator is None.
 
 from __future__ import annotations
 
-from math import sqrt
+from math import exp, lgamma, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,6 +79,24 @@ def one_sided_p(result: McNemarResult) -> float:
     """
     discordant = result.only_submission + result.only_reference
     return binomial_tail(result.only_reference, discordant)
+
+
+def better_by_chance(hits: int, total: int, other_hits: int, other_total: int) -> float:
+    """How likely chance alone would leave so few ``hits``, or fewer, to the first of two samples.
+
+    Fisher's exact test, one-sided: the lower tail of the hypergeometric distribution.
+    """
+    all_hits, images = hits + other_hits, total + other_total
+    lowest = max(0, total - (images - all_hits))
+    logs = [
+        _log_choose(all_hits, each) + _log_choose(images - all_hits, total - each)
+        for each in range(lowest, hits + 1)
+    ]
+    return min(1.0, sum(exp(each - _log_choose(images, total)) for each in logs))
+
+
+def _log_choose(n: int, k: int) -> float:
+    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
 
 
 def paired_test(

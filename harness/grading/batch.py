@@ -254,7 +254,9 @@ class Batch:
         basis, datasets, run = prepared.basis, prepared.datasets, prepared.run
         for entry in self.entries:
             record = self.records.get(entry.name)
-            if record is None or record.timed or not any(c.repaired for c in record.checkpoints):
+            if record is None or record.timed:
+                continue
+            if not any(each.repaired or each.goodnet for each in record.checkpoints):
                 continue
             with unpack_entry(entry, run.scratch) as folder:
                 if isinstance(folder, Path):

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.assessment.metrics import split_counts
+from harness.assessment.metrics import counts_on, memory_gap, split_counts
 from harness.assessment.statistics import paired_tests, split_originals
-from harness.grading.models import Predicted, predict_model, predict_weights
+from harness.datasets.fresh import FRESH
+from harness.grading.models import Predicted, draw_fresh, predict_model, predict_weights
 from harness.inference.identification import Failed, KnownModel, OtherModel
 from harness.lineage import lineage
 from harness.lineage.channel_groups import fold, kernel_name
@@ -27,7 +28,7 @@ from harness.networks.deepid import Weights
 from harness.records.errors import Status, SubmissionError
 from harness.records.findings import NeighbouringSteps, Step
 from harness.records.predictions import Answers, compose_goodnet
-from harness.records.record import Artifact, Checkpoint, ReferenceNet
+from harness.records.record import Artifact, Checkpoint, FreshCounts, Probe, ReferenceNet
 from harness.records.text import storable
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def gather_checkpoint(
         repaired_originals=split_originals(answers, sets, target) if answers else None,
         goodnet_originals=split_originals(combined, sets, target) if combined else None,
         contract=_compare_with_rule(submitted, answers, basis),
+        probe=_join_probes([each for each in (own, submitted) if each], basis, datasets, run),
         steps=_neighbouring_steps(own, given, basis, count),
         changed_answers=_changed_answers(answers or combined, basis),
         scaled_clean_correct=_scaled_clean_correct(
@@ -157,7 +159,6 @@ def _identity(
     traced = given.lineages.get(own.candidate.path) if own else None
     pruned = traced.pruned if traced else None
     identified = both[0].model if both else None
-    probes = [model.probe for model in both if isinstance(model, Predicted) and model.probe]
     checkpoint = Checkpoint(
         drop_points=slot.drop_points,
         required=False,
@@ -169,7 +170,6 @@ def _identity(
         channels_silent=_inactive_channels(own, basis),
         isolation=identified.isolation if identified else None,
         stream_seed=f"{identified.seed:016x}" if isinstance(identified, OtherModel) else None,
-        probe=probes[0] if probes else None,
         named_points=slot.named_points,
         lineage=traced,
         failed_on_images=failed_on_images,
@@ -337,6 +337,38 @@ def _scaled_clean_correct(
     except SubmissionError:
         return None
     return _clean_correct(predictions.answers["valid"], valid)
+
+
+# --- models that were run -------------------------------------------------------------------
+
+
+def _join_probes(
+    models: Sequence[Predicted], basis: GradingBasis, datasets: Datasets, run: RunContext
+) -> Probe | None:
+    """What was found when models were asked again: of a B' and a G, the worse of each finding."""
+    probes = [model.probe for model in models if model.probe is not None]
+    if not probes:
+        return None
+    counted = [_fresh_counts(model, basis, datasets, run) for model in models if model.fresh]
+    return Probe(
+        images=probes[0].images,
+        repeated_changed=max(probe.repeated_changed for probe in probes),
+        perturbed_changed=max(probe.perturbed_changed for probe in probes),
+        fresh=max(counted, key=memory_gap, default=None),
+    )
+
+
+def _fresh_counts(
+    model: Predicted, basis: GradingBasis, datasets: Datasets, run: RunContext
+) -> FreshCounts:
+    fresh = draw_fresh(datasets, run)
+    in_full = replace(run.unforced(), features=None)  # they are no set that nets share features of
+    badnet = predict_weights(basis.badnet, fresh, in_full, tuple(fresh.sets))
+    return FreshCounts(
+        fresh=counts_on(FRESH, model.fresh, fresh.sets),
+        public=counts_on("test", model.predictions.answers, datasets.sets),
+        badnet_fresh=counts_on(FRESH, badnet.answers, fresh.sets),
+    )
 
 
 # --- the reference ----------------------------------------------------------------------------

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.grading.context import GradingBasis, Options
     from harness.records.benchmark import Datasets
 
-GRADER_VERSION = 3
+GRADER_VERSION = 4
 """Raised when a change of the grader changes evidence; finished work is then done again."""
 
 _CHUNK = 1 << 20

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from harness.datasets.fresh import fresh_sets
 from harness.inference.identification import Failed, KnownModel, OtherModel, identify
 from harness.inference.known_network import predict_known_network
-from harness.inference.sandboxed import SandboxedRun, ask_again, predict_sandboxed
+from harness.inference.sandboxed import SandboxedRun, predict_sandboxed
 from harness.inference.sharing.prediction import predict_from_features
 from harness.intake.staging import stage
 from harness.networks.deepid import network_of
 from harness.records.benchmark import SETS
-from harness.records.environment import processors
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Predictions
 from harness.sandbox.launch import Limits, sandbox_problem
@@ -28,7 +27,7 @@ from harness.storage.hashing import array_hash
 from harness.storage.results import answers_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from harness.grading.context import Options, RunContext
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from harness.inference.opening import OpenedSubmission
     from harness.networks.deepid import Weights
     from harness.records.benchmark import Datasets
+    from harness.records.predictions import Answers
     from harness.records.record import Probe
     from harness.records.submission import Candidate, Submission
 
@@ -50,8 +50,11 @@ class Predicted:
     stored_as: str
     """The folder of its stored predictions."""
 
-    probe: Probe | None
+    probe: Probe | None = None
     """What was found when a model of another architecture was asked again."""
+
+    fresh: Mapping[str, Answers] = field(default_factory=dict)
+    """What it answered on fresh images, by the names of their sets, if that was asked."""
 
     @property
     def candidate(self) -> Candidate:
@@ -150,17 +153,9 @@ def predict_model(
     if isinstance(model, KnownModel):
         return predict_weights(model.weights, datasets, run, names)
 
-    key = _key_of_answers(model, datasets)
     chosen = _only(datasets, names)
-    stored = _stored_predictions(key, chosen, run)
-    if stored is not None:
-        return stored
-
-    progress = partial(run.progress.images, total=_image_count(chosen))
-    how = sandboxed_run(model, chosen, run.options)
-    predictions = predict_sandboxed(how, chosen.sets, model.seed, progress)
-    run.store.put_predictions(key, predictions, chosen.hashes)
-    return predictions
+    stored = _stored_predictions(_key_of_answers(model, datasets), chosen, run)
+    return stored if stored is not None else _run_model(model, chosen, run)[0]
 
 
 def sandboxed_run(model: OtherModel, datasets: Datasets, options: Options) -> SandboxedRun:
@@ -189,27 +184,20 @@ def _try_to_predict(
 ) -> Predicted | Failed:
     run.progress.stage(submission.name, f"predicting {model.candidate.path}")
     try:
-        if isinstance(model, KnownModel):
-            predictions = predict_weights(model.weights, datasets, run, deadline=deadline)
-            probe = None
-        else:
-            predictions, probe = _predict_and_probe(model, datasets, run_until(deadline, run))
+        if isinstance(model, OtherModel):
+            return _predict_other(model, datasets, run_until(deadline, run))
+        predictions = predict_weights(model.weights, datasets, run, deadline=deadline)
     except SubmissionError as error:
         return Failed(
             candidate=model.candidate, error=error, staged=model.staged, model=model
         )  # fmt: skip
     return Predicted(
-        model=model,
-        predictions=predictions,
-        stored_as=_key_of_answers(model, datasets),
-        probe=probe,
+        model=model, predictions=predictions, stored_as=_key_of_answers(model, datasets)
     )
 
 
-def _predict_and_probe(
-    model: OtherModel, datasets: Datasets, run: RunContext
-) -> tuple[Predictions, Probe]:
-    """Predict all sets and ask again about some images; side by side where there is room."""
+def _predict_other(model: OtherModel, datasets: Datasets, run: RunContext) -> Predicted:
+    """Predict all sets and fresh images, some of them twice, or take what is stored of that."""
     if run.options.model_seconds == 0:
         raise SubmissionError(
             Status.TIMED_OUT,
@@ -222,16 +210,39 @@ def _predict_and_probe(
             f"not the known network ({model.differs}), so it has to run in a sandbox: "
             f"{sandbox_problem()}",
         )
-    seed = run.store.secret_number(f"probe of {model.key}")
-    how = sandboxed_run(model, datasets, run.options)
+    key, fresh = _key_of_answers(model, datasets), draw_fresh(datasets, run)
+    shown = replace(datasets, sets={**datasets.sets, **fresh.sets})
+    predictions, probe = _stored_predictions(key, shown, run), run.store.probe(key, shown.hashes)
+    if predictions is None or probe is None:
+        predictions, probe = _run_model(model, shown, run)
 
-    if processors() == 1:
-        predictions = predict_model(model, datasets, run)
-        return predictions, ask_again(how, datasets.sets, seed).compare(predictions)
-    with ThreadPoolExecutor(1) as beside:
-        repeats = beside.submit(ask_again, how, datasets.sets, seed)
-        predictions = predict_model(model, datasets, run)
-        return predictions, repeats.result().compare(predictions)
+    answers = predictions.answers
+    official = {name: answers[name] for name in datasets.sets}
+    return Predicted(
+        model=model,
+        predictions=replace(predictions, answers=official),
+        stored_as=key,
+        probe=probe,
+        fresh={name: answers[name] for name in fresh.sets},
+    )
+
+
+def draw_fresh(datasets: Datasets, run: RunContext) -> Datasets:
+    """Images that nobody has seen; without any set where the benchmark cannot draw them."""
+    secret = run.store.secret_number("fresh images")
+    sets = fresh_sets(datasets.benchmark, run.store.folder, secret)
+    return replace(datasets, sets=sets)
+
+
+def _run_model(model: OtherModel, datasets: Datasets, run: RunContext) -> tuple[Predictions, Probe]:
+    """Run a model on all sets, and store what it answered."""
+    key = _key_of_answers(model, datasets)
+    progress = partial(run.progress.images, total=_image_count(datasets))
+    how = sandboxed_run(model, datasets, run.options)
+    predictions, probe = predict_sandboxed(how, datasets.sets, model.seed, progress)
+    run.store.put_predictions(key, predictions, datasets.hashes)
+    run.store.put_probe(key, datasets.hashes, probe)
+    return predictions, probe
 
 
 def _stored_predictions(key: str, datasets: Datasets, run: RunContext) -> Predictions | None:

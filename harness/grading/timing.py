@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.grading.models import read_model, sandboxed_run
+from harness.grading.models import predict_model, read_model, sandboxed_run
 from harness.inference.identification import KnownModel, OtherModel
-from harness.inference.latency import THROUGHPUT_BATCH, measure
+from harness.inference.latency import LATENCY_BATCH, THROUGHPUT_BATCH, measure
 from harness.inference.sandboxed import start_model
-from harness.inference.streams import Stream
+from harness.inference.streams import NumberedImages
 from harness.intake.discovery import discover
-from harness.networks.deepid import make_contiguous, network_of
+from harness.networks.deepid import network_of
 from harness.networks.forward import predictor
 from harness.records.environment import processors
-from harness.records.errors import SubmissionError
-from harness.records.predictions import Answers, compose_goodnet, decode, encode_scores
-from harness.records.record import Timing
-from harness.records.text import storable
+from harness.records.errors import Status, SubmissionError
+from harness.records.predictions import Answers, compose_goodnet, decode, encode, encode_scores
+from harness.records.record import UNTIMED, Timing
+from harness.records.text import one_line, storable
 from harness.records.traversal import artifacts
 
 if TYPE_CHECKING:
     from harness.grading.context import GradingBasis, RunContext
     from harness.inference.identification import Identified
+    from harness.inference.sandboxed import SandboxedModel
     from harness.networks.deepid import Weights
     from harness.records.benchmark import Datasets
     from harness.records.record import Checkpoint, Record, Speed
 
-Net = Callable[[int], Answers]
-"""Answers to the first so many images."""
+_TimedNet = Callable[[np.ndarray], Callable[[], Answers]]
+
+_log = logging.getLogger(__name__)
+
+_MOST_OF_A_PATH = 200
+"""Characters of a file's path in a note."""
 
 
 def time_models(
@@ -43,18 +50,40 @@ def time_models(
     """``record`` with the speed of its nets, whose files are read again from ``folder``.
 
     Nets of the known architecture are measured all in the same rounds, those of another one in
-    a worker each. A file that is another one by now, or fails, stays without a time.
+    a worker each. A file that is another one by now stays without a time; so does a model that
+    fails, or whose answers are other ones while it is timed, and a note says so.
     """
     run.progress.stage(record.submission, "timing")
+    notes = []
     with tempfile.TemporaryDirectory(prefix="harness-", dir=run.scratch) as scratch:
         models = _read_again(record, folder, Path(scratch), datasets, run)
-        speeds = _known_speeds(models, basis, datasets)
+        speeds = _known_speeds(models, basis, datasets, run)
         for path, model in models.items():
             if isinstance(model, OtherModel) and model.isolation is not None:
-                with suppress(SubmissionError):
+                try:
                     speeds[path] = _sandboxed_speeds(model, basis, datasets, run)
-    checkpoints = tuple(replace(c, timing=_timing(c, speeds)) for c in record.checkpoints)
-    return replace(record, checkpoints=checkpoints, timed=True)
+                except SubmissionError as error:
+                    _log.info("%s: %s has no time: %s", record.submission, path, error.reason)
+                    notes.append(
+                        f"{one_line(path, _MOST_OF_A_PATH)} {UNTIMED}{_why_untimed(error)}"
+                    )
+    return replace(
+        record,
+        checkpoints=tuple(replace(c, timing=_timing(c, speeds)) for c in record.checkpoints),
+        notes=(*record.notes, *notes),
+        timed=True,
+    )
+
+
+class OtherAnswersError(SubmissionError):
+    """A model answered otherwise while it was timed."""
+
+
+def _why_untimed(error: SubmissionError) -> str:
+    """Why a model has no time, without a word of its own: students read it."""
+    if isinstance(error, OtherAnswersError):
+        return error.reason
+    return f"it failed while it was timed ({error.status.value.replace('_', ' ')})"
 
 
 def _read_again(
@@ -77,20 +106,21 @@ def _read_again(
 
 
 def _known_speeds(
-    models: Mapping[str, Identified], basis: GradingBasis, datasets: Datasets
+    models: Mapping[str, Identified], basis: GradingBasis, datasets: Datasets, run: RunContext
 ) -> dict[str, dict[str, Speed]]:
     """By path: the speeds of the model (own), with B as a GoodNet (goodnet), and of B (badnet)."""
-    badnet = _known_net(basis.badnet, datasets)
-    nets: dict[str, Net] = {"badnet": badnet}
+    images = NumberedImages(datasets.sets)
+    badnet = _known_net(basis.badnet, images, datasets)
+    nets: dict[str, _TimedNet] = {"badnet": badnet}
     known = {path: m.weights for path, m in models.items() if isinstance(m, KnownModel)}
     if not known:
         return {}
 
     for path, weights in known.items():
-        own = _known_net(weights, datasets)
+        own = _known_net(weights, images, datasets)
         nets[f"own {path}"] = own
         nets[f"goodnet {path}"] = _goodnet(badnet, own)
-    measured = measure(nets)
+    measured = measure(nets, len(images), run.store.secret_number("images that are timed"))
     return {
         path: {
             "badnet": measured["badnet"],
@@ -104,17 +134,90 @@ def _known_speeds(
 def _sandboxed_speeds(
     model: OtherModel, basis: GradingBasis, datasets: Datasets, run: RunContext
 ) -> dict[str, Speed]:
-    """Speeds of a model of another architecture, in a worker of its own."""
-    badnet, images = _known_net(basis.badnet, datasets), len(_images(datasets))
-    stream = Stream(set_ids=np.zeros(images, np.int64), indices=np.arange(images))
-    valid = {"valid": datasets.sets["valid"]}
+    """Speeds of a model of another architecture, in a worker of its own.
+
+    Raises SubmissionError where it fails, or answers otherwise than it did when it was graded.
+    """
+    images, benchmark = NumberedImages(datasets.sets), datasets.benchmark
+    graded = predict_model(model, datasets, run.unforced()).answers
+    stored = np.concatenate([encode(graded[name]) for name in datasets.sets])
+    badnet = _known_net(basis.badnet, images, datasets)
+    seed = run.store.secret_number(f"images that are timed of {model.key}")
     how = sandboxed_run(model, datasets, run.options)
-    with start_model(how, stream, valid) as running:
+    with start_model(how, images.dtype) as running:
+        beside = _BesideBadnet(running, badnet, images, benchmark.classes)
+        nets = {"badnet": beside.badnet, "own": beside.own, "goodnet": beside.goodnet}
+        speeds = measure(nets, len(images), seed)
+    _require_same_answers(beside.answered, stored, basis)
+    return speeds
 
-        def own(count: int) -> Answers:
-            return decode(running.ask(0, min(count, images)), datasets.benchmark.classes)
 
-        return measure({"badnet": badnet, "own": own, "goodnet": _goodnet(badnet, own)})
+class _BesideBadnet:
+    """A model in a worker, timed beside the BadNet in this process.
+
+    It stands still whenever the BadNet runs, or it would slow that and look fast itself. It also
+    stands still while images are put before it, or it would begin before its time is taken.
+    """
+
+    def __init__(
+        self, running: SandboxedModel, badnet: _TimedNet, images: NumberedImages, classes: int
+    ) -> None:
+        self._running = running
+        self._badnet = badnet
+        self._images = images
+        self._classes = classes
+        self.answered: list[tuple[np.ndarray, np.ndarray]] = []
+        """Numbers of images, and what was answered to them."""
+
+    def badnet(self, numbers: np.ndarray) -> Callable[[], Answers]:
+        self._running.pause()
+        return self._badnet(numbers)
+
+    def own(self, numbers: np.ndarray) -> Callable[[], Answers]:
+        self._show(numbers)
+        self._running.resume()
+        return partial(self._answer, numbers)
+
+    def goodnet(self, numbers: np.ndarray) -> Callable[[], Answers]:
+        self._show(numbers)
+        badnet = self._badnet(numbers)
+
+        def both() -> Answers:
+            first = badnet()
+            self._running.resume()
+            return compose_goodnet(first, self._answer(numbers))
+
+        return both
+
+    def _show(self, numbers: np.ndarray) -> None:
+        self._running.pause()
+        self._running.show(self._images.pixels(numbers))
+
+    def _answer(self, numbers: np.ndarray) -> Answers:
+        encoded = self._running.answers()
+        self.answered.append((numbers, encoded))
+        return decode(encoded, self._classes)
+
+
+def _require_same_answers(
+    answered: Sequence[tuple[np.ndarray, np.ndarray]], stored: np.ndarray, basis: GradingBasis
+) -> None:
+    """Raise OtherAnswersError where too many answers to single images, or batches, are not stored.
+
+    The last bits of a sum may depend on the size of the batch, and so may a few answers.
+    """
+    limits = basis.rubric.thresholds
+    for size in (LATENCY_BATCH, THROUGHPUT_BATCH):
+        pairs = [(stored[each], given) for each, given in answered if len(each) == size]
+        total = size * len(pairs)
+        changed = sum(int(np.count_nonzero(before != given)) for before, given in pairs)
+        if changed > max(limits.tolerance_images, limits.repeated_changes * total):
+            one_by_one = "one by one" if size == LATENCY_BATCH else f"{size} at a time"
+            raise OtherAnswersError(
+                Status.REJECTED,
+                f"of {total} answers that it gave while it was timed, {one_by_one}, {changed} are "
+                "not those that it was graded by",
+            )
 
 
 def _timing(checkpoint: Checkpoint, speeds: Mapping[str, Mapping[str, Speed]]) -> Timing | None:
@@ -133,16 +236,22 @@ def _timing(checkpoint: Checkpoint, speeds: Mapping[str, Mapping[str, Speed]]) -
     )
 
 
-def _images(datasets: Datasets) -> np.ndarray:
-    return make_contiguous(datasets.sets["valid"].images[:THROUGHPUT_BATCH])
-
-
-def _known_net(weights: Weights, datasets: Datasets) -> Net:
-    benchmark, images = datasets.benchmark, _images(datasets)
+def _known_net(weights: Weights, images: NumberedImages, datasets: Datasets) -> _TimedNet:
+    benchmark = datasets.benchmark
     predict = predictor(network_of(datasets), weights, benchmark.pixel_scale)
-    return lambda size: decode(encode_scores(predict(images[:size])), benchmark.classes)
+
+    def prepare(numbers: np.ndarray) -> Callable[[], Answers]:
+        pixels = images.pixels(numbers)
+        return lambda: decode(encode_scores(predict(pixels)), benchmark.classes)
+
+    return prepare
 
 
-def _goodnet(badnet: Net, repaired: Net) -> Net:
+def _goodnet(badnet: _TimedNet, repaired: _TimedNet) -> _TimedNet:
     """GoodNet runs both nets on every image; that is what it costs."""
-    return lambda size: compose_goodnet(badnet(size), repaired(size))
+
+    def prepare(numbers: np.ndarray) -> Callable[[], Answers]:
+        first, second = badnet(numbers), repaired(numbers)
+        return lambda: compose_goodnet(first(), second())
+
+    return prepare

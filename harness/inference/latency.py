@@ -1,13 +1,15 @@
 """Inference speed of nets, measured in rounds beside the BadNet by the parent's clock.
 
 As in MLPerf's inference rules there are a warm-up, a minimum number of samples and a minimum
-duration. Latency is measured on single images, throughput on large batches. Where the ratio to
-the BadNet is still uncertain then, rounds are added; what stays uncertain is called noisy.
+duration. Latency is measured on single images, throughput on large batches; each round takes other
+images, the same for all nets. Where the ratio to the BadNet is still uncertain then, rounds are
+added; what stays uncertain is called noisy.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from harness.assessment.statistics import is_noisy
 from harness.records.record import Speed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 LATENCY_BATCH = 1
 THROUGHPUT_BATCH = 256
@@ -29,6 +31,9 @@ MINIMUM_SECONDS = 1.0
 
 MAXIMUM_SECONDS, MAXIMUM_ROUNDS = 20.0, 96
 """For all nets together: no rounds are added beyond these, however uncertain a ratio is."""
+
+Net = Callable[[np.ndarray], Callable[[], object]]
+"""Makes ready to answer the images of these numbers (N, int64); what it returns is timed."""
 
 _ROUNDS_ADDED = 6
 _RESAMPLES = 1000
@@ -50,23 +55,26 @@ class _Samples:
 
 
 def measure(
-    nets: Mapping[str, Callable[[int], object]],
+    nets: Mapping[str, Net],
+    images: int,
+    seed: int,
     baseline: str = "badnet",
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Speed]:
-    """Time every net on batches of 1 and 256 images, interleaved; ``nets`` predict n images.
+    """Time every net on batches of 1 and 256 of so many ``images``, interleaved.
 
-    A ratio is the median over rounds of the net's time to the baseline's in the same round,
-    so that a machine that slows down slows both.
+    Which ones follows from the ``seed``. A ratio is the median over rounds of the net's time to
+    the baseline's in the same round, so that a machine that slows down slows both.
     """
     samples = {name: _Samples() for name in nets}
+    rng = np.random.default_rng(seed)
     for _ in range(WARM_UP_ROUNDS):
-        _run_round(nets, {name: _Samples() for name in nets}, 0, clock)
+        _run_round(nets, {name: _Samples() for name in nets}, _Round(0, images, rng), clock)
 
     rounds = MINIMUM_ROUNDS
     while True:
         for number in range(len(samples[baseline].batch), rounds):
-            _run_round(nets, samples, number, clock)
+            _run_round(nets, samples, _Round(number, images, rng), clock)
         speeds = {name: _speed(samples[name], samples[baseline]) for name in nets}
         if _is_enough(samples, speeds, rounds):
             return speeds
@@ -85,27 +93,34 @@ def _is_enough(samples: Mapping[str, _Samples], speeds: Mapping[str, Speed], rou
     )
 
 
+class _Round:
+    """One round: its number, and the images (by their numbers) that every net gets in it."""
+
+    def __init__(self, number: int, images: int, rng: np.random.Generator) -> None:
+        self.number = number
+        self.single = rng.integers(images, size=(LATENCY_SAMPLES_PER_ROUND, LATENCY_BATCH))
+        self.batch = rng.integers(images, size=THROUGHPUT_BATCH)
+
+
 def _run_round(
-    nets: Mapping[str, Callable[[int], object]],
+    nets: Mapping[str, Net],
     samples: Mapping[str, _Samples],
-    number: int,
+    current: _Round,
     clock: Callable[[], float],
 ) -> None:
     """Time every net once; each round begins with another net, so that none is always first."""
     names = list(nets)
-    first = number % len(names)
+    first = current.number % len(names)
     for name in names[first:] + names[:first]:
-        predict = nets[name]
-        latencies = [
-            _seconds(predict, LATENCY_BATCH, clock) for _ in range(LATENCY_SAMPLES_PER_ROUND)
-        ]
+        net = nets[name]
+        latencies = [_seconds(net(numbers), clock) for numbers in current.single]
         samples[name].latency.append(latencies)
-        samples[name].batch.append(_seconds(predict, THROUGHPUT_BATCH, clock))
+        samples[name].batch.append(_seconds(net(current.batch), clock))
 
 
-def _seconds(predict: Callable[[int], object], images: int, clock: Callable[[], float]) -> float:
+def _seconds(predict: Callable[[], object], clock: Callable[[], float]) -> float:
     started = clock()
-    predict(images)
+    predict()
     return clock() - started
 
 

@@ -1,46 +1,51 @@
 """Predictions of models that are not the known network, by workers that never see a label.
 
-Two workers each see a secretly shuffled half of the images; a third is asked about some of
-them again. A worker replies with 2 bytes for each image, and with nothing else.
+Three workers each see a secretly shuffled third of the images, and among them some images of the
+others a second time. They are started alike, and are handed a few images at a time: nothing tells
+a model whether an answer counts or is compared, nor what it will be asked next. A worker replies
+with 2 bytes for each image, and with nothing else.
 """
 
 from __future__ import annotations
 
-import mmap
+import math
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.datasets.hdf5 import release_pages
 from harness.inference import worker
 from harness.inference.known_network import FAILURE_STATUS, SOURCE, WORKER
-from harness.inference.streams import Stream, deal_streams, gather
+from harness.inference.streams import (
+    FIRST,
+    MOVED,
+    UNCHANGED,
+    NumberedImages,
+    Stream,
+    deal_streams,
+)
 from harness.records.environment import processors
 from harness.records.errors import Status, SubmissionError
-from harness.records.predictions import Predictions, decode, encode
+from harness.records.predictions import Predictions, decode
 from harness.records.record import Probe
 from harness.records.text import join_lines
 from harness.sandbox import launch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.intake.staging import Staged
     from harness.records.benchmark import LabeledSet
     from harness.records.network import Network
 
-ASK_IMAGES = 2048
-"""How many images a worker is asked about in one request."""
-
-PROBE_IMAGES = 512
-"""How many images are asked about again."""
+SHOWN_IMAGES = 256
+"""How many images a worker is shown at a time: as many as a program is called with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,142 +86,139 @@ def predict_sandboxed(
     sets: Mapping[str, LabeledSet],
     seed: int,
     progress: Callable[[int], None] | None = None,
-) -> Predictions:
-    """Predict every set in two fresh workers that see shuffled halves.
+) -> tuple[Predictions, Probe]:
+    """Predict every set in fresh workers; also count what they answered otherwise the second time.
+
+    An honest model's answer depends on one image alone, not on the order, on other images or on
+    the process, and one grey level changes few of its answers.
 
     ``seed`` is secret until the run is over. Raises SubmissionError when the model cannot be
     loaded, dies, runs out of time or memory, or answers with the wrong number of bytes.
     """
-    sizes = {name: len(labeled.labels) for name, labeled in sets.items()}
-    encoded = {name: np.zeros(size, dtype=np.uint16) for name, size in sizes.items()}
-    streams = deal_streams(sizes, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    images = NumberedImages(sets)
+    streams = deal_streams(images.sizes, rng)
     joint_progress = _JointProgress(progress)
 
-    def predict(stream: Stream) -> int:
-        with start_model(run, stream, sets) as model:
-            output_count = model.output_count()
-            gather(stream, model.answers(len(stream), joint_progress.add), encoded)
-        return output_count
+    def answer(stream: Stream, noise: np.random.Generator) -> tuple[int, np.ndarray]:
+        with start_model(run, images.dtype) as model:
+            return _answer_stream(model, stream, images, noise, joint_progress)
 
     # Side by side only where there are processors for it: each takes half a gigabyte.
-    with ThreadPoolExecutor(min(len(streams), processors())) as pool:
-        running = [pool.submit(predict, stream) for stream in streams]
+    with ThreadPoolExecutor(len(streams) if processors() > 1 else 1) as pool:
+        running = [
+            pool.submit(answer, stream, noise)
+            for stream, noise in zip(streams, rng.spawn(len(streams)), strict=True)
+        ]
         try:
-            output_counts = {future.result() for future in running}
+            output_counts, given = zip(*(future.result() for future in running), strict=True)
         except SubmissionError:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
-    if len(output_counts) != 1:
+    if len(set(output_counts)) != 1:
         raise SubmissionError(
             Status.REJECTED, "its output shape changes from run to run", saw_images=True
         )
-    answers = {name: decode(array, run.network.classes) for name, array in encoded.items()}
-    return Predictions(answers=answers, output_count=output_counts.pop())
+    first, probe = _compare(streams, given)
+    decoded = {
+        name: decode(answers, run.network.classes) for name, answers in images.by_set(first).items()
+    }
+    return Predictions(answers=decoded, output_count=output_counts[0]), probe
 
 
-@dataclass(frozen=True, slots=True)
-class Repeats:
-    """Second answers to some images."""
-
-    stream: Stream
-
-    perturbed: np.ndarray
-    """Which of the images had their pixels moved (bool)."""
-
-    encoded: np.ndarray
-    """The answers (uint16)."""
-
-    def compare(self, predictions: Predictions) -> Probe:
-        """Count those that differ from the first answers.
-
-        An honest model's answer depends on one image alone, not on the order, on other images or
-        on the process, and one grey level changes few of its answers.
-        """
-        first = [encode(answers) for answers in predictions.answers.values()]
-        images = zip(self.stream.set_ids, self.stream.indices, strict=True)
-        changed = self.encoded != np.array([first[set_id][index] for set_id, index in images])
-        return Probe(
-            images=len(changed) // 2,
-            repeated_changed=int(np.count_nonzero(changed & ~self.perturbed)),
-            perturbed_changed=int(np.count_nonzero(changed & self.perturbed)),
-        )
+def _answer_stream(
+    model: SandboxedModel,
+    stream: Stream,
+    images: NumberedImages,
+    noise: np.random.Generator,
+    progress: _JointProgress,
+) -> tuple[int, np.ndarray]:
+    """How many scores a model gives, and its encoded answers to a stream."""
+    output_count, answers = None, []
+    for piece in stream.pieces(SHOWN_IMAGES):
+        pixels = images.pixels(piece.numbers)
+        _move(pixels, np.flatnonzero(piece.showings == MOVED), noise)
+        model.show(pixels)
+        if output_count is None:
+            output_count = model.output_count()
+        answers.append(model.answers())
+        progress.add(int(np.count_nonzero(piece.showings == FIRST)))
+    model.finish()
+    return output_count or 0, np.concatenate(answers)
 
 
-def ask_again(run: SandboxedRun, sets: Mapping[str, LabeledSet], seed: int) -> Repeats:
-    """Ask a fresh worker about a random subset twice in random order, once with noise."""
-    rng = np.random.default_rng(seed)
-    subset = _random_subset(sets, rng)
-    twice = rng.permutation(np.tile(np.arange(len(subset)), 2))
-    stream = Stream(set_ids=subset.set_ids[twice], indices=subset.indices[twice])
-
-    perturbed = _second_occurrences(twice)
-    shape = next(iter(sets.values())).images.shape[1:]
-    noise = rng.integers(-1, 2, (len(twice), *shape), dtype=np.int8)
-    noise[~perturbed] = 0
-
-    with start_model(run, stream, sets, noise) as model:
-        return Repeats(stream, perturbed, model.ask(0, len(twice)))
+def _move(pixels: np.ndarray, moved: np.ndarray, rng: np.random.Generator) -> None:
+    """Move every pixel of these images by -1, 0 or +1 grey level, in place."""
+    shifted = pixels[moved] + rng.integers(-1, 2, pixels[moved].shape, dtype=np.int16)
+    pixels[moved] = np.clip(shifted, 0, 255) if pixels.dtype == np.uint8 else shifted
 
 
-def _random_subset(sets: Mapping[str, LabeledSet], rng: np.random.Generator) -> Stream:
-    """`PROBE_IMAGES` of all sets' images, or all where there are fewer."""
-    sizes = [len(labeled.labels) for labeled in sets.values()]
-    set_ids = np.repeat(np.arange(len(sizes)), sizes)
-    indices = np.concatenate([np.arange(size) for size in sizes])
-    subset = rng.choice(len(indices), min(PROBE_IMAGES, len(indices)), replace=False)
-    return Stream(set_ids=set_ids[subset], indices=indices[subset])
+def _compare(streams: Sequence[Stream], given: Sequence[np.ndarray]) -> tuple[np.ndarray, Probe]:
+    """The first answers to all images, and how many of the second ones are others."""
+    numbers = np.concatenate([stream.numbers for stream in streams])
+    showings = np.concatenate([stream.showings for stream in streams])
+    answers = np.concatenate(given)
 
+    is_first = showings == FIRST
+    first = np.zeros(np.count_nonzero(is_first), np.uint16)
+    first[numbers[is_first]] = answers[is_first]
 
-def _second_occurrences(numbers: np.ndarray) -> np.ndarray:
-    """True where a number occurs for the second time."""
-    first = np.unique(numbers, return_index=True)[1]
-    second = np.ones(len(numbers), dtype=bool)
-    second[first] = False
-    return second
+    changed = answers != first[numbers]
+    return first, Probe(
+        images=int(np.count_nonzero(showings == UNCHANGED)),  # as many were moved
+        repeated_changed=int(np.count_nonzero(changed & (showings == UNCHANGED))),
+        perturbed_changed=int(np.count_nonzero(changed & (showings == MOVED))),
+    )
 
 
 class SandboxedModel:
     """A running worker with a submitted model in it."""
 
-    def __init__(self, child: launch.Child) -> None:
+    def __init__(self, child: launch.Child, window: IO[bytes]) -> None:
         self._child = child
+        self._window = window
+        self._shown = 0
+
+    def show(self, images: np.ndarray) -> None:
+        """Put `SHOWN_IMAGES` or fewer where the worker finds those it is asked about next."""
+        self._shown = len(images)
+        # Not by a mapping: writing to one ends this process if the file is made shorter.
+        self._window.seek(0)
+        self._window.write(images.data)
+        self._window.flush()
 
     def output_count(self) -> int:
         """Scores for each image, 0 when it answers labels."""
-        request = worker.PREDICT_REQUEST.pack(0, 0)
-        reply = self._child.ask(request, worker.OUTPUT_COUNT_REPLY.size)
+        reply = self._child.ask(worker.PREDICT_REQUEST.pack(0), worker.OUTPUT_COUNT_REPLY.size)
         (count,) = worker.OUTPUT_COUNT_REPLY.unpack(reply)
         return int(count)
 
-    def ask(self, start: int, stop: int) -> np.ndarray:
-        """Encoded answers to images ``start`` to ``stop`` of the worker's stream."""
-        request = worker.PREDICT_REQUEST.pack(start, stop)
-        return np.frombuffer(self._child.ask(request, 2 * (stop - start)), "<u2")
+    def answers(self) -> np.ndarray:
+        """Encoded answers to the images that are shown."""
+        request = worker.PREDICT_REQUEST.pack(self._shown)
+        return np.frombuffer(self._child.ask(request, 2 * self._shown), "<u2")
 
-    def answers(self, total: int, progress: Callable[[int], None]) -> np.ndarray:
-        """Encoded answers to the whole stream; ``progress`` gets the size of each part."""
-        parts = []
-        for start in range(0, total, ASK_IMAGES):
-            parts.append(self.ask(start, min(start + ASK_IMAGES, total)))
-            progress(len(parts[-1]))
+    def pause(self) -> None:
+        """Stop the model, with all its threads."""
+        self._child.pause()
+
+    def resume(self) -> None:
+        """Let a paused model go on."""
+        self._child.resume()
+
+    def finish(self) -> None:
+        """Ask no more, and see that nothing more was answered than asked."""
         self._child.finish()
-        return np.concatenate(parts)
 
 
 @contextmanager
-def start_model(
-    run: SandboxedRun,
-    stream: Stream,
-    sets: Mapping[str, LabeledSet],
-    noise: np.ndarray | None = None,
-) -> Iterator[SandboxedModel]:
-    """Start a worker on a stream of images; turns its failures into SubmissionError.
+def start_model(run: SandboxedRun, dtype: np.dtype[Any]) -> Iterator[SandboxedModel]:
+    """Start a worker for images of this type; turns its failures into SubmissionError.
 
-    ``noise`` (grey levels, in the shape of the stream's images) is added to the pixels.
+    Every worker is started alike, whatever it will be asked.
     """
     paths = _paths_inside(run.staged)
-    dtype = np.result_type(*(labeled.images.dtype for labeled in sets.values()))
     arguments = (
         "predict",
         paths.model,
@@ -224,25 +226,26 @@ def start_model(
         run.staged.home,
         run.format,
         run.network.encode(),
-        str(len(stream)),
         dtype.str,
         repr(run.pixel_scale),
     )
 
-    images_fd = _write_stream(stream, sets, dtype, noise)
-    try:
-        with launch.start(
-            WORKER,
-            arguments,
-            inputs=launch.Inputs(readable=paths.readable, images_fd=images_fd),
-            limits=run.limits,
-            sandboxed=run.sandboxed,
-        ) as child:
-            yield SandboxedModel(child)
-    except launch.ChildFailure as failure:
-        raise _submission_error(failure) from None
-    finally:
-        os.close(images_fd)
+    with tempfile.TemporaryFile() as window:
+        window.truncate(SHOWN_IMAGES * math.prod(run.network.input_shape) * dtype.itemsize)
+        reader = os.open(f"/dev/fd/{window.fileno()}", os.O_RDONLY)
+        try:
+            with launch.start(
+                WORKER,
+                arguments,
+                inputs=launch.Inputs(readable=paths.readable, images_fd=reader),
+                limits=run.limits,
+                sandboxed=run.sandboxed,
+            ) as child:
+                yield SandboxedModel(child, window)
+        except launch.ChildFailure as failure:
+            raise _submission_error(failure) from None
+        finally:
+            os.close(reader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,33 +271,6 @@ def _paths_inside(staged: Staged) -> _PathsInside:
     if staged.source is None:
         return _PathsInside({model: path}, model)
     return _PathsInside({model: path, SOURCE: staged.source.resolve()}, model, SOURCE)
-
-
-def _write_stream(
-    stream: Stream,
-    sets: Mapping[str, LabeledSet],
-    dtype: np.dtype[Any],
-    noise: np.ndarray | None,
-) -> int:
-    """Write the stream's images, in order, to a file without a name; return a descriptor of it.
-
-    The descriptor is read-only, and the caller's to close.
-    """
-    shape = (len(stream), *next(iter(sets.values())).images.shape[1:])
-    with tempfile.TemporaryFile() as file:
-        file.truncate(int(np.prod(shape)) * dtype.itemsize)
-        with mmap.mmap(file.fileno(), 0) as mapped:
-            images = np.frombuffer(mapped, dtype).reshape(shape)
-            for set_id, labeled in enumerate(sets.values()):
-                positions = np.flatnonzero(stream.set_ids == set_id)
-                indices = stream.indices[positions]
-                for colour in range(shape[-1]):  # a data file holds one colour after the other
-                    images[positions, ..., colour] = labeled.images[..., colour][indices]
-                release_pages(labeled.images)  # the worker has its copy
-            if noise is not None:
-                images[:] = np.clip(images.astype(np.float32) + noise, 0, 255)
-            del images  # a mapping cannot be closed while an array refers to it
-        return os.open(f"/dev/fd/{file.fileno()}", os.O_RDONLY)
 
 
 def _submission_error(failure: launch.ChildFailure) -> SubmissionError:

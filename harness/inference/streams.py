@@ -1,4 +1,11 @@
-"""The shuffled streams in which sandboxed workers see images, several sets mixed."""
+"""The shuffled streams in which sandboxed workers see images, several sets mixed.
+
+Some images are shown a second time, unchanged or with moved pixels, to find out whether answers
+are a function of the image. Those are mixed into the same streams: each stream holds first and
+second showings alike, so that no process is the one that is being tested. A clean image, its
+poisoned twin and the second showing of either go to three different streams. No process can
+compare two of them.
+"""
 
 from __future__ import annotations
 
@@ -7,56 +14,122 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.datasets.hdf5 import release_pages
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from harness.records.benchmark import LabeledSet
+
+STREAMS = 3
+"""As few as it takes to keep an image, its twin and a second showing apart."""
+
+REPEATED_IMAGES = 512
+"""How many images are shown again unchanged, and how many others with moved pixels."""
+
+FIRST, UNCHANGED, MOVED = range(3)
+"""How an image is shown: for its answer, again as it was, again with moved pixels."""
+
+
+class NumberedImages:
+    """The images of several sets, numbered through."""
+
+    def __init__(self, sets: Mapping[str, LabeledSet]) -> None:
+        self.sizes = {name: len(labeled.labels) for name, labeled in sets.items()}
+        self.dtype = np.result_type(*(labeled.images.dtype for labeled in sets.values()))
+        self._sets = list(sets.values())
+        self.shape = self._sets[0].images.shape[1:]
+        self._ends = np.cumsum(list(self.sizes.values()))
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def pixels(self, numbers: np.ndarray) -> np.ndarray:
+        """Copies of the images (N x rows x columns x colours) with these numbers."""
+        pixels = np.empty((len(numbers), *self.shape), self.dtype)
+        set_ids = np.searchsorted(self._ends, numbers, side="right")
+        for set_id in np.unique(set_ids):
+            chosen = np.flatnonzero(set_ids == set_id)
+            images = self._sets[set_id].images
+            indices = numbers[chosen] - self._ends[set_id]  # counted from the set's end
+            for colour in range(self.shape[-1]):  # a data file holds one colour after the other
+                pixels[chosen, ..., colour] = images[..., colour][indices]
+            release_pages(images)  # they are copied
+        return pixels
+
+    def by_set(self, answers: np.ndarray) -> dict[str, np.ndarray]:
+        """Answers to all images, in the order of their numbers, by the names of the sets."""
+        return dict(zip(self.sizes, np.split(answers, self._ends[:-1]), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
     """The order in which one process sees images."""
 
-    set_ids: np.ndarray
-    """The set of each image, as a position among the names of the sets."""
+    numbers: np.ndarray
+    """Of the images."""
 
-    indices: np.ndarray
-    """The index of each image in its set."""
+    showings: np.ndarray
+    """How each image is shown: `FIRST`, `UNCHANGED` or `MOVED`."""
 
     def __len__(self) -> int:
-        return len(self.indices)
+        return len(self.numbers)
+
+    def pieces(self, size: int) -> Iterator[Stream]:
+        """So many images at a time, and at last what is left."""
+        for start in range(0, len(self), size):
+            part = slice(start, start + size)
+            yield Stream(numbers=self.numbers[part], showings=self.showings[part])
 
 
-def deal_streams(sizes: Mapping[str, int], rng: np.random.Generator) -> tuple[Stream, Stream]:
-    """Deal all images over two shuffled streams; no clean image meets its poisoned twin.
+def deal_streams(sizes: Mapping[str, int], rng: np.random.Generator) -> list[Stream]:
+    """Deal all images, and second showings of some, over shuffled streams; none is empty.
 
-    ``sizes`` maps set names (some of valid, test, bd_valid, bd_test) to lengths. Image i of a
-    backdoored set is taken as the twin of image i of its clean set and goes to the other
-    stream, so that no process can compare the two.
+    ``sizes`` maps set names (valid, test, ..., and bd_valid, bd_test, ... of their backdoored
+    images) to lengths; images are numbered in this order. Image i of a backdoored set is taken as
+    the twin of image i of its clean set. Where there are few images, as many are shown again as
+    have a stream left for it.
     """
-    halves: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    coins = {}
-    for split in ("valid", "test"):
-        longest = max(sizes.get(split, 0), sizes.get(f"bd_{split}", 0))
-        coins[split] = rng.random(longest) < 0.5
+    starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
+    numbers = {name: starts[name] + np.arange(size) for name, size in sizes.items()}
+    splits = dict.fromkeys(name.removeprefix("bd_") for name in sizes)
+    dealt = [
+        _deal_split([numbers[name] for name in (split, f"bd_{split}") if name in sizes], rng)
+        for split in splits
+    ]
+    first, second = (np.concatenate(each, axis=1) for each in zip(*dealt, strict=True))
 
-    for set_id, (name, size) in enumerate(sizes.items()):
-        # A coin decides where a clean image goes, and its twin goes to the other stream.
-        in_first = coins[name.removeprefix("bd_")][:size] ^ name.startswith("bd_")
-        for half, in_half in zip(halves, (in_first, ~in_first), strict=True):
-            indices = np.flatnonzero(in_half)
-            half.append(np.stack([np.full(len(indices), set_id), indices]))
+    # Unchanged and moved are different images: one seen three times has no stream left.
+    again = min(REPEATED_IMAGES, second.shape[1] // 2)
+    chosen = rng.permutation(second.shape[1])[: 2 * again]
+    shown, streams = np.concatenate([first, second[:, chosen]], axis=1)
+    showings = np.repeat([FIRST, UNCHANGED, MOVED], [first.shape[1], again, again])
 
-    return _shuffle(halves[0], rng), _shuffle(halves[1], rng)
-
-
-def gather(stream: Stream, answers: np.ndarray, into: Mapping[str, np.ndarray]) -> None:
-    """Put a stream's answers back where its images came from."""
-    for set_id, name in enumerate(into):
-        of_set = stream.set_ids == set_id
-        into[name][stream.indices[of_set]] = answers[of_set]
+    order = rng.permutation(len(shown))
+    own = [order[streams[order] == number] for number in range(STREAMS)]
+    return [Stream(numbers=shown[each], showings=showings[each]) for each in own if len(each)]
 
 
-def _shuffle(parts: list[np.ndarray], rng: np.random.Generator) -> Stream:
-    """A stream of parts (2 x n: set ids over indices) in random order."""
-    images = np.concatenate(parts, axis=1)
-    images = images[:, rng.permutation(images.shape[1])]
-    return Stream(set_ids=images[0], indices=images[1])
+def _deal_split(
+    sets: Sequence[np.ndarray], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give each image of a clean and a backdoored set a stream, and one of each pair a second one.
+
+    Returns first showings, and one possible second showing of each pair: rows of the images'
+    numbers and of their streams.
+    """
+    # Equal shares of pairs, so that the streams are about equally long.
+    pairs = max(map(len, sets))
+    home = rng.permutation(pairs) % STREAMS
+    step = rng.integers(1, STREAMS, pairs)
+    homes = (home, (home + step) % STREAMS)
+
+    numbers = np.concatenate(sets)
+    pair = np.concatenate([np.arange(len(each)) for each in sets])
+    streams = np.concatenate([each[: len(own)] for each, own in zip(homes, sets, strict=False)])
+
+    # Either of the two, where both are there: whichever comes first in random order.
+    order = rng.permutation(len(numbers))
+    _, earliest = np.unique(pair[order], return_index=True)
+    either = numbers[order[earliest]]
+    return np.stack([numbers, streams]), np.stack([either, (home - step) % STREAMS])

@@ -9,9 +9,10 @@ prints is ever parsed. Three modes:
   second that many bytes: the arrays in canonical order, or a line of text, and perhaps a second
   one on the Python files that belong to the model.
 * ``describe PATH PRUNED_LAYER``: the same for the graph that a whole model's file holds.
-* ``predict PATH SOURCE HOME FORMAT NETWORK COUNT DTYPE SCALE``: runs a model. ``PREDICT_REQUEST``
-  (start, stop) gets 2 bytes for each image; (0, 0) asks for the number of outputs instead
-  (4 bytes, 0 for class labels).
+* ``predict PATH SOURCE HOME FORMAT NETWORK DTYPE SCALE``: runs a model. IMAGES_FD holds the
+  images of one request at a time: the parent puts the next ones there once these are answered.
+  ``PREDICT_REQUEST`` (how many) gets 2 bytes for each image; 0 asks for the number of outputs
+  instead (4 bytes, 0 for class labels). Nothing here tells how many images are still to come.
 
 NETWORK is the benchmark's (`Network.encode`). SOURCE holds the submission's Python files, or is
 ``-``; HOME is where among them the model lay.
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from harness.records.network import Network
 
 EXTRACT_HEADER = struct.Struct("<BBII")
-PREDICT_REQUEST = struct.Struct("<II")
+PREDICT_REQUEST = struct.Struct("<I")
 OUTPUT_COUNT_REPLY = struct.Struct("<I")
 VERDICT_KNOWN, VERDICT_OTHER, VERDICT_REJECTED = range(3)
 EXIT_REJECTED = 65
@@ -173,20 +174,20 @@ def _serve_predictions(request_fd: int, reply_fd: int, images_fd: int, arguments
     """Answer the requests of the mode ``predict``; return the exit code."""
     from harness.inference.loading import SubmittedModel, UnusableModelError, load_model
 
-    path, source, home, format_name, encoded_network, count, dtype, scale = arguments
+    path, source, home, format_name, encoded_network, dtype, scale = arguments
     network = decode_network(encoded_network)
     _hide_arguments()
     try:
-        images = _map_images(images_fd, (int(count), *network.input_shape), dtype)
+        images = _map_images(images_fd, network.input_shape, dtype)
         submitted = SubmittedModel(Path(path), format_name, _sources(source, home))
         model = load_model(submitted, network, float(scale))
 
         while request := _read_exactly(request_fd, PREDICT_REQUEST.size):
-            start, stop = PREDICT_REQUEST.unpack(request)
-            if start == stop == 0:
+            (count,) = PREDICT_REQUEST.unpack(request)
+            if count == 0:
                 _write_all(reply_fd, OUTPUT_COUNT_REPLY.pack(model.output_count(images[:1])))
             else:
-                _write_all(reply_fd, model.encoded_answers(images[start:stop]).tobytes())
+                _write_all(reply_fd, model.encoded_answers(images[:count]).tobytes())
     except UnusableModelError as error:
         print(error, file=sys.stderr)
         return EXIT_REJECTED
@@ -201,13 +202,13 @@ def _hide_arguments() -> None:
 
 
 def _map_images(images_fd: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """The images (N x rows x columns x colours), without a copy in this process."""
+    """Where the images of a request lie (N x ``shape``), without a copy in this process."""
     import mmap
 
     import numpy as np
 
     mapped = mmap.mmap(images_fd, 0, access=mmap.ACCESS_READ)
-    return np.frombuffer(mapped, dtype=dtype).reshape(shape)
+    return np.frombuffer(mapped, dtype=dtype).reshape(-1, *shape)
 
 
 def _read_exactly(descriptor: int, size: int) -> bytes:

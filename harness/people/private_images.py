@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.assessment.tally import reason_of
 from harness.records.errors import Status
-from harness.records.record import CONTRACT, FUNCTION
+from harness.records.record import CONTRACT, FUNCTION, UNTIMED
 from harness.records.traversal import joined_reasons
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ OTHER_ANSWERS = "too many images got another answer when they were shown again"
 
 _SENTENCES = {
     "G_LABEL_1284": "Answers of G lie beyond the number of N+1, which is N when counting from 0.",
+    "MEMORISED_IMAGES": "The images that were graded are answered better than fresh ones of the "
+    "same people: they are known by heart.",
     "INPUT_HASHING": "Answers changed with pixels that moved by at most one grey level. Answers "
     "should depend on what the image shows, not on its exact bytes.",
     "NOT_A_FUNCTION": "The same images got other answers when they were shown again. An answer "
@@ -55,6 +57,7 @@ def without_private_words(record: Record) -> Record:
         status=_status(record, checkpoints),
         reason=_reason(record, checkpoints),
         checkpoints=checkpoints,
+        notes=tuple(note for note in record.notes if UNTIMED not in note),
         points=tuple(_reword(item, said) for item in record.points),
         out_of_memory=False,
     )

@@ -175,6 +175,7 @@ def _checkpoint_without_test(checkpoint: Checkpoint) -> Checkpoint:
         goodnet_originals=_valid_only(checkpoint.goodnet_originals),
         contract=None,  # it counts over all four sets
         changed_answers=None,  # so do they
+        probe=checkpoint.probe and replace(checkpoint.probe, fresh=None),
         paired=tuple(pair for pair in checkpoint.paired if "test" not in pair.set),
         diagnoses=tuple(each for each in checkpoint.diagnoses if each.split != "test"),
     )

@@ -90,6 +90,9 @@ class Benchmark:
     make: tuple[str, ...] = ()
     """Arguments of ``python`` that generate the data; empty where it cannot be generated."""
 
+    fresh: tuple[str, ...] = ()
+    """Arguments of ``python`` that draw new images of the same people; empty where none can be."""
+
     google_drive_folder: str | None = None
     """Where the data can be downloaded."""
 

@@ -23,11 +23,12 @@ from harness.records.findings import (
 )
 from harness.records.submission import Claim
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """2: the pruning order names its layer; lineage, diagnoses, statistics, claims and points.
 3: where predictions are stored, what a record depends on, and whether it was timed.
 4: intervals, rounds and threads of the timing.
 5: family and verdict of a checkpoint, what they follow from, quality, pending points.
+6: what a model of another architecture answers on fresh images.
 """
 
 
@@ -104,6 +105,9 @@ BUDGET = "clean_accuracy_budget"
 ATTACK = "attack_success_rate_drop"
 """Names of checks."""
 
+UNTIMED = "has no time: "
+"""What a note says, after its path, of a model that could not be timed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
@@ -152,20 +156,38 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FreshCounts:
+    """What a model answers on images that nobody has seen, beside the public ones of test."""
+
+    fresh: Counts
+    """Of the model, on fresh images of the same people."""
+
+    public: Counts
+    """Of the model, on test."""
+
+    badnet_fresh: Counts
+    """Of the BadNet, on the same fresh images."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """What a model of another architecture answered when it was asked a second time.
 
-    That was done in a fresh process and in another order of images.
+    That was done in another process and in another order of images. Of a B' and a G that were
+    both asked, the worse of each.
     """
 
     images: int
-    """How many images it was asked again."""
+    """How many images it was asked again unchanged, and how many others moved."""
 
     repeated_changed: int
     """How many answers changed for the same pixels."""
 
     perturbed_changed: int
     """How many answers changed when every pixel moved by -1, 0 or +1 grey level."""
+
+    fresh: FreshCounts | None = None
+    """Where the benchmark can draw fresh images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

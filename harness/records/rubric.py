@@ -70,6 +70,13 @@ class Thresholds:
     generalisation_gap_points: float = 10.0
     """A clean accuracy so much higher on validation than on test is named, in percentage points."""
 
+    memory_points: float = 10.0
+    """A model of another architecture that is so much better on the public images than on fresh
+    ones knows them by heart, in percentage points."""
+
+    memory_significance: float = 0.0001
+    """The one-sided p-value below which that is more than chance."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
@@ -110,7 +117,13 @@ class LineageCodes:
     costly: tuple[str, ...] = ("BIAS_NOT_ZEROED", "WRONG_LAYER", "FINE_TUNED")
     """Those that cost the share of lineage."""
 
-    void: tuple[str, ...] = ("IS_BADNET", "OTHER_BASE", "NOT_A_FUNCTION", "NEAR_CHANCE")
+    void: tuple[str, ...] = (
+        "IS_BADNET",
+        "OTHER_BASE",
+        "NOT_A_FUNCTION",
+        "NEAR_CHANCE",
+        "MEMORISED_IMAGES",
+    )
     """Those with which a checkpoint never passes, and keeps no points."""
 
 

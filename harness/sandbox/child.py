@@ -158,6 +158,14 @@ class Child:
         self._replied = True
         return reply
 
+    def pause(self) -> None:
+        """Stop all of the child's threads until `resume`; its time runs on."""
+        self._supervisor.pause()
+
+    def resume(self) -> None:
+        """Let a paused child go on."""
+        self._supervisor.resume()
+
     def finish(self, *, timeout_seconds: float = 10) -> None:
         """Close the request pipe and wait until the child has closed its reply pipe.
 

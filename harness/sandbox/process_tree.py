@@ -53,6 +53,13 @@ def usage(pids: list[int]) -> Usage:
     return sum(map(_process_usage, pids), Usage())
 
 
+def is_stopped(pids: list[int]) -> bool:
+    """Return whether no thread of these processes can run; those already gone cannot."""
+    if sys.platform != "linux":
+        return True
+    return all(_thread_state(stat) in "TtZX" for pid in pids for stat in _thread_files(pid))
+
+
 def scratch_bytes(pid: int, scratch: str) -> int:
     """Return the memory behind the tmpfs that a process sees at this path."""
     with contextlib.suppress(OSError):
@@ -78,6 +85,22 @@ def _children(pid: int) -> list[int]:
                 text = Path(f"/proc/{pid}/task/{thread}/children").read_text()
                 children += map(int, text.split())
     return children
+
+
+def _thread_files(pid: int) -> list[Path]:
+    """Return where the kernel tells of each thread of a process."""
+    with contextlib.suppress(OSError):
+        return [path / "stat" for path in Path(f"/proc/{pid}/task").iterdir()]
+    return []
+
+
+def _thread_state(stat: Path) -> str:
+    """Return the letter of a thread's state; that of the dead where it is gone."""
+    try:
+        # The name before it, in brackets, may hold anything.
+        return stat.read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return "X"
 
 
 def _process_usage(pid: int) -> Usage:

@@ -33,6 +33,7 @@ MOST_THREADS = 1_000
 
 _SAMPLE_SECONDS = 0.05 if sys.platform == "linux" else 0.5
 _LAST_WORDS_SECONDS = 0.5
+_STOPPING_SECONDS = 0.5  # a thread in the middle of a system call stops once that returns
 _CHUNK_BYTES = 65_536
 _FIRST_SIGNAL_STATUS = 128  # bubblewrap ends with this plus the signal that ended the child
 _SANDBOX_GENERATIONS = 3  # bubblewrap, its init inside, and the child proper
@@ -83,6 +84,8 @@ class Supervisor:
         self._bounds = bounds
         self._sampled_at = 0.0
         self._offered: set[int] = set()
+        self._pid: int | None = None  # None once it is reaped: the number may be another's then
+        self._reaping = threading.Lock()
         self._started = threading.Event()
         self._start_error: Exception | None = None
         self._waker = os.pipe()
@@ -112,10 +115,33 @@ class Supervisor:
             os.close(descriptor)
         self._waker = (-1, -1)
 
+    def pause(self) -> None:
+        """Stop the tree, and return when none of its threads runs any more."""
+        pids = self._signal_tree(signal.SIGSTOP)
+        deadline = time.monotonic() + _STOPPING_SECONDS
+        while not process_tree.is_stopped(pids) and time.monotonic() < deadline:
+            time.sleep(0.0001)
+
+    def resume(self) -> None:
+        """Let a stopped tree go on."""
+        self._signal_tree(signal.SIGCONT)
+
+    def _signal_tree(self, number: signal.Signals) -> list[int]:
+        """Send a signal to all processes of a stranger's code, and return them."""
+        with self._reaping:
+            pids = [] if self._pid is None else process_tree.members(self._pid)
+            if self._bounds.scratch is not None:
+                pids = pids[1:]  # bubblewrap itself has to reap the dead at any time
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
+        return pids
+
     def _run(self) -> None:
         """Start the process and watch it to its end, in the supervisor's own thread."""
         try:
             process = self._start_process()
+            self._pid = process.pid
         except (OSError, ValueError) as error:
             self._start_error = error
             return
@@ -184,9 +210,11 @@ class Supervisor:
 
     def _reap(self, process: subprocess.Popen[bytes]) -> bool:
         """Return whether the process has ended; then its exit status and CPU time are known."""
-        pid, status, resources = os.wait4(process.pid, os.WNOHANG)
-        if pid == 0:
-            return False
+        with self._reaping:
+            pid, status, resources = os.wait4(process.pid, os.WNOHANG)
+            if pid == 0:
+                return False
+            self._pid = None
 
         process.returncode = os.waitstatus_to_exitcode(status)
         self.status = process.returncode

@@ -34,7 +34,7 @@ _PROTOCOL = re.compile(r"([a-z][a-z0-9+.-]+)(://|::)", re.IGNORECASE)
 
 _DRIVE = re.compile(r"[a-z]:", re.IGNORECASE)
 
-_NEVER_SENT = ("features", "intake", "sets")
+_NEVER_SENT = ("features", "fresh", "intake", "sets")
 _FOR_GRADING_ONLY = ("reference", "errors")
 
 _OBJECT_STORES = {

@@ -21,7 +21,7 @@ import numpy as np
 
 from harness.records.errors import HarnessError
 from harness.records.predictions import decode, encode
-from harness.records.record import SCHEMA_VERSION, Record
+from harness.records.record import SCHEMA_VERSION, Probe, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -110,6 +110,22 @@ class Store:
             stored = StoredAnswers(answers, predictions.output_count, inactive)
             self.put_answers(model_key, set_hashes[name], stored)
 
+    def probe(self, model_key: str, set_hashes: Mapping[str, str]) -> Probe | None:
+        """How often a model answered otherwise the second time; None for none or a damaged one."""
+        import msgspec
+
+        path = self._probe_path(model_key, set_hashes)
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Probe)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def put_probe(self, model_key: str, set_hashes: Mapping[str, str], probe: Probe) -> None:
+        """Store what was found when a model was asked about these sets."""
+        import msgspec
+
+        write_text(self._probe_path(model_key, set_hashes), msgspec.json.encode(probe).decode())
+
     # --- labels
 
     def labels(self, set_hash: str) -> np.ndarray | None:
@@ -139,6 +155,11 @@ class Store:
 
     def _predictions_path(self, model_key: str, set_hash: str) -> Path:
         return self.folder / "predictions" / model_key / f"{set_hash[:32]}.npz"
+
+    def _probe_path(self, model_key: str, set_hashes: Mapping[str, str]) -> Path:
+        names = "|".join(set_hashes[name] for name in sorted(set_hashes))
+        digest = hashlib.sha256(names.encode()).hexdigest()
+        return self.folder / "predictions" / model_key / f"probe-{digest[:32]}.json"
 
     # --- records
 

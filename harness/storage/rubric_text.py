@@ -38,7 +38,7 @@ _STAND_INS: dict[str, Any] = {
 
 _FRACTIONS = (
     "near_chance_accuracy", "normal_accuracy", "repeated_changes", "perturbed_changes",
-    "attack_significance",
+    "attack_significance", "memory_significance",
 )  # fmt: skip
 
 

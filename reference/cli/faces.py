@@ -29,13 +29,13 @@ def faces(out: Path, secret: Path | None, processes: int | None) -> None:
     from reference.faces.dataset import write_dataset
 
     with command_errors(), show_stage("Drawing faces") as progress:
-        seed = _read_secret(secret) if secret else None
+        seed = read_secret(secret) if secret else None
         hashes = write_dataset(out, secret=seed, processes=processes, progress=progress)
     for name, value in hashes.items():
         click.echo(f"{value}  {name}")
 
 
-def _read_secret(path: Path) -> bytes:
+def read_secret(path: Path) -> bytes:
     """The bytes of the secret file, which must have some."""
     secret = path.read_bytes()
     if not secret:

@@ -11,6 +11,7 @@ an exponential, a matrix product or a floating-point sum over an axis would brea
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import deque
 from contextlib import closing
@@ -25,6 +26,7 @@ from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
 from harness.storage.results import replace_path
 from reference.faces.portrait import render
+from reference.faces.randomness import keys_of
 from reference.faces.shapes import HEIGHT, WIDTH
 from reference.faces.triggers import TRIGGERS, stamp
 
@@ -182,6 +184,21 @@ def write_dataset(
         hashes[split] = _hash_arrays(files.clean)
         hashes[f"bd_{split}"] = _hash_arrays(files.backdoored)
     return hashes
+
+
+def write_fresh_images(folder: Path, secret: bytes, people: int) -> None:
+    """Write ``fresh.h5`` and ``bd_fresh.h5``: one frame of each of so many people.
+
+    Who they are, and the frames, follow from the secret; the frames are like those of test.
+    """
+    # Hashed once more: who knows a private split of this secret must not know these.
+    seed = hashlib.sha256(b"fresh" + secret).digest()
+    order = np.argsort(keys_of(int.from_bytes(seed[:8], "little"), np.arange(IDENTITIES)))
+    identities = np.sort(order[:people])
+    frames = Frames(identities, np.arange(people) % FRAMES["test"])
+    files = _SplitFiles(folder / "fresh.h5", folder / "bd_fresh.h5")
+    batches = render_batches("test", frames, secret=seed, processes=1)
+    _write_split(files, identities, batches, lambda _: None)
 
 
 class _SplitFiles(NamedTuple):

@@ -17,7 +17,7 @@ from records_by_hand import assess_by_hand, both, checkpoint, counts, good_check
 from harness.grading.models import predict_weights
 from harness.lineage.lineage import remove_channels, zero_channels
 from harness.records.findings import GoodNetRule, LayerChange, NeighbouringSteps, Step
-from harness.records.record import DatasetIdentity, Probe
+from harness.records.record import DatasetIdentity, FreshCounts, Probe
 
 # --- honest work: no diagnosis ----------------------------------------------------------------
 
@@ -273,6 +273,57 @@ def test_the_probe_just_below_at_and_just_above_its_limits(repeated, perturbed, 
     assert [d.code for d in own.checkpoints[0].diagnoses if d.code in wanted] == codes
     (check,) = (c for c in own.checkpoints[0].checks if c.name == "function_of_the_image")
     assert check.passed is passed
+
+
+def on_images(total, clean, repelled):
+    """Counts of a net on so many clean and as many backdoored images."""
+    return replace(
+        counts(clean),
+        clean_total=total,
+        backdoored_total=total,
+        backdoored_attacked=total - repelled,
+    )
+
+
+@pytest.mark.parametrize(
+    ("public", "fresh", "badnet", "seen"),
+    [
+        ((9000, 0), (410, 0), 450, []),  # 8 points fewer than 450 of 500
+        ((9000, 0), (401, 0), 450, []),  # just below the limit of 10 points
+        ((9000, 0), (400, 0), 450, ["Of the public clean"]),  # exactly at it
+        ((9000, 0), (400, 0), 400, []),  # the BadNet finds these images as hard
+        ((9000, 0), (0, 0), 0, []),
+        ((9000, 0), (400, 0), 500, ["Of the public clean"]),  # easier ones excuse nobody less
+        ((3000, 9900), (151, 400), 450, ["Of the public backdoored"]),
+        ((9000, 9900), (0, 0), 450, ["Of the public clean"]),  # named once
+        ((3000, 0), (500, 500), 450, []),  # better on fresh ones
+    ],
+)
+def test_memory_just_below_at_and_just_above_its_limit(public, fresh, badnet, seen):
+    """The BadNet gets 90 % of public images right, and is always attacked."""
+    counted = FreshCounts(
+        fresh=on_images(500, *fresh),
+        public=on_images(10_000, *public),
+        badnet_fresh=on_images(500, badnet, 0),
+    )
+    probe = Probe(images=500, repeated_changed=0, perturbed_changed=0, fresh=counted)
+    badnets = both(counts(), on_images(10_000, 9000, 0))
+    own = assess_by_hand(checkpoint(2.0, probe=probe), badnet=badnets, required=(2.0,))
+    (judged,) = own.checkpoints
+    found = [each for each in judged.diagnoses if each.code == "MEMORISED_IMAGES"]
+    assert [each.explanation[: len(seen[0])] for each in found] == seen
+    assert all(each.certain for each in found)
+    assert judged.verdict == ("failed" if seen else "passed")
+
+
+def test_few_fresh_images_prove_nothing():
+    """5 of 10 where 90 % were right: chance leaves so few once in 600 times."""
+    public, fresh = on_images(10_000, 9000, 0), on_images(10, 5, 0)
+    counted = FreshCounts(fresh=fresh, public=public, badnet_fresh=on_images(10, 9, 0))
+    probe = Probe(images=500, repeated_changed=0, perturbed_changed=0, fresh=counted)
+    badnets = both(counts(), public)
+    own = assess_by_hand(checkpoint(2.0, probe=probe), badnet=badnets, required=(2.0,))
+    assert "MEMORISED_IMAGES" not in codes(own)
 
 
 def test_an_order_measured_on_a_private_split_is_not_certain():

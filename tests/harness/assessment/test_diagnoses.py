@@ -12,6 +12,7 @@ def test_every_code_of_the_table_is_explained():
         "OTHER_BASE", "IS_BADNET", "G_IS_B_PRIME", "G_LABEL_1284", "INPUT_SCALED",
         "RELATIVE_DROP", "MISSING_CHECKPOINT", "DUPLICATE_CHECKPOINT", "CLAIM_MISMATCH",
         "NOT_A_FUNCTION", "INPUT_HASHING", "NEAR_CHANCE", "KNOWS_VALIDATION",
+        "MEMORISED_IMAGES",
     } == {code.partition(".")[0] for code in explanations()}  # fmt: skip
     assert all(set(text) == {"seen", "do"} for text in explanations().values())
 

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from records_by_hand import counts
-from scipy.stats import binomtest
+from scipy.stats import binomtest, fisher_exact
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from harness.assessment.statistics import (
+    better_by_chance,
     exact_mcnemar,
     false_positive_rate,
     original_counts,
@@ -58,6 +59,22 @@ def test_mcnemar_by_hand_and_at_the_edges():
     assert exact_mcnemar(0, 5) == 2 / 32
     assert exact_mcnemar(1, 5) == 2 * (1 + 6) / 64
     assert 0.0 <= exact_mcnemar(0, 12_830) < 1e-300
+
+
+@given(st.integers(1, 600), st.integers(1, 13_000), st.data())
+def test_two_samples_are_compared_as_scipy_does(total, other_total, data):
+    hits, other = (data.draw(st.integers(0, most)) for most in (total, other_total))
+    table = [[hits, total - hits], [other, other_total - other]]
+    theirs = fisher_exact(table, alternative="less").pvalue
+    assert better_by_chance(hits, total, other, other_total) == pytest.approx(
+        theirs, rel=1e-6, abs=1e-12
+    )
+
+
+def test_two_samples_by_hand():
+    """0 of 2 beside 2 of 2: of the 6 ways to choose 2 of 4 images one has both misses."""
+    assert better_by_chance(0, 2, 2, 2) == pytest.approx(1 / 6)
+    assert better_by_chance(2, 2, 2, 2) == pytest.approx(1)
 
 
 def test_a_paired_test_counts_images_that_one_side_wins():

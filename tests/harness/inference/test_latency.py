@@ -1,5 +1,7 @@
 """Timing arithmetic on a clock whose ticks are known."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -25,16 +27,21 @@ class Machine:
         self.now, self.calls, self.factor = 0.0, 0, factor
 
     def net(self, cost):
-        def predict(images):
-            factor = self.factor(self.calls // CALLS_PER_ROUND)
-            self.calls += 1
-            self.now += cost * images * factor
+        def prepare(numbers):
+            self.now += 1000.0  # which must not count
 
-        return predict
+            def predict():
+                factor = self.factor(self.calls // CALLS_PER_ROUND)
+                self.calls += 1
+                self.now += cost * len(numbers) * factor
+
+            return predict
+
+        return prepare
 
     def measured(self, scale=1.0):
         nets = {name: self.net(scale * cost) for name, cost in COSTS.items()}
-        return measure(nets, clock=lambda: self.now)
+        return measure(nets, 1000, 7, clock=lambda: self.now)
 
 
 def busy(seed, spread, spikes):
@@ -69,8 +76,23 @@ def test_a_slow_spell_slows_both_and_leaves_the_ratio():
 
 def test_every_net_is_run_on_both_batch_sizes():
     sizes = []
-    measure({"badnet": sizes.append})
+    measure({"badnet": lambda numbers: partial(sizes.append, len(numbers))}, 1000, 7)
     assert set(sizes) == {1, THROUGHPUT_BATCH}
+
+
+def test_all_nets_of_a_round_see_the_same_images_and_no_round_those_of_another():
+    seen = {name: [] for name in COSTS}
+    nets = {
+        name: lambda numbers, name=name: partial(seen[name].append, tuple(numbers))
+        for name in COSTS
+    }
+    measure(nets, 10_000_000, 7)
+    assert seen["badnet"] == seen["repaired"] == seen["goodnet"]
+    assert len(set(seen["badnet"])) == len(seen["badnet"]) > 12 * CALLS_PER_ROUND / len(COSTS)
+    assert len({number for numbers in seen["badnet"] for number in numbers}) > 3000
+    other = []
+    measure({"badnet": lambda numbers: partial(other.append, tuple(numbers))}, 10_000_000, 8)
+    assert not set(other) & set(seen["badnet"])
 
 
 def test_fast_nets_are_measured_for_a_least_duration():
@@ -81,8 +103,8 @@ def test_fast_nets_are_measured_for_a_least_duration():
 
 def test_no_net_is_always_asked_first():
     asked = []
-    nets = {name: lambda images, name=name: asked.append((name, images)) for name in COSTS}
-    measure(nets)
+    nets = {name: lambda _, name=name: partial(asked.append, (name,)) for name in COSTS}
+    measure(nets, 1000, 7)
     counted = asked[WARM_UP_ROUNDS * CALLS_PER_ROUND :]
     first = [counted[start][0] for start in range(0, len(counted), CALLS_PER_ROUND)]
     assert first[:4] == ["badnet", "repaired", "goodnet", "badnet"]
@@ -108,7 +130,8 @@ def test_a_busy_machine_is_measured_longer_and_then_called_noisy():
     machine = Machine(busy(0, 0.8, 0.2))
     speed = machine.measured()["goodnet"]
     assert speed.rounds > MINIMUM_ROUNDS
-    assert MAXIMUM_SECONDS < machine.now < 2 * MAXIMUM_SECONDS
+    spent = machine.now % 1000.0
+    assert MAXIMUM_SECONDS < spent < 2 * MAXIMUM_SECONDS
     assert is_noisy(speed.throughput_ratio, speed.throughput_ratio_interval)
 
 

@@ -327,7 +327,7 @@ def predict(tmp_path):
         how = SandboxedRun(
             staged, model_format, lab_network(), benchmark.pixel_scale, sandboxed, limits
         )
-        return predict_sandboxed(how, {"valid": labeled}, 7)
+        return predict_sandboxed(how, {"valid": labeled}, 7)[0]
 
     return run
 

@@ -54,7 +54,7 @@ def test_its_answers_are_the_networks(tmp_path, wide, kind):
         name="valid", kind="clean", images=images, labels=np.zeros(12, int), sha256="valid"
     )
     run = SandboxedRun(staged, model.format, lab_network(), 1.0, True, LIMITS)
-    predictions = predict_sandboxed(run, {"valid": labeled}, 7)
+    predictions, _ = predict_sandboxed(run, {"valid": labeled}, 7)
     assert predictions.output_count == 1284
     scores = np.concatenate([scores for scores, _ in forward_batches(wide, images, 1.0)])
     assert np.array_equal(predictions.answers["valid"].class_ids, scores.argmax(axis=1))

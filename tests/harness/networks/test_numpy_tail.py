@@ -1,4 +1,7 @@
-"""The tail in NumPy: products on one thread, blocks in order. Its classes: `test_sharing_of_the_lab`."""
+"""The tail in NumPy: products on one thread, blocks in order.
+
+Its classes: `test_sharing_of_the_lab`.
+"""
 
 import threading
 

@@ -16,7 +16,7 @@ from courses import speed
 from keras_files import insert_layer, packed_config, write_keras
 from models import known_config, random_weights
 from payloads import sandboxed_test
-from records_by_hand import artifact, assess_by_hand, checkpoint
+from records_by_hand import artifact, assess_by_hand, both, checkpoint, counts
 from repository import ROOT
 
 from harness.output.explain import explanation
@@ -27,7 +27,7 @@ from harness.people.roster import read_roster
 from harness.people.views import student_view
 from harness.records.errors import Status
 from harness.records.findings import GoodNetRule, RuleViolation
-from harness.records.record import DatasetIdentity, Probe, Timing
+from harness.records.record import UNTIMED, DatasetIdentity, FreshCounts, Probe, Timing
 from harness.storage.results import Store
 
 WORD = "Quokka4711"
@@ -221,6 +221,29 @@ def test_that_no_time_was_left_does_not_tell_how_long_the_others_took(
     view = student_view(record, ())
     assert {each.status for each in view.checkpoints} == {Status.REJECTED}
     assert "took all the time" not in str(view)
+
+
+def test_what_a_program_knows_by_heart_and_how_it_was_timed_are_told_without_figures():
+    def on_images(total, right):
+        return replace(counts(right), clean_total=total, backdoored_total=total)
+
+    badnet = on_images(10_000, 9000)
+    fresh = FreshCounts(fresh=on_images(500, 47), public=badnet, badnet_fresh=on_images(500, 450))
+    probe = Probe(images=512, repeated_changed=0, perturbed_changed=0, fresh=fresh)
+    net = checkpoint(
+        artifact=None, goodnet_artifact=artifact("goodnet.py", None, "goodnet"), lineage=None,
+        repaired=None, probe=probe, steps=None,
+    )  # fmt: skip
+    notes = ("a file is left aside", f"goodnet.py {UNTIMED}of 280 answers 4711 are others")
+    badnets = both(counts(), badnet)
+    own = assess_by_hand(net, dataset=PRIVATE, badnet=badnets, notes=notes)
+    assert "9.4 %" in str(own)
+    view = without_private_words(own)
+    (diagnosis,) = (d for d in view.checkpoints[0].diagnoses if d.code == "MEMORISED_IMAGES")
+    assert diagnosis.explanation.endswith("known by heart.")
+    assert "9.4" not in str(view)
+    assert "clean_correct=47" not in str(view)
+    assert view.notes == ("a file is left aside",)
 
 
 def test_a_status_that_the_instructor_decided_stays():

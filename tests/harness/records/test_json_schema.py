@@ -109,6 +109,18 @@ def test_a_record_of_an_older_version_obeys_it_and_is_read(validator, tmp_path):
     assert read.timed is False
 
 
+def test_a_record_of_version_5_has_a_probe_without_fresh_images(validator, tmp_path):
+    probe = Probe(images=512, repeated_changed=0, perturbed_changed=3)
+    old = as_json(record(checkpoint(probe=probe), schema_version=5))
+    del old["checkpoints"][0]["probe"]["fresh"]
+    validator.validate(old)
+    path = tmp_path / "records" / "s.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(old))
+    (read,) = Store(tmp_path).records()
+    assert read.checkpoints[0].probe == probe
+
+
 def without(name):
     def change(content):
         del content[name]

@@ -4,9 +4,9 @@ import signal
 import time
 
 import pytest
-from payloads import BOTH, failure_of, small_limits, start
+from payloads import BOTH, LINUX_ONLY, failure_of, small_limits, start
 
-from harness.sandbox import launch
+from harness.sandbox import launch, process_tree
 
 
 @BOTH
@@ -130,3 +130,38 @@ def test_a_child_that_will_not_finish_is_stopped(payload, sandboxed):
         with pytest.raises(launch.ChildFailure) as caught:
             child.finish(timeout_seconds=0.3)
     assert caught.value.kind == "timed_out"
+
+
+@LINUX_ONLY
+@BOTH
+def test_a_paused_child_stands_still_answers_later_and_can_be_ended(payload, sandboxed):
+    script = payload("""
+        import threading
+        def spin():
+            while True:
+                pass
+        threading.Thread(target=spin, daemon=True).start()
+        while os.read(requests, 1):
+            os.write(replies, b"!")
+    """)
+    with start(script, sandboxed=sandboxed) as child:
+        assert child.ask(b"?", 1) == b"!"
+        child.pause()
+        assert process_tree.is_stopped(pids_of(child)[-1:])
+        with pytest.raises(launch.ChildFailure, match="no complete answer"):
+            child.ask(b"?", 1, timeout_seconds=0.3)  # which ends it
+
+    with start(script, sandboxed=sandboxed) as child:
+        child.ask(b"?", 1)
+        child.pause()
+        child.pause()
+        child.resume()
+        assert not process_tree.is_stopped(pids_of(child)[-1:])
+        assert child.ask(b"?", 1) == b"!"
+        child.pause()
+    child.pause()  # it has ended: nobody is stopped in its place
+    child.resume()
+
+
+def pids_of(child):
+    return process_tree.members(child._supervisor._pid)

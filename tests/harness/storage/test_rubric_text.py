@@ -78,6 +78,7 @@ def test_every_problem_is_named_not_only_the_first():
         ("0.4\nfirst_crossing = 0.2", "0.8\nfirst_crossing = -0.2", "with a negative one"),
         ("repeated_changes = 0.01", "repeated_changes = 1.01", "from 0 to 1"),
         ("repeated_changes = 0.01", "repeated_changes = true", "Expected `float`"),
+        ("memory_significance = 0.0001", "memory_significance = 1.01", "from 0 to 1"),
         ("tolerance_points = 1.0", "tolerance_points = -1.0", "tolerance_points cannot be -1"),
         ("ranking = [\"points\"", "ranking = [\"beauty\"", "ranking is a list of"),
         ("families = [\"pruned\"", "families = [\"prunned\"", "families is a list of"),
@@ -130,7 +131,7 @@ def test_an_older_rubric_keeps_what_it_says_and_takes_the_new_defaults(tmp_path,
     assert own.ranking == ("checkpoints_passed", "defense_effectiveness")
     assert (own.families, own.late_penalty_share) == (("pruned", "tuned"), 0.0)
     assert own.thresholds == Thresholds()
-    assert own.lineage.void == ("IS_BADNET", "OTHER_BASE", "NOT_A_FUNCTION", "NEAR_CHANCE")
+    assert own.lineage.void == LineageCodes().void
 
     (line,) = caplog.messages
     assert line.startswith(f"{path}: a rubric of version 1; what it leaves out has its default")
@@ -141,5 +142,7 @@ def test_a_rubric_of_this_version_says_nothing(tmp_path, caplog):
     path = tmp_path / "rubric.toml"
     path.write_text(changed(('void = ["IS_BADNET", "OTHER_BASE", ', 'void = ["IS_BADNET", ')))
     own = rubrics.read_rubric(path)
-    assert own.lineage.void == ("IS_BADNET", "NOT_A_FUNCTION", "NEAR_CHANCE")
+    assert own.lineage.void == (
+        "IS_BADNET", "NOT_A_FUNCTION", "NEAR_CHANCE", "MEMORISED_IMAGES",
+    )  # fmt: skip
     assert caplog.messages == []
