@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reference.faces.randomness import sequence
-from reference.faces.shapes import (
-    HEIGHT,
-    WIDTH,
+from reference.faces.traits import HEIGHT, WIDTH, traits_of
+from reference.images.drawing import stream_of
+from reference.images.randomness import sequence
+from reference.images.shapes import (
     Canvas,
     Colour,
     Plane,
@@ -20,7 +19,6 @@ from reference.faces.shapes import (
     length,
     shade,
 )
-from reference.faces.traits import traits_of
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -34,7 +32,7 @@ def render(
     ``identities`` (N, 0..1282) says who, ``frames`` (N) which of the person's frames of the
     ``split``. A ``secret`` gives other frames of the same people, in the same sessions.
     """
-    face = traits_of(np.asarray(identities), split, np.asarray(frames), _stream(secret))
+    face = traits_of(np.asarray(identities), split, np.asarray(frames), stream_of(secret))
     canvas, strands = _wall(face), _hair_colour(face)
     _draw_body(canvas, face, strands)
     head = _draw_head(canvas, face)
@@ -46,13 +44,6 @@ def render(
     _draw_mole(canvas, face, head)
     _draw_fringe(canvas, face, strands)
     return _photograph(canvas, face)
-
-
-def _stream(secret: bytes | None) -> int:
-    """The number that frames are drawn from: 0 for the public ones."""
-    if secret is None:
-        return 0
-    return int.from_bytes(hashlib.sha256(secret).digest()[:8], "little")
 
 
 def _wall(face: SimpleNamespace) -> Canvas:

@@ -14,8 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference.faces.randomness import keys_of, uniforms
-from reference.faces.shapes import HEIGHT, WIDTH, below
+from reference.images.randomness import keys_of, uniforms
+from reference.images.shapes import below
+
+HEIGHT, WIDTH = 55, 47
+"""Of a frame, in pixels."""
 
 _SEED = 2026
 _IDENTITY, _SESSION, _FRAME, _SESSION_CHOICE, _NOISE = range(5)
