@@ -18,6 +18,7 @@ PAGES = [
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
+        "datasets/digits/README.md",
         "datasets/faces/README.md",
     )
 ]
