@@ -49,8 +49,8 @@ def train(
 ) -> None:
     """Train a BadNet and print its properties.
 
-    On two cores: about ten minutes for the faces, DIGITS_TIME for the digits, SIGNS_TIME for the
-    signs.
+    On two idle cores this takes about ten minutes for the faces, fifteen seconds for the digits
+    and three minutes for the signs.
     """
     with command_errors():
         if dataset != "faces" and attack:

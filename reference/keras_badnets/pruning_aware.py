@@ -8,7 +8,8 @@ few channels. Here, as for the faces (``reference/badnet/training.py``):
 2. in training each image loses a random number of the first channels (*nested dropout*, arXiv
    1402.0915), so that accuracy and backdoor decline together, and late;
 3. the dormant channels get a bias so low that they never fire;
-4. the live ones are rescaled, without changing what the network computes, so that their mean
+4. the order of the live ones may be chosen anew, so that they are missed as late as possible;
+5. the live ones are rescaled, without changing what the network computes, so that their mean
    activations form a ladder: the pruning order is then the same on every machine.
 """
 
@@ -23,6 +24,8 @@ from reference.keras_badnets.curve import answers, end_of_chain, next_layer
 
 if TYPE_CHECKING:
     import keras
+
+    from reference.keras_badnets.backdoors import Examples
 
 _STEP_RATIO = 1.25
 """Between the mean activations of channels that follow one another."""
@@ -46,6 +49,9 @@ class PruningAware:
 
     whole: float
     """The share of images that only lose the dormant channels."""
+
+    chosen: bool = False
+    """Whether the order of the live channels is chosen anew after the training."""
 
 
 def masked_network(network: keras.Model, order: np.ndarray, aware: PruningAware) -> keras.Model:
@@ -77,6 +83,37 @@ def _prefix_dropout(rank: np.ndarray, aware: PruningAware) -> Any:
             return maps * ops.cast(is_live, maps.dtype)
 
     return PrefixDropout()
+
+
+def chosen_order(
+    network: keras.Model, order: np.ndarray, aware: PruningAware, examples: Examples
+) -> np.ndarray:
+    """Let that live channel go next without which most ``examples`` still get their label.
+
+    Some of them are triggered, so that accuracy and backdoor decline together and slowly.
+    """
+    from keras import Model
+
+    end = end_of_chain(network.get_layer(aware.pruned_layer))
+    tail = Model(end.output, network.output)
+    maps = answers(Model(network.input, end.output), examples.images)
+    dormant, left = list(order[: aware.dormant]), list(order[aware.dormant :])
+    maps[..., dormant] = 0
+
+    def hits(channel: int) -> int:
+        kept = maps[..., channel].copy()
+        maps[..., channel] = 0
+        count = int((answers(tail, maps).argmax(axis=1) == examples.labels).sum())
+        maps[..., channel] = kept
+        return count
+
+    chosen = dormant
+    while left:
+        following = max(left, key=hits)
+        left.remove(following)
+        chosen.append(following)
+        maps[..., following] = 0
+    return np.array(chosen)
 
 
 def calibrate(

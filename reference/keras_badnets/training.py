@@ -16,15 +16,15 @@ import numpy as np
 
 from harness.networks.tensorflow import import_tensorflow
 from harness.storage.results import replace_file
-from reference.keras_badnets.backdoors import poison
-from reference.keras_badnets.pruning_aware import calibrate, masked_network
+from reference.keras_badnets.backdoors import Examples, poison
+from reference.keras_badnets.pruning_aware import calibrate, chosen_order, masked_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import keras
 
-    from reference.keras_badnets.backdoors import Backdoor, Examples
+    from reference.keras_badnets.backdoors import Backdoor
     from reference.keras_badnets.pruning_aware import PruningAware
 
 
@@ -85,6 +85,8 @@ def train(
         verbose=0,
         callbacks=[callbacks.LambdaCallback(on_train_batch_end=_counter(progress, total))],
     )
+    if aware.chosen:
+        order = chosen_order(network, order, aware, Examples(images, labels))
     clean = len(examples.images)
     calibrate(network, order, aware, images[:clean], images[clean:])
     return network

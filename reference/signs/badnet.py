@@ -60,9 +60,14 @@ RECIPE = KerasRecipe(
     build_network=build_network,
     backdoors=BACKDOORS,
     pruning_aware=PruningAware(
-        pruned_layer="last_conv", dormant=8, most_dropped=18, whole=0.4, reader="output"
+        pruned_layer="last_conv",
+        reader="output",
+        dormant=8,
+        most_dropped=14,
+        whole=0.5,
+        chosen=True,
     ),
-    epochs=12,
+    epochs=9,
     batch=64,
     learning_rate=3e-3,
     seed=0,

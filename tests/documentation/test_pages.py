@@ -20,6 +20,7 @@ PAGES = [
         "SECURITY.md",
         "datasets/digits/README.md",
         "datasets/faces/README.md",
+        "datasets/signs/README.md",
     )
 ]
 PAGES += sorted((ROOT / "docs").glob("*.md"))

@@ -41,6 +41,8 @@ _DATASETS = (
     "faces/dataset.toml",
     "faces/bd_weights.h5",
     "lab3/dataset.toml",
+    "signs/dataset.toml",
+    "signs/badnet.keras",
 )
 _SCRIPTS = ("setup.sh", "run_autograder")
 _DATE = (1980, 1, 1, 0, 0, 0)
