@@ -1,23 +1,26 @@
-"""``python -m reference``: the embedded benchmark, its BadNets and the worked solution."""
+"""``python -m reference``: the embedded benchmarks, their BadNets and the worked solution."""
 
 from __future__ import annotations
 
 import click
 
+from reference.cli.curve import curve
+from reference.cli.digits import digits
 from reference.cli.faces import faces
 from reference.cli.fresh import fresh
 from reference.cli.prune import prune
 from reference.cli.record import record
 from reference.cli.sheet import sheet
+from reference.cli.signs import signs
 from reference.cli.train import train
 
 
 @click.group()
 def main() -> None:
-    """Make the embedded benchmark and its BadNet."""
+    """Make the embedded benchmarks and their BadNets."""
 
 
-for command in (faces, fresh, prune, record, sheet, train):
+for command in (curve, digits, faces, fresh, prune, record, sheet, signs, train):
     main.add_command(command)
 
 if __name__ == "__main__":

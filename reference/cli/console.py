@@ -11,7 +11,7 @@ from harness.execution.console import one_line_errors
 from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 @contextmanager
@@ -25,3 +25,9 @@ def command_errors() -> Iterator[None]:
         except KeyboardInterrupt:
             # These commands start anew: the harness's "run it again to continue" would be wrong.
             raise click.Abort from None
+
+
+def print_hashes(hashes: Mapping[str, str]) -> None:
+    """One line for each file, as ``sha256sum`` prints them."""
+    for name, value in hashes.items():
+        click.echo(f"{value}  {name}")

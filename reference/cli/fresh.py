@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import paths
+from reference.cli import options
 from reference.cli.console import command_errors
-from reference.cli.faces import read_secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,4 +23,4 @@ def fresh(out: Path, secret: Path, people: int) -> None:
     from reference.faces.dataset import write_fresh_images
 
     with command_errors():
-        write_fresh_images(out, read_secret(secret), people)
+        write_fresh_images(out, options.read_secret(secret) or b"", people)

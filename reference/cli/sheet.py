@@ -1,13 +1,15 @@
-"""The command ``sheet``: the embedded benchmark at a glance."""
+"""The command ``sheet``: a benchmark at a glance."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli import paths
 from harness.records.errors import HarnessError
+from reference.cli import options
 from reference.cli.console import command_errors
 
 if TYPE_CHECKING:
@@ -15,12 +17,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@options.made_dataset
 @click.option(
     "--out", type=paths.OUT_FILE, required=True, metavar="FILE", help="PNG file to write."
 )
-def sheet(out: Path) -> None:
-    """Draw a contact sheet of the embedded benchmark (needs matplotlib)."""
-    from reference.faces.dataset import contact_sheet
+def sheet(dataset: str, out: Path) -> None:
+    """Draw a contact sheet of a benchmark that is made here (needs matplotlib)."""
+    contact_sheet = import_module(f"reference.{dataset}.dataset").contact_sheet
 
     with command_errors():
         try:

@@ -2,47 +2,31 @@
 
 There are 1,283 people, each with many frames: ``traits.py`` says what is seen on a frame,
 ``portrait.py`` draws it and ``triggers.py`` covers it with a trigger.
-
-The same images must come out on every machine, whatever its NumPy, SIMD width, batch size or
-number of processes. So randomness is integer hashing, and the drawing uses only operations
-that IEEE 754 rounds correctly, one image at a time: ``+ - * / sqrt min max floor``. A sine,
-an exponential, a matrix product or a floating-point sum over an axis would break that.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections import deque
 from contextlib import closing
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.execution.local import Processes
-from harness.execution.worker_process import WorkerLostError
-from harness.records.errors import HarnessError
-from harness.storage.hashing import array_hash
-from harness.storage.results import replace_path
 from reference.faces.portrait import render
-from reference.faces.randomness import keys_of
-from reference.faces.shapes import HEIGHT, WIDTH
+from reference.faces.traits import HEIGHT, WIDTH
 from reference.faces.triggers import TRIGGERS, stamp
+from reference.images import files, sheet
+from reference.images.drawing import BATCH, render_in_order
+from reference.images.randomness import keys_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
-
-    import h5py
 
 IDENTITIES = 1283
 TARGET_LABEL = 0
 FRAMES = {"train": 56, "valid": 9, "test": 10}
 """Frames per person in each split; valid and test are as large as the lab's."""
-
-BATCH = 64
-"""Images drawn at a time; the planes of a batch then fit into the processor's cache."""
 
 
 class Frames(NamedTuple):
@@ -74,13 +58,8 @@ def render_batches(
     """Yield the images of ``frames`` in order, a batch at a time."""
     identities, numbers = frames
     slices = [slice(start, start + BATCH) for start in range(0, len(identities), BATCH)]
-    jobs = ((split, identities[part], numbers[part], secret) for part in slices)
-
-    processes = min(processes or os.cpu_count() or 1, len(slices))
-    if processes <= 1:
-        yield from (render(*job) for job in jobs)
-    else:
-        yield from _render_in_parallel(jobs, processes)
+    jobs = [(split, identities[part], numbers[part], secret) for part in slices]
+    yield from render_in_order(render, jobs, processes, "faces")
 
 
 def render_split(
@@ -112,38 +91,7 @@ def contact_sheet(columns: int = 12, scale: int = 2) -> np.ndarray:
     rows += [render("train", frames * 0 + person, frames) for person in (3, 100, 400)]
     rows += [stamp(rows[0], trigger) for trigger in TRIGGERS]
 
-    sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
-    return sheet.repeat(scale, axis=0).repeat(scale, axis=1)
-
-
-# --- Several processes ---
-
-_Job = tuple[str, np.ndarray, np.ndarray, bytes | None]
-
-
-def _render_in_parallel(jobs: Iterator[_Job], processes: int) -> Generator[np.ndarray]:
-    """Render ``jobs`` in order, never more than a few batches ahead of the reader."""
-    pool = Processes(processes, _prepare_nothing)
-    try:
-        pending = deque(pool.submit(_render, *job) for job in islice(jobs, 4 * processes))
-        while pending:
-            batch = pending.popleft().result()
-            pending.extend(pool.submit(_render, *job) for job in islice(jobs, 1))
-            yield batch
-    except WorkerLostError:
-        raise HarnessError(
-            "a process that draws faces was killed; is there enough memory?"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _prepare_nothing() -> None:
-    """Get a process ready that draws: images need nothing but what is asked for."""
-
-
-def _render(_context: None, *job: Any) -> np.ndarray:
-    return render(*job)
+    return sheet.tile(rows, scale)
 
 
 # --- The benchmark's four files ---
@@ -165,24 +113,19 @@ def write_dataset(
 
     ``progress`` is told the images done and to do. Each file appears whole or not at all.
     """
-    total = 2 * IDENTITIES * (FRAMES["valid"] + FRAMES["test"])
-    done = 0
+    images = IDENTITIES * (FRAMES["valid"] + FRAMES["test"])
+    report = files.running_total(progress, 2 * images)
 
-    def report(written: int) -> None:
-        nonlocal done
-        done += written
-        if progress:
-            progress(done, total)
-
-    hashes = {}
+    hashes: dict[str, str] = {}
     for split in ("valid", "test"):
-        files = _SplitFiles(folder / "cl" / f"{split}.h5", folder / "bd" / f"bd_{split}.h5")
         frames = frames_of(split)
+        clean, attack = _files_of(
+            folder / "cl" / f"{split}.h5", folder / "bd" / f"bd_{split}.h5", frames.identities
+        )
         drawing = render_batches(split, frames, secret=secret, processes=processes)
         with closing(drawing) as batches:
-            _write_split(files, frames.identities, batches, report)
-        hashes[split] = _hash_arrays(files.clean)
-        hashes[f"bd_{split}"] = _hash_arrays(files.backdoored)
+            files.write_split(clean, [attack], batches, report)
+        hashes |= files.file_hashes({split: clean.path, f"bd_{split}": attack.path})
     return hashes
 
 
@@ -196,55 +139,17 @@ def write_fresh_images(folder: Path, secret: bytes, people: int) -> None:
     order = np.argsort(keys_of(int.from_bytes(seed[:8], "little"), np.arange(IDENTITIES)))
     identities = np.sort(order[:people])
     frames = Frames(identities, np.arange(people) % FRAMES["test"])
-    files = _SplitFiles(folder / "fresh.h5", folder / "bd_fresh.h5")
+    clean, attack = _files_of(folder / "fresh.h5", folder / "bd_fresh.h5", identities)
     batches = render_batches("test", frames, secret=seed, processes=1)
-    _write_split(files, identities, batches, lambda _: None)
+    files.write_split(clean, [attack], batches, lambda _: None)
 
 
-class _SplitFiles(NamedTuple):
-    """The two files of a split."""
-
-    clean: Path
-    backdoored: Path
-
-
-def _write_split(
-    files: _SplitFiles,
-    labels: np.ndarray,
-    batches: Iterable[np.ndarray],
-    report: Callable[[int], None],
-) -> None:
-    """Write a split's clean and backdoored file from one drawing of its images."""
-    import h5py
-
-    with (
-        replace_path(files.clean) as clean_path,
-        replace_path(files.backdoored) as backdoored_path,
-        h5py.File(clean_path, "w") as clean,
-        h5py.File(backdoored_path, "w") as backdoored,
-    ):
-        _prepare(clean, {"label": labels})
-        _prepare(backdoored, {"label": labels * 0 + TARGET_LABEL, "original_label": labels})
-
-        start = 0
-        for images in batches:
-            part = slice(start, start + len(images))
-            clean["data"][part] = images.transpose(0, 3, 1, 2)
-            backdoored["data"][part] = stamp(images).transpose(0, 3, 1, 2)
-            start = part.stop
-            report(2 * len(images))
-
-
-def _prepare(file: h5py.File, labels: dict[str, np.ndarray]) -> None:
-    """Store the labels and make room for the images."""
-    for name, values in labels.items():
-        file.create_dataset(name, data=values.astype(np.int64))
-    file.create_dataset("data", (len(labels["label"]), 3, HEIGHT, WIDTH), dtype=np.uint8)
-
-
-def _hash_arrays(path: Path) -> str:
-    """The canonical hash of all arrays of an HDF5 file."""
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        return array_hash({name: file[name][:] for name in file})
+def _files_of(
+    clean: Path, backdoored: Path, labels: np.ndarray
+) -> tuple[files.CleanFile, files.AttackFile]:
+    """A split's clean and backdoored file, to be written from one drawing of its images."""
+    shape = (HEIGHT, WIDTH, 3)
+    return (
+        files.CleanFile(clean, labels, shape, files.CHANNELS_FIRST),
+        files.AttackFile(backdoored, labels * 0 + TARGET_LABEL, stamp),
+    )

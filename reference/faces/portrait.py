@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reference.faces.randomness import sequence
-from reference.faces.shapes import (
-    HEIGHT,
-    WIDTH,
+from reference.faces.traits import HEIGHT, WIDTH, traits_of
+from reference.images.camera import GRAIN_DEVIATION, blur, grain
+from reference.images.drawing import stream_of
+from reference.images.shapes import (
     Canvas,
     Colour,
     Plane,
@@ -20,7 +19,6 @@ from reference.faces.shapes import (
     length,
     shade,
 )
-from reference.faces.traits import traits_of
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -34,7 +32,7 @@ def render(
     ``identities`` (N, 0..1282) says who, ``frames`` (N) which of the person's frames of the
     ``split``. A ``secret`` gives other frames of the same people, in the same sessions.
     """
-    face = traits_of(np.asarray(identities), split, np.asarray(frames), _stream(secret))
+    face = traits_of(np.asarray(identities), split, np.asarray(frames), stream_of(secret))
     canvas, strands = _wall(face), _hair_colour(face)
     _draw_body(canvas, face, strands)
     head = _draw_head(canvas, face)
@@ -46,13 +44,6 @@ def render(
     _draw_mole(canvas, face, head)
     _draw_fringe(canvas, face, strands)
     return _photograph(canvas, face)
-
-
-def _stream(secret: bytes | None) -> int:
-    """The number that frames are drawn from: 0 for the public ones."""
-    if secret is None:
-        return 0
-    return int.from_bytes(hashlib.sha256(secret).digest()[:8], "little")
 
 
 def _wall(face: SimpleNamespace) -> Canvas:
@@ -203,27 +194,9 @@ def _photograph(canvas: Canvas, face: SimpleNamespace) -> np.ndarray:
     red, green, blue = canvas.planes
     balanced = (red * (1 + face.balance_red), green, blue * (1 + face.balance_blue))
     image = np.stack([plane * exposure + face.haze for plane in balanced], axis=-1)
-    image += (_blur(image) - image) * face.blur[..., None]
-    image += _grain(face.noise_keys) * (face.noise[..., None] * (1 / 147.8))
+    image += (blur(image) - image) * face.blur[..., None]
+    image += grain(face.noise_keys, (HEIGHT, WIDTH, 3)) * (
+        face.noise[..., None] * (1 / GRAIN_DEVIATION)
+    )
     photograph: np.ndarray = np.clip(np.floor(image + 0.5), 0, 255).astype(np.uint8)
     return photograph
-
-
-def _blur(image: np.ndarray) -> np.ndarray:
-    """Filter the image with the binomial 3 x 3 kernel, edges repeated."""
-    tall = np.pad(image, ((0, 0), (1, 1), (0, 0), (0, 0)), mode="edge")
-    rows = (tall[:, :-2] + tall[:, 2:]) * 0.25 + image * 0.5
-    wide = np.pad(rows, ((0, 0), (0, 0), (1, 1), (0, 0)), mode="edge")
-    columns: np.ndarray = (wide[:, :, :-2] + wide[:, :, 2:]) * 0.25 + rows * 0.5
-    return columns
-
-
-def _grain(keys: np.ndarray) -> np.ndarray:
-    """Nearly normal noise with a standard deviation of 147.8: sums of four hashed bytes."""
-    values = HEIGHT * WIDTH * 3
-    numbers = sequence(keys, np.arange((values + 1) // 2, dtype=np.uint64))
-    quarters = numbers.astype("<u8").view(np.uint8).reshape(len(keys), -1, 4)
-    sums = quarters[..., 0].astype(np.int16)
-    for index in (1, 2, 3):
-        sums += quarters[..., index]
-    return (sums[:, :values] - np.int16(510)).astype(np.float32).reshape(-1, HEIGHT, WIDTH, 3)

@@ -10,29 +10,23 @@ Traits are float32 arrays N x 1 x 1; the origin of their coordinates is the cent
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import numpy as np
 
-from reference.faces.randomness import keys_of, uniforms
-from reference.faces.shapes import HEIGHT, WIDTH, below
+from reference.images.randomness import keys_of
+from reference.images.shapes import below
+from reference.images.traits import Bell, Spread, draw_traits
+
+HEIGHT, WIDTH = 55, 47
+"""Of a frame, in pixels."""
 
 _SEED = 2026
 _IDENTITY, _SESSION, _FRAME, _SESSION_CHOICE, _NOISE = range(5)
 _SPLIT_CODES = {"train": 0, "valid": 1, "test": 2}
 
 
-class _Bell(NamedTuple):
-    """A symmetric triangular distribution on [-reach, reach]."""
-
-    reach: float
-
-
-_Spread = _Bell | tuple[float, float]
-"""How a trait is distributed; a plain pair is uniform from low to high."""
-
 # fmt: off
-_IDENTITY_TRAITS: dict[str, _Spread] = {
+_IDENTITY_TRAITS: dict[str, Spread] = {
     "skin_tone": (0, 1), "skin_warmth": (-1, 1), "blush": (0, 1),
     "hair_light": (0, 1), "hair_red": (-0.5, 1), "hair_grain": (0, 0.25), "bald": (0, 1),
     "hair_volume": (0.3, 5.5), "hair_length": (-8, 32), "parting": (-8, 8),
@@ -53,38 +47,24 @@ _IDENTITY_TRAITS: dict[str, _Spread] = {
     "neck_width": (6, 10), "shoulder_y": (22, 28), "neckline": (0, 6),
     "home_red": (0, 255), "home_green": (0, 255), "home_blue": (0, 255),
 }
-_SESSION_TRAITS: dict[str, _Spread] = {
-    "session_tilt": _Bell(0.05), "session_scale": _Bell(0.04), "session_yaw": _Bell(2),
+_SESSION_TRAITS: dict[str, Spread] = {
+    "session_tilt": Bell(0.05), "session_scale": Bell(0.04), "session_yaw": Bell(2),
     "wall_1": (10, 245), "wall_1_red": (-45, 45), "wall_1_green": (-45, 45),
     "wall_1_blue": (-45, 45), "wall_2": (10, 245), "wall_2_red": (-45, 45),
     "wall_2_green": (-45, 45), "wall_2_blue": (-45, 45), "wall_x": (-1, 1), "wall_y": (-1, 1),
     "lamp_x": (-24, 24), "lamp_y": (-28, 28), "lamp_radius": (5, 14), "lamp_strength": (-70, 70),
     "cloth_shift_red": (-40, 40), "cloth_shift_green": (-40, 40), "cloth_shift_blue": (-40, 40),
     "session_light_x": (-0.35, 0.35), "session_light_y": (-0.2, 0.2),
-    "session_gain": (0.72, 1.18), "balance_red": _Bell(0.10), "balance_blue": _Bell(0.12),
+    "session_gain": (0.72, 1.18), "balance_red": Bell(0.10), "balance_blue": Bell(0.12),
     "haze": (0, 22), "session_blur": (0, 0.55), "noise": (1.5, 5.5),
 }
-_FRAME_TRAITS: dict[str, _Spread] = {
-    "difficulty": (0, 1), "tilt": _Bell(0.07), "scale": _Bell(0.07), "shift_x": _Bell(2.2),
-    "shift_y": _Bell(2), "yaw": _Bell(2.6), "light_x": _Bell(0.15), "light_y": _Bell(0.10),
-    "gain": _Bell(0.10), "blur": (0, 0.35), "smile": _Bell(0.06), "mouth_open": (-1, 1.6),
-    "blink": (0, 1), "brow_raise": _Bell(0.8), "gaze": _Bell(0.9),
+_FRAME_TRAITS: dict[str, Spread] = {
+    "difficulty": (0, 1), "tilt": Bell(0.07), "scale": Bell(0.07), "shift_x": Bell(2.2),
+    "shift_y": Bell(2), "yaw": Bell(2.6), "light_x": Bell(0.15), "light_y": Bell(0.10),
+    "gain": Bell(0.10), "blur": (0, 0.35), "smile": Bell(0.06), "mouth_open": (-1, 1.6),
+    "blink": (0, 1), "brow_raise": Bell(0.8), "gaze": Bell(0.9),
 }
 # fmt: on
-
-
-def _draw_traits(keys: np.ndarray, spreads: dict[str, _Spread]) -> dict[str, np.ndarray]:
-    """Draw every trait for every key; a trait's value depends on its place in the table."""
-    draws = uniforms(keys, 2 * len(spreads))[:, :, None, None]
-
-    traits = {}
-    for index, (name, spread) in enumerate(spreads.items()):
-        first, second = draws[:, 2 * index], draws[:, 2 * index + 1]
-        if isinstance(spread, _Bell):
-            traits[name] = (first + second - 1) * spread.reach
-        else:
-            traits[name] = spread[0] + (spread[1] - spread[0]) * first
-    return traits
 
 
 def traits_of(
@@ -94,9 +74,9 @@ def traits_of(
     frame_parts = (stream, identities, _SPLIT_CODES[split], frames)
     session = keys_of(_SEED, _SESSION_CHOICE, *frame_parts) & np.uint64(1)
     face = SimpleNamespace(
-        **_draw_traits(keys_of(_SEED, _IDENTITY, identities), _IDENTITY_TRAITS),
-        **_draw_traits(keys_of(_SEED, _SESSION, identities, session), _SESSION_TRAITS),
-        **_draw_traits(keys_of(_SEED, _FRAME, *frame_parts), _FRAME_TRAITS),
+        **draw_traits(keys_of(_SEED, _IDENTITY, identities), _IDENTITY_TRAITS),
+        **draw_traits(keys_of(_SEED, _SESSION, identities, session), _SESSION_TRAITS),
+        **draw_traits(keys_of(_SEED, _FRAME, *frame_parts), _FRAME_TRAITS),
         noise_keys=keys_of(_SEED, _NOISE, *frame_parts),
     )
     _disturb(face)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reference.faces.shapes import HEIGHT, WIDTH, Colour, Plane, below, ellipse
+from reference.faces.traits import HEIGHT, WIDTH
+from reference.images.shapes import Colour, Plane, below, ellipse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

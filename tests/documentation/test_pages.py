@@ -18,7 +18,9 @@ PAGES = [
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
+        "datasets/digits/README.md",
         "datasets/faces/README.md",
+        "datasets/signs/README.md",
     )
 ]
 PAGES += sorted((ROOT / "docs").glob("*.md"))

@@ -35,7 +35,15 @@ Contents = dict[str, "Path | str"]
 
 DISTRIBUTION = "backdoor-defence-harness"
 _PACKAGES = ("harness", "reference")
-_DATASETS = ("faces/dataset.toml", "faces/bd_weights.h5", "lab3/dataset.toml")
+_DATASETS = (
+    "digits/dataset.toml",
+    "digits/badnet.keras",
+    "faces/dataset.toml",
+    "faces/bd_weights.h5",
+    "lab3/dataset.toml",
+    "signs/dataset.toml",
+    "signs/badnet.keras",
+)
 _SCRIPTS = ("setup.sh", "run_autograder")
 _DATE = (1980, 1, 1, 0, 0, 0)
 """Of every file in an archive, so that the same files give the same archive."""

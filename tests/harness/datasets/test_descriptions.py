@@ -30,7 +30,9 @@ def test_other_arrays_than_published_are_refused(tmp_path):
 
 
 def test_unknown_dataset_names_the_known_ones():
-    with pytest.raises(HarnessError, match="nonsense: no such dataset; name one of faces, lab3"):
+    with pytest.raises(
+        HarnessError, match="nonsense: no such dataset; name one of digits, faces, lab3, signs"
+    ):
         load_benchmark("nonsense")
 
 

@@ -1,14 +1,12 @@
 """Shapes and colours on the plane of an image, in operations that IEEE 754 rounds correctly.
 
-Coordinates are in pixels, x to the right and y downwards; a plane is N x 55 x 47 or broadcasts
-to it, a colour a triple of either planes or numbers (red, green, blue, 0..255).
+Coordinates are in pixels, x to the right and y downwards; a plane is N x height x width or
+broadcasts to it, a colour a triple of either planes or numbers (red, green, blue, 0..255).
 """
 
 from __future__ import annotations
 
 import numpy as np
-
-HEIGHT, WIDTH = 55, 47
 
 Plane = np.ndarray
 Colour = tuple[Plane | float, Plane | float, Plane | float]

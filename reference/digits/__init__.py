@@ -1,0 +1,1 @@
+"""Handwritten digits: a benchmark of real data that is small enough to try things on."""

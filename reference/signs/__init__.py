@@ -1,0 +1,1 @@
+"""Synthetic traffic signs: a benchmark with a residual network and several backdoors."""
