@@ -84,7 +84,8 @@ def predict_sandboxed(
     """
     sizes = {name: len(labeled.labels) for name, labeled in sets.items()}
     encoded = {name: np.zeros(size, dtype=np.uint16) for name, size in sizes.items()}
-    streams = deal_streams(sizes, np.random.default_rng(seed))
+    attacks = {name: labeled.attacks for name, labeled in sets.items()}
+    streams = deal_streams(sizes, np.random.default_rng(seed), attacks)
     joint_progress = _JointProgress(progress)
 
     def predict(stream: Stream) -> int:

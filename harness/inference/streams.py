@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from harness.records.benchmark import AttackedImages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,27 +27,41 @@ class Stream:
         return len(self.indices)
 
 
-def deal_streams(sizes: Mapping[str, int], rng: np.random.Generator) -> tuple[Stream, Stream]:
-    """Deal all images over two shuffled streams; no clean image meets its poisoned twin.
+def deal_streams(
+    sizes: Mapping[str, int],
+    rng: np.random.Generator,
+    attacks: Mapping[str, Sequence[AttackedImages]] | None = None,
+) -> tuple[Stream, Stream]:
+    """Deal all images over two shuffled streams; no clean image meets its poisoned twins.
 
-    ``sizes`` maps set names (some of valid, test, bd_valid, bd_test) to lengths. Image i of a
-    backdoored set is taken as the twin of image i of its clean set and goes to the other
-    stream, so that no process can compare the two.
+    ``sizes`` maps set names (some of valid, test, bd_valid, bd_test) to lengths, ``attacks``
+    those of backdoored sets to where each attack's images lie. Image i of an attack is taken as
+    the twin of image i of its clean set and goes to the other stream, so that no process can
+    compare the two.
     """
     halves: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    twins = {name: _twins(size, (attacks or {}).get(name, ())) for name, size in sizes.items()}
     coins = {}
     for split in ("valid", "test"):
-        longest = max(sizes.get(split, 0), sizes.get(f"bd_{split}", 0))
+        of_split = [twins[name] for name in (split, f"bd_{split}") if name in twins]
+        longest = max((int(twin.max(initial=-1)) + 1 for twin in of_split), default=0)
         coins[split] = rng.random(longest) < 0.5
 
-    for set_id, (name, size) in enumerate(sizes.items()):
-        # A coin decides where a clean image goes, and its twin goes to the other stream.
-        in_first = coins[name.removeprefix("bd_")][:size] ^ name.startswith("bd_")
+    for set_id, name in enumerate(sizes):
+        # A coin decides where a clean image goes, and its twins go to the other stream.
+        in_first = coins[name.removeprefix("bd_")][twins[name]] ^ name.startswith("bd_")
         for half, in_half in zip(halves, (in_first, ~in_first), strict=True):
             indices = np.flatnonzero(in_half)
             half.append(np.stack([np.full(len(indices), set_id), indices]))
 
     return _shuffle(halves[0], rng), _shuffle(halves[1], rng)
+
+
+def _twins(size: int, attacks: Sequence[AttackedImages]) -> np.ndarray:
+    """For each image of a set the clean image that it is taken to show."""
+    if not attacks:
+        return np.arange(size)
+    return np.concatenate([np.arange(attack.stop - attack.start) for attack in attacks])
 
 
 def gather(stream: Stream, answers: np.ndarray, into: Mapping[str, np.ndarray]) -> None:

@@ -76,8 +76,12 @@ def broken_files(folder):
     yield "no such file", path
     write_set(path, 2, data=None)
     yield "no key 'data'", path
-    write_set(path, 2, label=None, data=np.zeros((2, 55, 47, 3), np.uint8))
-    yield "data is (2, 55, 47, 3), expected (N, 3, 55, 47)", path
+    write_set(path, 2, label=None, data=np.zeros((2, 47, 55, 3), np.uint8))
+    yield "data is (2, 47, 55, 3), expected (N, 3, 55, 47) or (N, 55, 47, 3)", path
+    write_set(path, 2, data=np.zeros((2, 3 * 55 * 47), np.uint8))
+    yield "data is (2, 7755), expected (N, 3, 55, 47) or", path
+    write_set(path, 2, original_label=np.arange(3))
+    yield "2 images but 3 original_labels", path
     write_set(path, 3, data=np.zeros((2, 3, 55, 47), np.uint8))
     yield "2 images but 3 labels", path
     write_set(path, 2, label=1283)
@@ -141,4 +145,4 @@ def test_every_broken_file_gets_one_line_with_its_name(tmp_path):
         assert str(path) in message
         assert "\n" not in message
         cases += 1
-    assert cases == 14
+    assert cases == 16
