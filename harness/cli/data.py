@@ -12,6 +12,7 @@ import click
 
 from harness.cli import options, paths
 from harness.cli.benchmark_check import verify_badnet, verify_files
+from harness.cli.data_import import import_data
 from harness.datasets.description_text import format_description
 from harness.datasets.descriptions import (
     benchmark_names,
@@ -73,6 +74,9 @@ def data_verify(name: str, badnet: Path | None) -> None:
     """Check a benchmark's files, and what the BadNet scores on them."""
     with one_line_errors():
         click.echo("\n".join(verify_data(name, badnet)))
+
+
+data.add_command(import_data)
 
 
 # --- what they do -----------------------------------------------------------------------------
