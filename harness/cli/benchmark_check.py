@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from harness.records.errors import HarnessError
 from harness.records.rubric import Thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.records.benchmark import Benchmark, LabeledSet
@@ -147,23 +148,32 @@ def _weak_attacks(datasets: Datasets, answers: Mapping[str, Answers]) -> Iterato
 
 def _repeated_images(datasets: Datasets) -> Iterator[str]:
     seen = {name: _image_bytes(labeled.images) for name, labeled in datasets.sets.items()}
-    both = len(seen["valid"] & seen["test"])
+    both = _count_in(seen["valid"], seen["test"])
     if both:
-        yield f"{both} images are both in valid and in test; a defence is to be tested on others"
+        yield (
+            f"{both} of {len(seen['valid'])} images of valid are in test too; a defence is to be "
+            "tested on others than it was made on"
+        )
     for split in _SPLITS:
-        clean = seen[split]
         backdoored = datasets.sets[f"bd_{split}"]
         for attack in backdoored.attacks:
-            same = len(_image_bytes(backdoored.images[attack.images]) & clean)
+            own = seen[backdoored.name][attack.images]
+            same = _count_in(own, seen[split])
             if same:
                 yield (
-                    f"{same} images of {attack.name} ({split}) are clean images as they are, "
-                    "without a trigger"
+                    f"{same} of {len(own)} images of {attack.name} ({split}) are clean images as "
+                    "they are, without a trigger"
                 )
 
 
-def _image_bytes(images: np.ndarray) -> set[bytes]:
-    return {np.ascontiguousarray(image).tobytes() for image in images}
+def _count_in(images: Sequence[bytes], others: Sequence[bytes]) -> int:
+    known = set(others)
+    return sum(image in known for image in images)
+
+
+def _image_bytes(images: np.ndarray) -> list[bytes]:
+    """A digest of each image: equal for equal pixels."""
+    return [hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest() for image in images]
 
 
 def _coarse_checkpoints(datasets: Datasets) -> Iterator[str]:

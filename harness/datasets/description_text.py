@@ -118,7 +118,9 @@ def _key_problems(table: Mapping[str, Any]) -> Iterator[str]:
         entries = table.get(key, [])
         for number, entry in enumerate(entries if isinstance(entries, list) else [], start=1):
             if isinstance(entry, dict):
-                yield from _unknown(entry, known, f"{_label(key, number, entry)}: ")
+                label = _label(key, number, entry)
+                yield from _unknown(entry, known, f"{label}: ")
+                yield from (f"{label}: {said}" for said in _missing(entry, key))
     for key in ("files", "images", "hashes", "badnet_counts"):
         if isinstance(table.get(key), dict):
             yield from _unknown(table[key], SETS, f"[{key}] ")
@@ -130,6 +132,15 @@ def _unknown(
     for key in table:
         if key not in known:
             yield f"{place}unknown key {key!r}; {nearest(key, known)}"
+
+
+def _missing(entry: Mapping[str, Any], key: str) -> Iterator[str]:
+    if key != "attacks":
+        return
+    if "name" not in entry:
+        yield "its name is missing"
+    if "files" not in entry:
+        yield "its files are missing; files = { valid = ..., test = ... }"
 
 
 def _label(key: str, number: int, entry: Mapping[str, Any]) -> str:

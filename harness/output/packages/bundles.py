@@ -160,7 +160,7 @@ def _badnet(assignment: Assignment, benchmark: Benchmark, folder: Path) -> Conte
     path = assignment.badnet or badnet_file(benchmark, folder)
     if not path.is_file():
         raise HarnessError(f"{path}: no such file; --badnet takes the BadNet's weights")
-    return {f"{BADNET}{path.suffix.lower()}": path}
+    return {f"{BADNET}{path.suffix.lower() or '.h5'}": path}
 
 
 def _rubric(assignment: Assignment) -> Contents:
