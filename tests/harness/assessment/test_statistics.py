@@ -84,12 +84,12 @@ def test_counts_against_true_classes_by_hand():
 
 def test_each_image_has_its_own_target():
     answers = decode(np.array([1, 2, 2, 0, 1], dtype=np.uint16), 10)
-    truth, targets = np.array([0, 1, 2, 0, 1]), np.array([1, 2, 2, 1, 1])
+    truth, targets = np.array([0, 1, 1, 0, 1]), np.array([1, 2, 2, 1, 1])
     assert original_counts(answers, truth, targets) == OriginalCounts(
         backdoored_total=5,
-        robust_correct=3,  # 2, 0 and 1: the third and the fifth image are of their target class
-        other_total=3,
-        other_attacked=2,
+        robust_correct=2,  # 0 and 1; the last image is of its target class
+        other_total=4,
+        other_attacked=3,
     )
 
 

@@ -108,6 +108,11 @@ def turned(root):
     return root / "0" / "z.png", "6 x 7 pixels (width x height)"
 
 
+def higher(root):
+    put(root / "0" / "z.png", (7, 8))
+    return root / "0" / "z.png", "7 x 8 pixels (width x height)"
+
+
 def empty_file(root):
     (root / "0" / "b.png").write_bytes(b"")
     return root / "0" / "b.png", "not an image that can be read"
@@ -135,8 +140,8 @@ def same_number(root):
     return root, "two folders with the same number"
 
 
-@pytest.mark.parametrize("spoil", [beside, empty_class, nested, mixed_sizes, turned, empty_file,
-                                   a_text, truncated, deep, same_number])  # fmt: skip
+@pytest.mark.parametrize("spoil", [beside, empty_class, nested, mixed_sizes, turned, higher,
+                                   empty_file, a_text, truncated, deep, same_number])  # fmt: skip
 def test_each_fault_is_one_line_with_the_file(tmp_path, spoil):
     put(tmp_path / "0" / "a.png")
     assert_refused(tmp_path, *spoil(tmp_path))
