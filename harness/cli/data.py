@@ -97,7 +97,7 @@ def describe(name: str) -> list[str]:
     }
     told = [f"  {title}{said}" for title, said in lines.items() if said]
     told += [f"  attack: {_describe_attack(attack)}" for attack in benchmark.attacks]
-    return [f"{benchmark.name}: {benchmark.title}", *map(one_line, told)]
+    return [one_line(line) for line in (f"{benchmark.name}: {benchmark.title}", *told)]
 
 
 def _targets(benchmark: Benchmark) -> str:

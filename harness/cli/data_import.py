@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 import numpy as np
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from harness.records.predictions import Answers
 
 SHEET = "contact_sheet.png"
+
+_Said = TypeVar("_Said")
 
 
 @click.command("import")
@@ -145,7 +147,9 @@ def import_data(
             valid_share=valid_share,
             seed=seed,
         )
-        given = _attacks(attack, attack_sets, dict(target), dict(trigger))
+        given = _attacks(
+            attack, attack_sets, _once("--target", target), _once("--trigger", trigger)
+        )
         images = read_images(_clean_paths(clean, valid, test), given, reading, display)
         for remark in images.remarks:
             display.message(f"note: {remark}")
@@ -171,6 +175,14 @@ def _clean_paths(clean: Path | None, valid: Path | None, test: Path | None) -> l
     if clean is None and valid is not None and test is not None:
         return [valid, test]
     raise HarnessError("the clean images: pass --clean SET, or both --valid SET and --test SET")
+
+
+def _once(option: str, given: Sequence[tuple[str, _Said]]) -> dict[str, _Said]:
+    """What is said of each attack; raises HarnessError where two things are said of one."""
+    said = dict(given)
+    if len(said) < len(given):
+        raise HarnessError(f"{option} is given twice for one attack")
+    return said
 
 
 def _attacks(

@@ -69,7 +69,8 @@ def _convert(table: Mapping[str, Any], where: str) -> Benchmark:
     try:
         return msgspec.convert(table, type=Benchmark)
     except (msgspec.ValidationError, OverflowError) as error:
-        said = str(error).replace(" | null", "")
+        said = str(error).replace(" | null", "").replace("`object`", "a table")
+        said = said.replace("`array`", "a list")
         found = _PLACE.match(said)
         if found and found["place"]:
             said = f"{found['place']}: {found['said'][0].lower()}{found['said'][1:]}"
@@ -114,16 +115,21 @@ def _without_nothing(value: Any) -> Any:
 def _key_problems(table: Mapping[str, Any]) -> Iterator[str]:
     yield from _unknown(table, [field.name for field in fields(Benchmark)], "")
     for key, kind in (("attacks", Attack), ("published", Published)):
-        known = [field.name for field in fields(kind)]
         entries = table.get(key, [])
-        for number, entry in enumerate(entries if isinstance(entries, list) else [], start=1):
-            if isinstance(entry, dict):
-                label = _label(key, number, entry)
-                yield from _unknown(entry, known, f"{label}: ")
-                yield from (f"{label}: {said}" for said in _missing(entry, key))
+        if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
+            yield from _entry_problems(key, entries, [field.name for field in fields(kind)])
+        else:
+            yield f"{key} is a list of tables, each begun by [[{key}]]"
     for key in ("files", "images", "hashes", "badnet_counts"):
         if isinstance(table.get(key), dict):
             yield from _unknown(table[key], SETS, f"[{key}] ")
+
+
+def _entry_problems(key: str, entries: list[dict[str, Any]], known: list[str]) -> Iterator[str]:
+    for number, entry in enumerate(entries, start=1):
+        label = _label(key, number, entry)
+        yield from _unknown(entry, known, f"{label}: ")
+        yield from (f"{label}: {said}" for said in _missing(entry, key))
 
 
 def _unknown(
@@ -157,6 +163,7 @@ def _problems(table: Mapping[str, Any], benchmark: Benchmark) -> Iterator[str]:
     yield from _number_problems(benchmark)
     yield from _text_problems(benchmark)
     yield from _count_problems(benchmark)
+    yield from _order_problems(benchmark)
     yield from _file_problems(table, benchmark)
     if "attacks" in table:
         yield from _attack_problems(table, benchmark)
@@ -199,6 +206,14 @@ def _count_problems(benchmark: Benchmark) -> Iterator[str]:
         value = getattr(benchmark, key)
         if value is not None and value < 0:
             yield f"{key} is {value}; a number of {key.partition('_')[2]} is 0 or more"
+
+
+def _order_problems(benchmark: Benchmark) -> Iterator[str]:
+    order = benchmark.channel_order
+    if min(order, default=0) < 0 or len(set(order)) < len(order):
+        yield "channel_order names each channel once, counted from 0"
+    if benchmark.dormant_channels > len(order):
+        yield f"dormant_channels is {benchmark.dormant_channels}, more than channel_order has"
 
 
 def _target_problems(target: int, classes: int, place: str) -> Iterator[str]:

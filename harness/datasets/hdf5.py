@@ -149,6 +149,9 @@ def _layout(file: h5py.File, path: Path, shape: tuple[int, int, int]) -> tuple[i
     missing = {"data", "label"} - set(file)
     if missing:
         raise HarnessError(f"{path}: no key {min(missing)!r} (has {sorted(file)})")
+    for key in {*_LABEL_KEYS, "data"} & set(file):
+        if not hasattr(file[key], "shape"):
+            raise HarnessError(f"{path}: {key!r} is a group, not an array")
 
     height, width, channels = shape
     stored = file["data"].shape

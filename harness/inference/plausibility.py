@@ -50,6 +50,7 @@ _RENUMBERED = 0.6
 
 _FEW_RIGHT = 0.05
 _MIN_CLASSES = 10
+_WHERE = "in dataset.toml (data import takes it as --pixel-scale)"
 
 
 class Cause(NamedTuple):
@@ -190,13 +191,15 @@ def _rescaled(images: np.ndarray) -> dict[str, np.ndarray]:
     tried: dict[str, np.ndarray] = {}
     if low >= 0 and high <= 1:
         said = f"with pixels multiplied by 255: the data looks scaled to 0..1; {raw}"
-        tried[f"{said} or set pixel_scale = 255 in dataset.toml"] = pixels * 255
+        said += f" or set pixel_scale = 255 {_WHERE}"
+        tried[said] = pixels * 255
     elif low >= -1 and high <= 1:
         said = f"with pixels from -1..1 brought to 0..255: the data looks scaled to -1..1; {raw}"
         tried[said] = (pixels + 1) * 127.5
     elif high <= 255 and low >= 0:  # the largest byte
         said = "with pixels divided by 255: this BadNet is fed 0..1"
-        tried[f"{said}; set pixel_scale = 0.00392156862745098 in dataset.toml"] = pixels / 255
+        said += f"; set pixel_scale = 0.00392156862745098 {_WHERE}"
+        tried[said] = pixels / 255
         said = "with pixels brought to -1..1: this BadNet is fed -1..1, which is not supported"
         tried[f"{said}; take one that is fed raw pixels"] = pixels / 127.5 - 1
     if high > low and (low < 0 or high > 255):

@@ -102,10 +102,10 @@ def changed(text, old, new):
 
 
 FAULTS = {
-    "shape of two": (SHORT, "[32, 32, 3]", "[32, 32]", "input_shape: expected `array` of length 3"),
+    "shape of two": (SHORT, "[32, 32, 3]", "[32, 32]", "input_shape: expected a list of length 3"),
     "negative shape": (SHORT, "[32, 32, 3]", "[32, -32, 3]", "input_shape is [32, -32, 3]; rows,"),
     "shape of 0": (SHORT, "[32, 32, 3]", "[0, 32, 3]", "input_shape is [0, 32, 3]; rows,"),
-    "shape as text": (SHORT, "[32, 32, 3]", '"32x32"', "input_shape: expected `array`, got `s"),
+    "shape as text": (SHORT, "[32, 32, 3]", '"32x32"', "input_shape: expected a list, got `str`"),
     "fractions": (SHORT, "[32, 32, 3]", "[32.0, 32, 3]", "input_shape[0]: expected `int`"),
     "one class": (SHORT, "classes = 10", "classes = 1", "classes is 1; a benchmark has 2 to 32"),
     "minus classes": (SHORT, "classes = 10", "classes = -4", "classes is -4;"),
@@ -150,7 +150,10 @@ FAULTS = {
                  "files has unknown key 'bd_valid'; did you mean 'valid'?"),
     "same file": (SEVERAL, "bd/a_valid.h5", "bd/y_valid.h5", "names the file of attack 'yellow s"),
     "clean file": (SEVERAL, "bd/a_valid.h5", "a.h5", "names the file of [files] valid: a.h5"),
-    "a table": (SHORT, "[files]", "[attacks]\nname = 'x'\n[files]", "attacks: expected `array`"),
+    "texts": (SHORT, "[files]", "attacks = ['a']\n[files]", "attacks is a list of tables, each"),
+    "order": (SHORT, "[files]", "channel_order = [0, 2, 0]\n[files]", "names each channel once"),
+    "dormant": (SHORT, "[files]", "dormant_channels = 2\n[files]", "dormant_channels is 2, more"),
+    "a table": (SHORT, "[files]", "[attacks]\nname = 'x'\n[files]", "attacks is a list of tables"),
     "none": (SHORT.partition("[files]")[0], "tolerance_images = 1", "attacks = []", "attacks is e"),
 }  # fmt: skip
 

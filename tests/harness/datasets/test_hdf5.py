@@ -123,6 +123,9 @@ def broken_files(folder):
     yield "data is (2, 47, 55, 3), expected (N, 3, 55, 47) or (N, 55, 47, 3)", path
     write_set(path, 2, data=np.zeros((2, 3 * 55 * 47), np.uint8))
     yield "data is (2, 7755), expected (N, 3, 55, 47) or", path
+    with h5py.File(write_set(path, 2, data=None), "a") as file:
+        file.create_group("data")
+    yield "'data' is a group, not an array", path
     write_set(path, 2, original_label=np.arange(3))
     yield "2 images but 3 original_labels", path
     write_set(path, 3, data=np.zeros((2, 3, 55, 47), np.uint8))
@@ -188,4 +191,4 @@ def test_every_broken_file_gets_one_line_with_its_name(tmp_path):
         assert str(path) in message
         assert "\n" not in message
         cases += 1
-    assert cases == 16
+    assert cases == 17
