@@ -6,16 +6,17 @@ effectiveness rating (DER) follows BackdoorBench's definition (Zhu et al., arXiv
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.records.record import Counts, SplitCounts
+from harness.records.record import AttackCounts, Counts, SplitCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from harness.records.benchmark import LabeledSet
+    from harness.records.benchmark import AttackedImages, LabeledSet
     from harness.records.predictions import Answers
     from harness.records.record import FreshCounts
 
@@ -36,6 +37,22 @@ def counts(
     )
 
 
+def attack_counts(
+    backdoored: Answers, labels: np.ndarray, attacks: Sequence[AttackedImages]
+) -> tuple[AttackCounts, ...]:
+    """Counts of one net on a backdoored set, by attack; each image counts with its own target."""
+    return tuple(
+        AttackCounts(
+            name=attack.name,
+            total=attack.stop - attack.start,
+            attacked=int(np.count_nonzero((backdoored.class_ids == labels)[attack.images])),
+            abstained=int(np.count_nonzero(backdoored.abstained[attack.images])),
+            invalid=int(np.count_nonzero(backdoored.invalid[attack.images])),
+        )
+        for attack in attacks
+    )
+
+
 def split_counts(answers: Mapping[str, Answers], sets: Mapping[str, LabeledSet]) -> SplitCounts:
     """Official counts of one net on both splits, from its answers to the four sets."""
     return SplitCounts(
@@ -45,8 +62,11 @@ def split_counts(answers: Mapping[str, Answers], sets: Mapping[str, LabeledSet])
 
 def counts_on(split: str, answers: Mapping[str, Answers], sets: Mapping[str, LabeledSet]) -> Counts:
     """Official counts of one net on one split (valid or test)."""
-    clean, backdoored = split, f"bd_{split}"
-    return counts(answers[clean], sets[clean].labels, answers[backdoored], sets[backdoored].labels)
+    clean, backdoored = sets[split], sets[f"bd_{split}"]
+    attacked = answers[backdoored.name]
+    measured = counts(answers[split], clean.labels, attacked, backdoored.labels)
+    by_attack = attack_counts(attacked, backdoored.labels, backdoored.attacks)
+    return replace(measured, attacks=by_attack)
 
 
 class Hits(NamedTuple):

@@ -137,34 +137,34 @@ def _won(answers: Answers, labeled: LabeledSet) -> np.ndarray:
 
 
 def original_counts(
-    backdoored: Answers, original_labels: np.ndarray, target_label: int
+    backdoored: Answers, original_labels: np.ndarray, target_labels: np.ndarray
 ) -> OriginalCounts:
-    """Counts against the true classes of backdoored images (N, int64).
+    """Counts against the true classes of backdoored images (N, int64), each with its own target.
 
     Robust accuracy counts a backdoored image that gets its true class. BackdoorBench (arXiv
     2206.12654) attacks images of other classes only, as the ``other_*`` counts do.
     """
-    other = original_labels != target_label
+    other = original_labels != target_labels
     return OriginalCounts(
         backdoored_total=len(original_labels),
         robust_correct=int(np.count_nonzero(backdoored.class_ids == original_labels)),
         other_total=int(np.count_nonzero(other)),
-        other_attacked=int(np.count_nonzero((backdoored.class_ids == target_label) & other)),
+        other_attacked=int(np.count_nonzero((backdoored.class_ids == target_labels) & other)),
     )
 
 
 def split_originals(
-    answers: Mapping[str, Answers], sets: Mapping[str, LabeledSet], target_label: int
+    answers: Mapping[str, Answers], sets: Mapping[str, LabeledSet]
 ) -> SplitOriginals | None:
     """Counts against the true classes of backdoored images, where the data holds them."""
     counted: dict[str, OriginalCounts | None] = {}
     for split in ("valid", "test"):
         name = f"bd_{split}"
-        labels = sets[name].original_labels
-        if labels is None:
+        originals = sets[name].original_labels
+        if originals is None:
             counted[split] = None
         else:
-            counted[split] = original_counts(answers[name], labels, target_label)
+            counted[split] = original_counts(answers[name], originals, sets[name].labels)
 
     if not any(counted.values()):
         return None

@@ -47,6 +47,7 @@ def assess(
 
     ``published`` is the benchmark that the BadNet is known from, ``required`` the X asked for.
     """
+    rubric = _with_tolerance_of(record, rubric)
     limits = rubric.thresholds
     submitted = [
         c.drop_points for c in record.checkpoints if c.artifact and c.artifact.role == "repaired"
@@ -71,6 +72,14 @@ def assess(
     overrides = merge_overrides(record, rubric)
     decided = tuple(replace(c, verdict=_decide(c, rubric, overrides)) for c in record.checkpoints)
     return score(replace(record, checkpoints=decided), rubric)
+
+
+def _with_tolerance_of(record: Record, rubric: Rubric) -> Rubric:
+    """The rubric with the tolerance that the benchmark states, where it states one."""
+    if record.tolerance_images is None:
+        return rubric
+    limits = replace(rubric.thresholds, tolerance_images=record.tolerance_images)
+    return replace(rubric, thresholds=limits)
 
 
 def reassess(record: Record, rubric: Rubric, published: Benchmark | None) -> Record:

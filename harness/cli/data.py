@@ -1,4 +1,4 @@
-"""The commands ``data``: describe, make, fetch and verify a benchmark."""
+"""The commands ``data``: describe, make, fetch, verify and import a benchmark."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
 from harness.cli import options, paths
+from harness.cli.benchmark_check import verify_badnet, verify_files
+from harness.cli.data_import import import_data
+from harness.datasets.description_text import format_description
 from harness.datasets.descriptions import (
-    badnet_file,
     benchmark_names,
     data_instructions,
     data_is_present,
@@ -22,23 +23,20 @@ from harness.datasets.descriptions import (
     load_sets,
 )
 from harness.execution.console import one_line_errors
-from harness.inference.known_network import predict_known_network, read_benchmark_badnet
-from harness.inference.plausibility import require_plausible
-from harness.records.benchmark import Datasets
+from harness.networks.deepid import IMAGE_SHAPE
 from harness.records.errors import HarnessError
-from harness.records.rubric import Thresholds
-from harness.records.text import describe_error
+from harness.records.text import describe_error, one_line
 from harness.storage.results import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.records.benchmark import Benchmark
+    from harness.records.benchmark import Attack, Benchmark
 
 
 @click.group()
 def data() -> None:
-    """Benchmarks: make, fetch, verify, describe."""
+    """Benchmarks: make, fetch, verify, import, describe."""
 
 
 @data.command("info")
@@ -78,6 +76,9 @@ def data_verify(name: str, badnet: Path | None) -> None:
         click.echo("\n".join(verify_data(name, badnet)))
 
 
+data.add_command(import_data)
+
+
 # --- what they do -----------------------------------------------------------------------------
 
 
@@ -87,15 +88,36 @@ def describe(name: str) -> list[str]:
     state = "present" if data_is_present(benchmark, folder) else "not there yet"
     images = ", ".join(f"{name} {count}" for name, count in benchmark.images.items())
     lines = {
-        "": f"{benchmark.classes} classes, target label {benchmark.target_label}, "
+        "": f"{benchmark.classes} classes, {_targets(benchmark)}"
         f"pixels x {benchmark.pixel_scale:g}, checkpoints "
         + ", ".join(f"{x:g}" for x in benchmark.checkpoints),
-        "images: ": images,
+        "images: ": ", ".join(filter(None, (_shape(benchmark), images))),
         "data: ": f"{folder} ({state}; {data_instructions(benchmark)})",
         "licence: ": benchmark.licence,
     }
     told = [f"  {title}{said}" for title, said in lines.items() if said]
-    return [f"{benchmark.name}: {benchmark.title}", *told]
+    told += [f"  attack: {_describe_attack(attack)}" for attack in benchmark.attacks]
+    return [one_line(line) for line in (f"{benchmark.name}: {benchmark.title}", *told)]
+
+
+def _targets(benchmark: Benchmark) -> str:
+    return "" if benchmark.attacks else f"target label {benchmark.target_label}, "
+
+
+def _shape(benchmark: Benchmark) -> str:
+    """The shape of an image; empty for the lab's, which goes without saying."""
+    if benchmark.input_shape == IMAGE_SHAPE:
+        return ""
+    return " x ".join(map(str, benchmark.input_shape))
+
+
+def _describe_attack(attack: Attack) -> str:
+    target = (
+        "a target for each image"
+        if attack.target_label is None
+        else (f"target label {attack.target_label}")
+    )
+    return ", ".join(filter(None, (attack.name, attack.trigger, target)))
 
 
 def make_data(name: str, secret: Path | None, out: Path | None) -> Path:
@@ -118,24 +140,25 @@ def make_data(name: str, secret: Path | None, out: Path | None) -> Path:
 
 
 def _describe_private(benchmark: Benchmark, folder: Path) -> None:
-    import tomli_w
-
     sets = load_sets(replace(benchmark, hashes={}), folder)
-    description = {
-        "schema_version": benchmark.schema_version,
-        "name": benchmark.name,
-        "title": f"{benchmark.title} (private split)",
-        "split": "private",
-        "classes": benchmark.classes,
-        "target_label": benchmark.target_label,
-        "pixel_scale": benchmark.pixel_scale,
-        "checkpoints": list(benchmark.checkpoints),
-        "files": benchmark.files,
-        "hashes": {name: labeled.sha256 for name, labeled in sets.items()},
-    }
-    if benchmark.badnet is not None:
-        description["badnet"] = benchmark.badnet
-    write_text(folder / "dataset.toml", tomli_w.dumps(description))
+    described = replace(
+        benchmark,
+        title=f"{benchmark.title} (private split)",
+        split="private",
+        hashes={name: labeled.sha256 for name, labeled in sets.items()},
+        # What was published, or known of the public images, is not said of these.
+        images={},
+        badnet_counts={},
+        published=(),
+        channel_order=(),
+        dormant_channels=0,
+        conv_3_tiers=(),
+        badnet_weights_hash=None,
+        make=(),
+        google_drive_folder=None,
+        licence="",
+    )
+    write_text(folder / "dataset.toml", format_description(described))
 
 
 def fetch_data(name: str, download: Callable[[str, Path], None] | None = None) -> list[str]:
@@ -151,13 +174,13 @@ def fetch_data(name: str, download: Callable[[str, Path], None] | None = None) -
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as scratch:
         (download or _download)(benchmark.google_drive_folder, Path(scratch))
         complete = Path(scratch) / "complete"
-        for path in benchmark.files.values():
-            _collect(Path(scratch), Path(path).name, complete / path)
-        lines = _verify_files(benchmark, complete)
-        for path in benchmark.files.values():
+        for path in benchmark.data_files:
+            _collect(Path(scratch), path, complete / path)
+        lines = verify_files(benchmark, complete)
+        for path in benchmark.data_files:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (complete / path).replace(folder / path)
-    return [*lines, *_verify_badnet(benchmark, folder, None)]
+    return [*lines, *verify_badnet(benchmark, folder, None)]
 
 
 def _download(folder_id: str, target: Path) -> None:
@@ -175,56 +198,20 @@ def _download(folder_id: str, target: Path) -> None:
         ) from None
 
 
-def _collect(scratch: Path, name: str, target: Path) -> None:
-    found = sorted(path for path in scratch.rglob(name) if target not in path.parents)
+def _collect(scratch: Path, wanted: str, target: Path) -> None:
+    """Move the file out of a download that is called as ``wanted``, in a folder as wanted too."""
+    name = Path(wanted).name
+    complete = scratch / "complete"
+    found = sorted(path for path in scratch.rglob(name) if complete not in path.parents)
     if not found:
         raise HarnessError(f"the download holds no {name}; nothing was changed, try again later")
+    # Two attacks may call their files alike, in folders of their own.
+    same_folder = [path for path in found if path.parent.name == Path(wanted).parent.name]
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(found[0], target)
+    shutil.move((same_folder or found)[0], target)
 
 
 def verify_data(name: str, badnet: Path | None = None) -> list[str]:
     """Check files, shapes, images per class, and the BadNet's published counts."""
     benchmark, folder = load_benchmark(name)
-    return [*_verify_files(benchmark, folder), *_verify_badnet(benchmark, folder, badnet)]
-
-
-def _verify_files(benchmark: Benchmark, folder: Path) -> list[str]:
-    lines = []
-    for name, labeled in load_sets(benchmark, folder).items():
-        expected = benchmark.images.get(name, len(labeled.labels))
-        path = folder / benchmark.files[name]
-        if len(labeled.labels) != expected:
-            raise HarnessError(f"{path}: {len(labeled.labels)} images, expected {expected}")
-        if labeled.kind == "clean":
-            per_class = np.bincount(labeled.labels, minlength=benchmark.classes)
-            if name in benchmark.images and len(set(per_class.tolist())) != 1:
-                raise HarnessError(f"{path}: not the same number of images in every class")
-        elif (labeled.labels != benchmark.target_label).any():
-            raise HarnessError(f"{path}: a label other than the target {benchmark.target_label}")
-        lines.append(f"{path}: {expected} images, ok")
-    return lines
-
-
-def _verify_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> list[str]:
-    """Compare the BadNet's hits with the published ones, within 2 images."""
-    try:
-        path = badnet or badnet_file(benchmark, folder)
-    except HarnessError as error:
-        return [f"not checked against the BadNet: {error}"]
-    network, weights = read_benchmark_badnet(path, benchmark)
-    sets = load_sets(benchmark, folder)
-    datasets = Datasets(benchmark=benchmark, sets=sets, network=network)
-    require_plausible(datasets, weights, str(folder))
-    answers = predict_known_network(weights, datasets).answers
-    lines = []
-    for name, labeled in sets.items():
-        hits = int(np.count_nonzero(answers[name].class_ids == labeled.labels))
-        published = benchmark.badnet_counts.get(name)
-        if published is not None and abs(hits - published) > Thresholds().tolerance_images:
-            raise HarnessError(
-                f"{folder / benchmark.files[name]}: the BadNet hits {hits} labels, published are "
-                f"{published}; these are not the published images"
-            )
-        lines.append(f"the BadNet hits {hits} of {len(labeled.labels)} labels of {name}")
-    return lines
+    return [*verify_files(benchmark, folder), *verify_badnet(benchmark, folder, badnet)]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "DATASET", "IN_FILE", "IN_FOLDER", "OUT_FILE", "OUT_FOLDER", "RESULTS", "RESULTS_TO_WRITE",
-    "SUBMISSION", "SUBMISSIONS",
+    "DATASET", "IN_DATA", "IN_FILE", "IN_FOLDER", "OUT_FILE", "OUT_FOLDER", "RESULTS",
+    "RESULTS_TO_WRITE", "SUBMISSION", "SUBMISSIONS",
 ]  # fmt: skip
 
 
@@ -116,6 +116,12 @@ def _folder_problem(path: Path) -> str | None:
     return None if os.access(path, os.R_OK | os.X_OK) else "may not be read"
 
 
+def _data_problem(path: Path) -> str | None:
+    if not path.exists():
+        return "no such file or folder"
+    return _folder_problem(path) if path.is_dir() else _file_problem(path)
+
+
 def _results_problem(path: Path) -> str | None:
     problem = _folder_problem(path)
     return problem and f"{problem}; a results folder is what `grade --output` writes"
@@ -173,6 +179,7 @@ def _unwritable(folder: Path) -> str | None:
 
 
 IN_FILE = CheckedPath(_file_problem)
+IN_DATA = CheckedPath(_data_problem)
 IN_FOLDER = CheckedPath(_folder_problem)
 OUT_FILE = CheckedPath(_out_file_problem)
 OUT_FOLDER = CheckedPath(_out_folder_problem)

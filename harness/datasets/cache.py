@@ -61,7 +61,7 @@ class DatasetCache:
             self._write_note(self._dataset_note(arrays), {"dataset": dataset})
 
     def converted_images(self, sha256: str) -> np.ndarray | None:
-        """Converted images (N x 55 x 47 x 3) of the set with this hash, mapped."""
+        """Converted images (N x H x W x C) of the set with this hash, mapped."""
         path = self._images_file(sha256)
         if self.known_hash(path) != sha256:
             return None

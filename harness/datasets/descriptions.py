@@ -1,7 +1,7 @@
-"""Benchmarks: ``dataset.toml`` and the HDF5 files of the official layout.
+"""Benchmarks: where they are, their ``dataset.toml`` and the HDF5 files that it names.
 
-A benchmark is found by name (``datasets/<name>/dataset.toml``) or is a folder that holds
-``cl/valid.h5``, ``cl/test.h5``, ``bd/bd_valid.h5`` and ``bd/bd_test.h5``.
+A benchmark is found by name (``datasets/<name>/dataset.toml``) or is a folder that holds a
+``dataset.toml``, or ``cl/valid.h5``, ``cl/test.h5``, ``bd/bd_valid.h5`` and ``bd/bd_test.h5``.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.datasets.attack_sets import join_attacks
+from harness.datasets.description_text import OFFICIAL_FILES, SCHEMA_VERSION, parse_description
 from harness.datasets.hdf5 import read_set
-from harness.records.benchmark import Benchmark
+from harness.records.benchmark import SETS, Benchmark
 from harness.records.errors import HarnessError, describe_exit
 
 if TYPE_CHECKING:
@@ -22,16 +23,6 @@ if TYPE_CHECKING:
 
     from harness.datasets.hdf5 import CacheProtocol
     from harness.records.benchmark import LabeledSet
-
-SCHEMA_VERSION = 1
-
-OFFICIAL_FILES = {
-    "valid": "cl/valid.h5",
-    "test": "cl/test.h5",
-    "bd_valid": "bd/bd_valid.h5",
-    "bd_test": "bd/bd_test.h5",
-}
-"""Path of each set's file in the official layout."""
 
 PACKAGES = Path(__file__).resolve().parents[2]
 """The folder in which the packages ``harness`` and ``reference`` lie."""
@@ -108,16 +99,11 @@ def data_folder(name: str) -> Path:
 
 def read_description(path: Path) -> Benchmark:
     """Parse a ``dataset.toml``; raises HarnessError that names the file and the key."""
-    import msgspec
-
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        version = table.get("schema_version")
-        if version != SCHEMA_VERSION:
-            raise HarnessError(f"{path}: schema_version is {version}, expected {SCHEMA_VERSION}")
-        return msgspec.convert({"name": path.parent.name} | table, type=Benchmark)
-    except (OSError, ValueError, msgspec.ValidationError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
         raise HarnessError(f"{path}: not a dataset description ({error})") from None
+    return parse_description(text, path.parent.name, str(path))
 
 
 def _undescribed_benchmark(folder: Path) -> Benchmark:
@@ -136,13 +122,13 @@ def _undescribed_benchmark(folder: Path) -> Benchmark:
 
 
 def badnet_file(benchmark: Benchmark, folder: Path) -> Path:
-    """The BadNet's weights: beside the description, or with the data.
+    """The BadNet: with the data, or beside the description.
 
     Raises HarnessError where there are none.
     """
     if benchmark.badnet is None:
         raise HarnessError(f"{folder}: the dataset names no BadNet; pass its weights as --badnet")
-    for base in (datasets_folder() / benchmark.name, folder):
+    for base in (folder, datasets_folder() / benchmark.name):
         if (base / benchmark.badnet).is_file():
             return base / benchmark.badnet
     raise HarnessError(
@@ -155,13 +141,13 @@ def badnet_file(benchmark: Benchmark, folder: Path) -> Path:
 
 
 def data_is_present(benchmark: Benchmark, folder: Path) -> bool:
-    """Whether all four files are there, whatever is in them."""
-    return all((folder / path).is_file() for path in benchmark.files.values())
+    """Whether all files are there, whatever is in them."""
+    return all((folder / path).is_file() for path in benchmark.data_files)
 
 
 def require_data(benchmark: Benchmark, folder: Path) -> None:
     """Raise HarnessError that names a missing file and says how to get it."""
-    for path in benchmark.files.values():
+    for path in benchmark.data_files:
         if not (folder / path).is_file():
             raise HarnessError(f"{folder / path}: no such file; {data_instructions(benchmark)}")
 
@@ -212,16 +198,27 @@ def load_sets(
     """
     require_data(benchmark, folder)
     sets = {}
-    for name in OFFICIAL_FILES:
+    for name in SETS:
         if progress:
             progress(name)
-        path = folder / benchmark.files[name]
-        sets[name] = read_set(path, name, benchmark, cache)
+        sets[name] = _load_set(name, benchmark, folder, cache)
 
         expected = benchmark.hashes.get(name)
         if expected and sets[name].sha256 != expected:
+            paths = [str(folder / path) for path in benchmark.set_files[name]]
             raise HarnessError(
-                f"{path}: not the published data of {benchmark.name} (its arrays have another "
-                f"hash); delete it and make or fetch it again"
+                f"{', '.join(paths)}: not the published data of {benchmark.name} (its arrays have "
+                "another hash); delete it and make or fetch it again"
             )
     return sets
+
+
+def _load_set(
+    name: str, benchmark: Benchmark, folder: Path, cache: CacheProtocol | None
+) -> LabeledSet:
+    """One set: a file, or those of all attacks."""
+    paths = benchmark.set_files[name]
+    sets = [read_set(folder / path, name, benchmark, cache) for path in paths]
+    if not benchmark.attacks or not name.startswith("bd_"):
+        return sets[0]
+    return join_attacks(name, [attack.name for attack in benchmark.attacks], sets, cache)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     import h5py
 
-IMAGE_SHAPE = (3, 55, 47)
 _LABEL_KEYS = ("label", "original_label")
 _AGAIN = "download or make it again"
 
@@ -40,7 +39,7 @@ class CacheProtocol(Protocol):
         """Keep the hash of a file's arrays."""
 
     def converted_images(self, sha256: str) -> np.ndarray | None:
-        """Converted images (N x 55 x 47 x 3) of the set with this hash, mapped."""
+        """Converted images (N x H x W x C) of the set with this hash, mapped."""
 
     def store_images(self, sha256: str, images: np.ndarray) -> np.ndarray:
         """Keep converted images; returns them, mapped where that worked."""
@@ -71,8 +70,9 @@ class NullCache:
 def read_set(
     path: Path, name: str, benchmark: Benchmark, cache: CacheProtocol | None = None
 ) -> LabeledSet:
-    """Read one HDF5 file (keys ``data`` N x 3 x 55 x 47 and ``label`` N).
+    """Read one HDF5 file: ``data`` (N x C x H x W or N x H x W x C) and ``label`` (N).
 
+    Where both layouts fit, as for 3 x 3 x 3, the channels come first, as in the lab's files.
     Any integer or float type is taken; whole-numbered pixels in 0..255 become uint8, which
     changes no value. Raises HarnessError with the file, what is wrong and what to do.
     """
@@ -83,8 +83,9 @@ def read_set(
     try:
         with h5py.File(path, "r") as file:
             _require_filters(file, path)
+            layout = _layout(file, path, benchmark.input_shape)
             labels, original_labels = _read_labels(file, path, benchmark.classes)
-            sha256, images = _read_images(file, path, cache or NullCache())
+            sha256, images = _read_images(file, path, layout, cache or NullCache())
     except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise HarnessError(f"{path}: {_unreadable_reason(path, error)}") from None
 
@@ -137,31 +138,66 @@ def _require_filters(file: h5py.File, path: Path) -> None:
             )
 
 
+# --- layout -----------------------------------------------------------------------------------
+
+
+def _layout(file: h5py.File, path: Path, shape: tuple[int, int, int]) -> tuple[int, ...]:
+    """How the axes of ``data`` are ordered to become N x H x W x C; told by its shape.
+
+    Pictures of one channel may leave its axis out; that axis is then added in the end.
+    """
+    missing = {"data", "label"} - set(file)
+    if missing:
+        raise HarnessError(f"{path}: no key {min(missing)!r} (has {sorted(file)})")
+    for key in {*_LABEL_KEYS, "data"} & set(file):
+        if not hasattr(file[key], "shape"):
+            raise HarnessError(f"{path}: {key!r} is a group, not an array")
+
+    height, width, channels = shape
+    stored = file["data"].shape
+    if stored[1:] == (channels, height, width):
+        return (0, 2, 3, 1)
+    if stored[1:] == (height, width, channels):
+        return (0, 1, 2, 3)
+    if channels == 1 and stored[1:] == (height, width):
+        return (0, 1, 2)
+    raise HarnessError(
+        f"{path}: data is {stored}, expected (N, {channels}, {height}, {width}) or "
+        f"(N, {height}, {width}, {channels}), as input_shape says"
+    )
+
+
+def _channels_last(data: np.ndarray, layout: tuple[int, ...]) -> np.ndarray:
+    images = data.transpose(layout)
+    return images[..., None] if images.ndim == 3 else images
+
+
 # --- labels -----------------------------------------------------------------------------------
 
 
 def _read_labels(file: h5py.File, path: Path, classes: int) -> tuple[np.ndarray, np.ndarray | None]:
     """Labels and, where the file has them, the true classes of backdoored images."""
-    missing = {"data", "label"} - set(file)
-    if missing:
-        raise HarnessError(f"{path}: no key {min(missing)!r} (has {sorted(file)})")
-    shape, labels = file["data"].shape, file["label"][()]
-    if shape[1:] != IMAGE_SHAPE or len(shape) != 1 + len(IMAGE_SHAPE):
-        raise HarnessError(f"{path}: data is {shape}, expected (N, 3, 55, 47)")
-    if labels.ndim == 2 and labels.shape[0] == shape[0] and labels.shape[1] > 1:
+    images, labels = len(file["data"]), file["label"][()]
+    class_ids = _class_ids(_one_per_image(labels, images, path, "label"), path, classes)
+    if "original_label" not in file:
+        return class_ids, None
+    originals = _one_per_image(file["original_label"][()], images, path, "original_label")
+    return class_ids, _class_ids(originals, path, classes)
+
+
+def _one_per_image(labels: np.ndarray, images: int, path: Path, key: str) -> np.ndarray:
+    """Labels of which there are as many as images; raises HarnessError for others."""
+    if labels.ndim == 2 and labels.shape[0] == images and labels.shape[1] > 1:
         raise HarnessError(
             f"{path}: {labels.shape[1]} labels for each image, as one-hot codes; store class ids "
             "(label.argmax(axis=1))"
         )
-    if labels.size != shape[0]:
-        raise HarnessError(f"{path}: {shape[0]} images but {labels.size} labels")
+    if labels.size != images:
+        name = "labels" if key == "label" else f"{key}s"
+        raise HarnessError(f"{path}: {images} images but {labels.size} {name}")
     if not labels.size:
         raise HarnessError(f"{path}: the file holds no images")
-
-    class_ids = _class_ids(labels, path, classes)
-    if "original_label" not in file:
-        return class_ids, None
-    return class_ids, _class_ids(file["original_label"][()], path, classes)
+    return labels
 
 
 def _class_ids(labels: np.ndarray, path: Path, classes: int) -> np.ndarray:
@@ -190,22 +226,30 @@ def _numbering_hint(labels: np.ndarray, classes: int) -> str:
 # --- images -----------------------------------------------------------------------------------
 
 
-def _read_images(file: h5py.File, path: Path, cache: CacheProtocol) -> tuple[str, np.ndarray]:
-    """Hash of the file's arrays, and its images (N x 55 x 47 x 3)."""
+def _read_images(
+    file: h5py.File, path: Path, layout: tuple[int, ...], cache: CacheProtocol
+) -> tuple[str, np.ndarray]:
+    """Hash of the file's arrays, and its images (N x H x W x C)."""
     sha256 = cache.known_hash(path)
     mapped = _map_pixels(file["data"], path)
     if mapped is not None:
-        return sha256 or _hash_arrays(file, mapped, path, cache), _channels_last(mapped)
+        return sha256 or _hash_arrays(file, mapped, path, cache), _channels_last(mapped, layout)
 
     if sha256 is not None:
         converted = cache.converted_images(sha256)
-        if converted is not None:
+        # The same arrays may have been read before as images of another shape.
+        if converted is not None and converted.shape == _converted_shape(file["data"], layout):
             return sha256, converted
 
     data = file["data"][()]
     sha256 = sha256 or _hash_arrays(file, data, path, cache)
-    images = np.ascontiguousarray(_channels_last(_as_uint8(data, path)))
+    images = np.ascontiguousarray(_channels_last(narrow_pixels(data, path), layout))
     return sha256, cache.store_images(sha256, images)
+
+
+def _converted_shape(data: h5py.Dataset, layout: tuple[int, ...]) -> tuple[int, ...]:
+    shape = tuple(data.shape[axis] for axis in layout)
+    return shape if len(shape) == 4 else (*shape, 1)
 
 
 def _map_pixels(data: h5py.Dataset, path: Path) -> np.ndarray | None:
@@ -226,11 +270,7 @@ def _hash_arrays(file: h5py.File, data: np.ndarray, path: Path, cache: CacheProt
     return sha256
 
 
-def _channels_last(data: np.ndarray) -> np.ndarray:
-    return data.transpose(0, 2, 3, 1)
-
-
-def _as_uint8(data: np.ndarray, path: Path) -> np.ndarray:
+def narrow_pixels(data: np.ndarray, path: Path) -> np.ndarray:
     """Pixels as uint8 where that changes no value, else as float32."""
     if data.dtype == np.uint8:
         return data

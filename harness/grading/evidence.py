@@ -107,15 +107,15 @@ def gather_checkpoint(
     if slot.drop_points is not None and slot.drop_points in basis.reference_masks:
         reference = _reference_answers(slot.drop_points, basis, datasets, run)
 
-    sets, target = datasets.sets, datasets.benchmark.target_label
+    sets = datasets.sets
     identity = _identity(slot, repaired, goodnet, given, basis)
     return replace(
         identity,
         required=slot.drop_points in datasets.benchmark.checkpoints,
         repaired=split_counts(answers, sets) if answers else None,
         goodnet=split_counts(combined, sets) if combined else None,
-        repaired_originals=split_originals(answers, sets, target) if answers else None,
-        goodnet_originals=split_originals(combined, sets, target) if combined else None,
+        repaired_originals=split_originals(answers, sets) if answers else None,
+        goodnet_originals=split_originals(combined, sets) if combined else None,
         contract=_compare_with_rule(submitted, answers, basis),
         probe=_join_probes([each for each in (own, submitted) if each], basis, datasets, run),
         steps=_neighbouring_steps(own, given, basis, count),

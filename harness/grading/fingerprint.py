@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.grading.context import GradingBasis, Options
-    from harness.records.benchmark import Datasets
+    from harness.records.benchmark import Benchmark, Datasets
 
 GRADER_VERSION = 4
 """Raised when a change of the grader changes evidence; finished work is then done again."""
@@ -66,7 +66,18 @@ def circumstances(basis: GradingBasis, datasets: Datasets, options: Options) -> 
         options.most_models,
         basis.rubric.thresholds.near_chance_accuracy,
     )
-    return repr(given)
+    stated = _stated_by_benchmark(datasets.benchmark)
+    return repr(given + stated)
+
+
+def _stated_by_benchmark(benchmark: Benchmark) -> tuple[object, ...]:
+    """What changes records, though data and BadNet are the same; empty in the lab's short form."""
+    stated = (
+        tuple(attack.name for attack in benchmark.attacks),
+        benchmark.tolerance_images,
+        benchmark.pruned_layer,
+    )
+    return stated if any(each not in ((), None) for each in stated) else ()
 
 
 def _add_content(path: Path, size: int, digest: hashlib._Hash) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.datasets.attack_sets import require_targets
 from harness.datasets.cache import DatasetCache
 from harness.datasets.descriptions import (
     absolute_dataset,
@@ -87,6 +88,7 @@ def prepare(
 
     cache = DatasetCache(output / "sets")
     datasets = replace(_read_sets(benchmark, folder, cache, progress), network=network)
+    require_targets(benchmark, folder, datasets.sets)
     cache.remember_dataset(datasets.hashes, absolute_dataset(dataset))
     rubric = rubric_of(output)
     run = RunContext(store=Store(output), options=options, progress=progress)

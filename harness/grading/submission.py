@@ -157,7 +157,8 @@ def _empty_record(
         notes=(),
         environment=environment(),
         classes=benchmark.classes,
-        badnet_originals=split_originals(answers, datasets.sets, benchmark.target_label),
+        tolerance_images=benchmark.tolerance_images,
+        badnet_originals=split_originals(answers, datasets.sets),
         commonest_class_images=_commonest_class(datasets.sets["valid"]),
     )
 

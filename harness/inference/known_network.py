@@ -203,13 +203,13 @@ def read_badnet(path: Path, benchmark: Benchmark) -> BadNet:
 
 def _may_be(network: Network, benchmark: Benchmark) -> bool:
     """Whether a benchmark's description leaves room for this network."""
-    is_pruned_there = benchmark.pruned_layer in ("", network.pruned_layer)
+    is_pruned_there = benchmark.pruned_layer in (None, network.pruned_layer)
     return network.input_shape == benchmark.input_shape and is_pruned_there
 
 
 def _read_network(staged: Staged, benchmark: Benchmark) -> Network:
     """The graph in a BadNet's file. Raises SubmissionError."""
-    mode = ("describe", _inside(staged), benchmark.pruned_layer)
+    mode = ("describe", _inside(staged), benchmark.pruned_layer or "")
     answer = _ask_extractor(staged, mode, _MAX_NETWORK_BYTES, sandboxed=False)
     if answer.verdict == worker.VERDICT_KNOWN:
         return decode_network(answer.payload.decode())

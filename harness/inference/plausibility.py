@@ -51,6 +51,7 @@ _RENUMBERED = 0.6
 
 _FEW_RIGHT = 0.05
 _MIN_CLASSES = 10
+_WHERE = "in dataset.toml (data import takes it as --pixel-scale)"
 
 
 class Cause(NamedTuple):
@@ -167,8 +168,9 @@ def _find_cause(sample: _Sample, answers: np.ndarray) -> Cause | None:
     tried = sample._replace(images=sample.images[few], labels=sample.labels[few])
 
     scales: dict[str, np.ndarray] = {"": tried.images} | _rescaled(tried.images)
+    layouts = {"": lambda pixels: pixels, **_layouts(tried.images.shape[1:])}
     for scale, images in scales.items():
-        for layout, change in {"": lambda pixels: pixels, **_LAYOUTS}.items():
+        for layout, change in layouts.items():
             what = ", and ".join(filter(None, (scale, layout)))
             if what:
                 answered = tried.answer(change(images))
@@ -190,13 +192,15 @@ def _rescaled(images: np.ndarray) -> dict[str, np.ndarray]:
     tried: dict[str, np.ndarray] = {}
     if low >= 0 and high <= 1:
         said = f"with pixels multiplied by 255: the data looks scaled to 0..1; {raw}"
-        tried[f"{said} or set pixel_scale = 255 in dataset.toml"] = pixels * 255
+        said += f" or set pixel_scale = 255 {_WHERE}"
+        tried[said] = pixels * 255
     elif low >= -1 and high <= 1:
         said = f"with pixels from -1..1 brought to 0..255: the data looks scaled to -1..1; {raw}"
         tried[said] = (pixels + 1) * 127.5
     elif high <= 255 and low >= 0:  # the largest byte
         said = "with pixels divided by 255: this BadNet is fed 0..1"
-        tried[f"{said}; set pixel_scale = 0.00392156862745098 in dataset.toml"] = pixels / 255
+        said += f"; set pixel_scale = 0.00392156862745098 {_WHERE}"
+        tried[said] = pixels / 255
         said = "with pixels brought to -1..1: this BadNet is fed -1..1, which is not supported"
         tried[f"{said}; take one that is fed raw pixels"] = pixels / 127.5 - 1
     if high > low and (low < 0 or high > 255):
@@ -207,31 +211,47 @@ def _rescaled(images: np.ndarray) -> dict[str, np.ndarray]:
     return tried
 
 
-def _reshaped(order: tuple[int, int, int]) -> Callable[[np.ndarray], np.ndarray]:
-    """Undo a reshape to 3 x 55 x 47 that stood for a transposition from ``order``."""
-    axes = [1 + order.index(size) for size in (55, 47, 3)]
+def _layouts(shape: tuple[int, ...]) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """What images of a shape (H, W, C) may have gone through, by the end of a sentence."""
+    tried: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
+    if shape[2] > 1:
+        tried["with the channels in the order blue, green, red; store them as red, green, blue"] = (
+            lambda images: images[..., ::-1]
+        )
+    for stored, meant, axes in _RESHAPED:
+        sizes = " x ".join(str(shape[_AXES.index(axis)]) for axis in meant)
+        what = f"images that were reshaped from {sizes}"
+        if (stored, meant) == ("CHW", "CWH"):
+            what = "rows and columns reshaped"
+        said = f"with {what} instead of transposed; transpose{axes} stores them right"
+        tried.setdefault(said, partial(_undo_reshape, stored=stored, meant=meant))
+    return tried | {
+        "with images turned upside down; store them upright": lambda images: images[:, ::-1],
+        "with images mirrored; store them as they are": lambda images: images[:, :, ::-1],
+        "with images turned by 180 degrees; store them upright": (
+            lambda images: images[:, ::-1, ::-1]
+        ),
+    }
 
-    def change(images: np.ndarray) -> np.ndarray:
-        stored = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-        return stored.reshape(len(images), *order).transpose(0, *axes)
 
-    return change
+_AXES = "HWC"
+_RESHAPED = (
+    ("CHW", "HWC", (0, 3, 1, 2)),
+    ("CHW", "WHC", (0, 3, 2, 1)),
+    ("CHW", "CWH", (0, 1, 3, 2)),
+    ("HWC", "CHW", (0, 2, 3, 1)),
+)
+"""Orders of rows, columns and channels in a file, orders that the pixels had before somebody
+reshaped them to that, and the transposition that should have been made."""
 
 
-_LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "with the channels in the order blue, green, red; store them as red, green, blue": (
-        lambda images: images[..., ::-1]
-    ),
-    "with images that were reshaped from 55 x 47 x 3 instead of transposed; transpose(0, 3, 1, 2) "
-    "stores them right": _reshaped((55, 47, 3)),
-    "with images that were reshaped from 47 x 55 x 3 instead of transposed; transpose(0, 3, 2, 1) "
-    "stores them right": _reshaped((47, 55, 3)),
-    "with rows and columns reshaped instead of transposed; transpose(0, 1, 3, 2) stores them "
-    "right": _reshaped((3, 47, 55)),
-    "with images turned upside down; store them upright": lambda images: images[:, ::-1],
-    "with images mirrored; store them as they are": lambda images: images[:, :, ::-1],
-    "with images turned by 180 degrees; store them upright": lambda images: images[:, ::-1, ::-1],
-}
+def _undo_reshape(images: np.ndarray, stored: str, meant: str) -> np.ndarray:
+    """Images (N x H x W x C) as they were before a reshape stood for a transposition."""
+    shape = images.shape[1:]
+    in_file = images.transpose(0, *(1 + _AXES.index(axis) for axis in stored))
+    sizes = (shape[_AXES.index(axis)] for axis in meant)
+    before = np.ascontiguousarray(in_file).reshape(len(images), *sizes)
+    return before.transpose(0, *(1 + meant.index(axis) for axis in _AXES))
 
 
 def _label_causes(answers: np.ndarray, sample: _Sample) -> Iterator[Cause]:
@@ -253,16 +273,18 @@ def _label_causes(answers: np.ndarray, sample: _Sample) -> Iterator[Cause]:
     yield Cause(_accuracy(answers, by_text[labels]), "with classes sorted as texts (0, 1, 10, "
                 "100): the labels count folders in that order; store the BadNet's")  # fmt: skip
 
-    agreement = _agreement(answers, labels)
-    if agreement >= _RENUMBERED and _accuracy(answers, labels) < _FEW_RIGHT:
+    agreement = _agreement(answers, labels, min(_MIN_CLASSES, classes))
+    # Of few classes some keep their number in any order, of ten seldom more than three.
+    few_right = max(_FEW_RIGHT, min(0.5, 3 / classes))
+    if agreement >= _RENUMBERED and _accuracy(answers, labels) <= few_right:
         yield Cause(agreement, "if classes may be numbered otherwise: the labels "
                     "are not in the BadNet's order; store its class ids")  # fmt: skip
 
 
-def _agreement(answers: np.ndarray, labels: np.ndarray) -> float:
+def _agreement(answers: np.ndarray, labels: np.ndarray, least_classes: int) -> float:
     """The share of images right under the best one-to-one renumbering, of classes seen twice.
 
-    0 where too few classes have an answer of their own.
+    0 where fewer than ``least_classes`` have an answer of their own.
     """
     hits = seen = 0
     used: set[int] = set()
@@ -276,7 +298,7 @@ def _agreement(answers: np.ndarray, labels: np.ndarray) -> float:
         if meant not in used and count > 1:
             hits += count
         used.add(meant)
-    return hits / seen if len(used) >= _MIN_CLASSES else 0.0
+    return hits / seen if len(used) >= least_classes else 0.0
 
 
 # --- pixels of all four sets --------------------------------------------------------------------

@@ -97,7 +97,8 @@ def predict_sandboxed(
     """
     rng = np.random.default_rng(seed)
     images = NumberedImages(sets)
-    streams = deal_streams(images.sizes, rng)
+    attacks = {name: labeled.attacks for name, labeled in sets.items()}
+    streams = deal_streams(images.sizes, rng, attacks)
     joint_progress = _JointProgress(progress)
 
     def answer(stream: Stream, noise: np.random.Generator) -> tuple[int, np.ndarray]:

@@ -19,10 +19,10 @@ from harness.datasets.hdf5 import release_pages
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from harness.records.benchmark import LabeledSet
+    from harness.records.benchmark import AttackedImages, LabeledSet
 
 STREAMS = 3
-"""As few as it takes to keep an image, its twin and a second showing apart."""
+"""As few as it takes to keep an image, its twin and a second showing apart: of one attack."""
 
 REPEATED_IMAGES = 512
 """How many images are shown again unchanged, and how many others with moved pixels."""
@@ -82,21 +82,29 @@ class Stream:
             yield Stream(numbers=self.numbers[part], showings=self.showings[part])
 
 
-def deal_streams(sizes: Mapping[str, int], rng: np.random.Generator) -> list[Stream]:
+def deal_streams(
+    sizes: Mapping[str, int],
+    rng: np.random.Generator,
+    attacks: Mapping[str, Sequence[AttackedImages]] | None = None,
+) -> list[Stream]:
     """Deal all images, and second showings of some, over shuffled streams; none is empty.
 
     ``sizes`` maps set names (valid, test, ..., and bd_valid, bd_test, ... of their backdoored
-    images) to lengths; images are numbered in this order. Image i of a backdoored set is taken as
-    the twin of image i of its clean set. Where there are few images, as many are shown again as
-    have a stream left for it.
+    images) to lengths; images are numbered in this order. ``attacks`` says where in a backdoored
+    set each attack's images lie, if there are several. Image i of an attack is taken as the twin
+    of image i of its clean set. Where there are few images, as many are shown again as have a
+    stream left for it.
     """
     starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
-    numbers = {name: starts[name] + np.arange(size) for name, size in sizes.items()}
-    splits = dict.fromkeys(name.removeprefix("bd_") for name in sizes)
-    dealt = [
-        _deal_split([numbers[name] for name in (split, f"bd_{split}") if name in sizes], rng)
-        for split in splits
-    ]
+    splits: dict[str, list[np.ndarray]] = {}
+    for name, size in sizes.items():
+        numbers = starts[name] + np.arange(size)
+        parts = [numbers[attack.images] for attack in (attacks or {}).get(name, ())]
+        splits.setdefault(name.removeprefix("bd_"), []).extend(parts or [numbers])
+
+    # With more twins it takes more streams to keep them and a second showing apart.
+    count = max(STREAMS, *(len(sets) + 1 for sets in splits.values()))
+    dealt = [_deal_split(sets, count, rng) for sets in splits.values()]
     first, second = (np.concatenate(each, axis=1) for each in zip(*dealt, strict=True))
 
     # Unchanged and moved are different images: one seen three times has no stream left.
@@ -106,30 +114,33 @@ def deal_streams(sizes: Mapping[str, int], rng: np.random.Generator) -> list[Str
     showings = np.repeat([FIRST, UNCHANGED, MOVED], [first.shape[1], again, again])
 
     order = rng.permutation(len(shown))
-    own = [order[streams[order] == number] for number in range(STREAMS)]
+    own = [order[streams[order] == number] for number in range(count)]
     return [Stream(numbers=shown[each], showings=showings[each]) for each in own if len(each)]
 
 
 def _deal_split(
-    sets: Sequence[np.ndarray], rng: np.random.Generator
+    sets: Sequence[np.ndarray], count: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give each image of a clean and a backdoored set a stream, and one of each pair a second one.
+    """Give each image of a clean and its backdoored sets one of ``count`` streams.
 
-    Returns first showings, and one possible second showing of each pair: rows of the images'
+    And one of each family, a clean image and its twins, a second one.
+
+
+    Returns first showings, and one possible second showing of each family: rows of the images'
     numbers and of their streams.
     """
-    # Equal shares of pairs, so that the streams are about equally long.
-    pairs = max(map(len, sets))
-    home = rng.permutation(pairs) % STREAMS
-    step = rng.integers(1, STREAMS, pairs)
-    homes = (home, (home + step) % STREAMS)
+    # Equal shares of families, so that the streams are about equally long.
+    families = max(map(len, sets))
+    home = rng.permutation(families) % count
+    steps = 1 + np.argsort(rng.random((families, count - 1)), axis=1)
+    homes = np.column_stack([home, (home[:, None] + steps) % count])
 
     numbers = np.concatenate(sets)
-    pair = np.concatenate([np.arange(len(each)) for each in sets])
-    streams = np.concatenate([each[: len(own)] for each, own in zip(homes, sets, strict=False)])
+    family = np.concatenate([np.arange(len(each)) for each in sets])
+    streams = np.concatenate([homes[: len(own), place] for place, own in enumerate(sets)])
 
-    # Either of the two, where both are there: whichever comes first in random order.
+    # Any of them, where there are several: whichever comes first in random order.
     order = rng.permutation(len(numbers))
-    _, earliest = np.unique(pair[order], return_index=True)
-    either = numbers[order[earliest]]
-    return np.stack([numbers, streams]), np.stack([either, (home - step) % STREAMS])
+    _, earliest = np.unique(family[order], return_index=True)
+    chosen = numbers[order[earliest]]
+    return np.stack([numbers, streams]), np.stack([chosen, homes[:, len(sets)]])

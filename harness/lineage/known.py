@@ -99,7 +99,7 @@ def _network_of(path: Path, benchmark: Benchmark) -> Network:
     """The network of a shipped BadNet, whose file is the project's own."""
     lab = lab_network(benchmark.classes)
     is_labs = benchmark.input_shape == lab.input_shape
-    return lab if is_labs else read_network(path, benchmark.pruned_layer)
+    return lab if is_labs else read_network(path, benchmark.pruned_layer or "")
 
 
 def _benchmarks() -> list[Benchmark]:

@@ -15,10 +15,10 @@ from harness.assessment.statistics import (
     other_attack_success_rate,
     robust_accuracy,
     true_positive_rate,
-    wilson_interval,
 )
 from harness.assessment.verdict import reassess, verdict_reason
 from harness.lineage.known import known_benchmark
+from harness.output.attacks import ATTACK_HEADINGS, attack_rows, rate
 from harness.output.leaderboard.columns import ABSENT, percent
 from harness.people.attempts import find_standings
 from harness.people.choice import known_people
@@ -75,6 +75,7 @@ def story(record: Record) -> str:
     sections = [
         ("", _summary(record)),
         ("Figures", _figures(record)),
+        ("Figures by attack", _attacks(record)),
         ("Verdicts", _verdicts(record)),
         ("Checks", _checks(record)),
         ("Diagnoses (a diagnosis is no accusation)", _diagnoses(record)),
@@ -119,13 +120,22 @@ def _summary(record: Record) -> Iterator[str]:
 
 
 def _figures(record: Record) -> list[str]:
+    rows = net_rows(record)
+    return [*_table(rows, NET_HEADINGS), *_legend(record)] if rows else []
+
+
+def _attacks(record: Record) -> list[str]:
+    return _table(attack_rows(record), ATTACK_HEADINGS)
+
+
+def _table(rows: list[list[str]], headings: tuple[str, ...]) -> list[str]:
+    """The lines of a table; none where it has no rows."""
     from tabulate import tabulate
 
-    rows = net_rows(record)
     if not rows:
         return []
-    table = tabulate(rows, NET_HEADINGS, "simple", disable_numparse=True)
-    return [*table.splitlines(), *_legend(record)]
+    cells = [[one_line(cell) for cell in row] for row in rows]
+    return tabulate(cells, headings, "simple", disable_numparse=True).splitlines()
 
 
 def net_rows(record: Record) -> list[list[str]]:
@@ -165,19 +175,12 @@ def _rows(net: _Net, record: Record) -> Iterator[list[str]]:
             net.x,
             net.name,
             split,
-            _rate(counts.clean_correct, counts.clean_total),
-            _rate(counts.backdoored_attacked, counts.backdoored_total),
+            rate(counts.clean_correct, counts.clean_total),
+            rate(counts.backdoored_attacked, counts.backdoored_total),
             *_detection(net.name, counts),
             *_original_cells(getattr(net.originals, split) if net.originals else None),
             _effectiveness(record, counts) if is_ranked else ABSENT,
         ]
-
-
-def _rate(hits: int, images: int) -> str:
-    interval = wilson_interval(hits, images)
-    if interval is None:
-        return ABSENT
-    return f"{100 * hits / images:.2f} ({100 * interval[0]:.2f}-{100 * interval[1]:.2f})"
 
 
 def _detection(net: str, counts: Counts) -> list[str]:
@@ -185,8 +188,8 @@ def _detection(net: str, counts: Counts) -> list[str]:
     if net != "G" or true_positive_rate(counts) is None or false_positive_rate(counts) is None:
         return [ABSENT, ABSENT]
     return [
-        _rate(counts.backdoored_abstained, counts.backdoored_total),
-        _rate(counts.clean_abstained, counts.clean_total),
+        rate(counts.backdoored_abstained, counts.backdoored_total),
+        rate(counts.clean_abstained, counts.clean_total),
     ]
 
 

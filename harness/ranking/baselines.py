@@ -80,6 +80,10 @@ def _all_flagged(counts: Counts) -> Counts:
         backdoored_attacked=0,
         backdoored_abstained=counts.backdoored_total,
         backdoored_invalid=0,
+        attacks=tuple(
+            replace(attack, attacked=0, abstained=attack.total, invalid=0)
+            for attack in counts.attacks
+        ),
     )
 
 

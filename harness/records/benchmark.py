@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 SETS = ("valid", "test", "bd_valid", "bd_test")
 """The sets of a benchmark: two splits, each clean and backdoored."""
 
+CHECKPOINTS = (2.0, 4.0, 10.0)
+"""The lab's X, in percentage points."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
@@ -42,27 +45,41 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attack:
+    """One of several attacks on the same BadNet: its trigger, its target and its files."""
+
+    name: str
+
+    trigger: str = ""
+    """A note on the trigger."""
+
+    target_label: int | None = None
+    """The class that its images are to get; None: the files hold each image's own."""
+
+    files: dict[str, str]
+    """Path of its backdoored images in the data folder, by split (valid, test)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
     """A ``dataset.toml``: what is evaluated, on which files, against which BadNet."""
 
     schema_version: int
     name: str
     title: str
-    classes: int = 1283
 
     input_shape: tuple[int, int, int] = (55, 47, 3)
-    """Rows, columns and colours of an image."""
+    """Rows, columns and channels of an image."""
 
-    pruned_layer: str = ""
-    """The layer whose channels are pruned; empty: the convolution below the last pooling."""
+    classes: int = 1283
 
-    target_label: int = 0
-    """The class that backdoored images are to get."""
+    target_label: int | None = 0
+    """The class that backdoored images are to get; None where each attack says its own."""
 
     pixel_scale: float = 1.0
     """What pixels (0 to 255) are multiplied by before a net sees them."""
 
-    checkpoints: tuple[float, ...] = (2.0, 4.0, 10.0)
+    checkpoints: tuple[float, ...] = CHECKPOINTS
     """Every X that is asked for, in percentage points."""
 
     licence: str = ""
@@ -71,7 +88,16 @@ class Benchmark:
     """public, or private for one drawn from a secret."""
 
     badnet: str | None = None
-    """File name of the BadNet's weights."""
+    """File name of the BadNet: any Keras file, of the lab's network weights alone too."""
+
+    pruned_layer: str | None = None
+    """The convolution whose channels are pruned.
+
+    None: the one that feeds the last pooling layer, else the last one.
+    """
+
+    tolerance_images: int | None = None
+    """Takes the place of the rubric's, where the sets are small."""
 
     badnet_weights_hash: str | None = None
 
@@ -79,7 +105,10 @@ class Benchmark:
     """Labels that the BadNet hits, by set, as published."""
 
     files: dict[str, str] = field(default_factory=dict)
-    """Path of each set's file in the data folder."""
+    """Path of each set's file in the data folder; with ``attacks`` of the clean sets alone."""
+
+    attacks: tuple[Attack, ...] = ()
+    """Empty in the short form, where ``files`` holds the backdoored sets of the only attack."""
 
     images: dict[str, int] = field(default_factory=dict)
     """How many images each set has."""
@@ -107,6 +136,36 @@ class Benchmark:
 
     published: tuple[Published, ...] = ()
 
+    @property
+    def set_files(self) -> dict[str, tuple[str, ...]]:
+        """Paths of each set's files in the data folder: of a backdoored set one for each attack."""
+        paths: dict[str, tuple[str, ...]] = {name: (path,) for name, path in self.files.items()}
+        if self.attacks:
+            for split in ("valid", "test"):
+                paths[f"bd_{split}"] = tuple(attack.files[split] for attack in self.attacks)
+        return paths
+
+    @property
+    def data_files(self) -> tuple[str, ...]:
+        """Paths of all files in the data folder."""
+        return tuple(path for paths in self.set_files.values() for path in paths)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttackedImages:
+    """Which images of a backdoored set belong to one attack: those from ``start`` to ``stop``."""
+
+    name: str
+    start: int
+
+    stop: int
+    """The first that no longer belongs to it."""
+
+    @property
+    def images(self) -> slice:
+        """What cuts them out of the set's arrays."""
+        return slice(self.start, self.stop)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabeledSet:
@@ -118,16 +177,19 @@ class LabeledSet:
     """clean or backdoored."""
 
     images: np.ndarray
-    """N x 55 x 47 x 3."""
+    """N x H x W x C."""
 
     labels: np.ndarray
-    """Class ids (N, int64); of a backdoored set the attack's target label."""
+    """Class ids (N, int64); of a backdoored set each image's target label."""
 
     sha256: str
     """Hash of the arrays."""
 
     original_labels: np.ndarray | None = None
-    """True classes of backdoored images (N, int64), where the file holds them."""
+    """True classes of backdoored images (N, int64), where the files hold them."""
+
+    attacks: tuple[AttackedImages, ...] = ()
+    """Where the images of each attack lie, one after another; empty in the short form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,8 @@ SCHEMA_VERSION = 6
 3: where predictions are stored, what a record depends on, and whether it was timed.
 4: intervals, rounds and threads of the timing.
 5: family and verdict of a checkpoint, what they follow from, quality, pending points.
-6: what a model of another architecture answers on fresh images.
+6: what a model of another architecture answers on fresh images; counts of each attack where a
+benchmark names several, its own tolerance; which layer is pruned.
 """
 
 
@@ -59,6 +60,25 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttackCounts:
+    """Counts of one net on the backdoored images of one attack."""
+
+    name: str
+    """The attack's, as the benchmark names it."""
+
+    total: int
+
+    attacked: int
+    """Images that got their target label."""
+
+    abstained: int
+    """Images that were answered with N + 1."""
+
+    invalid: int
+    """Images whose answer is not finite or out of range."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """Official counts of one net on one split; a prediction is the argmax class."""
 
@@ -83,6 +103,9 @@ class Counts:
 
     backdoored_invalid: int
     """Backdoored images whose answer is not finite or out of range."""
+
+    attacks: tuple[AttackCounts, ...] = ()
+    """The backdoored images by attack; empty where the benchmark does not name its attacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,6 +371,9 @@ class Record:
     """Versions of what grading depends on, and the kind of machine."""
 
     classes: int = 1283
+
+    tolerance_images: int | None = None
+    """Takes the place of the rubric's, where the benchmark states one for its small sets."""
 
     commonest_class_images: int | None = None
     """Clean validation images of the commonest class: what a net gets right that knows nothing."""

@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import base64
 import io
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.datasets.cache import DatasetCache
-from harness.datasets.descriptions import data_is_present, load_benchmark
+from harness.datasets.descriptions import data_is_present, load_benchmark, load_sets
+from harness.datasets.pictures import as_picture
 from harness.records.errors import HarnessError
 from harness.records.traversal import checkpoint_name
 from harness.storage.goodnets import GoodNetAnswers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
-    from harness.records.benchmark import Benchmark
+    from harness.records.benchmark import Benchmark, LabeledSet
     from harness.records.predictions import Answers
     from harness.records.record import Checkpoint, Record
     from harness.storage.results import Store
 
 _EACH = 2
 """Images of one kind for one checkpoint."""
+
+_HEIGHT = 110
+"""About as many pixels are shown of each, in a whole multiple of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,85 +50,71 @@ class Example:
     truth: str
     answer: str
 
+    width: int
+    """In pixels, as it is shown."""
+
+    height: int
+
 
 class Evidence:
     """Images and labels of one benchmark and stored predictions, each read when it is needed."""
 
-    def __init__(self, store: Store, benchmark: Benchmark, folder: Path) -> None:
+    def __init__(self, store: Store, benchmark: Benchmark, sets: Mapping[str, LabeledSet]) -> None:
         self.benchmark = benchmark
-        self._goodnets, self._folder = GoodNetAnswers(store), folder
-        self._open = ExitStack()
-        self._files: dict[str, dict[str, object]] = {}
-        self._labels: dict[tuple[str, str], np.ndarray | None] = {}
+        self.sets = sets
+        self._goodnets = GoodNetAnswers(store)
         self._pictures: dict[tuple[str, int], str] = {}
-
-    def __enter__(self) -> Evidence:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
-
-    def labels(self, name: str, key: str = "label") -> np.ndarray | None:
-        """The labels of a set; of ``original_label`` None where the file has none."""
-        if (name, key) not in self._labels:
-            file = self._file(name)
-            labels = None
-            if key in file:
-                labels = np.asarray(file[key]).reshape(-1).astype(np.int64)
-            self._labels[name, key] = labels
-        return self._labels[name, key]
 
     def picture(self, name: str, index: int) -> str:
         """An image of a set as a data URI."""
         if (name, index) not in self._pictures:
-            pixels = np.asarray(self._file(name)["data"][index])  # type: ignore[index]
-            self._pictures[name, index] = _data_uri(pixels.transpose(1, 2, 0))
+            self._pictures[name, index] = _data_uri(self.sets[name].images[index])
         return self._pictures[name, index]
+
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height at which images are shown."""
+        height, width, _ = self.benchmark.input_shape
+        scale = max(1, _HEIGHT // height)
+        return scale * width, scale * height
 
     def goodnet(self, checkpoint: Checkpoint, record: Record, name: str) -> Answers | None:
         """What G answered on a set; None where it is not stored."""
         return self._goodnets.of(record, checkpoint, name)
 
-    def _file(self, name: str) -> dict[str, object]:
-        import h5py
-
-        if name not in self._files:
-            path = self._folder / self.benchmark.files[name]
-            self._files[name] = self._open.enter_context(h5py.File(path, "r"))
-        return self._files[name]
-
 
 @contextmanager
 def open_examples(store: Store, audience: str) -> Iterator[Callable[[Record], list[Example]]]:
-    """A function from a view of a record to its examples, while the data's files are open.
+    """A function from a view of a record to its examples.
 
     Students see images of the validation set, which they have, and none of a private split.
     """
     datasets = DatasetCache(store.folder / "sets")
-    with ExitStack() as files:
 
-        @cache
-        def open_once(dataset: str) -> Evidence | None:
-            evidence = _open_evidence(store, dataset)
-            return files.enter_context(evidence) if evidence else None
+    @cache
+    def open_once(dataset: str) -> Evidence | None:
+        return _open_evidence(store, dataset, datasets)
 
-        def examples_of(record: Record) -> list[Example]:
-            if audience == "student" and record.dataset.split != "public":
-                return []
-            split = "test" if audience == "instructor" else "valid"
-            dataset = datasets.known_dataset(record.dataset.arrays) or record.dataset.name
-            return examples(record, split, open_once(dataset))
+    def examples_of(record: Record) -> list[Example]:
+        if audience == "student" and record.dataset.split != "public":
+            return []
+        split = "test" if audience == "instructor" else "valid"
+        dataset = datasets.known_dataset(record.dataset.arrays) or record.dataset.name
+        return examples(record, split, open_once(dataset))
 
-        yield examples_of
+    yield examples_of
 
 
-def _open_evidence(store: Store, dataset: str) -> Evidence | None:
-    """What there is of a benchmark; None where its data is no longer on this machine."""
+def _open_evidence(store: Store, dataset: str, kept: DatasetCache) -> Evidence | None:
+    """What there is of a benchmark; None where its data is not on this machine, or is damaged."""
     try:
         benchmark, folder = load_benchmark(dataset)
+        if not data_is_present(benchmark, folder):
+            return None
+        # Whether these images are the record's is told by its counts.
+        sets = load_sets(replace(benchmark, hashes={}), folder, cache=kept)
+        return Evidence(store, benchmark, sets)
     except HarnessError:
         return None
-    return Evidence(store, benchmark, folder) if data_is_present(benchmark, folder) else None
 
 
 def examples(record: Record, split: str, evidence: Evidence | None) -> list[Example]:
@@ -154,24 +143,27 @@ def _checkpoint_examples(
     answers: dict[str, Answers] = {}
     for name, hits in expected.items():
         goodnet = evidence.goodnet(checkpoint, record, name)
-        if goodnet is None or _hits(goodnet, evidence.labels(name)) != hits:
+        if goodnet is None or _hits(goodnet, evidence.sets[name].labels) != hits:
             return
         answers[name] = goodnet
 
     for name, goodnet in answers.items():
         for index in _mistakes(name, goodnet, evidence):
-            answer = int(goodnet.class_ids[index])
+            labeled, answer = evidence.sets[name], int(goodnet.class_ids[index])
+            width, height = evidence.shown_size()
             yield Example(
                 checkpoint=checkpoint_name(checkpoint.drop_points),
                 picture=evidence.picture(name, index),
-                truth=_truth(name, index, evidence),
-                answer=_answer_in_words(answer, name, record.classes, evidence),
+                truth=_truth(labeled, index),
+                answer=_answer_in_words(answer, labeled, index, record.classes),
+                width=width,
+                height=height,
             )
 
 
-def _hits(answers: Answers, labels: np.ndarray | None) -> int | None:
+def _hits(answers: Answers, labels: np.ndarray) -> int | None:
     """How many answers are the label; None where answers and labels do not belong together."""
-    if labels is None or len(labels) != len(answers.class_ids):
+    if len(labels) != len(answers.class_ids):
         return None
     return int(np.count_nonzero(answers.class_ids == labels))
 
@@ -181,7 +173,7 @@ def _mistakes(name: str, answers: Answers, evidence: Evidence) -> Iterator[int]:
 
     Clean: called backdoored, or of another class. Backdoored: of the target class, or of another.
     """
-    labels = evidence.labels(name)
+    labels = evidence.sets[name].labels
     of_label = answers.class_ids == labels
     of_other_class = ~answers.abstained & ~of_label
     first_kind = of_label if name.startswith("bd_") else answers.abstained
@@ -193,18 +185,19 @@ def _mistakes(name: str, answers: Answers, evidence: Evidence) -> Iterator[int]:
             yield int(index)
 
 
-def _truth(name: str, index: int, evidence: Evidence) -> str:
-    labels = evidence.labels(name)
-    if not name.startswith("bd_"):
-        return f"clean, class {labels[index]}" if labels is not None else "clean"
-    original = evidence.labels(name, "original_label")
-    return "backdoored" if original is None else f"backdoored, class {original[index]}"
+def _truth(labeled: LabeledSet, index: int) -> str:
+    if labeled.kind == "clean":
+        return f"clean, class {labeled.labels[index]}"
+    names = [each.name for each in labeled.attacks if each.start <= index < each.stop]
+    said = f"backdoored ({names[0]})" if names else "backdoored"
+    originals = labeled.original_labels
+    return said if originals is None else f"{said}, class {originals[index]}"
 
 
-def _answer_in_words(answer: int, name: str, classes: int, evidence: Evidence) -> str:
+def _answer_in_words(answer: int, labeled: LabeledSet, index: int, classes: int) -> str:
     if answer == classes:
         return "backdoored (N+1)"
-    if name.startswith("bd_") and answer == evidence.benchmark.target_label:
+    if labeled.kind == "backdoored" and answer == labeled.labels[index]:
         return f"class {answer}, the attack's target"
     return f"class {answer}"
 
@@ -213,5 +206,5 @@ def _data_uri(pixels: np.ndarray) -> str:
     from PIL import Image
 
     output = io.BytesIO()
-    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(output, "PNG", optimize=True)
+    Image.fromarray(as_picture(pixels)).save(output, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(output.getvalue()).decode()

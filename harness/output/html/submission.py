@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from harness.assessment.scoring import total
+from harness.output.attacks import ATTACK_HEADINGS, attack_rows
 from harness.output.explain import NET_HEADINGS, advice, net_rows
 from harness.output.html import assets, plots, tables
 from harness.output.html.charts import SPLIT_NAMES, bar_groups, marks, shown_split
@@ -60,6 +61,8 @@ def _tables(record: Record) -> dict[str, Any]:
         "checks": list(tables.check_rows(record)),
         "net_headings": NET_HEADINGS,
         "nets": net_rows(record),
+        "attack_headings": ATTACK_HEADINGS,
+        "attacks": attack_rows(record),
         "paired": list(tables.mcnemar_rows(record)),
         "claims": list(tables.claim_rows(record.claims)),
         "published": list(tables.claim_rows(record.published)),

@@ -27,7 +27,9 @@ from harness.storage.results import Store, write_text
 
 DATASET = "dataset.txt"
 DATA = "data"
-BADNET = "bd_weights.h5"
+BADNET = "bd_weights"
+"""The BadNet's name without the ending, which tells its format."""
+
 RUBRIC = "rubric.toml"
 PREPARED = "prepared"
 
@@ -62,8 +64,7 @@ class GradingPackage:
     def arguments(self) -> list[str]:
         """The options of ``grade`` that name the dataset and the BadNet."""
         arguments = ["--dataset", self.dataset_name() or str(self.folder / DATA)]
-        badnet = self.folder / BADNET
-        if badnet.is_file():
+        for badnet in sorted(self.folder.glob(f"{BADNET}.*")):
             arguments += ["--badnet", str(badnet)]
         return arguments
 

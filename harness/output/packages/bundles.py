@@ -89,7 +89,7 @@ def gradescope(assignment: Assignment, out: Path) -> Path:
         contents |= _data(assignment, benchmark, folder)
         data = "The data is in the archive."
     if assignment.badnet or not is_named:
-        contents[BADNET] = _badnet(assignment, benchmark, folder)
+        contents |= _badnet(assignment, benchmark, folder)
 
     contents |= {name: _template(f"gradescope/{name}") for name in _SCRIPTS}
     extras = ("download",) if is_named and not benchmark.make else ()
@@ -108,7 +108,7 @@ def codabench(assignment: Assignment, competition: Competition, out: Path) -> Pa
     benchmark, folder = load_benchmark(assignment.dataset)
 
     reference = _data(assignment, benchmark, folder) | _rubric(assignment)
-    reference[BADNET] = _badnet(assignment, benchmark, folder)
+    reference |= _badnet(assignment, benchmark, folder)
 
     program = _source() | {"metadata.yaml": _template("codabench/metadata.yaml")}
     image = {"Dockerfile": _template("codabench/Dockerfile")} | _requirements()
@@ -149,14 +149,14 @@ def _source() -> Contents:
 
 
 def _data(assignment: Assignment, benchmark: Benchmark, folder: Path) -> Contents:
-    """The four files and their description, as a dataset folder."""
+    """The data files and their description, as a dataset folder."""
     if not data_is_present(benchmark, folder):
         how = "make" if benchmark.make else "fetch"
         raise HarnessError(
             f"{folder}: its data is not there; run `python -m harness data {how} {benchmark.name}`"
         )
 
-    contents: Contents = {f"{DATA}/{name}": folder / name for name in benchmark.files.values()}
+    contents: Contents = {f"{DATA}/{name}": folder / name for name in benchmark.data_files}
     is_named = assignment.dataset in benchmark_names()
     description = (datasets_folder() / benchmark.name if is_named else folder) / "dataset.toml"
     if description.is_file():
@@ -164,11 +164,11 @@ def _data(assignment: Assignment, benchmark: Benchmark, folder: Path) -> Content
     return contents
 
 
-def _badnet(assignment: Assignment, benchmark: Benchmark, folder: Path) -> Path:
+def _badnet(assignment: Assignment, benchmark: Benchmark, folder: Path) -> Contents:
     path = assignment.badnet or badnet_file(benchmark, folder)
     if not path.is_file():
         raise HarnessError(f"{path}: no such file; --badnet takes the BadNet's weights")
-    return path
+    return {f"{BADNET}{path.suffix.lower() or '.h5'}": path}
 
 
 def _rubric(assignment: Assignment) -> Contents:

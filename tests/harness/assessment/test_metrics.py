@@ -7,10 +7,12 @@ from harness.assessment.metrics import (
     attack_success_rate,
     clean_accuracy,
     counts,
+    counts_on,
     defense_effectiveness,
 )
+from harness.records.benchmark import AttackedImages, LabeledSet
 from harness.records.predictions import NOT_FINITE, decode
-from harness.records.record import Counts
+from harness.records.record import AttackCounts, Counts
 
 CLASSES = 3
 
@@ -48,6 +50,38 @@ def test_counts_by_hand():
     )
     assert clean_accuracy(measured) == pytest.approx(4 / 7)
     assert attack_success_rate(measured) == 0.5
+
+
+def test_counts_of_each_attack_by_hand():
+    answers = {
+        "valid": decode(np.array([0, 1], dtype=np.uint16), CLASSES),
+        "bd_valid": decode(np.array([0, 3, 1, 2, 1 | NOT_FINITE], dtype=np.uint16), CLASSES),
+    }
+    attacks = (
+        AttackedImages(name="one", start=0, stop=2),
+        AttackedImages(name="each", start=2, stop=5),
+    )
+    clean = labeled("valid", "clean", [0, 1])
+    backdoored = labeled("bd_valid", "backdoored", [0, 0, 1, 0, 1], attacks)
+    measured = counts_on("valid", answers, {"valid": clean, "bd_valid": backdoored})
+    assert measured.attacks == (
+        AttackCounts(name="one", total=2, attacked=1, abstained=1, invalid=0),
+        AttackCounts(name="each", total=3, attacked=2, abstained=0, invalid=1),
+    )
+    assert (measured.backdoored_total, measured.backdoored_attacked) == (5, 3)
+
+
+def test_attacks_without_names_are_not_counted_apart():
+    answers = {name: decode(np.zeros(1, np.uint16), CLASSES) for name in ("test", "bd_test")}
+    sets = {"test": labeled("test", "clean", [0]), "bd_test": labeled("bd_test", "backdoored", [0])}
+    assert counts_on("test", answers, sets).attacks == ()
+
+
+def labeled(name, kind, labels, attacks=()):
+    return LabeledSet(
+        name=name, kind=kind, images=np.zeros((len(labels), 1, 1, 1)), labels=np.array(labels),
+        sha256=name, attacks=attacks,
+    )  # fmt: skip
 
 
 def test_an_empty_set_has_no_score():

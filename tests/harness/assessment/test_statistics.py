@@ -99,6 +99,17 @@ def test_counts_against_true_classes_by_hand():
     assert other_attack_success_rate(found) == 0.4
 
 
+def test_each_image_has_its_own_target():
+    answers = decode(np.array([1, 2, 2, 0, 1], dtype=np.uint16), 10)
+    truth, targets = np.array([0, 1, 1, 0, 1]), np.array([1, 2, 2, 1, 1])
+    assert original_counts(answers, truth, targets) == OriginalCounts(
+        backdoored_total=5,
+        robust_correct=2,  # 0 and 1; the last image is of its target class
+        other_total=4,
+        other_attacked=3,
+    )
+
+
 def test_rates_of_g_have_their_own_denominators():
     g = counts(flagged=(30, 290), total=1000)
     assert true_positive_rate(g) == 0.29

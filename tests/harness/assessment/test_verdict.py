@@ -35,6 +35,16 @@ def test_another_rubric_decides_anew_from_the_evidence():
     assert "within" not in own.checkpoints[0].checks[0].reason
 
 
+def test_the_tolerance_of_a_benchmark_takes_the_rubrics_place():
+    early = replace(good_checkpoints()[0], steps=None)
+    for stated, said in ((5, "within 5 images"), (4, None), (None, None)):
+        own = replace(assess_by_hand(early), tolerance_images=stated)
+        again = reassess(own, default_rubric(), None)
+        reason = again.checkpoints[0].checks[0].reason
+        assert said in reason if said else "within" not in reason
+        assert again.tolerance_images == stated
+
+
 def test_the_required_x_are_those_of_the_record():
     own = assess_by_hand(*good_checkpoints(), required=(2.0, 30.0))
     again = reassess(own, default_rubric(), None)

@@ -1,6 +1,8 @@
 """Data files: honest variants are read, broken ones get one line that names file and remedy."""
 
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -9,6 +11,7 @@ import pytest
 from hdf5_files import compress, leave_open, open_elsewhere
 from models import write_set
 
+from harness.datasets.cache import DatasetCache
 from harness.datasets.descriptions import OFFICIAL_FILES
 from harness.datasets.hdf5 import read_set, release_pages
 from harness.records.benchmark import Benchmark
@@ -52,6 +55,46 @@ def test_plain_bytes_are_mapped_and_never_copied(tmp_path):
     assert (images[1] == 7).all()
 
 
+@pytest.mark.parametrize("dtype", ["u1", "f4"])
+@pytest.mark.parametrize(
+    ("shape", "stored", "axes"),
+    [
+        ((55, 47, 3), (4, 55, 47, 3), (0, 1, 2, 3)),
+        ((8, 8, 1), (4, 1, 8, 8), (0, 2, 3, 1)),
+        ((8, 8, 1), (4, 8, 8, 1), (0, 1, 2, 3)),
+        ((32, 32, 3), (4, 32, 32, 3), (0, 1, 2, 3)),
+        ((32, 32, 3), (4, 3, 32, 32), (0, 2, 3, 1)),
+        ((3, 3, 3), (4, 3, 3, 3), (0, 2, 3, 1)),  # both fit: as in the lab
+        ((3, 5, 3), (4, 3, 3, 5), (0, 2, 3, 1)),
+    ],
+)
+def test_the_shape_tells_where_channels_are(tmp_path, shape, stored, axes, dtype):
+    data = np.random.default_rng(1).integers(0, 256, stored).astype(dtype)
+    path = write_set(tmp_path / "a.h5", 4, data=data)
+    labeled = read_set(path, "valid", replace(BENCHMARK, input_shape=shape))
+    assert labeled.images.dtype == np.uint8
+    assert np.array_equal(labeled.images, data.transpose(axes))
+
+
+def test_grey_images_may_leave_the_channel_out(tmp_path):
+    data = np.random.default_rng(1).integers(0, 256, (4, 8, 9), np.uint8)
+    path = write_set(tmp_path / "a.h5", 4, data=data)
+    labeled = read_set(path, "valid", replace(BENCHMARK, input_shape=(8, 9, 1)))
+    assert np.array_equal(labeled.images, data[..., None])
+    with pytest.raises(HarnessError, match=r"data is \(4, 8, 9\), expected \(N, 3, 8, 9\)"):
+        read_set(path, "valid", replace(BENCHMARK, input_shape=(8, 9, 3)))
+
+
+def test_the_same_arrays_as_images_of_another_shape(tmp_path):
+    data = np.random.default_rng(1).integers(0, 256, (4, 3, 5, 3)).astype("f4")
+    path, cache = write_set(tmp_path / "a.h5", 4, data=data), DatasetCache(tmp_path / "sets")
+    os.utime(path, (1, 1))
+    first, last = ((5, 3, 3), (0, 2, 3, 1)), ((3, 5, 3), (0, 1, 2, 3))
+    for shape, axes in (first, last, first):
+        labeled = read_set(path, "valid", replace(BENCHMARK, input_shape=shape), cache)
+        assert np.array_equal(labeled.images, data.transpose(axes))
+
+
 def resident_bytes(path):
     """How much of a file this process has in memory through a mapping."""
     mappings = Path("/proc/self/smaps").read_text()
@@ -76,8 +119,15 @@ def broken_files(folder):
     yield "no such file", path
     write_set(path, 2, data=None)
     yield "no key 'data'", path
-    write_set(path, 2, label=None, data=np.zeros((2, 55, 47, 3), np.uint8))
-    yield "data is (2, 55, 47, 3), expected (N, 3, 55, 47)", path
+    write_set(path, 2, label=None, data=np.zeros((2, 47, 55, 3), np.uint8))
+    yield "data is (2, 47, 55, 3), expected (N, 3, 55, 47) or (N, 55, 47, 3)", path
+    write_set(path, 2, data=np.zeros((2, 3 * 55 * 47), np.uint8))
+    yield "data is (2, 7755), expected (N, 3, 55, 47) or", path
+    with h5py.File(write_set(path, 2, data=None), "a") as file:
+        file.create_group("data")
+    yield "'data' is a group, not an array", path
+    write_set(path, 2, original_label=np.arange(3))
+    yield "2 images but 3 original_labels", path
     write_set(path, 3, data=np.zeros((2, 3, 55, 47), np.uint8))
     yield "2 images but 3 labels", path
     write_set(path, 2, label=1283)
@@ -141,4 +191,4 @@ def test_every_broken_file_gets_one_line_with_its_name(tmp_path):
         assert str(path) in message
         assert "\n" not in message
         cases += 1
-    assert cases == 14
+    assert cases == 17

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from harness.inference import plausibility
 from harness.inference.plausibility import require_plausible
 from harness.records.benchmark import Published
 from harness.records.errors import HarnessError
@@ -125,6 +126,46 @@ def test_a_weak_network_is_warned_of_and_graded(small, badnet, share, caplog):
         require_plausible(partly_wrong(small, share), badnet, "the folder")
     assert all("do not belong together" in each.getMessage() for each in caplog.records)
     assert caplog.records
+
+
+SHAPES = [(55, 47, 3), (32, 32, 3), (28, 28, 1), (6, 5, 4)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_wrong_layout_can_be_undone(shape):
+    """Each cause brings back what the mistake that it names has made of the images."""
+    right = np.random.default_rng(0).integers(0, 256, (3, *shape), np.uint8)
+    height, width, channels = shape
+    tried = plausibility._layouts(shape)
+    for said, stored in {
+        f"{height} x {width} x {channels} instead": right.reshape(3, channels, height, width),
+        f"{width} x {height} x {channels} instead": np.ascontiguousarray(
+            right.transpose(0, 2, 1, 3)).reshape(3, channels, height, width),
+        "rows and columns reshaped": np.ascontiguousarray(
+            right.transpose(0, 3, 2, 1)).reshape(3, channels, height, width),
+        f"{channels} x {height} x {width} instead": np.ascontiguousarray(
+            right.transpose(0, 3, 1, 2)).reshape(3, *shape).transpose(0, 3, 1, 2),
+    }.items():  # fmt: skip
+        wrong = stored.transpose(0, 2, 3, 1)
+        undone = [change(wrong) for name, change in tried.items() if said in name]
+        assert any(np.array_equal(each, right) for each in undone), said
+
+
+def test_grey_images_have_no_order_of_colours():
+    assert any("blue, green, red" in name for name in plausibility._layouts((32, 32, 3)))
+    assert not any("blue, green, red" in name for name in plausibility._layouts((32, 32, 1)))
+
+
+@pytest.mark.parametrize("order", [(1, 0), (2, 0, 1), (3, 1, 4, 0, 2, 5, 9, 8, 6, 7)])
+def test_few_classes_in_another_order_are_named(order):
+    labels = np.arange(300) % len(order)
+    answers = np.array(order)[labels]
+    sample = plausibility._Sample(np.zeros((300, 1, 1, 1)), labels, len(order), lambda _: answers)
+    best = max(plausibility._label_causes(answers, sample), key=lambda cause: cause.accuracy)
+    assert best.accuracy == 1.0
+    constant = np.zeros(300, int)
+    causes = plausibility._label_causes(constant, sample)
+    assert all(cause.accuracy <= 1 / len(order) for cause in causes)
 
 
 def test_half_of_two_classes_is_chance(small, badnet):

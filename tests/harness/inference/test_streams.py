@@ -1,6 +1,7 @@
 """The streams that hide which image is which, and which answers are compared."""
 
 from collections import defaultdict
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -86,6 +87,31 @@ def test_streams_mix_clean_and_backdoored_images():
     for stream in deal_streams(sizes, np.random.default_rng(3)):
         first_half = stream.numbers[: len(stream) // 2]
         assert 0.3 < (first_half >= 1000).mean() < 0.7
+
+
+@given(
+    clean=st.integers(1, 40),
+    attacks=st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    seed=st.integers(0, 2**32),
+)
+def test_images_of_several_attacks_are_parted_too(clean, attacks, seed):
+    ends = np.cumsum([0, *attacks]).tolist()
+    ranges = [
+        AttackedImages(name=str(number), start=start, stop=stop)
+        for number, (start, stop) in enumerate(pairwise(ends))
+    ]
+    sizes = {"valid": clean, "bd_valid": ends[-1]}
+    streams = deal_streams(sizes, np.random.default_rng(seed), {"bd_valid": ranges})
+    shown = np.concatenate([each.numbers[each.showings == FIRST] for each in streams])
+    assert sorted(shown) == list(range(clean + ends[-1]))
+
+    starts = [0, *(clean + start for start in ends[:-1])]
+    together = defaultdict(list)  # a clean image, its twins, and either shown again
+    for number, stream in enumerate(streams):
+        for image in stream.numbers.tolist():
+            start = max(start for start in starts if start <= image)
+            together[image - start].append(number)
+    assert all(len(set(homes)) == len(homes) for homes in together.values())
 
 
 def test_pieces_are_a_stream_in_order():
