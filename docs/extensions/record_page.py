@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from harness.records.json_schema import record_schema
+from harness.storage.json_schema import record_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,8 @@ from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
 
 from harness.records.findings import Override
-from harness.records.json_schema import field_docstrings
 from harness.records.rubric import Item, LineageCodes, Rubric, StudentView, Thresholds
+from harness.storage.json_schema import field_docstrings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

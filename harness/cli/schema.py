@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from harness.records.json_schema import schema_text
+from harness.storage.json_schema import schema_text
 
 
 @click.command()

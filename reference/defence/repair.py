@@ -85,7 +85,7 @@ def repair(inputs: Inputs, curve: Curve, drops: Sequence[float]) -> list[Repair]
         weights = zero_channels(inputs.badnet, channels, network=inputs.network)
         answers = _predict(inputs, weights)
         repaired = _counts(inputs, answers)
-        _confirm(curve, pruned, repaired["valid"])
+        _confirm(curve, pruned, repaired["valid"], _tolerance(inputs))
 
         goodnet = {name: compose_goodnet(badnet[name], answers[name]) for name in answers}
         repairs.append(
@@ -125,12 +125,17 @@ def _counts(inputs: Inputs, answers: dict[str, Answers]) -> dict[str, Counts]:
     return {split: counts_on(split, answers, inputs.datasets.sets) for split in ("valid", "test")}
 
 
-def _confirm(curve: Curve, pruned: int, counts: Counts) -> None:
+def _tolerance(inputs: Inputs) -> int:
+    stated = inputs.datasets.benchmark.tolerance_images
+    return Thresholds().tolerance_images if stated is None else stated
+
+
+def _confirm(curve: Curve, pruned: int, counts: Counts, tolerance: int) -> None:
     """Compare the sweep's counts with the network's; a few images may round differently."""
     swept = curve.clean_correct[pruned], curve.backdoored_attacked[pruned]
     counted = counts.clean_correct, counts.backdoored_attacked
     difference = np.abs(np.subtract(swept, counted)).max()
-    if difference > Thresholds().tolerance_images:
+    if difference > tolerance:
         raise HarnessError(
             f"with {pruned} channels pruned the sweep counts {swept} clean images right and "
             f"backdoored ones attacked, the network {counted}; please report this"

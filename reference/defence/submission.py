@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
+from harness.networks.forward import build_model, is_lab_network
 from harness.storage.results import replace_file, write_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.lineage.pruning_curve import Curve
+    from harness.networks.deepid import Weights
+    from harness.records.network import Network
     from reference.defence.inputs import Inputs
     from reference.defence.repair import Repair
 
@@ -22,12 +25,12 @@ def write_submission(
 ) -> list[str]:
     """Write an ordinary submission folder; returns the lines of its result table."""
     from harness.output.leaderboard.plots import render_image
-    from reference.badnet.training import save_weights
     from reference.defence.figures import bar_chart, curve_chart
 
+    suffix = ".h5" if is_lab_network(inputs.network) else ".keras"
     for repair in repairs:
-        save_weights(repair.weights, folder / _model_path(repair))
-    toml = submission_toml(folder.name, inputs.datasets.benchmark.name, repairs)
+        _save(inputs.network, repair.weights, folder / _model_path(repair, suffix))
+    toml = submission_toml(folder.name, inputs.datasets.benchmark.name, repairs, suffix)
     write_text(folder / "submission.toml", toml)
 
     write_text(folder / "curve.csv", curve_table(curve).to_csv(index=False))
@@ -41,19 +44,32 @@ def write_submission(
     return str(table.to_string(index=False)).splitlines()
 
 
-def submission_toml(name: str, badnet: str, repairs: list[Repair]) -> str:
+def _save(network: Network, weights: Weights, path: Path) -> None:
+    """Write a net: the lab's as its BadNet is handed out, any other as a whole model."""
+    from reference.badnet.training import save_weights
+
+    if is_lab_network(network):
+        save_weights(weights, path)
+        return
+    with tempfile.TemporaryDirectory() as scratch, replace_file(path) as file:
+        whole = Path(scratch) / path.name
+        build_model(network, weights).save(whole)
+        file.write(whole.read_bytes())
+
+
+def submission_toml(name: str, badnet: str, repairs: list[Repair], suffix: str = ".h5") -> str:
     """What says which file is which; students may leave it out."""
     import tomli_w
 
     artifacts = {
-        _model_path(repair): {"role": "repaired", "drop_points": repair.drop_points}
+        _model_path(repair, suffix): {"role": "repaired", "drop_points": repair.drop_points}
         for repair in repairs
     }
     return tomli_w.dumps({"name": name, "badnet": badnet, "artifacts": artifacts})
 
 
-def _model_path(repair: Repair) -> str:
-    return f"models/model_{repair.drop_points:g}.h5"
+def _model_path(repair: Repair, suffix: str) -> str:
+    return f"models/model_{repair.drop_points:g}{suffix}"
 
 
 def curve_table(curve: Curve) -> Any:

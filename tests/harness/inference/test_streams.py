@@ -17,7 +17,7 @@ from harness.inference.streams import (
     NumberedImages,
     deal_streams,
 )
-from harness.records.benchmark import LabeledSet
+from harness.records.benchmark import AttackedImages, LabeledSet
 
 
 def showings(sizes, seed):

@@ -11,8 +11,8 @@ from repository import ROOT
 
 from harness.records.errors import Status
 from harness.records.findings import Diagnosis, GoodNetRule
-from harness.records.json_schema import record_schema, schema_text
 from harness.records.record import Checkpoint, Probe, Record, SplitCounts
+from harness.storage.json_schema import record_schema, schema_text
 from harness.storage.results import Store
 
 COMMITTED = ROOT / "docs" / "record.schema.json"
