@@ -164,7 +164,8 @@ def known_rankings(benchmark: Benchmark, activations: Mapping[str, Sequence[floa
     """
     dormant = frozenset(benchmark.channel_order[: benchmark.dormant_channels])
     live = benchmark.channel_order[benchmark.dormant_channels :]
-    by_layer = {"pool_3": tuple((channel,) for channel in live), "conv_3": benchmark.conv_3_tiers}
+    first = next(iter(activations), "pool_3")
+    by_layer = {first: tuple((channel,) for channel in live), "conv_3": benchmark.conv_3_tiers}
     increasing = [
         Order(f"{layer} {INCREASING}", tiers, dormant, tuple(activations.get(layer, ())))
         for layer, tiers in by_layer.items()
