@@ -121,7 +121,7 @@ def parse_time(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        message = f"{text!r} is no time; write it like 2026-11-24T23:59:00+01:00"
+        message = f"{text!r:.60} is no time; write it like 2026-11-24T23:59:00+01:00"
         raise ValueError(message) from None
 
 
@@ -205,7 +205,7 @@ def _person(row: dict[str, str]) -> Person:
     for field in PLATFORM_IDS:
         if _SPREADSHEET_NUMBER.fullmatch(row.get(field, "")):
             raise ValueError(
-                f"{field} {row[field]!r} is no id but what a spreadsheet made of one; give the "
+                f"{field} {row[field]!r:.60} is no id but what a spreadsheet made of one; give the "
                 "platform's own export, unopened, or format the column as text"
             )
     attempt = _parse_attempt(row.pop("attempt", ""))
@@ -225,7 +225,7 @@ def _parse_attempt(text: str) -> int | None:
         return None
     # int() alone takes other scripts' digits, signs, underscores and numbers without end.
     if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text)):
-        raise ValueError(f"attempt {text!r} is no number; write 1, 2, ... or leave it empty")
+        raise ValueError(f"attempt {text!r:.60} is no number; write 1, 2, ... or leave it empty")
     return int(text)
 
 
@@ -233,7 +233,7 @@ def _parse_late(text: str) -> bool | None:
     if text.casefold() in (*_YES, *_NO):
         return text.casefold() in _YES
     if text:
-        raise ValueError(f"late {text!r} is unclear; write yes, no or leave it empty")
+        raise ValueError(f"late {text!r:.60} is unclear; write yes, no or leave it empty")
     return None
 
 
@@ -248,7 +248,7 @@ def _conflicts(people: list[Person]) -> Iterator[str]:
         team = by_folder.setdefault(person.folder, [])
         if person.folder and any(not _are_a_team(person, other) for other in team):
             yield (
-                f"folder {person.folder!r} is there twice; keep one line for each person, "
+                f"folder {person.folder!r:.60} is there twice; keep one line for each person, "
                 "and tell a team's people apart by login, id or name"
             )
         team.append(person)
@@ -272,9 +272,9 @@ def _shared_ids(people: Sequence[Person], field: str) -> Iterator[str]:
         if others:
             names = [each.name or each.login for each in (same[0], others[0])]
             yield (
-                f"{field} {getattr(same[0], field)!r} is of two people, {names[0]!r} and "
-                f"{names[1]!r}; correct it (spreadsheets round long numbers: give the platform's "
-                "own export, unopened)"
+                f"{field} {getattr(same[0], field)!r:.60} is of two people, {names[0]!r:.60} and "
+                f"{names[1]!r:.60}; correct it (spreadsheets round long numbers: give the "
+                "platform's own export, unopened)"
             )
 
 

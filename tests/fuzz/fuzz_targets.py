@@ -54,6 +54,18 @@ TARGETS = {
         examples=400,
         memory_bytes=256 << 20,
     ),
+    "rosters": Target(
+        inputs=fuzz_people.ROSTERS,
+        check=fuzz_people.check_roster,
+        examples=400,
+        memory_bytes=256 << 20,
+    ),
+    "metadata": Target(
+        inputs=fuzz_people.METADATA,
+        check=fuzz_people.check_metadata,
+        examples=400,
+        memory_bytes=256 << 20,
+    ),
     "lms_names": Target(
         inputs=fuzz_people.LMS_NAMES,
         check=fuzz_people.check_lms_names,
