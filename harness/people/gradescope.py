@@ -65,7 +65,7 @@ def _load(path: Path) -> Any:
 def _team(folder: str, details: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     """The submitters of one submission, each once; those of an anonymous export are left out."""
     submitted_at = _iso_time(details.get(":created_at"))
-    seen = []
+    seen = set()
     for submitter in details[":submitters"]:
         if not isinstance(submitter, dict):
             continue
@@ -78,8 +78,8 @@ def _team(folder: str, details: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             "email": email,
             "submitted_at": submitted_at,
         }
-        if (name or student or email) and person not in seen:
-            seen.append(person)
+        if (name or student or email) and (name, student, email) not in seen:
+            seen.add((name, student, email))
             yield person
 
 

@@ -243,15 +243,15 @@ def _has_offset(time: datetime) -> bool:
 
 def _conflicts(people: list[Person]) -> Iterator[str]:
     """What is wrong between the lines."""
-    by_folder: dict[str, list[Person]] = {}
+    teams: dict[str, _Team] = {}
     for person in people:
-        team = by_folder.setdefault(person.folder, [])
-        if person.folder and any(not _are_a_team(person, other) for other in team):
+        team = teams.setdefault(person.folder, _Team())
+        if person.folder and not team.admits(person):
             yield (
                 f"folder {person.folder!r:.60} is there twice; keep one line for each person, "
                 "and tell a team's people apart by login, id or name"
             )
-        team.append(person)
+        team.add(person)
 
     for field in PLATFORM_IDS:
         yield from _shared_ids(people, field)
@@ -298,6 +298,33 @@ def _name_words(name: str) -> set[str]:
     return set(re.findall(r"\w+", plain))
 
 
-def _are_a_team(first: Person, second: Person) -> bool:
-    """Whether two lines with one folder are of two people."""
-    return is_identified(first) and is_identified(second) and not is_same_person(first, second)
+class _Team:
+    """The people of one folder, so that one more is compared with all of them at once."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, ...], dict[str, set[str]]] = {}
+        """By the identities that people have: the values that are taken, by field."""
+
+    def admits(self, person: Person) -> bool:
+        """Whether a line is of another person than the others, as far as all are identified."""
+        own = _identities(person)
+        if self._values and not (own and all(self._values)):
+            return False
+        for known, taken in self._values.items():
+            decisive = next((name for name in known if name in own), None)
+            if decisive is not None and own[decisive] in taken[decisive]:
+                return False
+        return True
+
+    def add(self, person: Person) -> None:
+        """Count a person in."""
+        own = _identities(person)
+        taken = self._values.setdefault(tuple(own), {name: set() for name in own})
+        for name, value in own.items():
+            taken[name].add(value)
+
+
+def _identities(person: Person) -> dict[str, str]:
+    """What tells a person apart, the surest first, as `is_same_person` compares it."""
+    values = {name: getattr(person, name).casefold() for name in IDENTITIES}
+    return {name: value for name, value in values.items() if value}

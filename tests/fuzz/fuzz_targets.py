@@ -57,12 +57,14 @@ TARGETS = {
     "rosters": Target(
         inputs=fuzz_people.ROSTERS,
         check=fuzz_people.check_roster,
+        large=fuzz_people.LARGE_ROSTERS,
         examples=400,
         memory_bytes=256 << 20,
     ),
     "metadata": Target(
         inputs=fuzz_people.METADATA,
         check=fuzz_people.check_metadata,
+        large=(fuzz_people.LARGE_METADATA,),
         examples=400,
         memory_bytes=256 << 20,
     ),
