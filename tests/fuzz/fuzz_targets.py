@@ -81,6 +81,13 @@ TARGETS = {
         examples=250,
         memory_bytes=512 << 20,
     ),
+    "bulk_downloads": Target(
+        inputs=fuzz_archives.BULK_DOWNLOADS,
+        check=fuzz_archives.check_bulk_download,
+        in_child=True,
+        examples=200,
+        memory_bytes=512 << 20,
+    ),
     "configs": Target(
         inputs=fuzz_configs.CONFIGS,
         check=fuzz_configs.check_config,
