@@ -197,6 +197,7 @@ class _Reader:
                 f"weights of {len(pairs)} layers, the known network has 7; hand in the complete "
                 "model (model.save) if it is another network"
             )
+        _require_arrays(pairs)
 
         remaining, layers = list(pairs), {}
         for name, shape in weight_shapes(_conv_3_channels(pairs), self.classes).items():
@@ -223,6 +224,7 @@ class _Reader:
         """Check every dataset before its first byte is read, then read all as float32."""
         if any(len(pair) != 2 for pair in layers.values()):
             raise RejectedFileError("a layer without kernel and bias; save the model again")
+        _require_arrays(layers.values())
 
         datasets = {}
         for layer, (kernel, bias) in layers.items():
@@ -267,7 +269,7 @@ def _reject_wrapped(names: Iterable[str]) -> None:
 
 
 def _parse_json(text: Any) -> Any:
-    raw = text if isinstance(text, bytes) else str(text).encode()
+    raw = text if isinstance(text, bytes) else str(text).encode(errors="surrogateescape")
     if len(raw) > MAX_CONFIG_BYTES:
         raise RejectedFileError(f"its config is larger than {MAX_CONFIG_BYTES >> 20} MiB")
     try:
@@ -276,6 +278,15 @@ def _parse_json(text: Any) -> Any:
         raise RejectedFileError("its config is nested too deeply") from None
     except ValueError:
         raise RejectedFileError("its config is not valid JSON; save the model again") from None
+
+
+def _require_arrays(pairs: Iterable[list[Any]]) -> None:
+    """Refuse groups, named types and arrays without a shape where weights should be."""
+    import h5py
+
+    for array in (array for pair in pairs for array in pair):
+        if not isinstance(array, h5py.Dataset) or array.shape is None:
+            raise RejectedFileError(f"{array.name!r:.60} holds no array; save the model again")
 
 
 def _conv_3_channels(pairs: list[list[Any]]) -> int:
@@ -287,9 +298,7 @@ def _conv_3_channels(pairs: list[list[Any]]) -> int:
 
 
 def _require_plain(name: str, dataset: Any, shape: tuple[int, ...]) -> None:
-    import h5py
-
-    if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
+    if dataset.is_virtual or dataset.external:
         raise RejectedFileError(f"{name} is kept outside the file; save the model again")
     if dataset.shape != shape or not shape[-1] >= 1:
         raise RejectedFileError(f"wrong shape: {name} is {dataset.shape}, expected {shape}")

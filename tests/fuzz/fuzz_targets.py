@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import fuzz_archives
 import fuzz_configs
 import fuzz_declarations
+import fuzz_networks
 import fuzz_people
 import misdeeds
 
@@ -92,6 +93,20 @@ TARGETS = {
         inputs=fuzz_configs.CONFIGS,
         check=fuzz_configs.check_config,
         examples=400,
+    ),
+    "hdf5": Target(
+        inputs=fuzz_networks.HDF5_FILES,
+        check=fuzz_networks.check_model,
+        in_child=True,
+        examples=150,
+        may_crash=True,
+    ),
+    "keras": Target(
+        inputs=fuzz_networks.KERAS_FILES,
+        check=fuzz_networks.check_model,
+        in_child=True,
+        examples=150,
+        may_crash=True,
     ),
 }
 
