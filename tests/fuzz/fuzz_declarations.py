@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 from fuzz_inputs import ODD_TEXTS, damaged
 from fuzz_properties import require_one_line, require_rejected
 from hypothesis import strategies as st
@@ -15,7 +18,8 @@ NAMES = (
     "..\\x.h5",
     "/etc/passwd",
 )
-_QUOTED = st.sampled_from(NAMES).map(lambda name: '"' + name.replace("\\", "\\\\") + '"')
+ODD_NAMES = ("link\x1b[31m.h5", "pipe\x07.h5", "folder\x07")
+_QUOTED = st.sampled_from(NAMES + ODD_NAMES).map(json.dumps)
 _ODD = st.sampled_from([text for text in ODD_TEXTS if len(text) < 1000])
 _KEYS = st.one_of(
     st.sampled_from((
@@ -72,6 +76,10 @@ def check(content, folder):
     (folder / "models").mkdir()
     for name in ("model_2.h5", "models/model_4.h5", "run.py", "net.keras"):
         (folder / name).write_bytes(b"x")
+    link, pipe, inner = (folder / name for name in ODD_NAMES)
+    link.symlink_to("model_2.h5")
+    os.mkfifo(pipe)
+    inner.mkdir()
     try:
         declaration = read_declaration(folder)
         candidates = declared_candidates(folder, declaration)
