@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FILE = "submission_metadata.yml"
 
 _MAX_BYTES = 64 << 20
+_MAX_PEOPLE = 100_000  # YAML can name one list a thousand times
 _INSTALL = "pip install 'backdoor-defence-harness[gradescope]'"
 _BEFORE_OFFSET = re.compile(r" (?=[+-]\d\d:?\d\d$|Z$)")
 
@@ -40,6 +41,10 @@ def read_metadata(path: Path) -> list[dict[str, str]]:
     for folder, details in content.items():
         if isinstance(details, dict) and isinstance(details.get(":submitters"), list):
             people += _team(str(folder), details)
+        if len(people) > _MAX_PEOPLE:
+            raise HarnessError(
+                f"{path}: more than {_MAX_PEOPLE:,} people; give Gradescope's {FILE}"
+            )
     return people
 
 
