@@ -6,6 +6,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from harness.records.errors import Status, SubmissionError
+from harness.records.text import one_line
 
 if TYPE_CHECKING:
     import os
@@ -29,13 +30,15 @@ HIDDEN_PREFIXES = (".", "__MACOSX")
 _INSTALLED_FOLDERS = {"__pycache__", "node_modules", "site-packages"}
 """Folders of installed software: thousands of files, where a whole project is handed in."""
 
+_SHOWN_CHARACTERS = 200
+
 IS_A_LINK = "a link; hand in the file itself"
 NOT_REGULAR = "not a regular file"
 
 
 def rejection(name: str, reason: str) -> SubmissionError:
-    """The error that rejects a submission because of one of its files."""
-    return SubmissionError(Status.REJECTED, f"{name}: {reason}")
+    """The error that rejects a submission because of one of its files, whatever it is called."""
+    return SubmissionError(Status.REJECTED, f"{one_line(name, _SHOWN_CHARACTERS)}: {reason}")
 
 
 def check_regular(relative: str, information: os.stat_result) -> None:

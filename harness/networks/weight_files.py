@@ -232,6 +232,7 @@ class _Reader:
                 f"weights of {len(layers)} layers, the known network has {len(named)}; hand in "
                 "the complete model (model.save) if it is another network"
             )
+        _require_arrays(layers)
 
         shapes = self._shapes({self.network.pruned_layer: self._pruned_width(layers)})
         remaining, found = list(layers), {}
@@ -272,6 +273,7 @@ class _Reader:
 
     def _read_arrays(self, format_name: str, layers: dict[str, list[Any]]) -> Weights:
         """Check every dataset before its first byte is read, then read all as float32."""
+        _require_arrays(layers.values())
         datasets: dict[str, Any] = {}
         for layer, arrays in layers.items():
             names = self.network.by_name[layer].variables
@@ -324,7 +326,7 @@ def _reject_wrapped(names: Iterable[str]) -> None:
 
 
 def _parse_json(text: Any) -> Any:
-    raw = text if isinstance(text, bytes) else str(text).encode()
+    raw = text if isinstance(text, bytes) else str(text).encode(errors="surrogateescape")
     if len(raw) > MAX_CONFIG_BYTES:
         raise RejectedFileError(f"its config is larger than {MAX_CONFIG_BYTES >> 20} MiB")
     try:
@@ -335,10 +337,17 @@ def _parse_json(text: Any) -> Any:
         raise RejectedFileError("its config is not valid JSON; save the model again") from None
 
 
-def _require_plain(name: str, dataset: Any, shape: tuple[int, ...]) -> None:
+def _require_arrays(layers: Iterable[list[Any]]) -> None:
+    """Refuse groups, named types and arrays without a shape where weights should be."""
     import h5py
 
-    if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
+    for array in (array for arrays in layers for array in arrays):
+        if not isinstance(array, h5py.Dataset) or array.shape is None:
+            raise RejectedFileError(f"{array.name!r:.60} holds no array; save the model again")
+
+
+def _require_plain(name: str, dataset: Any, shape: tuple[int, ...]) -> None:
+    if dataset.is_virtual or dataset.external:
         raise RejectedFileError(f"{name} is kept outside the file; save the model again")
     if dataset.shape != shape or not shape[-1] >= 1:
         raise RejectedFileError(f"wrong shape: {name} is {dataset.shape}, expected {shape}")

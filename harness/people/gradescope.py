@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FILE = "submission_metadata.yml"
 
 _MAX_BYTES = 64 << 20
+_MAX_PEOPLE = 100_000  # YAML can name one list a thousand times
 _INSTALL = "pip install 'backdoor-defence-harness[gradescope]'"
 _BEFORE_OFFSET = re.compile(r" (?=[+-]\d\d:?\d\d$|Z$)")
 
@@ -40,6 +41,10 @@ def read_metadata(path: Path) -> list[dict[str, str]]:
     for folder, details in content.items():
         if isinstance(details, dict) and isinstance(details.get(":submitters"), list):
             people += _team(str(folder), details)
+        if len(people) > _MAX_PEOPLE:
+            raise HarnessError(
+                f"{path}: more than {_MAX_PEOPLE:,} people; give Gradescope's {FILE}"
+            )
     return people
 
 
@@ -65,7 +70,7 @@ def _load(path: Path) -> Any:
 def _team(folder: str, details: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     """The submitters of one submission, each once; those of an anonymous export are left out."""
     submitted_at = _iso_time(details.get(":created_at"))
-    seen = []
+    seen = set()
     for submitter in details[":submitters"]:
         if not isinstance(submitter, dict):
             continue
@@ -78,8 +83,8 @@ def _team(folder: str, details: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             "email": email,
             "submitted_at": submitted_at,
         }
-        if (name or student or email) and person not in seen:
-            seen.append(person)
+        if (name or student or email) and (name, student, email) not in seen:
+            seen.add((name, student, email))
             yield person
 
 

@@ -121,7 +121,7 @@ def parse_time(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        message = f"{text!r} is no time; write it like 2026-11-24T23:59:00+01:00"
+        message = f"{text!r:.60} is no time; write it like 2026-11-24T23:59:00+01:00"
         raise ValueError(message) from None
 
 
@@ -205,7 +205,7 @@ def _person(row: dict[str, str]) -> Person:
     for field in PLATFORM_IDS:
         if _SPREADSHEET_NUMBER.fullmatch(row.get(field, "")):
             raise ValueError(
-                f"{field} {row[field]!r} is no id but what a spreadsheet made of one; give the "
+                f"{field} {row[field]!r:.60} is no id but what a spreadsheet made of one; give the "
                 "platform's own export, unopened, or format the column as text"
             )
     attempt = _parse_attempt(row.pop("attempt", ""))
@@ -225,7 +225,7 @@ def _parse_attempt(text: str) -> int | None:
         return None
     # int() alone takes other scripts' digits, signs, underscores and numbers without end.
     if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text)):
-        raise ValueError(f"attempt {text!r} is no number; write 1, 2, ... or leave it empty")
+        raise ValueError(f"attempt {text!r:.60} is no number; write 1, 2, ... or leave it empty")
     return int(text)
 
 
@@ -233,7 +233,7 @@ def _parse_late(text: str) -> bool | None:
     if text.casefold() in (*_YES, *_NO):
         return text.casefold() in _YES
     if text:
-        raise ValueError(f"late {text!r} is unclear; write yes, no or leave it empty")
+        raise ValueError(f"late {text!r:.60} is unclear; write yes, no or leave it empty")
     return None
 
 
@@ -243,15 +243,15 @@ def _has_offset(time: datetime) -> bool:
 
 def _conflicts(people: list[Person]) -> Iterator[str]:
     """What is wrong between the lines."""
-    by_folder: dict[str, list[Person]] = {}
+    teams: dict[str, _Team] = {}
     for person in people:
-        team = by_folder.setdefault(person.folder, [])
-        if person.folder and any(not _are_a_team(person, other) for other in team):
+        team = teams.setdefault(person.folder, _Team())
+        if person.folder and not team.admits(person):
             yield (
-                f"folder {person.folder!r} is there twice; keep one line for each person, "
+                f"folder {person.folder!r:.60} is there twice; keep one line for each person, "
                 "and tell a team's people apart by login, id or name"
             )
-        team.append(person)
+        team.add(person)
 
     for field in PLATFORM_IDS:
         yield from _shared_ids(people, field)
@@ -272,9 +272,9 @@ def _shared_ids(people: Sequence[Person], field: str) -> Iterator[str]:
         if others:
             names = [each.name or each.login for each in (same[0], others[0])]
             yield (
-                f"{field} {getattr(same[0], field)!r} is of two people, {names[0]!r} and "
-                f"{names[1]!r}; correct it (spreadsheets round long numbers: give the platform's "
-                "own export, unopened)"
+                f"{field} {getattr(same[0], field)!r:.60} is of two people, {names[0]!r:.60} and "
+                f"{names[1]!r:.60}; correct it (spreadsheets round long numbers: give the "
+                "platform's own export, unopened)"
             )
 
 
@@ -298,6 +298,33 @@ def _name_words(name: str) -> set[str]:
     return set(re.findall(r"\w+", plain))
 
 
-def _are_a_team(first: Person, second: Person) -> bool:
-    """Whether two lines with one folder are of two people."""
-    return is_identified(first) and is_identified(second) and not is_same_person(first, second)
+class _Team:
+    """The people of one folder, so that one more is compared with all of them at once."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, ...], dict[str, set[str]]] = {}
+        """By the identities that people have: the values that are taken, by field."""
+
+    def admits(self, person: Person) -> bool:
+        """Whether a line is of another person than the others, as far as all are identified."""
+        own = _identities(person)
+        if self._values and not (own and all(self._values)):
+            return False
+        for known, taken in self._values.items():
+            decisive = next((name for name in known if name in own), None)
+            if decisive is not None and own[decisive] in taken[decisive]:
+                return False
+        return True
+
+    def add(self, person: Person) -> None:
+        """Count a person in."""
+        own = _identities(person)
+        taken = self._values.setdefault(tuple(own), {name: set() for name in own})
+        for name, value in own.items():
+            taken[name].add(value)
+
+
+def _identities(person: Person) -> dict[str, str]:
+    """What tells a person apart, the surest first, as `is_same_person` compares it."""
+    values = {name: getattr(person, name).casefold() for name in IDENTITIES}
+    return {name: value for name, value in values.items() if value}

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.records.errors import HarnessError
+from harness.records.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,10 +58,10 @@ def read_table(path: Path, count_known: Callable[[list[str]], int]) -> list[Line
         except csv.Error as error:
             problems.append(error)
     if not tables:
-        raise HarnessError(f"{path}: not CSV ({problems[0]}); {_AS_CSV}")
+        raise HarnessError(f"{path}: not CSV ({one_line(str(problems[0]), 100)}); {_AS_CSV}")
     best = max(tables, key=lambda lines: count_known(lines[0].cells) if lines else 0)
     if problems and not (best and count_known(best[0].cells)):
-        raise HarnessError(f"{path}: not CSV ({problems[0]}); {_AS_CSV}")
+        raise HarnessError(f"{path}: not CSV ({one_line(str(problems[0]), 100)}); {_AS_CSV}")
     return best
 
 

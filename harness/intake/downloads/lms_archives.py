@@ -26,6 +26,7 @@ from harness.intake.archives.unpacking import (
 )
 from harness.intake.downloads.left_out import EARLIER, NO_FILES, reason_left_out
 from harness.intake.downloads.lms_names import is_one_submission, moodle_submission, parse_file_name
+from harness.intake.file_rules import rejection
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.text import one_line, storable
 from harness.sandbox import launch
@@ -34,7 +35,7 @@ from harness.storage.hashing import file_hash
 from harness.storage.results import safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from harness.intake.archives.unpacking import Member
@@ -46,6 +47,7 @@ METADATA = "submission_metadata.yml"
 _METADATA_CHUNKS = 64
 _LEFT_OUT = ".left-out.json"
 _REASON_BYTES = 1000
+_MAX_NAMES_CHARACTERS = 32 << 20  # of all names together; of 1,000 students they are 100,000
 _CAPS = Caps(file_bytes=MAX_TOTAL_BYTES)
 _LIMITS = launch.Limits(
     start_seconds=120,
@@ -118,10 +120,11 @@ def _unpack_atomically(archive: Path, target: Path) -> None:
 def _unpack_submissions(archive: Path, into: Path) -> dict[str, str]:
     """Unpack all submissions; a reason for each that was refused, which is left empty."""
     with contextlib.closing(read_members(archive, _LIMITS)) as members:
-        names = [member.name for member in members]
+        names = list(_names(members))
     locations = layout(names)
     if not any(locations):
         raise SubmissionError(Status.REJECTED, "no submissions in it, neither folders nor archives")
+    _require_storable({location.submission for location in locations if location})
 
     folders: dict[str, UnpackedFolder] = {}
     reasons: dict[str, str] = {}
@@ -144,6 +147,24 @@ def _unpack_submissions(archive: Path, into: Path) -> dict[str, str]:
                 folders[name].clear()
     _write_left_out(names, locations, into)
     return reasons
+
+
+def _names(members: Iterable[Member]) -> Iterator[str]:
+    """The names of all files; SubmissionError where they would fill the memory."""
+    characters = 0
+    for member in members:
+        characters += len(member.name)
+        if characters > _MAX_NAMES_CHARACTERS:
+            raise SubmissionError(Status.REJECTED, "the names in it are too many or too long")
+        yield member.name
+
+
+def _require_storable(submissions: set[str]) -> None:
+    """Refuse names that no folder beside the others can have."""
+    if METADATA in submissions:
+        raise rejection(METADATA, "a folder, where Gradescope has a file")
+    for name in submissions:
+        safe_parts(name)  # a platform's name without its file may be longer than with it
 
 
 # --- what is no submission ------------------------------------------------------------------------

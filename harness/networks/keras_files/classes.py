@@ -131,7 +131,8 @@ def missing_class(config: Any, source: Path | None) -> str | None:
 def _notebook_with(name: str, source: Path | None) -> str | None:
     """A notebook that speaks of a class."""
     notebooks = sorted(source.rglob("*.ipynb")) if source else ()
-    return next((path.name for path in notebooks if name.encode() in path.read_bytes()), None)
+    encoded = name.encode(errors="surrogatepass")  # JSON may hold half a character
+    return next((path.name for path in notebooks if encoded in path.read_bytes()), None)
 
 
 def _layers(config: Any) -> Iterator[dict[str, Any]]:

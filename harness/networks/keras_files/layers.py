@@ -23,6 +23,8 @@ MAX_GROUPS = 20_000
 MAX_DEPTH = 24
 """Groups in a file, and how deep they may lie: nested models take three levels each."""
 
+_NUMBERED = re.compile(r"(.+)_([0-9]{1,9})", re.DOTALL)
+
 
 class RejectedFileError(Exception):
     """The file cannot be graded; the message is one line for the student."""
@@ -37,10 +39,10 @@ def legacy_layers(file: Any) -> list[list[Any]]:
     A nested model stands there as one layer; its layers are told apart by their arrays' names.
     """
     layers: list[list[Any]] = []
-    for name in file.attrs["layer_names"]:
-        group = follow_hard_links(file, _text(name))
+    for name in _names(file, "layer_names"):
+        group = follow_hard_links(file, name)
         arrays: dict[str, list[Any]] = {}
-        for array in _weight_names(group):
+        for array in _names(group, "weight_names"):
             arrays.setdefault(array.rpartition("/")[0], []).append(follow_hard_links(group, array))
         layers += arrays.values()
     return layers
@@ -48,17 +50,17 @@ def legacy_layers(file: Any) -> list[list[Any]]:
 
 def legacy_names(file: Any) -> Iterator[str]:
     """Names of the arrays in a file of weights of Keras 2, and of layers with more than two."""
-    for layer in file.attrs["layer_names"]:
-        arrays = _weight_names(follow_hard_links(file, _text(layer)))
+    for layer in _names(file, "layer_names"):
+        arrays = _names(follow_hard_links(file, layer), "weight_names")
         yield from (array.rpartition("/")[2] for array in arrays)
         if len(arrays) > 2:
-            yield _text(layer)
+            yield layer
 
 
 def legacy_layer(root: Any, path: LayerPath) -> list[Any]:
     """The arrays of a layer of Keras 2, as datasets: kernel and bias, or others."""
     group = follow_hard_links(root, path[0])
-    names = _weight_names(group)
+    names = _names(group, "weight_names")
     if len(path) > 1:
         if len(set(names)) < len(names):
             raise RejectedFileError(
@@ -69,12 +71,20 @@ def legacy_layer(root: Any, path: LayerPath) -> list[Any]:
     return [follow_hard_links(group, name) for name in names]
 
 
-def _weight_names(group: Any) -> list[str]:
-    return [_text(name) for name in group.attrs["weight_names"]]
+def _names(owner: Any, attribute: str) -> list[str]:
+    """The names in an attribute of a group; RejectedFileError where it holds no list of names."""
+    import numpy as np
+
+    if attribute not in owner.attrs:
+        raise RejectedFileError(f"incomplete: no {attribute} in it; save the model again")
+    names = owner.attrs[attribute]
+    if not isinstance(names, np.ndarray) or names.ndim != 1:
+        raise RejectedFileError(f"its {attribute} is no list of names; save the model again")
+    return [_text(name) for name in names]
 
 
 def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
 
 def follow_hard_links(group: Any, path: str) -> Any:
@@ -89,7 +99,7 @@ def follow_hard_links(group: Any, path: str) -> Any:
 def _require_hard_link(group: Any, name: str) -> None:
     import h5py
 
-    link = group.get(name, getlink=True)
+    link = group.get(name, getlink=True) if isinstance(group, h5py.Group) else None
     if link is None:
         raise RejectedFileError(f"incomplete: no {name!r:.60} in it; save the model again")
     if not isinstance(link, h5py.HardLink):
@@ -208,8 +218,8 @@ def _layer_of(model: Any, name: str) -> Any:
 
 def number_key(name: str) -> tuple[str, int]:
     """Sorts ``dense_10`` after ``dense_9``, and ``dense`` before both."""
-    stem, _, number = name.rpartition("_")
-    return (stem, int(number)) if number.isdigit() and stem else (name, 0)
+    numbered = _NUMBERED.fullmatch(name)
+    return (numbered[1], int(numbered[2])) if numbered else (name, 0)
 
 
 def _snake_case(name: str) -> str:

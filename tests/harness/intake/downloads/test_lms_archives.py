@@ -287,3 +287,11 @@ def test_a_killed_reader_leaves_nothing_half_unpacked(tmp_path, monkeypatch, que
     assert [path.name for path in (tmp_path / "into").iterdir()] == [".lock"]
     folder = unpack_bulk_download(bulk, tmp_path / "into")
     assert set(file_contents(folder)) == {"ann/b2.h5", "bob/b2.h5"}
+
+
+def test_names_that_would_fill_the_memory_are_refused(tmp_path):
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz", format=tarfile.GNU_FORMAT) as archive:
+        for number in range(600):
+            archive.addfile(tarfile.TarInfo(f"{number}/" + "x" * 60_000))
+    with pytest.raises(HarnessError, match="the names in it are too many or too long"):
+        unpack_bulk_download(tmp_path / "a.tar.gz", tmp_path / "unpacked")
