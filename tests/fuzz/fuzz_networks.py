@@ -269,13 +269,13 @@ def check_model(content, folder):
     path.write_bytes(content)
     with contextlib.suppress(OtherArchitectureError):
         try:
-            read_model(path, None, source)
+            read_model(path, lab_network(CLASSES), source)
         except RejectedFileError as error:
             require_foreseen(error)
 
     staged = Staged(path=path, sha256="", size_bytes=len(content), source=source)
     try:
-        inspection = inspect_file(staged, "h5", lab_network(), sandboxed=True)
+        inspection = inspect_file(staged, "h5", lab_network(CLASSES), sandboxed=True)
     except SubmissionError as error:
         require_rejected(error)
         return f"refused: {error.reason}"
