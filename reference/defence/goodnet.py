@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.networks.deepid import CLASSES, IMAGE_SHAPE, load_network
+from harness.networks.deepid import lab_network
+from harness.networks.forward import build_model
 from harness.networks.tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
@@ -13,25 +14,31 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from harness.records.network import Network
+
 
 def build_goodnet(
-    badnet: Mapping[str, np.ndarray], repaired: Mapping[str, np.ndarray]
+    badnet: Mapping[str, np.ndarray],
+    repaired: Mapping[str, np.ndarray],
+    network: Network | None = None,
 ) -> keras.Model:
     """Return G of the lab: class scores one-hot over N + 1 classes, N + 1 where B and B' differ.
 
-    The model holds both nets, loads without custom code in Keras 3 and can be saved as
-    ``.keras``.
+    ``network`` is the graph of both, the lab's where it is None. The model holds both nets, loads
+    without custom code in Keras 3 and can be saved as ``.keras``.
     """
     import_tensorflow()
     import keras
 
-    image = keras.Input(shape=IMAGE_SHAPE, name="input")
-    badnet_model, repaired_model = load_network(badnet), load_network(repaired)
+    network = network or lab_network()
+    image = keras.Input(shape=network.input_shape, name="input")
+    badnet_model, repaired_model = (build_model(network, net) for net in (badnet, repaired))
     # A model's layers must have different names, and its nets are two of them.
     badnet_model.name, repaired_model.name = "badnet", "repaired"
 
     badnet_class = keras.ops.argmax(badnet_model(image), axis=-1)
     repaired_class = keras.ops.argmax(repaired_model(image), axis=-1)
     is_agreed = keras.ops.equal(badnet_class, repaired_class)
-    answer = keras.ops.where(is_agreed, badnet_class, CLASSES)
-    return keras.Model(image, keras.ops.one_hot(answer, CLASSES + 1), name="goodnet")
+    answer = keras.ops.where(is_agreed, badnet_class, network.classes)
+    one_hot = keras.ops.one_hot(answer, network.classes + 1)
+    return keras.Model(image, one_hot, name="goodnet")
