@@ -69,7 +69,7 @@ def files_below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
     entries = 0
     while pending:
         current, depth = pending.pop()
-        for path in sorted(current.iterdir()):
+        for path in _children(current, folder):
             entries += 1
             if entries > MAX_ENTRIES or depth > MAX_DEPTH:
                 raise SubmissionError(
@@ -86,3 +86,11 @@ def files_below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
                 pending.append((path, depth + 1))
             else:
                 yield path, information
+
+
+def _children(current: Path, folder: Path) -> list[Path]:
+    try:
+        return sorted(current.iterdir())
+    except PermissionError:
+        name = current.relative_to(folder).as_posix() if current != folder else folder.name
+        raise rejection(name, "may not be read; hand it in with read permission") from None

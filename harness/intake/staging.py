@@ -26,6 +26,7 @@ from harness.intake.file_rules import (
     rejection,
 )
 from harness.records.errors import SubmissionError
+from harness.records.text import storable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,6 +195,8 @@ def _pack_folder(source: Path, target: Path, label: str) -> tuple[int, str]:
     with zipfile.ZipFile(target, "x") as archive:
         for path in sorted(unpacked.rglob("*")):
             name = path.relative_to(unpacked).as_posix()
+            if name != storable(name):
+                raise rejection(label, f"holds {name!r:.60}, whose name is no text; pack it again")
             if path.is_file() and not path.name.startswith(HIDDEN_PREFIXES):
                 # Without the times of the copies.
                 member = archive.open(zipfile.ZipInfo(name), "w")

@@ -180,33 +180,32 @@ LMS_NAMES = st.lists(_NAMES, min_size=1, max_size=6).map(
 
 def check_lms_names(content, folder):
     """Where the files of a download with these names belong, and what each name says."""
-    from harness.intake.archives.unpacking import safe_parts
-    from harness.intake.downloads.lms_archives import layout
+    from harness.intake.downloads.lms_archives import Location, layout
     from harness.intake.downloads.lms_names import (
+        flat_platform,
         moodle_submission,
         parse_file_name,
         parse_submission_name,
         parse_written_time,
     )
-    from harness.records.errors import SubmissionError
 
     names = content.decode("utf-8", "surrogateescape").split("\n")
     said = []
     for name in names:
         said.append(parse_submission_name(name[:255]))
         parse_written_time(name[:255])
-        file = parse_file_name(name[:255])
+        platform = flat_platform([name[:255]])
+        file = parse_file_name(name[:255], platform) if platform else None
         if file is not None and not file.file:
             raise Finding(f"a file without a name: {name!r:.300}")
         moodle_submission(name[:255])
-    try:
-        locations = layout(names)
-        safe = [safe_parts(name) for name in names]
-    except SubmissionError as error:
-        require_one_line(error.reason)
-        return f"refused: {error.reason}"
-    for location in filter(None, locations):
+    locations = layout(names)
+    for reason in (location for location in locations if isinstance(location, str)):
+        require_one_line(reason)
+    for location in locations:
+        if not isinstance(location, Location):
+            continue
         for part in (location.submission, *location.parts):
             if part in ("", ".", "..") or "/" in part or "\0" in part:
                 raise Finding(f"leads out: {location!r:.300}")
-    return f"read: {[each and each.platform for each in said]} {len(safe)} {locations!r}"[:3000]
+    return f"read: {[each and each.platform for each in said]} {len(names)} {locations!r}"[:3000]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.intake.downloads.lms_names import parse_file_name
+from harness.intake.downloads.lms_names import flat_platform
 from harness.intake.file_rules import MODEL_FORMATS
 from harness.records.text import one_line
 
@@ -38,7 +38,7 @@ def reason_left_out(name: str) -> str:
     """Why a file of this name, which is no archive that is read, is no submission."""
     if is_other_archive(name):
         return REPACK
-    if parse_file_name(name):
+    if flat_platform([name]):
         return _UNPACKED
     return _LOOSE_MODEL if name.lower().endswith(_MODELS) else _OTHER
 

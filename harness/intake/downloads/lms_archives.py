@@ -25,8 +25,13 @@ from harness.intake.archives.unpacking import (
     without_suffix,
 )
 from harness.intake.downloads.left_out import EARLIER, NO_FILES, reason_left_out
-from harness.intake.downloads.lms_names import is_one_submission, moodle_submission, parse_file_name
-from harness.intake.file_rules import rejection
+from harness.intake.downloads.lms_names import (
+    flat_platform,
+    is_one_submission,
+    moodle_submission,
+    parse_file_name,
+    parse_submission_name,
+)
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.text import one_line, storable
 from harness.sandbox import launch
@@ -47,6 +52,7 @@ METADATA = "submission_metadata.yml"
 _METADATA_CHUNKS = 64
 _LEFT_OUT = ".left-out.json"
 _REASON_BYTES = 1000
+_SHOWN_CHARACTERS = 100
 _MAX_NAMES_CHARACTERS = 32 << 20  # of all names together; of 1,000 students they are 100,000
 _CAPS = Caps(file_bytes=MAX_TOTAL_BYTES)
 _LIMITS = launch.Limits(
@@ -122,18 +128,18 @@ def _unpack_submissions(archive: Path, into: Path) -> dict[str, str]:
     with contextlib.closing(read_members(archive, _LIMITS)) as members:
         names = list(_names(members))
     locations = layout(names)
-    if not any(locations):
+    if not any(isinstance(location, Location) for location in locations):
         raise SubmissionError(Status.REJECTED, "no submissions in it, neither folders nor archives")
-    _require_storable({location.submission for location in locations if location})
+    metadata = _metadata(names, locations)
 
     folders: dict[str, UnpackedFolder] = {}
     reasons: dict[str, str] = {}
     into.mkdir(mode=0o700, parents=True)
     with contextlib.closing(read_members(archive, _LIMITS)) as members:
         for member, location in zip(members, locations, strict=True):
-            if location is None:
-                if _is_metadata(member.name):
-                    _write_metadata(member, into / METADATA)
+            if member.name == metadata:
+                _write_metadata(member, into / METADATA)
+            if not isinstance(location, Location):
                 continue
             name = location.submission
             if name in reasons:
@@ -145,7 +151,7 @@ def _unpack_submissions(archive: Path, into: Path) -> dict[str, str]:
             except SubmissionError as error:
                 reasons[name] = error.reason
                 folders[name].clear()
-    _write_left_out(names, locations, into)
+    _write_left_out(names, locations, metadata, into)
     return reasons
 
 
@@ -157,14 +163,6 @@ def _names(members: Iterable[Member]) -> Iterator[str]:
         if characters > _MAX_NAMES_CHARACTERS:
             raise SubmissionError(Status.REJECTED, "the names in it are too many or too long")
         yield member.name
-
-
-def _require_storable(submissions: set[str]) -> None:
-    """Refuse names that no folder beside the others can have."""
-    if METADATA in submissions:
-        raise rejection(METADATA, "a folder, where Gradescope has a file")
-    for name in submissions:
-        safe_parts(name)  # a platform's name without its file may be longer than with it
 
 
 # --- what is no submission ------------------------------------------------------------------------
@@ -179,11 +177,17 @@ def left_out(folder: Path) -> dict[str, str]:
     return reasons
 
 
-def _write_left_out(names: Sequence[str], locations: Sequence[Location | None], into: Path) -> None:
+def _write_left_out(
+    names: Sequence[str],
+    locations: Sequence[Location | str | None],
+    metadata: str | None,
+    into: Path,
+) -> None:
     reasons = {}
     for name, location in zip(names, locations, strict=True):
-        parts = safe_parts(name)
-        if location is None and parts and not _is_metadata(name):
+        if isinstance(location, str):
+            reasons[one_line(name, _SHOWN_CHARACTERS)] = location
+        elif location is None and name != metadata and (parts := safe_parts(name)):
             reasons[storable(parts[-1])] = _reason_left_out(parts)
     if reasons:
         (into / _LEFT_OUT).write_text(json.dumps(reasons), encoding="utf-8")
@@ -192,12 +196,23 @@ def _write_left_out(names: Sequence[str], locations: Sequence[Location | None], 
 def _reason_left_out(parts: tuple[str, ...]) -> str:
     if any(moodle_submission(folder) == "" for folder in parts[:-1]):
         return NO_FILES
-    return EARLIER if parse_file_name(parts[-1]) else reason_left_out(parts[-1])
+    return EARLIER if flat_platform([parts[-1]]) else reason_left_out(parts[-1])
 
 
-def _is_metadata(name: str) -> bool:
-    parts = safe_parts(name)
-    return len(parts) in (1, 2) and parts[-1] == METADATA
+def _metadata(names: Sequence[str], locations: Sequence[Location | str | None]) -> str | None:
+    """The member that is Gradescope's list of whose each submission is.
+
+    It lies beside Gradescope's own folders: what a student calls so lies within a submission.
+    """
+    platforms = {
+        parsed.platform
+        for location in locations
+        if isinstance(location, Location) and (parsed := parse_submission_name(location.submission))
+    }
+    if platforms != {"gradescope"}:
+        return None
+    parts = _without_wrapping([_parts_or_reason(name) for name in names])
+    return next((n for n, p in zip(names, parts, strict=True) if p == (METADATA,)), None)
 
 
 def _write_metadata(member: Member, path: Path) -> None:
@@ -210,22 +225,59 @@ def _write_metadata(member: Member, path: Path) -> None:
 # --- whose file is whose ------------------------------------------------------------------------
 
 
-def layout(names: Sequence[str]) -> list[Location | None]:
-    """Where each file of a download belongs; None for what belongs to no submission."""
-    parts = _without_wrapping([safe_parts(name) for name in names])
-    is_flat = all(len(p) <= 1 for p in parts)
-    if is_flat and all(parse_file_name(p[0]) for p in parts if p):
-        return _flat_layout(parts)
-    folders = {p[0] for p in parts if len(p) > 1}
-    return [_location(p, folders) for p in parts]
+def layout(names: Sequence[str]) -> list[Location | str | None]:
+    """Where each file of a download belongs; None for what belongs to no submission.
+
+    A name that no file can have is a reason instead, and costs nobody anything else.
+    """
+    parts = _without_wrapping([_parts_or_reason(name) for name in names])
+    platform = _flat_platform([p for p in parts if not isinstance(p, str)])
+    if platform is not None:
+        locations = _flat_layout(parts, platform)
+    else:
+        folders = {p[0] for p in parts if not isinstance(p, str) and len(p) > 1}
+        locations = [p if isinstance(p, str) else _location(p, folders) for p in parts]
+    return [_storable_location(location) for location in locations]
 
 
-def _without_wrapping(parts: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def _parts_or_reason(name: str) -> tuple[str, ...] | str:
+    try:
+        return safe_parts(name)
+    except SubmissionError as error:
+        return error.reason.rpartition(": ")[2]
+
+
+def _storable_location(location: Location | str | None) -> Location | str | None:
+    """A reason where no folder beside the others can have the submission's name."""
+    if not isinstance(location, Location):
+        return location
+    if location.submission == METADATA:
+        return "a folder, where Gradescope has a file"
+    # A platform's name without its file may be longer than with it.
+    found = _parts_or_reason(location.submission)
+    return found if isinstance(found, str) else location
+
+
+def _flat_platform(parts: Sequence[tuple[str, ...]]) -> str | None:
+    """The platform that wrote a download without folders; None for one with folders.
+
+    A backslash in a student's own name of a file looks like a folder, so most decide.
+    """
+    named = [p for p in parts if p]
+    if not named or 2 * sum(len(p) == 1 for p in named) < len(named):
+        return None
+    return flat_platform([p[0] for p in named])
+
+
+def _without_wrapping(
+    parts: list[tuple[str, ...] | str],
+) -> list[tuple[str, ...] | str]:
     """The names without the one folder that all are in, unless that is a submission itself."""
-    tops = {p[0] for p in parts if p}
-    if len(tops) != 1 or any(len(p) == 1 for p in parts) or is_one_submission(min(tops)):
+    named = [p for p in parts if p and not isinstance(p, str)]
+    tops = {p[0] for p in named}
+    if len(tops) != 1 or any(len(p) == 1 for p in named) or is_one_submission(min(tops)):
         return parts
-    return [p[1:] for p in parts]
+    return [p if isinstance(p, str) else p[1:] for p in parts]
 
 
 def _location(parts: tuple[str, ...], folders: set[str]) -> Location | None:
@@ -244,15 +296,22 @@ def _location(parts: tuple[str, ...], folders: set[str]) -> Location | None:
 # --- downloads without folders ------------------------------------------------------------------
 
 
-def _flat_layout(parts: Sequence[tuple[str, ...]]) -> list[Location | None]:
+def _flat_layout(
+    parts: Sequence[tuple[str, ...] | str], platform: str
+) -> list[Location | str | None]:
     """One submission for each student; of an archive handed in again, the last one."""
-    files = [parse_file_name(p[0]) if p else None for p in parts]
+    files = [
+        parse_file_name(p[0], platform) if p and not isinstance(p, str) else None for p in parts
+    ]
     late = {file.submission for file in files if file and file.late}
     latest = _latest_attempts(files)
-    return [
-        _flat_location(file, late) if file and index in latest else None
-        for index, file in enumerate(files)
-    ]
+    locations: list[Location | str | None] = []
+    for index, (file, part) in enumerate(zip(files, parts, strict=True)):
+        if isinstance(part, str) or file is None or index not in latest:
+            locations.append(part if isinstance(part, str) else None)
+        else:
+            locations.append(_flat_location(file, late, part[1:]))
+    return locations
 
 
 def _latest_attempts(files: Sequence[FileName | None]) -> set[int]:
@@ -282,7 +341,8 @@ def _original_name(name: str) -> tuple[str, int]:
     return stem[: number.start()] + suffix, int(number[1])
 
 
-def _flat_location(file: FileName, late: set[str]) -> Location:
+def _flat_location(file: FileName, late: set[str], below: tuple[str, ...]) -> Location:
     """A student with one late file is late with all: they are one submission."""
     is_late = file.submission in late
-    return Location(file.late_submission if is_late else file.submission, (file.file,))
+    submission = file.late_submission if is_late else file.submission
+    return Location(submission, (file.file, *below))

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 Platform = Literal["canvas", "anonymous", "brightspace", "moodle", "blackboard", "gradescope"]
 
@@ -144,38 +144,76 @@ def is_one_submission(name: str) -> bool:
 
 _CANVAS_FILE = re.compile(
     r"(?P<student>.+?)(?P<late>_LATE)?_(?P<user>\d+)_"
-    r"(?:(?P<number>\d+)_(?P<file>.+)|(?P<page>text\.html|link\.html))"
+    r"(?:(?P<number>\d+)_(?P<file>.+)|(?P<page>text\.html|link\.html))",
+    re.DOTALL,
 )
 _ANONYMOUS_FILE = re.compile(
     r"(?P<late>LATE_)?anon_(?P<key>[A-Za-z0-9]+)(?P<late_too>_LATE)?_"
-    r"(?:(?P<number>\d+)_(?P<file>.+)|(?P<page>text\.html|link\.html))"
+    r"(?:(?P<number>\d+)_(?P<file>.+)|(?P<page>text\.html|link\.html))",
+    re.DOTALL,
 )
-_MOODLE_FILE = re.compile(r"(?P<submission>.+?_\d+)_assignsubmission_[a-z]+_(?P<file>.+)")
+_MOODLE_FILE = re.compile(
+    r"(?P<submission>.+?_\d+)_assignsubmission_[a-z]+_(?P<file>.+)", re.DOTALL
+)
 _BLACKBOARD_FILE = re.compile(
-    r"(?P<submission>.+?_attempt_\d{4}(-\d\d){5})(?:_(?P<file>.+)|(?P<page>\.txt))"
+    r"(?P<submission>.+?_attempt_\d{4}(-\d\d){5})(?:_(?P<file>.+)|(?P<page>\.txt))",
+    re.DOTALL,
 )
 _BLACKBOARD_PAGE = "submission.txt"
 
 
-def parse_file_name(name: str) -> FileName | None:
+def flat_platform(names: Sequence[str]) -> str | None:
+    """The platform that named all these files; None where none did.
+
+    One platform wrote a download, so that what a student calls a file cannot make it another's.
+    """
+    return next(
+        (
+            platform
+            for platform, (pattern, _) in _FILE_READERS.items()
+            if all(pattern.fullmatch(name) for name in names)
+        ),
+        None,
+    )
+
+
+def parse_file_name(name: str, platform: str) -> FileName | None:
     """What the name of a file says in a download of Canvas, Moodle or Blackboard."""
-    if anonymous := _ANONYMOUS_FILE.fullmatch(name):
-        submission = f"anon_{anonymous['key']}"
-        late = bool(anonymous["late"] or anonymous["late_too"])
-        number, file = int(anonymous["number"] or 0), anonymous["file"] or anonymous["page"]
-        return FileName(submission, f"LATE_{submission}", late, number, file)
-    if blackboard := _BLACKBOARD_FILE.fullmatch(name):
-        submission = blackboard["submission"]
-        return FileName(submission, submission, False, 0, blackboard["file"] or _BLACKBOARD_PAGE)
-    if moodle := _MOODLE_FILE.fullmatch(name):
-        submission = f"{moodle['submission']}{_MOODLE_FILES}"
-        return FileName(submission, submission, False, 0, moodle["file"])
-    if canvas := _CANVAS_FILE.fullmatch(name):
-        student, user = canvas["student"], canvas["user"]
-        number, file = int(canvas["number"] or 0), canvas["file"] or canvas["page"]
-        late = canvas["late"] is not None
-        return FileName(f"{student}_{user}", f"{student}_LATE_{user}", late, number, file)
-    return None
+    pattern, read = _FILE_READERS[platform]
+    match = pattern.fullmatch(name)
+    return read(match) if match else None
+
+
+def _read_anonymous_file(match: re.Match[str]) -> FileName:
+    submission = f"anon_{match['key']}"
+    late = bool(match["late"] or match["late_too"])
+    number, file = int(match["number"] or 0), match["file"] or match["page"]
+    return FileName(submission, f"LATE_{submission}", late, number, file)
+
+
+def _read_blackboard_file(match: re.Match[str]) -> FileName:
+    submission = match["submission"]
+    return FileName(submission, submission, False, 0, match["file"] or _BLACKBOARD_PAGE)
+
+
+def _read_moodle_file(match: re.Match[str]) -> FileName:
+    submission = f"{match['submission']}{_MOODLE_FILES}"
+    return FileName(submission, submission, False, 0, match["file"])
+
+
+def _read_canvas_file(match: re.Match[str]) -> FileName:
+    student, user = match["student"], match["user"]
+    number, file = int(match["number"] or 0), match["file"] or match["page"]
+    late = match["late"] is not None
+    return FileName(f"{student}_{user}", f"{student}_LATE_{user}", late, number, file)
+
+
+_FILE_READERS: dict[str, tuple[re.Pattern[str], Callable[[re.Match[str]], FileName]]] = {
+    "anonymous": (_ANONYMOUS_FILE, _read_anonymous_file),
+    "blackboard": (_BLACKBOARD_FILE, _read_blackboard_file),
+    "moodle": (_MOODLE_FILE, _read_moodle_file),
+    "canvas": (_CANVAS_FILE, _read_canvas_file),
+}
 
 
 # --- times --------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from datetime import date, datetime
 import pytest
 
 from harness.intake.downloads.lms_names import (
+    flat_platform,
     parse_file_name,
     parse_submission_name,
     parse_written_time,
@@ -103,10 +104,10 @@ def test_marks_of_lateness(name, late):
     ],
 )  # fmt: skip
 def test_names_of_files_in_downloads_without_folders(name, submission, late, file):
-    parsed = parse_file_name(name)
+    parsed = parse_file_name(name, flat_platform([name]))
     assert (parsed.submission, parsed.late, parsed.file) == (submission, late, file)
 
 
 @pytest.mark.parametrize("name", ["model_2.h5", "doejane_model.h5", "report.pdf", "anon_x.h5"])
 def test_names_of_files_that_say_nobody(name):
-    assert parse_file_name(name) is None
+    assert flat_platform([name]) is None
