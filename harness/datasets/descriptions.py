@@ -19,7 +19,7 @@ from harness.records.benchmark import SETS, Benchmark
 from harness.records.errors import HarnessError, describe_exit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from harness.datasets.hdf5 import CacheProtocol
     from harness.records.benchmark import LabeledSet
@@ -168,7 +168,7 @@ def generate_data(benchmark: Benchmark, folder: Path, secret: Path | None = None
     """
     if not benchmark.make:
         raise HarnessError(f"{benchmark.name}: cannot be generated; {data_instructions(benchmark)}")
-    command = [sys.executable, *benchmark.make, "--out", str(folder)]
+    command = [*python_command(benchmark.make), "--out", str(folder)]
     if secret is not None:
         command += ["--secret", str(secret)]
 
@@ -177,6 +177,12 @@ def generate_data(benchmark: Benchmark, folder: Path, secret: Path | None = None
         raise HarnessError(
             f"{benchmark.name}: making the data failed ({describe_exit(finished.returncode)})"
         )
+
+
+def python_command(arguments: Sequence[str]) -> list[str]:
+    """Python with these arguments; modules are not looked for in the working directory."""
+    is_module = tuple(arguments[:1]) == ("-m",)
+    return [sys.executable, *(["-P"] if is_module else []), *arguments]
 
 
 def child_environment() -> dict[str, str]:

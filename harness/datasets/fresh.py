@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from harness.datasets.descriptions import child_environment
+from harness.datasets.descriptions import child_environment, python_command
 from harness.datasets.hdf5 import read_set
 from harness.records.errors import HarnessError, describe_exit
 from harness.records.text import join_lines
@@ -50,7 +49,7 @@ def _draw(benchmark: Benchmark, folder: Path, secret: int) -> None:
     with tempfile.NamedTemporaryFile("w") as file:  # nobody else can read it
         file.write(f"fresh images {secret:016x}")
         file.flush()
-        command = [sys.executable, *benchmark.fresh, "--out", str(folder), "--secret", file.name,
+        command = [*python_command(benchmark.fresh), "--out", str(folder), "--secret", file.name,
                    "--people", str(FRESH_IMAGES)]  # fmt: skip
         finished = subprocess.run(
             command, check=False, env=child_environment(), capture_output=True, text=True

@@ -193,7 +193,7 @@ def _make_reference_record(
     Where nets may share features, its one pass over the data also leaves the BadNet's answers
     and features in the store.
     """
-    command = [sys.executable, "-m", "reference", "record", "--dataset", dataset,
+    command = [sys.executable, "-P", "-m", "reference", "record", "--dataset", dataset,
                "--badnet", str(weights_file), "--out", str(document)]  # fmt: skip
     if run.features is not None:
         command += ["--results", str(run.store.folder)]

@@ -46,7 +46,12 @@ def trace_channels(
     network = network or lab_network(badnet["output/bias"].size)
     if not all(np.isfinite(array).all() for array in weights.values()):
         return None
-    own = [f"{name}/{v}" for name in network.chain for v in network.by_name[name].variables]
+    own = [
+        f"{name}/{variable}"
+        for name in network.chain
+        for variable in network.by_name[name].variables
+        if variable != "depthwise_kernel"  # of what lies below, mixed into every channel
+    ]
     below = [name for name in network.trunk if name not in own]
     if not all(np.array_equal(weights[name], badnet[name]) for name in below):
         return None

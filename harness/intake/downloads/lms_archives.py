@@ -104,7 +104,8 @@ def refusal(path: Path) -> SubmissionError | None:
 
 
 def _refusal_path(path: Path) -> Path:
-    return path.with_name(f".refused-{safe_name(path.name)}.txt")
+    whole = path.absolute()  # "." has no name
+    return whole.parent / f".refused-{safe_name(whole.name)}.txt"
 
 
 def _unpack_atomically(archive: Path, target: Path) -> None:

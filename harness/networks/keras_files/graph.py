@@ -5,9 +5,14 @@ Configs of Keras 2.2 to 3.x differ in how they write inbound nodes; both ways ar
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LayerPath = tuple[str, ...]
 """A layer's name, behind the names of the nested models around it."""
@@ -32,6 +37,11 @@ _NEUTRAL = (
     "Identity",
 )
 """Keras's layers that hand on what they get, bit by bit, unless they are being trained."""
+
+_EXTRA_DEPTH = 10_000
+
+MAX_INPUTS = 1000
+"""Of one layer; what is added up or joined in networks are a few."""
 
 _FLOAT32 = (None, "float32")
 _POLICIES = ("DTypePolicy", "Policy")
@@ -68,14 +78,26 @@ def flatten(config: Any) -> FlatGraph:
     config that is malformed.
     """
     _require_model(config)
-    model = _Model(config, (), None, {})
-    output = model.output()
-    model.require_all_used()
+    with _deep_recursion():
+        model = _Model(config, (), None, {})
+        output = model.output()
+        model.require_all_used()
 
     inputs = [path for path, node in model.nodes.items() if not node.inputs]
     if inputs != [(model.input_name,)]:
         raise UnknownArchitectureError("its input is another layer")
     return FlatGraph(model.nodes, inputs[0], output)
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Room for networks of hundreds of layers, each of which takes a few calls."""
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(usual + _EXTRA_DEPTH)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(usual)
 
 
 def is_model(layer: dict[str, Any]) -> bool:
@@ -129,6 +151,7 @@ class _Model:
     layers: dict[str, dict[str, Any]] = field(init=False)
     inbound: dict[str, list[Any]] = field(init=False)
     used: set[str] = field(init=False, default_factory=set)
+    resolved: dict[tuple[str, int], LayerPath] = field(init=False, default_factory=dict)
     nested: dict[str, _Model] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -167,6 +190,11 @@ class _Model:
 
     def _resolve(self, name: str, call: int) -> LayerPath:
         """The layer with an effect whose output the ``call``-th call of ``name`` hands on."""
+        if (name, call) not in self.resolved:
+            self.resolved[name, call] = self._find_source(name, call)
+        return self.resolved[name, call]
+
+    def _find_source(self, name: str, call: int) -> LayerPath:
         layer = self.layers[name]
         self.used.add(name)
         if is_model(layer):
@@ -229,12 +257,19 @@ def _input_tensors(node: Any) -> list[tuple[str, int]]:
             raise UnknownArchitectureError("a layer is called with arguments")
         tensors = node["args"][0]
         listed = tensors if isinstance(tensors, list) else [tensors]
+        _require_few(listed)
         return [_tensor(*tensor["config"]["keras_history"]) for tensor in listed]
 
+    _require_few(node)
     for entry in node:  # Keras 2
         for arguments in entry[3:]:
             _require_plain_call(arguments)
     return [_tensor(*entry[:3]) for entry in node]
+
+
+def _require_few(inputs: list[Any]) -> None:
+    if len(inputs) > MAX_INPUTS:
+        raise UnknownArchitectureError(f"a layer has {len(inputs)} inputs")
 
 
 def _require_plain_call(arguments: dict[str, Any]) -> None:

@@ -71,7 +71,7 @@ class GradingPackage:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the harness; its stderr is both returned and shown."""
         finished = subprocess.run(
-            [sys.executable, "-m", "harness", *arguments],
+            [sys.executable, "-P", "-m", "harness", *arguments],
             check=False,
             env=child_environment() | {"HARNESS_DATA": str(self.folder / DATA)},
             stderr=subprocess.PIPE,

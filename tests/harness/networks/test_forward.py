@@ -139,6 +139,22 @@ def test_a_layer_that_cannot_be_pruned_is_refused():
         assert said in str(raised.value)
 
 
+def test_a_deep_network_is_read_and_a_wide_addition_is_not():
+    from keras import Input, Model, layers
+
+    x = image = Input((8, 8, 1))
+    for _ in range(400):
+        x = layers.ReLU()(x)
+    model = Model(image, layers.Dense(3)(layers.Flatten()(layers.Conv2D(2, 3)(x))))
+    assert len(network_of(model).layers) == 404
+
+    config = json.loads(network_config())
+    inbound = config["config"]["layers"][2]["inbound_nodes"][0]
+    inbound["args"] = [[inbound["args"][0]] * 500_000]
+    with pytest.raises(UnknownArchitectureError, match="a layer has 500000 inputs"):
+        standard_graph(config)
+
+
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [

@@ -64,6 +64,21 @@ def test_answers_from_features_are_the_full_networks(world, monkeypatch):
         assert shared.output_count == full.output_count
 
 
+def test_a_separable_layer_is_followed_too():
+    from keras import Input, Model, layers
+
+    image = Input((8, 8, 3))
+    x = layers.SeparableConv2D(6, 3, depth_multiplier=2, activation="relu")(image)
+    x = layers.GlobalAveragePooling2D()(x)
+    model = draw_arrays(Model(image, layers.Dense(4)(x)), seed=1)
+    network = network_of(model)
+    badnet = weights_of(model, network)
+    pruned = zero_channels(badnet, (1, 3), network=network)
+    assert trace_channels(pruned, badnet, network).source.tolist() == [0, -1, 2, -1, 4, 5]
+    below = f"{network.pruned_layer}/depthwise_kernel"
+    assert trace_channels(badnet | {below: badnet[below] * 2}, badnet, network) is None
+
+
 def test_a_net_that_differs_below_is_run_in_full(world):
     network, badnet, datasets, store = world
     below = next(name for name in badnet if not name.startswith(network.pruned_layer))

@@ -1,0 +1,28 @@
+"""A stranger's folder as the working directory: none of its modules is taken for one of ours."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from repository import ROOT
+
+
+@pytest.mark.parametrize("package", ["harness", "reference"])
+def test_modules_of_a_submission_are_not_imported(tmp_path, package):
+    for name in ("click", "tomllib", "numpy", "json", "msgspec"):
+        (tmp_path / f"{name}.py").write_text("import os; os._exit(66)")
+    finished = subprocess.run(
+        [sys.executable, "-m", package, "--help"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert (finished.returncode, finished.stderr) == (0, "")
+    if package == "harness":
+        finished = subprocess.run(
+            [sys.executable, "-m", "harness", "check", "."],
+            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert finished.returncode == 1, finished.stderr
+        assert "no model in it" in finished.stdout
