@@ -48,13 +48,17 @@ def real_files(pytestconfig) -> Path:
 
 
 @pytest.fixture(scope="session")
-def faces_folder() -> Path:
+def faces_folder(tmp_path_factory) -> Path:
     """The embedded benchmark's four files, generated on first use."""
+    import filelock
+
     from harness.datasets.descriptions import data_is_present, generate_data, load_benchmark
 
     benchmark, folder = load_benchmark("faces")
-    if not data_is_present(benchmark, folder):
-        generate_data(benchmark, folder)
+    # Several processes may run tests; one of them draws.
+    with filelock.FileLock(tmp_path_factory.getbasetemp().parent / "faces.lock"):
+        if not data_is_present(benchmark, folder):
+            generate_data(benchmark, folder)
     return folder
 
 
