@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.grading.models import predict_model, read_model, sandboxed_run
+from harness.grading.models import predict_model, read_model, run_until, sandboxed_run
 from harness.inference.identification import KnownModel, OtherModel
 from harness.inference.latency import LATENCY_BATCH, THROUGHPUT_BATCH, measure
 from harness.inference.sandboxed import start_model
@@ -44,6 +45,10 @@ _MOST_OF_A_PATH = 200
 """Characters of a file's path in a note."""
 
 
+MOST_SECONDS = 300.0
+"""For timing all models of a submission; an honest one takes some 20 seconds."""
+
+
 def time_models(
     record: Record, folder: Path, basis: GradingBasis, datasets: Datasets, run: RunContext
 ) -> Record:
@@ -54,6 +59,7 @@ def time_models(
     fails, or whose answers are other ones while it is timed, and a note says so.
     """
     run.progress.stage(record.submission, "timing")
+    deadline = time.monotonic() + min(MOST_SECONDS, run.options.submission_seconds)
     notes = []
     with tempfile.TemporaryDirectory(prefix="harness-", dir=run.scratch) as scratch:
         models = _read_again(record, folder, Path(scratch), datasets, run)
@@ -61,7 +67,8 @@ def time_models(
         for path, model in models.items():
             if isinstance(model, OtherModel) and model.isolation is not None:
                 try:
-                    speeds[path] = _sandboxed_speeds(model, basis, datasets, run)
+                    in_time = run_until(deadline, run)
+                    speeds[path] = _sandboxed_speeds(model, basis, datasets, in_time)
                 except SubmissionError as error:
                     _log.info("%s: %s has no time: %s", record.submission, path, error.reason)
                     notes.append(

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from harness.records.submission import Candidate, Submission
 
 
+MAX_SUBMISSION_BYTES = 2 << 30
+"""Of all files of a submission that are opened."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How submitted files are read."""
@@ -90,17 +94,30 @@ def open_submission(
 
 
 def _limited(submission: Submission, expected: Expectation, most: int) -> Submission:
-    """The submission with at most so many candidates: declared ones and required X first."""
-    if len(submission.candidates) <= most:
-        return submission
+    """The submission with at most so many candidates: declared ones and required X first.
+
+    Together they are at most `MAX_SUBMISSION_BYTES`: each is copied before it is read.
+    """
 
     def urgency(candidate: Candidate) -> tuple[bool, bool, bool]:
         is_required = candidate.drop_points in expected.required
         return not candidate.explicit, not is_required, candidate.drop_points is None
 
-    opened = sorted(submission.candidates, key=urgency)[:most]
-    left = len(submission.candidates) - most
-    note = f"{left} more model files were not opened: at most {most} are"
+    opened: list[Candidate] = []
+    total_bytes = 0
+    for candidate in sorted(submission.candidates, key=urgency):
+        fits = total_bytes + candidate.size_bytes <= MAX_SUBMISSION_BYTES
+        if fits and len(opened) < most:
+            opened.append(candidate)
+            total_bytes += candidate.size_bytes
+
+    left = len(submission.candidates) - len(opened)
+    if not left:
+        return submission
+    note = (
+        f"{left} more model files were not opened: at most {most} are, of "
+        f"{MAX_SUBMISSION_BYTES >> 30} GiB together"
+    )
     return replace(
         submission,
         candidates=tuple(sorted(opened, key=lambda candidate: candidate.path)),

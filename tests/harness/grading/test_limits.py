@@ -11,8 +11,11 @@ from harness.execution.progress import Quiet
 from harness.grading.context import Options
 from harness.grading.setup import prepare
 from harness.grading.submission import grade_folder
+from harness.inference import opening
+from harness.intake.matching import Expectation
 from harness.lineage.lineage import zero_channels
 from harness.records.errors import Status
+from harness.records.submission import Candidate, Submission
 
 pytestmark = pytest.mark.sandbox
 LONG = "a name as long as a file system lets it be " * 5
@@ -57,7 +60,8 @@ def record(graded, name):
 def test_of_many_files_those_of_required_x_are_opened(graded):
     found = record(graded, "crowd")
     assert {each["drop_points"] for each in found["checkpoints"] if each["repaired"]} == {2, 4, 10}
-    assert "283 more model files were not opened: at most 20 are" in found["notes"]
+    said = "283 more model files were not opened: at most 20 are, of 2 GiB together"
+    assert said in found["notes"]
 
 
 def test_records_and_boards_stay_small(graded):
@@ -102,3 +106,23 @@ def test_the_known_network_goes_first_and_ends_when_time_is_over(
         "model_2.h5: not run: the submission's other models took all the time allowed",
         "model_4.h5: stopped: the submission's models took all the time allowed",
     ]
+
+
+def test_models_are_opened_up_to_a_size_together():
+    """Each file is copied before it is read: sparse ones would fill the disk."""
+    sizes = {"model_2.h5": 512, "model_4.h5": 512, "model_10.h5": 512, "a.h5": 512, "b.h5": 300}
+    points = {"model_2.h5": 2.0, "model_4.h5": 4.0, "model_10.h5": 10.0}
+    candidates = tuple(
+        Candidate(path=path, format="h5", size_bytes=size << 20, role=None,
+                  drop_points=points.get(path))
+        for path, size in sizes.items()
+    )  # fmt: skip
+    submission = Submission(
+        name="sparse", folder="sparse", candidates=candidates, claims=(), notes=()
+    )
+    expected = Expectation(1283, (2.0, 4.0, 10.0), None)
+    opened = opening._limited(submission, expected, 20)
+    assert {candidate.path for candidate in opened.candidates} == {*points, "a.h5"}
+    assert opened.notes == (
+        "1 more model files were not opened: at most 20 are, of 2 GiB together",
+    )
