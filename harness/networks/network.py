@@ -37,7 +37,23 @@ def weight_shapes(
     ``widths`` says how many channels or units layers have instead of the network's own. Raises
     NetworkError where the layers then do not fit each other.
     """
-    return _infer(network, widths or {})[1]
+    outputs, weights = _infer(network, widths or {})
+    if widths:
+        _require_no_new_broadcast(network, outputs)
+    return weights
+
+
+def _require_no_new_broadcast(network: Network, outputs: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise NetworkError where a layer of one channel would be added to all of another's."""
+    own = output_shapes(network)
+    for layer in network.layers:
+        if layer.kind not in ("Add", "Multiply"):
+            continue
+        before, after = ({shapes[name] for name in layer.inputs} for shapes in (own, outputs))
+        if len(before) == 1 and len(after) > 1:
+            raise NetworkError(
+                f"layer {layer.name!r:.60} does not fit: its inputs have other sizes"
+            )
 
 
 def output_shapes(

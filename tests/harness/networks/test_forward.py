@@ -128,6 +128,13 @@ def test_what_is_pruned_by_default():
     assert lab.ranked_layers == ("pool_3", "conv_3")
 
 
+def test_one_channel_that_is_left_is_not_added_to_all_others():
+    network = network_of(residual())
+    for width in (1, 5):
+        with pytest.raises(NetworkError, match="its inputs have other sizes"):
+            weight_shapes(network, {network.pruned_layer: width})
+
+
 def test_a_layer_that_cannot_be_pruned_is_refused():
     layers = lab_network().layers
     require_prunable(layers, "conv_2")
