@@ -183,7 +183,10 @@ def _merged_shape(kind: str, inputs: list[tuple[int, ...]]) -> tuple[int, ...]:
         return (*inputs[0][:-1], sum(shape[-1] for shape in inputs))
     if len({len(shape) for shape in inputs}) != 1:
         raise ValueError("its inputs have other sizes")
-    return tuple(np.broadcast_shapes(*inputs))
+    try:
+        return tuple(np.broadcast_shapes(*inputs))
+    except ValueError:
+        raise ValueError("its inputs have other sizes") from None
 
 
 def _reshaped(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
