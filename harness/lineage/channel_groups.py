@@ -27,6 +27,9 @@ _FOLDABLE = (*_LINEAR, "SeparableConv2D", "DepthwiseConv2D")
 _HOMOGENEOUS = ("linear", "relu", "leaky_relu")
 """Activations that a positive factor passes unchanged."""
 
+_LOUD_AT_ZERO = ("exponential", "hard_sigmoid", "sigmoid", "softmax", "softplus")
+"""Activations that make another value of 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelGroup:
@@ -48,6 +51,9 @@ class ChannelGroup:
 
     rectified: bool
     """Whether what is read of a channel is never below 0."""
+
+    silent_at_zero: bool
+    """Whether a channel that is computed as 0 is read as 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,7 @@ def _group(
         readers=tuple(layer.name for layer in readers),
         scalable=activations <= set(_HOMOGENEOUS),
         rectified=all(_reads_rectified(network, layer) for layer in readers),
+        silent_at_zero=not activations & set(_LOUD_AT_ZERO),
     )
 
 

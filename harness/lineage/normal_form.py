@@ -108,7 +108,8 @@ def _settle(ours: Net, theirs: Net, tolerance: float) -> None:
         _zero_negligible(ours, theirs, group, tolerance)
         made = [ours.kernels[name].any(axis=(0, 1)) for name in group.makers]
         bias = joint_bias(ours, group.makers)
-        dead[group] = ~np.any(made, axis=0) & ((bias <= 0) if group.rectified else (bias == 0))
+        is_silent = (bias <= 0) if group.rectified else (bias == 0) & group.silent_at_zero
+        dead[group] = ~np.any(made, axis=0) & is_silent
         for name in group.readers:
             ours.kernels[name][:, dead[group]] = 0
 

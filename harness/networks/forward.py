@@ -7,7 +7,7 @@ The lab's network has a shorter way (:mod:`harness.networks.deepid`), which is t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -164,7 +164,7 @@ def _part(
     return _traced_part(network, widths, inputs, layers)
 
 
-@cache
+@lru_cache(maxsize=32)  # one for each number of channels that is left
 def _traced_part(
     network: Network,
     widths: tuple[tuple[str, int], ...],

@@ -147,3 +147,24 @@ def test_folding_answers_alike(net):
     ours, theirs = (class_ids(network, each, images) for each in (unfolded, badnet))
     assert np.count_nonzero(ours != theirs) <= 1
     assert normal_form(unfolded, badnet, network).keys() == folded.keys()
+
+
+@pytest.mark.parametrize(("activation", "is_told"), [("sigmoid", True), ("tanh", False)])
+def test_what_reads_a_pruned_channel_matters_where_0_becomes_another_value(activation, is_told):
+    from keras import Input, Model, layers
+
+    image = Input((8, 8, 1))
+    x = layers.Conv2D(6, 3, activation=activation)(image)
+    x = layers.Dense(4)(layers.Flatten()(x))
+    model = draw_arrays(Model(image, x), seed=1)
+    network = network_of(model)
+    badnet = weights_of(model, network)
+    tuned = lineage.zero_channels(badnet, (2,), network=network)
+    reader = f"{network.output.name}/kernel"
+    tuned[reader] = badnet[reader].copy()
+    tuned[reader].reshape(36, 6, 4)[:, 2] += 1
+
+    rankings = measured_rankings({network.pruned_layer: np.arange(1.0, 7.0)})
+    traced = lineage.trace_lineage(tuned, badnet, rankings, {}, network)
+    assert traced.pruned == (2,)
+    assert bool(traced.changes) == is_told
