@@ -134,11 +134,8 @@ def _group(
         for layer in network.layers
         if layer.kind in _LINEAR and root[layer.inputs[0]] == group
     ]
-    activations = {
-        layer.setting("activation")
-        for layer in network.layers
-        if layer.kind == "Activation" and root[layer.name] == group
-    }
+    members = [layer for layer in network.layers if root[layer.name] == group]
+    activations = {layer.setting("activation") for layer in members if layer.kind == "Activation"}
     return ChannelGroup(
         name=" + ".join(makers),
         makers=makers,
@@ -146,8 +143,13 @@ def _group(
         readers=tuple(layer.name for layer in readers),
         scalable=activations <= set(_HOMOGENEOUS),
         rectified=all(_reads_rectified(network, layer) for layer in readers),
-        silent_at_zero=not activations & set(_LOUD_AT_ZERO),
+        silent_at_zero=not activations & set(_LOUD_AT_ZERO) and not _is_shifted(members),
     )
+
+
+def _is_shifted(members: list[Layer]) -> bool:
+    """Whether something is added to the channels on their way."""
+    return any(np.any(layer.setting("offset")) for layer in members if layer.kind == "Rescaling")
 
 
 def _ancestors(network: Network) -> dict[str, set[str]]:

@@ -162,6 +162,8 @@ def _settings(kind: str, config: dict[str, Any], label: str) -> dict[str, Any]:
     for key, default in _SETTINGS[kind].items():
         value = config.get(key)
         if value is None:
+            if isinstance(default, bool) and key in config:
+                raise UnknownArchitectureError(f"{label} has {key} None")
             value = default
         if value is _REQUIRED:
             raise UnknownArchitectureError(f"{label} does not say its {key}")
@@ -258,6 +260,9 @@ def _numbers(value: Any) -> bool | float | tuple[float, ...]:
 def _activation(value: Any) -> str:
     """Its name; Keras 2 and 3 write some as an object with a name in it."""
     if isinstance(value, dict) and value.get("class_name") in ("function", "Function"):
+        own_module = value.get("module") not in (None, "builtins")
+        if own_module or value.get("registered_name") not in (None, "function"):
+            raise UnknownArchitectureError(f"an activation is {value!r:.60}")
         value = value.get("config")
     if not isinstance(value, str):
         raise UnknownArchitectureError(f"an activation is {value!r:.60}")

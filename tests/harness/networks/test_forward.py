@@ -173,6 +173,8 @@ def test_a_deep_network_is_read_and_a_wide_addition_is_not():
         ("Conv2D", {"data_format": "channels_first"}),
         ("Conv2D", {"activation": "my_own"}),
         ("Conv2D", {"activation": {"class_name": "Swish"}}),
+        ("Conv2D", {"activation": {"class_name": "function", "config": "relu", "module": "mine"}}),
+        ("Conv2D", {"use_bias": None}),
         ("Conv2D", {"dtype": "float16"}),
     ],
 )
