@@ -184,7 +184,7 @@ def _trace(forward: _ForwardPass, image_dtype: Any, pixel_scale: float) -> Calla
         return forward.function(tf.cast(pixels, forward.dtype))
 
     traced: Callable[[Any], Any] = tf.function(
-        run, input_signature=[tf.TensorSpec((batch, 55, 47, 3), image_dtype)]
+        run, input_signature=[tf.TensorSpec((batch, *forward.image_shape), image_dtype)]
     )
     return traced
 
