@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.assessment.diagnoses import channel_list, diagnosis
-from harness.assessment.metrics import clean_hits, repelled_hits
+from harness.assessment.metrics import clean_hits, near_chance_limit, repelled_hits
 from harness.assessment.statistics import better_by_chance
 from harness.lineage.family import PRUNED, TUNED
 from harness.lineage.lineage import THIS_BADNET
@@ -39,7 +39,7 @@ def checkpoint_diagnoses(
     A net of another origin, for example, has no pruning order.
     """
     diagnoses = [
-        *_diagnose_pixel_scale(checkpoint, limits),
+        *_diagnose_pixel_scale(record, checkpoint, limits),
         *_diagnose_goodnet(record, checkpoint),
         *_diagnose_probe(checkpoint, limits),
         *_diagnose_memory(record, checkpoint, limits),
@@ -62,16 +62,19 @@ def checkpoint_diagnoses(
 # --- answers ----------------------------------------------------------------------------------
 
 
-def _diagnose_pixel_scale(checkpoint: Checkpoint, limits: Thresholds) -> Iterator[Diagnosis]:
+def _diagnose_pixel_scale(
+    record: Record, checkpoint: Checkpoint, limits: Thresholds
+) -> Iterator[Diagnosis]:
     net = checkpoint.repaired or checkpoint.goodnet
     scaled = checkpoint.scaled_clean_correct
     if net is None or scaled is None:
         return
 
     raw, total = net.valid.clean_correct, net.valid.clean_total
-    near_chance = raw <= limits.near_chance_accuracy * total
-    trained_so = near_chance and scaled >= limits.normal_accuracy * total
-    if checkpoint.family == TUNED and scaled - raw >= _CLEARLY_BETTER * total:
+    is_better = scaled - raw >= _CLEARLY_BETTER * total
+    chance = near_chance_limit(limits.near_chance_accuracy, _commonest(record, total), total)
+    trained_so = raw <= chance and scaled >= limits.normal_accuracy * total and is_better
+    if checkpoint.family == TUNED and is_better:
         trained_so = True
     if trained_so:
         yield diagnosis("INPUT_SCALED", {"raw": raw, "scaled": scaled, "total": total})
@@ -155,9 +158,7 @@ def _diagnose_accuracy(
         return
 
     right, total = net.valid.clean_correct, net.valid.clean_total
-    commonest = record.commonest_class_images
-    if commonest is None:  # older records do not say; the classes of the lab are equally common
-        commonest = -(-total // record.classes)
+    commonest = _commonest(record, total)
     if right <= commonest + limits.chance_margin_points * total / 100:
         evidence = {"right": right, "total": total, "commonest": commonest}
         yield diagnosis("NEAR_CHANCE", evidence)
@@ -168,6 +169,14 @@ def _diagnose_accuracy(
     gap = 100 * (right / total - test.clean_correct / test.clean_total)
     if gap >= limits.generalisation_gap_points:
         yield diagnosis("KNOWS_VALIDATION", {"gap": round(gap, 1)}, split="test")
+
+
+def _commonest(record: Record, total: int) -> int:
+    """Clean validation images of the commonest class."""
+    if record.commonest_class_images is not None:
+        return record.commonest_class_images
+    # Older records do not say; the classes of the lab are equally common.
+    return -(-total // record.classes)
 
 
 # --- weights ----------------------------------------------------------------------------------

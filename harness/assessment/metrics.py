@@ -37,6 +37,16 @@ def counts(
     )
 
 
+def near_chance_limit(share: float, commonest: int, total: int) -> float:
+    """How many of ``total`` images a net gets right at most that seems to recognise nothing.
+
+    That is ``share`` of them. Of so few classes that the commonest alone has more, a net that
+    answers one class gets as many right: its images come on top.
+    """
+    limit = share * total
+    return limit + commonest if commonest > limit else limit
+
+
 def attack_counts(
     backdoored: Answers, labels: np.ndarray, attacks: Sequence[AttackedImages]
 ) -> tuple[AttackCounts, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.assessment.metrics import counts_on, memory_gap, split_counts
+from harness.assessment.metrics import counts_on, memory_gap, near_chance_limit, split_counts
 from harness.assessment.statistics import paired_tests, split_originals
 from harness.datasets.fresh import FRESH
 from harness.grading.models import Predicted, draw_fresh, predict_model, predict_weights
@@ -326,7 +326,8 @@ def _scaled_clean_correct(
     if model is None or datasets.benchmark.pixel_scale != 1.0:
         return None
     valid = datasets.sets["valid"]
-    near_chance = basis.rubric.thresholds.near_chance_accuracy * len(valid.labels)
+    share, commonest = basis.rubric.thresholds.near_chance_accuracy, np.bincount(valid.labels).max()
+    near_chance = near_chance_limit(share, int(commonest), len(valid.labels))
     is_near_chance = _clean_correct(model.predictions.answers["valid"], valid) <= near_chance
     if family != TUNED and not is_near_chance:
         return None

@@ -240,6 +240,24 @@ def test_the_limits_of_input_scaled(raw, scaled, seen):
     assert ("INPUT_SCALED" in codes(own)) is seen
 
 
+@pytest.mark.parametrize(
+    ("commonest", "raw", "scaled", "seen"),
+    [
+        (100, 150, 500, True),  # ten classes: one class, and 5 % of the images
+        (100, 151, 900, False),
+        (500, 500, 600, True),  # two classes
+        (500, 500, 599, False),  # hardly better
+        (50, 50, 500, True),
+        (50, 51, 500, False),  # twenty classes: 5 % as of many
+    ],
+)
+def test_input_scaled_where_classes_are_few(commonest, raw, scaled, seen):
+    """One class alone is more than 5 % of the images: chance is more, too."""
+    near_chance = checkpoint(2.0, clean=raw, before=None, scaled_clean_correct=scaled)
+    own = assess_by_hand(near_chance, required=(2.0,), commonest_class_images=commonest)
+    assert ("INPUT_SCALED" in codes(own)) is seen
+
+
 def test_relative_drop():
     """700 of 1000 were correct: X = 10 needs 100 images, taken relatively 70."""
     steps = NeighbouringSteps(order="pool_3 increasing", before=Step(channel=1, clean_correct=640))
