@@ -81,4 +81,6 @@ def _inactive_channels(
 ) -> np.ndarray:
     """Which channels of a B' are 0 on every image (channels, bool)."""
     end = features[network.frontier.index(network.chain[-1])]
-    return np.asarray(~np.isin(origins.source, end.channels) & (origins.constant == 0))
+    # TensorFlow takes what is below this for 0.
+    is_zero = np.abs(origins.constant) < np.finfo(np.float32).tiny
+    return np.asarray(~np.isin(origins.source, end.channels) & is_zero)
