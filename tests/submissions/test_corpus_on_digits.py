@@ -7,6 +7,7 @@ from cases import BUILDERS, NOT_ON_DIGITS, is_the_labs
 from test_corpus import GOODNETS, GRADED, HONEST, REJECTED, build_corpus
 
 pytestmark = [
+    pytest.mark.extended,
     pytest.mark.sandbox,
     pytest.mark.timeout(1200),  # whichever test comes first waits for all cases
 ]

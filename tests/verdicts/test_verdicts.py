@@ -26,10 +26,13 @@ pytestmark = [
 LETTERS = {"passed": "P", "failed": "F", "undecided": "U"}
 
 
-WORLDS = ("faces", "digits")
+WORLDS = {"faces": (), "digits": (pytest.mark.extended,)}
+"""Which worlds there are, and how their tests are marked."""
 
 
-@pytest.fixture(scope="session", params=WORLDS)
+@pytest.fixture(
+    scope="session", params=[pytest.param(name, marks=marks) for name, marks in WORLDS.items()]
+)
 def world(request):
     """The benchmark that the entries are made for and graded on."""
     if request.param == "digits":
@@ -76,7 +79,12 @@ def of_kind(*kinds):
 def each_of(names):
     """Marks a test that is about each of these entries, on each world that can have it."""
     absent = {"faces": (), "digits": NOT_ON_DIGITS}
-    pairs = [(world, name) for world in WORLDS for name in names if name not in absent[world]]
+    pairs = [
+        pytest.param(world, name, marks=marks)
+        for world, marks in WORLDS.items()
+        for name in names
+        if name not in absent[world]
+    ]
     return pytest.mark.parametrize(("world", "name"), pairs, indirect=["world"])
 
 
