@@ -19,7 +19,10 @@ import pytest
 import tomli_w
 from repository import ROOT
 
-pytestmark = pytest.mark.timeout(900)  # whichever test comes first waits for the training
+pytestmark = [
+    pytest.mark.extended,
+    pytest.mark.timeout(900),  # whichever test comes first waits for the training
+]
 CLASSES, TARGET = 10, 7
 REQUIRED = (2, 4, 10)
 PAGE = ROOT / "docs" / "extending.md"

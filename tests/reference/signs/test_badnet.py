@@ -19,6 +19,9 @@ from reference.signs.triggers import BACKDOORS
 SHIPPED = ROOT / "datasets" / "signs"
 
 
+pytestmark = pytest.mark.extended
+
+
 @pytest.fixture(scope="module")
 def described():
     return tomllib.loads((SHIPPED / "dataset.toml").read_text(encoding="utf-8"))
