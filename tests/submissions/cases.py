@@ -1,6 +1,6 @@
 """Miniature submissions, one for each way of being honest, broken or hostile.
 
-``build_all(folder, world, canary)`` writes a submission folder for every case. Payloads are
+``build_all(folder, badnet, canary)`` writes a submission folder for every case. Payloads are
 harmless: they touch a marker, read a canary, connect to loopback. ``canary`` is a folder
 outside the submissions with ``secret.txt`` in it, where markers would appear.
 """
@@ -18,7 +18,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 from models import known_config, write_full, write_set, write_weights
-from worlds import paths_of_arrays
 
 from harness.lineage.lineage import remove_channels, zero_channels
 
@@ -32,66 +31,25 @@ def case(function):
     return function
 
 
-_KERAS_2 = "weights alone, and configs of Keras 2 by hand, are the lab's"
-
-_SANDBOX = "the sandbox knows nothing of the network"
-
-NOT_ON_DIGITS = {
-    "honest_legacy_full": _KERAS_2,
-    "honest_legacy_weights": _KERAS_2,
-    "honest_renamed_layers": _KERAS_2,
-    "honest_fixed_batch_known": _KERAS_2,
-    "honest_keras3_weights": _KERAS_2,
-    "broken_truncated": "the reason tells the bytes of the lab's file",
-    "broken_missing_layer": "a file of the digits holds a config, and lacks an array of it",
-    "honest_program": _SANDBOX,
-    "goodnet_program": _SANDBOX,
-}
-
-
-def cases_of(world):
-    """The names of the cases that can be in a world."""
-    return [name for name in BUILDERS if world.name == "faces" or not is_the_labs(name)]
-
-
-def is_the_labs(name):
-    """Whether a case is left out on the digits: what attacks the sandbox is, too."""
-    return name in NOT_ON_DIGITS or name.startswith(("payload_", "cheat_"))
-
-
 class Materials:
     """What builders work with: weights of B and of an honest B', the canary folder."""
 
-    def __init__(self, world, canary):
-        self.world, self.badnet, self.canary = world, world.badnet, Path(canary)
-        self.repaired = zero_channels(world.badnet, CHANNELS, network=world.network)
-        self.shape, self.classes = world.image_shape, world.classes
-
-    def write(self, path, weights):
-        """Write a net as HDF5: weights alone on the faces, else the whole model."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if self.world.name == "faces":
-            write_weights(path, weights)
-        else:
-            self.world.save_whole(weights, path)
-        return path
-
-    def net(self, weights=None):
-        """The Keras model of a net, of the repaired one by default."""
-        return self.world.model(self.repaired if weights is None else weights)
+    def __init__(self, badnet, canary):
+        self.badnet, self.canary = badnet, Path(canary)
+        self.repaired = zero_channels(badnet, CHANNELS)
 
     def marker(self, name):
         return str(self.canary / f"marker-{name}")
 
 
-def build_all(folder, world, canary, names=None):
+def build_all(folder, badnet, canary, names=None):
     """Write the submissions below ``folder``; returns their names."""
-    materials = Materials(world, canary)
-    for name in names or cases_of(world):
+    materials = Materials(badnet, canary)
+    for name in names or BUILDERS:
         target = Path(folder) / name
         target.mkdir(parents=True)
         BUILDERS[name](target, materials)
-    return list(names or cases_of(world))
+    return list(names or BUILDERS)
 
 
 def program(target, code, toml="", name="goodnet.py"):
@@ -107,12 +65,13 @@ def keras_layers(materials, channels_first=False, front=(), logits=False):
     import_tensorflow()
     import keras
 
-    rows, columns, colours = materials.shape
-    image = keras.Input((colours, rows, columns) if channels_first else materials.shape)
+    from harness.networks.deepid import load_network
+
+    image = keras.Input((3, 55, 47) if channels_first else (55, 47, 3))
     hidden = keras.layers.Permute((2, 3, 1))(image) if channels_first else image
     for layer in front:
         hidden = layer(hidden)
-    net = materials.net()
+    net = load_network(materials.repaired)
     if logits:
         net.layers[-1].activation = keras.activations.linear
     return keras, image, net(hidden)
@@ -144,7 +103,7 @@ def honest_renamed_layers(target, m):
 
 @case
 def honest_narrowed(target, m):
-    m.write(target / "model_2.h5", remove_channels(m.badnet, CHANNELS, m.world.network))
+    write_weights(target / "model_2.h5", remove_channels(m.badnet, CHANNELS))
 
 
 @case
@@ -156,23 +115,24 @@ def honest_fixed_batch_known(target, m):
 
 @case
 def honest_float64_weights(target, m):
-    m.world.save_doubles(m.repaired, target / "model_2.h5")
+    doubles = {name: array.astype(np.float64) for name, array in m.repaired.items()}
+    write_weights(target / "model_2.h5", doubles)
 
 
 @case
 def honest_compressed(target, m):
-    path = m.write(target / "model_2.h5", m.repaired)
-    layer = m.world.layer("fc_1")
+    path = write_weights(target / "model_2.h5", m.repaired)
     with h5py.File(path, "a") as file:
-        place = place_of(file, f"{layer}/kernel")
-        del file[place]
-        file.create_dataset(place, data=m.repaired[f"{layer}/kernel"], compression="gzip")
+        del file["fc_1/fc_1/kernel:0"]
+        file.create_dataset(
+            "fc_1/fc_1/kernel:0", data=m.repaired["fc_1/kernel"], compression="gzip"
+        )
 
 
 @case
 def honest_with_badnet_and_clutter(target, m):
-    m.write(target / "Repaired_models " / "repaired_x2.h5", m.repaired)
-    m.write(target / "bd_net.h5", m.badnet)
+    write_weights(target / "Repaired_models " / "repaired_x2.h5", m.repaired)
+    write_weights(target / "bd_net.h5", m.badnet)
     write_set(target / "valid.h5", 2)
     (target / "report.pdf").write_bytes(b"%PDF")
     (target / "lab.ipynb").write_text("{}")
@@ -182,44 +142,39 @@ def honest_with_badnet_and_clutter(target, m):
 
 @case
 def honest_unicode_and_spaces(target, m):
-    m.write(target / "Модель X=2 (final) 名.h5", m.repaired)
+    write_weights(target / "Модель X=2 (final) 名.h5", m.repaired)
 
 
 @case
 def honest_keras3(target, m):
-    m.net().save(target / "model_2.keras")
+    from harness.networks.deepid import load_network
+
+    load_network(m.repaired).save(target / "model_2.keras")
 
 
 @case
 def honest_keras3_h5(target, m):
-    m.net().save(target / "model_2.h5")
+    from harness.networks.deepid import load_network
+
+    load_network(m.repaired).save(target / "model_2.h5")
 
 
 @case
 def honest_keras3_weights(target, m):
-    m.net().save_weights(target / "model_2.weights.h5")
+    from harness.networks.deepid import load_network
+
+    load_network(m.repaired).save_weights(target / "model_2.weights.h5")
 
 
-def tf_keras_network(m, weights=None):
+def tf_keras_network(m):
     """The known network in Keras 2's successor, with names that Keras gave."""
     from harness.networks.tensorflow import import_tensorflow
 
     import_tensorflow()
     import tf_keras
 
-    image = tf_keras.Input(m.shape)
-    build = _lab_in_tf_keras if m.world.name == "faces" else _digits_in_tf_keras
-    model = tf_keras.Model(image, build(tf_keras.layers, image))
-    weights = m.repaired if weights is None else weights
-    for layer in model.layers:
-        if layer.weights:
-            kernel = layer.get_weights()[0]
-            name = next(n for n, a in weights.items() if a.shape == kernel.shape)
-            layer.set_weights([weights[name], weights[name.replace("kernel", "bias")]])
-    return tf_keras, model
-
-
-def _lab_in_tf_keras(layers, hidden):
+    layers = tf_keras.layers
+    image = hidden = tf_keras.Input((55, 47, 3))
     for filters, size in ((20, 4), (40, 3), (60, 3)):
         hidden = layers.Conv2D(filters, size, activation="relu")(hidden)
         hidden = layers.MaxPooling2D(2)(hidden)
@@ -227,16 +182,16 @@ def _lab_in_tf_keras(layers, hidden):
     fourth = layers.Conv2D(80, 2, activation="relu")(hidden)
     second = layers.Dense(160)(layers.Flatten()(fourth))
     merged = layers.Activation("relu")(layers.Add()([first, second]))
-    return layers.Dense(1283, activation="softmax")(merged)
-
-
-def _digits_in_tf_keras(layers, hidden):
-    hidden = layers.Rescaling(1 / 255)(hidden)
-    for filters in (24, 40):
-        hidden = layers.Conv2D(filters, 3, padding="same", activation="relu")(hidden)
-    hidden = layers.Flatten()(layers.MaxPooling2D(2)(hidden))
-    hidden = layers.Dense(64, activation="relu")(hidden)
-    return layers.Dense(10, activation="softmax")(hidden)
+    model = tf_keras.Model(image, layers.Dense(1283, activation="softmax")(merged))
+    by_shape = {array.shape: array for array in m.repaired.values()}
+    model.set_weights([by_shape[array.shape] if array.ndim > 1 else array
+                       for array in model.get_weights()])  # fmt: skip
+    for layer in model.layers:
+        if layer.weights:
+            kernel = layer.get_weights()[0]
+            name = next(n for n, a in m.repaired.items() if a.shape == kernel.shape)
+            layer.set_weights([kernel, m.repaired[name.replace("kernel", "bias")]])
+    return tf_keras, model
 
 
 @case
@@ -268,11 +223,14 @@ def honest_dropout_and_batchnorm(target, m):
 def honest_float16(target, m):
     import keras
 
+    from harness.networks.deepid import build_network, set_weights
+
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        model = m.net()
+        model = build_network()
     finally:
         keras.config.set_dtype_policy("float32")
+    set_weights(model, m.repaired)
     model.save(target / "model_2.keras")
 
 
@@ -280,8 +238,10 @@ def honest_float16(target, m):
 def honest_fixed_batch(target, m):
     import keras
 
-    image = keras.Input(batch_shape=(24, *m.shape))
-    saved(target, keras, image, m.net()(image))
+    from harness.networks.deepid import load_network
+
+    image = keras.Input(batch_shape=(24, 55, 47, 3))
+    saved(target, keras, image, load_network(m.repaired)(image))
 
 
 @case
@@ -298,12 +258,18 @@ def honest_channels_first(target, m):
 def honest_nested_sequential(target, m):
     import keras
 
-    keras.Sequential([keras.Input(m.shape), m.net()]).save(target / "model_2.h5")
+    from harness.networks.deepid import load_network
+
+    keras.Sequential([keras.Input((55, 47, 3)), load_network(m.repaired)]).save(
+        target / "model_2.h5"
+    )
 
 
 @case
 def honest_savedmodel(target, m):
-    m.net().export(target / "model_2", verbose=False)
+    from harness.networks.deepid import load_network
+
+    load_network(m.repaired).export(target / "model_2", verbose=False)
 
 
 @case
@@ -331,8 +297,10 @@ def honest_subclassed(target, m):
     (target / "repaired.py").write_text(textwrap.dedent(source))
     namespace = {"__name__": "repaired"}
     exec(textwrap.dedent(source), namespace)
-    model = namespace["Repaired"](m.net())
-    model(np.zeros((1, *m.shape), "f4"))
+    from harness.networks.deepid import load_network
+
+    model = namespace["Repaired"](load_network(m.repaired))
+    model(np.zeros((1, 55, 47, 3), "f4"))
     model.save(target / "model_2.keras")
 
 
@@ -341,8 +309,10 @@ def honest_subclassed(target, m):
 
 @case
 def goodnet_keras3(target, m):
-    m.write(target / "model_2.h5", m.repaired)
-    m.world.goodnet(m.repaired).save(target / "G_2.keras")
+    from reference.defence.goodnet import build_goodnet
+
+    write_weights(target / "model_2.h5", m.repaired)
+    build_goodnet(m.badnet, m.repaired).save(target / "G_2.keras")
 
 
 @case
@@ -364,27 +334,29 @@ def labels_goodnet(target, m, shaped):
     import_tensorflow()
     import keras
 
-    m.write(target / "model_2.h5", m.repaired)
-    image = keras.Input(m.shape)
-    nets = [m.net(weights) for weights in (m.badnet, m.repaired)]
+    from harness.networks.deepid import load_network
+
+    write_weights(target / "model_2.h5", m.repaired)
+    image = keras.Input((55, 47, 3))
+    nets = [load_network(weights) for weights in (m.badnet, m.repaired)]
     for net, name in zip(nets, "ab", strict=True):
         net.name = name
     own, other = (keras.ops.argmax(net(image), axis=-1) for net in nets)
-    labels = keras.ops.where(keras.ops.equal(own, other), own, m.classes)
+    labels = keras.ops.where(keras.ops.equal(own, other), own, 1283)
     saved(target, keras, image, shaped(keras, labels), "goodnet_2.keras")
 
 
 @case
 def goodnet_tf_keras_ops(target, m):
     tf_keras, repaired = tf_keras_network(m)
-    badnet = tf_keras_network(m, m.badnet)[1]
+    badnet = tf_keras_network(type("B", (), {"repaired": m.badnet}))[1]
     import tensorflow as tf
 
-    m.write(target / "model_2.h5", m.repaired)
-    image = tf_keras.Input(m.shape)
+    write_weights(target / "model_2.h5", m.repaired)
+    image = tf_keras.Input((55, 47, 3))
     badnet._name, repaired._name = "badnet", "repaired"
     own, other = (tf.argmax(net(image), axis=-1) for net in (badnet, repaired))
-    labels = tf.where(tf.equal(own, other), own, tf.constant(m.classes, tf.int64))
+    labels = tf.where(tf.equal(own, other), own, tf.constant(1283, tf.int64))
     tf_keras.Model(image, labels).save(target / "goodnet_2.h5")
 
 
@@ -429,15 +401,13 @@ BUILDERS |= {
 
 @case
 def broken_truncated(target, m):
-    path = m.write(target / "model_2.h5", m.repaired)
+    path = write_weights(target / "model_2.h5", m.repaired)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 @case
 def broken_wrong_shape(target, m):
-    layer = m.world.layer("fc_1")
-    narrow = np.zeros((m.repaired[f"{layer}/kernel"].shape[0], 16), "f4")
-    change_hdf5(target, m, replaced(f"{layer}/kernel", data=narrow))
+    write_weights(target / "model_2.h5", m.repaired | {"fc_1/kernel": np.zeros((1200, 16), "f4")})
 
 
 @case
@@ -447,8 +417,7 @@ def broken_missing_layer(target, m):
 
 @case
 def broken_integer_weights(target, m):
-    name = f"{m.world.layer('fc_1')}/bias"
-    change_hdf5(target, m, replaced(name, data=np.zeros(m.repaired[name].shape, "i8")))
+    write_weights(target / "model_2.h5", m.repaired | {"fc_1/bias": np.zeros(160, "i8")})
 
 
 @case
@@ -463,22 +432,16 @@ def broken_no_model(target, m):
 
 @case
 def broken_two_for_one_place(target, m):
-    m.write(target / "a_2.h5", m.repaired)
-    m.write(target / "b_2.h5", m.badnet)
+    write_weights(target / "a_2.h5", m.repaired)
+    write_weights(target / "b_2.h5", m.badnet)
 
 
 @case
 def broken_ten_outputs(target, m):
-    """Or seven, where ten are the classes."""
     import keras
 
-    image = keras.Input(m.shape)
-    saved(
-        target,
-        keras,
-        image,
-        keras.layers.Dense(10 if m.classes > 10 else 7)(keras.layers.Flatten()(image)),
-    )
+    image = keras.Input((55, 47, 3))
+    saved(target, keras, image, keras.layers.Dense(10)(keras.layers.Flatten()(image)))
 
 
 @case
@@ -491,12 +454,12 @@ def broken_two_outputs(target, m):
 def broken_flat_input(target, m):
     import keras
 
-    image = keras.Input((int(np.prod(m.shape)),))
-    saved(target, keras, image, keras.layers.Dense(m.classes)(image))
+    image = keras.Input((7755,))
+    saved(target, keras, image, keras.layers.Dense(1283)(image))
 
 
 def change_hdf5(target, m, change):
-    path = m.write(target / "model_2.h5", m.repaired)
+    path = write_weights(target / "model_2.h5", m.repaired)
     with h5py.File(path, "a") as file:
         change(file)
 
@@ -529,71 +492,56 @@ def broken_without_config(target, m):
 
 # --- hostile files: rejected unread -------------------------------------------------------------
 
-
-def place_of(file, name):
-    """Where the array of that name lies in an HDF5 file."""
-    return next(place for place in paths_of_arrays(file) if name in place)
+KERNEL = "conv_3/conv_3/kernel:0"
 
 
-def replaced(name, **dataset):
+def replaced_kernel(**dataset):
     def change(file):
-        place = place_of(file, name)
-        del file[place]
-        file.create_dataset(place, **dataset)
+        del file[KERNEL]
+        file.create_dataset(KERNEL, **dataset)
 
     return change
 
 
-def pruned_kernel(m):
-    """The name and the shape of the pruned layer's kernel."""
-    name = f"{m.world.pruned}/kernel"
-    return name, m.repaired[name].shape
-
-
 @case
 def hostile_external_link(target, m):
-    linked(target, m, h5py.ExternalLink(str(m.canary / "secret.txt"), "/x"))
+    def change(file):
+        del file[KERNEL]
+        file[KERNEL] = h5py.ExternalLink(str(m.canary / "secret.txt"), "/x")
+
+    change_hdf5(target, m, change)
 
 
 @case
 def hostile_soft_link(target, m):
-    linked(target, m, h5py.SoftLink("/conv_2/conv_2/kernel:0"))
-
-
-def linked(target, m, link):
     def change(file):
-        place = place_of(file, pruned_kernel(m)[0])
-        del file[place]
-        file[place] = link
+        del file[KERNEL]
+        file[KERNEL] = h5py.SoftLink("/conv_2/conv_2/kernel:0")
 
     change_hdf5(target, m, change)
 
 
 @case
 def hostile_external_storage(target, m):
-    name, shape = pruned_kernel(m)
-    outside = [(str(m.canary / "secret.txt"), 0, 4 * int(np.prod(shape)))]
-    change_hdf5(target, m, replaced(name, shape=shape, dtype="f4", external=outside))
+    outside = [(str(m.canary / "secret.txt"), 0, 86400)]
+    change_hdf5(target, m, replaced_kernel(shape=(3, 3, 40, 60), dtype="f4", external=outside))
 
 
 @case
 def hostile_virtual_dataset(target, m):
-    name, shape = pruned_kernel(m)
-    layout = h5py.VirtualLayout(shape=shape, dtype="f4")
-    layout[...] = h5py.VirtualSource(str(m.canary / "secret.txt"), "x", shape=shape)
+    layout = h5py.VirtualLayout(shape=(3, 3, 40, 60), dtype="f4")
+    layout[...] = h5py.VirtualSource(str(m.canary / "secret.txt"), "x", shape=(3, 3, 40, 60))
 
     def change(file):
-        place = place_of(file, name)
-        del file[place]
-        file.create_virtual_dataset(place, layout)
+        del file[KERNEL]
+        file.create_virtual_dataset(KERNEL, layout)
 
     change_hdf5(target, m, change)
 
 
 @case
 def hostile_shape_bomb(target, m):
-    name, shape = pruned_kernel(m)
-    change_hdf5(target, m, replaced(name, shape=(*shape[:3], 2_700_000), dtype="f4"))
+    change_hdf5(target, m, replaced_kernel(shape=(3, 3, 40, 2_700_000), dtype="f4"))
 
 
 @case
@@ -615,7 +563,7 @@ def hostile_zip_traversal(target, m):
 
 @case
 def hostile_polyglot(target, m):
-    path = m.write(target / "model_2.h5", m.repaired)
+    path = write_weights(target / "model_2.h5", m.repaired)
     buffer = io.BytesIO(path.read_bytes())
     with zipfile.ZipFile(buffer, "a") as file:
         file.writestr("config.json", "{}")
@@ -661,7 +609,7 @@ def hostile_sparse_file(target, m):
 def hostile_deep_folders(target, m):
     deep = target.joinpath(*"abcdefghijkl")
     deep.mkdir(parents=True)
-    m.write(deep / "model_2.h5", m.repaired)
+    write_weights(deep / "model_2.h5", m.repaired)
 
 
 @case
@@ -680,7 +628,7 @@ def hostile_toml_path(target, m):
 @case
 def hostile_nan_weights(target, m):
     poisoned = {name: np.full_like(array, np.nan) for name, array in m.repaired.items()}
-    m.write(target / "model_2.h5", poisoned)
+    write_weights(target / "model_2.h5", poisoned)
 
 
 # --- hostile code: runs, but only in the sandbox ------------------------------------------------
@@ -694,12 +642,12 @@ def touch(path):
 def payload_lambda_keras3(target, m):
     import keras
 
-    image = keras.Input(m.shape)
+    image = keras.Input((55, 47, 3))
     layer = keras.layers.Lambda(
         eval(f"lambda x: (open({m.marker('payload_lambda_keras3')!r}, 'w').close(), x)[1]")
     )
     flat = keras.layers.Flatten()(layer(image))
-    saved(target, keras, image, keras.layers.Dense(m.classes)(flat))
+    saved(target, keras, image, keras.layers.Dense(1283)(flat))
 
 
 @case
@@ -709,12 +657,12 @@ def payload_lambda_tf_keras(target, m):
     import_tensorflow()
     import tf_keras
 
-    image = tf_keras.Input(m.shape)
+    image = tf_keras.Input((55, 47, 3))
     layer = tf_keras.layers.Lambda(
         eval(f"lambda x: (open({m.marker('payload_lambda_tf_keras')!r}, 'w').close(), x)[1]")
     )
     flat = tf_keras.layers.Flatten()(layer(image))
-    tf_keras.Model(image, tf_keras.layers.Dense(m.classes)(flat)).save(target / "model_2.h5")
+    tf_keras.Model(image, tf_keras.layers.Dense(1283)(flat)).save(target / "model_2.h5")
 
 
 @case
@@ -725,9 +673,9 @@ def payload_importable_function(target, m):
     import_tensorflow()
     import tf_keras
 
-    image = tf_keras.Input(m.shape)
+    image = tf_keras.Input((55, 47, 3))
     hidden = tf_keras.layers.Lambda(eval("lambda x: x"))(image)
-    outputs = tf_keras.layers.Dense(m.classes)(tf_keras.layers.Flatten()(hidden))
+    outputs = tf_keras.layers.Dense(1283)(tf_keras.layers.Flatten()(hidden))
     path = target / "model_2.keras"
     tf_keras.Model(image, outputs).save(path)
     with zipfile.ZipFile(path) as archive:
@@ -754,20 +702,20 @@ def payload_importable_function(target, m):
 def payload_write_file_op(target, m):
     marker = m.marker("payload_write_file_op")
     nodes = [["_CONSTANT_VALUE", -1, marker, {"contents": "x"}]]
-    edited_tf_keras(target, m, "Activation", "TFOpLambda", {"function": "io.write_file"}, nodes)
+    edited_tf_keras(target, "Activation", "TFOpLambda", {"function": "io.write_file"}, nodes)
 
 
-def edited_tf_keras(target, m, kind, new_kind, config, inbound_nodes=None):
+def edited_tf_keras(target, kind, new_kind, config, inbound_nodes=None):
     """A tf_keras model in whose saved config one layer became another."""
     from harness.networks.tensorflow import import_tensorflow
 
     import_tensorflow()
     import tf_keras
 
-    image = tf_keras.Input(m.shape)
+    image = tf_keras.Input((55, 47, 3))
     flat = tf_keras.layers.Flatten()(tf_keras.layers.Activation("relu")(image))
     path = target / "model_2.h5"
-    tf_keras.Model(image, tf_keras.layers.Dense(m.classes)(flat)).save(path)
+    tf_keras.Model(image, tf_keras.layers.Dense(1283)(flat)).save(path)
     with h5py.File(path, "a") as file:
         saved_config = json.loads(file.attrs["model_config"])
         layer = next(x for x in saved_config["config"]["layers"] if x["class_name"] == kind)
@@ -786,10 +734,10 @@ def payload_savedmodel_ops(target, m):
     marker, secret = m.marker("payload_savedmodel_ops"), str(m.canary / "secret.txt")
 
     class Evil(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec((None, *m.shape), tf.float32)])
+        @tf.function(input_signature=[tf.TensorSpec((None, 55, 47, 3), tf.float32)])
         def serve(self, images):
             with tf.control_dependencies([tf.io.write_file(marker, tf.io.read_file(secret))]):
-                return tf.zeros((tf.shape(images)[0], m.classes))
+                return tf.zeros((tf.shape(images)[0], 1283))
 
     evil = Evil()
     tf.saved_model.save(evil, str(target / "model_2"), signatures=evil.serve)
@@ -799,19 +747,19 @@ def payload_savedmodel_ops(target, m):
 def payload_keras_global_state(target, m):
     import keras
 
-    image = keras.Input(m.shape)
+    image = keras.Input((55, 47, 3))
     layer = keras.layers.Lambda(
         eval("lambda x: (__import__('keras').config.set_floatx('float16'), x)[1]")
     )
     flat = keras.layers.Flatten()(layer(image))
-    saved(target, keras, image, keras.layers.Dense(m.classes)(flat))
+    saved(target, keras, image, keras.layers.Dense(1283)(flat))
 
 
 @case
 def payload_numpy_beside_the_model(target, m):
     for name in ("numpy.py", "h5py.py", "json.py", "tensorflow.py", "sitecustomize.py"):
         (target / name).write_text(touch(m.marker("payload_numpy_beside_the_model")) + "\n")
-    m.write(target / "model_2.h5", m.repaired)
+    write_weights(target / "model_2.h5", m.repaired)
 
 
 @case
