@@ -208,8 +208,11 @@ def test_an_honest_model_is_graded_like_the_original(graded, name):
     for net in ("repaired", "goodnet"):
         measured, original = (counts(graded, n, net) for n in (name, "honest_legacy_full"))
         for split in ("valid", "test"):
+            assert measured[split].pop("attacks", []) == []  # the faces have one, without a name
             for field, value in original[split].items():
-                assert abs(measured[split][field] - value) <= HONEST[name], (net, split, field)
+                if field != "attacks":
+                    near = abs(measured[split][field] - value) <= HONEST[name]
+                    assert near, (net, split, field)
 
 
 @pytest.mark.parametrize("name", GOODNETS)
