@@ -146,7 +146,7 @@ def _basis(
         predictions=predictions,
         rankings=rankings,
         known=known,
-        kernel_hashes=known_kernel_hashes(own_hash),
+        kernel_hashes=known_kernel_hashes(own_hash, badnet.network),
         reference_masks=_reference_masks(curve, benchmark.checkpoints),
         swept_counts=_swept_counts(curve, activations[badnet.network.ranked_layers[0]]),
         rubric=rubric,

@@ -12,12 +12,11 @@ from harness.lineage.channel_groups import fold, kernel_name
 from harness.lineage.lineage import kernel_hashes
 from harness.networks.deepid import lab_network
 from harness.networks.keras_files.layers import RejectedFileError
-from harness.networks.weight_files import OtherArchitectureError, read_model, read_network
+from harness.networks.weight_files import OtherArchitectureError, read_model
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from harness.networks.deepid import Weights
     from harness.records.benchmark import Benchmark
@@ -44,7 +43,7 @@ def describe_net(network: Network, weights: Weights) -> str:
 
     count = pruned_channels(network, weights)
     pruned = f" with {count} channels of {network.pruned_layer} pruned" if count else ""
-    for name, known in known_kernel_hashes("").items():
+    for name, known in known_kernel_hashes("", network).items():
         same = sum(kernels.get(layer) == known[layer] for layer in known)
         if 2 * same > len(known):
             return f"a net made from the BadNet of {name},{pruned or ' with other weights'}"
@@ -58,15 +57,16 @@ def pruned_channels(network: Network, weights: Weights) -> int:
     return zeroed + network.channels - int(kernel.shape[-1])
 
 
-def known_kernel_hashes(own_hash: str) -> dict[str, dict[str, str]]:
+def known_kernel_hashes(own_hash: str, network: Network | None = None) -> dict[str, dict[str, str]]:
     """Kernel hashes of the known BadNets other than this one, by name.
 
-    Those of ``known_badnets.toml``, and those of the benchmarks whose weights are shipped.
+    Those of ``known_badnets.toml``, and those of the benchmarks whose weights are shipped, as far
+    as they are of the same ``network`` (the lab's where it is None).
     """
     hashes = {
         name: table["kernels"] for name, table in _tables().items() if table["weights"] != own_hash
     }
-    return hashes | dict(_shipped_hashes(own_hash))
+    return hashes | dict(_shipped_hashes(own_hash, network or lab_network()))
 
 
 def _tables() -> dict[str, Any]:
@@ -79,27 +79,19 @@ def _badnet_names() -> dict[str, str]:
     return {table["weights"]: name for name, table in _tables().items()}
 
 
-def _shipped_hashes(own_hash: str) -> Iterator[tuple[str, dict[str, str]]]:
+def _shipped_hashes(own_hash: str, network: Network) -> Iterator[tuple[str, dict[str, str]]]:
     for benchmark in _benchmarks():
         path = datasets_folder() / benchmark.name / (benchmark.badnet or "")
-        if not path.is_file():
+        if benchmark.input_shape != network.input_shape or not path.is_file():
             continue
 
         try:
-            network = _network_of(path, benchmark)
-            weights = read_model(path, network).weights
+            weights = read_model(path, network.with_classes(benchmark.classes)).weights
         except (OtherArchitectureError, RejectedFileError):
-            continue  # a broken file of another benchmark says nothing about this one
+            continue  # a benchmark's own net that is another network tells nothing here
 
         if array_hash(weights) != own_hash:
             yield benchmark.name, kernel_hashes(weights, network)
-
-
-def _network_of(path: Path, benchmark: Benchmark) -> Network:
-    """The network of a shipped BadNet, whose file is the project's own."""
-    lab = lab_network(benchmark.classes)
-    is_labs = benchmark.input_shape == lab.input_shape
-    return lab if is_labs else read_network(path, benchmark.pruned_layer or "")
 
 
 def _benchmarks() -> list[Benchmark]:
