@@ -324,9 +324,8 @@ def predict(tmp_path):
             start_seconds=120, wall_seconds=120, cpu_seconds=120, memory_bytes=2 << 30
         )
         staged = stage(folder, candidate, into)
-        how = SandboxedRun(
-            staged, model_format, lab_network(), benchmark.pixel_scale, sandboxed, limits
-        )
+        network = lab_network(benchmark.classes)
+        how = SandboxedRun(staged, model_format, network, benchmark.pixel_scale, sandboxed, limits)
         return predict_sandboxed(how, {"valid": labeled}, 7)[0]
 
     return run
