@@ -253,28 +253,31 @@ def _neighbouring_steps(
     name = followed_order(traced, given.order)
     order = basis.rankings.order(name) or basis.rankings.orders[0]
     last, following = order.last_channel(mask), order.next_channel(mask)
-    step = partial(_masked, model.model.weights, traced, basis)
+    biases = _pruned_biases(model.model.weights, traced, basis)
+
+    def count_masked(channels: Collection[int]) -> int:
+        values = {channel: biases[channel] for channel in channels}
+        return count(lineage.flatten_channels(basis.badnet, values, basis.network))
+
     before = after = None
     if last is not None:
-        before = Step(channel=last, clean_correct=count(step(mask - {last})))
+        before = Step(channel=last, clean_correct=count_masked(mask - {last}))
     if following is not None and name != OTHER:
-        after = Step(channel=following, clean_correct=count(step(mask | {following})))
+        after = Step(channel=following, clean_correct=count_masked(mask | {following}))
 
     reason = "" if before else "no active channel was pruned"
     return NeighbouringSteps(order=name, before=before, after=after, reason=reason)
 
 
-def _masked(
-    weights: Weights, traced: Lineage, basis: GradingBasis, mask: Collection[int]
-) -> Weights:
-    """The BadNet without the channels of ``mask``; biases are left where the net left them."""
+def _pruned_biases(weights: Weights, traced: Lineage, basis: GradingBasis) -> np.ndarray:
+    """The bias of each channel once it is pruned: as the net left it, or would leave it."""
     network, badnet = basis.network, basis.badnet
     bias = f"{network.pruned_layer}/bias"
+    own = fold(network, badnet)[bias]
     full = normal_form(weights, badnet, network)
-    left, own = (fold(network, badnet) if full is None else full)[bias], fold(network, badnet)[bias]
-    pruned = set(traced.pruned or ())
-    values = {c: left[c] if c in pruned else own[c] * bool(traced.biases_kept) for c in mask}
-    return lineage.flatten_channels(badnet, values, network)
+    left = own if full is None else full[bias]
+    is_pruned = np.isin(np.arange(len(own)), list(traced.pruned or ()))
+    return np.where(is_pruned, left, own * bool(traced.biases_kept))
 
 
 def _count_clean(weights: Weights, basis: GradingBasis, datasets: Datasets, run: RunContext) -> int:

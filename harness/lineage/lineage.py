@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.lineage.channel_groups import fold, kernel_name, normalisation_of, structure_of
 from harness.lineage.normal_form import normal_form
-from harness.networks.deepid import lab_network
+from harness.networks.deepid import lab_network_of
 from harness.records.findings import LayerChange, Lineage
 from harness.storage.hashing import array_hash
 
@@ -46,7 +46,7 @@ def trace_lineage(
     ``known`` holds the kernel hashes of other BadNets by name (`kernel_hashes`). ``network``:
     the lab's where it is None.
     """
-    network = network or lab_network(badnet["output/bias"].size)
+    network = network or lab_network_of(badnet)
     layer = network.pruned_layer
     own, original = fold(network, weights), fold(network, badnet)
     is_narrower = own[f"{layer}/bias"].shape != original[f"{layer}/bias"].shape
@@ -89,7 +89,7 @@ def kernel_hashes(
     weights: Mapping[str, np.ndarray], network: Network | None = None
 ) -> dict[str, str]:
     """A hash of each kernel that pruning leaves alone. ``network``: the lab's where it is None."""
-    network = network or lab_network(weights["output/bias"].size)
+    network = network or lab_network_of(weights)
     group = structure_of(network).pruned_group
     touched = {network.pruned_layer, *(group.readers if group else ())}
     names = [
@@ -197,7 +197,7 @@ def zero_channels(
     That is the kernel and, if not kept, the bias; under BatchNormalization gamma and beta too.
     ``network``: the lab's where it is None.
     """
-    network = network or lab_network(weights["output/bias"].size)
+    network = network or lab_network_of(weights)
     pruned, zeroed = dict(weights), list(channels)
     for name in _pruned_arrays(network, keep_biases=keep_biases):
         pruned[name] = weights[name].copy()
@@ -235,24 +235,6 @@ def _pruned_arrays(network: Network, *, keep_biases: bool) -> Iterator[str]:
         yield from (f"{part.name}/{v}" for v in part.variables if v in ("bias", "gamma", "beta"))
 
 
-def restore_channel(
-    weights: Mapping[str, np.ndarray],
-    badnet: Mapping[str, np.ndarray],
-    channel: int,
-    network: Network | None = None,
-) -> Weights:
-    """``weights`` (in the BadNet's shape) with one channel put back: the step before.
-
-    ``network``: the lab's where it is None.
-    """
-    network = network or lab_network(badnet["output/bias"].size)
-    before = dict(weights)
-    for name in _pruned_arrays(network, keep_biases=False):
-        before[name] = weights[name].copy()
-        before[name][..., channel] = badnet[name][..., channel]
-    return before
-
-
 def remove_channels(
     badnet: Mapping[str, np.ndarray],
     channels: Collection[int],
@@ -263,7 +245,7 @@ def remove_channels(
     ``network``: the lab's where it is None. Raises ValueError where its channels are added to
     others.
     """
-    network = network or lab_network(badnet["output/bias"].size)
+    network = network or lab_network_of(badnet)
     structure = structure_of(network)
     group = structure.pruned_group
     if group is None or group.makers != (network.pruned_layer,):

@@ -23,7 +23,7 @@ from harness.lineage.channel_matching import (
     reorder,
     rescale_output,
 )
-from harness.networks.deepid import lab_network
+from harness.networks.deepid import lab_network_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ def normal_form(
     finite, before or after, or where a narrowed net has such a channel. ``network``: the lab's
     where it is None.
     """
-    network = network or lab_network(badnet["output/bias"].size)
+    network = network or lab_network_of(badnet)
     if not _is_finite(weights):
         return None
 

@@ -94,6 +94,11 @@ def lab_network(classes: int = CLASSES) -> Network:
     return Network(tuple(layers), "conv_3")
 
 
+def lab_network_of(weights: Mapping[str, np.ndarray]) -> Network:
+    """The lab's network with as many classes as ``weights`` have."""
+    return lab_network(weights["output/bias"].size)
+
+
 def network_of(datasets: Datasets) -> Network:
     """The graph of a benchmark's BadNet."""
     return datasets.network or lab_network(datasets.benchmark.classes)
@@ -151,9 +156,10 @@ def by_channel(fc_1_kernel: np.ndarray) -> np.ndarray:
 
 
 def make_contiguous(images: np.ndarray) -> np.ndarray:
-    """``images`` (N x 55 x 47 x 3) as one block of memory; those in a data file are planes.
+    """``images`` (N x rows x columns x colours) as one block of memory.
 
-    Plane by plane this takes a quarter of the time of NumPy's own copy.
+    Those in a data file may be planes; plane by plane this takes a quarter of the time of NumPy's
+    own copy.
     """
     if images.flags.c_contiguous:
         return images
@@ -172,7 +178,7 @@ def forward_batches(
     by ``pixel_scale`` there. The functions are traced once and serve every weight set.
     """
     tensors, parts = _tensors(weights), _network_parts()
-    for batch in _batches(images):
+    for batch in image_batches(images):
         features = parts.trunk(batch, tensors, pixel_scale)
         yield parts.tail(features, tensors).numpy(), features.numpy()
 
@@ -182,7 +188,7 @@ def pool_3_batches(
 ) -> Iterator[np.ndarray]:
     """Yield the ``pool_3`` maps of :func:`forward_batches` without running what is above."""
     tensors, parts = _tensors(weights), _network_parts()
-    for batch in _batches(images):
+    for batch in image_batches(images):
         yield parts.trunk(batch, tensors, pixel_scale).numpy()
 
 
@@ -191,7 +197,7 @@ def forward_batches_with_conv_3(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yield what :func:`forward_batches` does and the ``conv_3`` maps (N x 10 x 8 x channels)."""
     tensors, parts = _tensors(weights), _network_parts()
-    for batch in _batches(images):
+    for batch in image_batches(images):
         conv_3 = parts.up_to_conv_3(batch, tensors, pixel_scale)
         features = parts.pool(conv_3)
         yield parts.tail(features, tensors).numpy(), features.numpy(), conv_3.numpy()
@@ -230,7 +236,8 @@ def tail_class_ids(weights: Mapping[str, np.ndarray], features: np.ndarray) -> n
     return np.concatenate(class_ids)
 
 
-def _batches(images: np.ndarray) -> Iterator[np.ndarray]:
+def image_batches(images: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield ``images`` (N x rows x columns x colours) in batches, each one block of memory."""
     for start in range(0, len(images), PREDICTION_BATCH):
         yield make_contiguous(images[start : start + PREDICTION_BATCH])
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from harness.networks import deepid
-from harness.networks.deepid import PREDICTION_BATCH, lab_network
+from harness.networks.deepid import image_batches, lab_network
 from harness.networks.network import output_shapes, widths_of
 from harness.networks.tensorflow import import_tensorflow
 from harness.records.network import ACTIVATION_SUFFIX, MERGING
@@ -59,21 +59,9 @@ def forward_batches(
 
     part = _part(network, weights, (network.layers[0].name,), tuple(layers))
     arrays = part.arrays(weights)
-    for batch in _batches(images):
+    for batch in image_batches(images):
         scores, *maps = part.run([batch], arrays, pixel_scale)
         yield Batch(scores, dict(zip(layers, maps, strict=True)))
-
-
-def scores_from_maps(
-    network: Network, weights: Mapping[str, np.ndarray], maps: Mapping[str, np.ndarray]
-) -> Iterator[np.ndarray]:
-    """Yield the scores of images that are given by what `Network.frontier` hands on."""
-    names = network.frontier
-    part = _part(network, weights, names, ())
-    arrays = part.arrays(weights)
-    for start in range(0, len(maps[names[0]]), PREDICTION_BATCH):
-        batch = [maps[name][start : start + PREDICTION_BATCH] for name in names]
-        yield part.run(batch, arrays, 1.0)[0]
 
 
 def predictor(
@@ -86,6 +74,16 @@ def predictor(
     part = _part(network, weights, (network.layers[0].name,), ())
     arrays = part.arrays(weights)
     return lambda images: part.run([images], arrays, pixel_scale)[0]
+
+
+def predictor_from_maps(
+    network: Network, weights: Mapping[str, np.ndarray]
+) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
+    """Return a function from what `Network.frontier` hands on for a batch to score rows."""
+    names = network.frontier
+    part = _part(network, weights, names, ())
+    arrays = part.arrays(weights)
+    return lambda maps: part.run([maps[name] for name in names], arrays, 1.0)[0]
 
 
 def class_ids(
@@ -121,11 +119,6 @@ def _lab_batches(
         return
     for scores, pool_3 in deepid.forward_batches(weights, images, pixel_scale):
         yield Batch(scores, {"pool_3": pool_3})
-
-
-def _batches(images: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(images), PREDICTION_BATCH):
-        yield np.ascontiguousarray(images[start : start + PREDICTION_BATCH])
 
 
 # --- parts of a network -----------------------------------------------------------------------

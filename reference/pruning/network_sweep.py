@@ -5,6 +5,7 @@ The lab's network goes the shorter way of :mod:`reference.pruning.incremental_sw
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,9 +14,9 @@ from harness.inference.sharing.origins import trace_channels
 from harness.lineage.lineage import zero_channels
 from harness.lineage.pruning_curve import Curve
 from harness.networks.deepid import PREDICTION_BATCH
-from harness.networks.forward import forward_batches, is_lab_network, scores_from_maps
+from harness.networks.forward import forward_batches, is_lab_network, predictor_from_maps
 from harness.records.errors import HarnessError
-from reference.pruning.pruning import LabeledMaps, sweep
+from reference.pruning.pruning import LabeledMaps, pool_3_features, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,19 +35,12 @@ class SetMaps(NamedTuple):
     """Class ids (N); of a backdoored set the attack's target labels."""
 
 
-def mean_magnitudes(maps: np.ndarray) -> np.ndarray:
-    """Mean absolute activation of each channel over images and positions, in float64.
-
-    Of rectified maps that is the mean activation.
-    """
-    axes = tuple(range(maps.ndim - 1))
-    return np.asarray(np.abs(maps).mean(axis=axes, dtype=np.float64))
-
-
 def frontier_maps(
     network: Network, weights: Weights, images: np.ndarray, pixel_scale: float
 ) -> dict[str, np.ndarray]:
     """What the layers of `Network.frontier` hand on for all images."""
+    if is_lab_network(network):
+        return {"pool_3": pool_3_features(weights, images, pixel_scale)}
     layers = network.frontier
     batches = forward_batches(network, weights, images, pixel_scale, layers)
     parts = [batch.maps for batch in batches]
@@ -68,12 +62,17 @@ def sweep_network(
         valid, bd_valid = (LabeledMaps(each.maps["pool_3"], each.labels) for each in sets)
         return sweep(weights, order, valid, bd_valid, progress)
 
-    constants = _constants(network, weights)
+    pruning = _Pruning(
+        order=order,
+        end=network.chain[-1],
+        constants=_constants(network, weights),
+        answer=predictor_from_maps(network, weights),
+    )
     total = sum(len(each.labels) for each in sets)
     hits, done = [], 0
     for each in sets:
         counts = np.zeros(len(order) + 1, np.int64)
-        for images, batch_hits in _batch_hits(network, weights, order, each, constants):
+        for images, batch_hits in pruning.batch_hits(each):
             counts += batch_hits
             done += images
             if progress:
@@ -100,35 +99,36 @@ def _constants(network: Network, weights: Weights) -> np.ndarray:
     return origins.constant.astype(np.float32)
 
 
-def _batch_hits(
-    network: Network,
-    weights: Weights,
-    order: np.ndarray,
-    labeled: SetMaps,
-    constants: np.ndarray,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """The images of each batch, and how many of them each number of pruned channels gets."""
-    end = network.chain[-1]
-    for start in range(0, len(labeled.labels), PREDICTION_BATCH):
-        part = slice(start, start + PREDICTION_BATCH)
-        maps = {layer: values[part].copy() for layer, values in labeled.maps.items()}
-        labels = labeled.labels[part]
+@dataclass(frozen=True, slots=True)
+class _Pruning:
+    """How one network is pruned step by step."""
 
-        counts = [_hits(network, weights, maps, labels)]
-        for channel in order.tolist():
-            if (maps[end][..., channel] == constants[channel]).all():
-                counts.append(counts[-1])
-                continue
-            maps[end][..., channel] = constants[channel]
-            counts.append(_hits(network, weights, maps, labels))
-        yield len(labels), np.array(counts)
+    order: np.ndarray
 
+    end: str
+    """The layer in whose maps channels are pruned."""
 
-def _hits(
-    network: Network,
-    weights: Weights,
-    maps: Mapping[str, np.ndarray],
-    labels: np.ndarray,
-) -> int:
-    scores = next(scores_from_maps(network, weights, maps))
-    return int(np.count_nonzero(scores.argmax(axis=1) == labels))
+    constants: np.ndarray
+    """What each channel becomes there."""
+
+    answer: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+    """From maps of a batch to scores."""
+
+    def batch_hits(self, labeled: SetMaps) -> Iterator[tuple[int, np.ndarray]]:
+        """The images of each batch, and how many of them each number of pruned channels gets."""
+        for start in range(0, len(labeled.labels), PREDICTION_BATCH):
+            part = slice(start, start + PREDICTION_BATCH)
+            maps = {layer: values[part].copy() for layer, values in labeled.maps.items()}
+            labels, ends = labeled.labels[part], maps[self.end]
+
+            counts = [self._hits(maps, labels)]
+            for channel in self.order.tolist():
+                if (ends[..., channel] == self.constants[channel]).all():
+                    counts.append(counts[-1])
+                    continue
+                ends[..., channel] = self.constants[channel]
+                counts.append(self._hits(maps, labels))
+            yield len(labels), np.array(counts)
+
+    def _hits(self, maps: Mapping[str, np.ndarray], labels: np.ndarray) -> int:
+        return int(np.count_nonzero(self.answer(maps).argmax(axis=1) == labels))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.networks.deepid import lab_network
+from harness.networks.deepid import lab_network_of
 from harness.networks.network import output_shapes
 from harness.storage.hashing import array_hash
 from harness.storage.results import replace_file, require_known
@@ -65,7 +65,7 @@ class FeatureStore:
         pixel_scale: float,
         network: Network | None = None,
     ) -> None:
-        network = network or lab_network(badnet["output/bias"].size)
+        network = network or lab_network_of(badnet)
         self.folder = results / "features"
         self.network = network
         self.badnet = badnet

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.networks.deepid import PREDICTION_BATCH, network_of
-from harness.networks.forward import forward_batches, scores_from_maps
+from harness.networks.deepid import PREDICTION_BATCH, make_contiguous, network_of
+from harness.networks.forward import predictor, predictor_from_maps
 from harness.records.predictions import decode, encode_scores
 
 if TYPE_CHECKING:
@@ -39,17 +39,18 @@ def predict_set(
 ) -> Answers:
     """Predict one set from features of each layer of `Network.frontier`."""
     network, labeled = network_of(datasets), datasets.sets[name]
-    scale = datasets.benchmark.pixel_scale
+    predict = predictor(network, weights, datasets.benchmark.pixel_scale)
+    predict_from = predictor_from_maps(network, weights)
 
     def run_in_full(part: slice) -> np.ndarray:
-        return next(forward_batches(network, weights, labeled.images[part], scale)).scores
+        return predict(make_contiguous(labeled.images[part]))
 
     def run_from_features(part: slice) -> np.ndarray:
         maps = {
             layer: _maps(each, part, origins if layer == network.chain[-1] else None)
             for layer, each in zip(network.frontier, features, strict=True)
         }
-        return next(scores_from_maps(network, weights, maps))
+        return predict_from(maps)
 
     # The first batch goes both ways, and shows by how much the two differ.
     first = slice(0, PREDICTION_BATCH)

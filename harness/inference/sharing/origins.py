@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.networks.deepid import lab_network
+from harness.networks.deepid import lab_network_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -43,7 +43,7 @@ def trace_channels(
 
     ``network``: the lab's where it is None.
     """
-    network = network or lab_network(badnet["output/bias"].size)
+    network = network or lab_network_of(badnet)
     if not all(np.isfinite(array).all() for array in weights.values()):
         return None
     own = [

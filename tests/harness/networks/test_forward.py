@@ -45,7 +45,7 @@ def test_what_lies_above_the_pruned_layer_goes_on_from_its_maps(net):
     _, network, weights, images = net
     batches = [*forward.forward_batches(network, weights, images, 1.0, network.frontier)]
     maps = {n: np.concatenate([b.maps[n] for b in batches]) for n in network.frontier}
-    above = np.concatenate([*forward.scores_from_maps(network, weights, maps)])
+    above = forward.predictor_from_maps(network, weights)(maps)
     assert np.allclose(above, np.concatenate([b.scores for b in batches]), atol=1e-6)
 
 
