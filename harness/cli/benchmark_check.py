@@ -15,7 +15,7 @@ from harness.inference.known_network import predict_known_network, read_benchmar
 from harness.inference.plausibility import require_plausible
 from harness.records.benchmark import Datasets
 from harness.records.errors import HarnessError
-from harness.records.rubric import Thresholds
+from harness.records.rubric import tolerance_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -77,7 +77,7 @@ def verify_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> li
         return [f"not checked against the BadNet: {error}"]
     datasets = Datasets(benchmark=benchmark, sets=load_sets(benchmark, folder))
     answers = badnet_answers(path, datasets, str(folder))
-    tolerance = _tolerance_images(benchmark)
+    tolerance = tolerance_of(benchmark)
 
     lines = []
     for name, labeled in datasets.sets.items():
@@ -94,11 +94,6 @@ def verify_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> li
             total = attack.stop - attack.start
             lines.append(f"  {attack.name}: {own} of {total}")
     return lines
-
-
-def _tolerance_images(benchmark: Benchmark) -> int:
-    stated = benchmark.tolerance_images
-    return Thresholds().tolerance_images if stated is None else stated
 
 
 def badnet_answers(
@@ -180,7 +175,7 @@ def _image_bytes(images: np.ndarray) -> list[bytes]:
 
 def _coarse_checkpoints(datasets: Datasets) -> Iterator[str]:
     benchmark = datasets.benchmark
-    tolerance = _tolerance_images(benchmark)
+    tolerance = tolerance_of(benchmark)
     images = len(datasets.sets["valid"].labels)
     for points in benchmark.checkpoints:
         if points * images / 100 <= 2 * tolerance:

@@ -24,6 +24,7 @@ from harness.datasets.descriptions import (
 )
 from harness.execution.console import one_line_errors
 from harness.networks.deepid import IMAGE_SHAPE
+from harness.records.benchmark import shape_text
 from harness.records.errors import HarnessError
 from harness.records.text import describe_error, one_line
 from harness.storage.results import write_text
@@ -108,7 +109,7 @@ def _shape(benchmark: Benchmark) -> str:
     """The shape of an image; empty for the lab's, which goes without saying."""
     if benchmark.input_shape == IMAGE_SHAPE:
         return ""
-    return " x ".join(map(str, benchmark.input_shape))
+    return shape_text(benchmark.input_shape)
 
 
 def _describe_attack(attack: Attack) -> str:

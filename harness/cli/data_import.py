@@ -33,7 +33,7 @@ from harness.datasets.imports import (
 from harness.datasets.pictures import contact_sheet
 from harness.execution.console import one_line_errors
 from harness.execution.progress import show_progress
-from harness.records.benchmark import CHECKPOINTS, SETS, Benchmark, Datasets
+from harness.records.benchmark import CHECKPOINTS, SETS, Benchmark, Datasets, shape_text
 from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -279,11 +279,10 @@ def write_benchmark(
         lines = [*_figures(datasets, answers), sheet]
         lines += [f"implausible: {line}" for line in implausibilities(datasets, answers)]
         partial.rename(folder)
-    return [f"{folder}: {benchmark.classes} classes, {_shape(benchmark)}", *lines]
-
-
-def _shape(benchmark: Benchmark) -> str:
-    return f"images of {' x '.join(map(str, benchmark.input_shape))}"
+    return [
+        f"{folder}: {benchmark.classes} classes, images of {shape_text(benchmark.input_shape)}",
+        *lines,
+    ]
 
 
 def _write_sheet(datasets: Datasets, path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.datasets.hdf5 import narrow_pixels
+from harness.records.benchmark import shape_text
 from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def arrange_images(
         arranged = data[..., None]
     else:
         raise HarnessError(
-            f"{source}: images are {_shape(inner)}, expected {_shape(wanted)} (rows x columns x "
-            "channels, or channels first)"
+            f"{source}: images are {shape_text(inner)}, expected {shape_text(wanted)} (rows x "
+            "columns x channels, or channels first)"
         )
     return narrow_pixels(arranged, source)
 
@@ -116,12 +117,8 @@ def require_one_shape(sets: list[GivenSet]) -> tuple[int, int, int]:
     for given in sets[1:]:
         if given.images.shape[1:] != first.images.shape[1:]:
             raise HarnessError(
-                f"{given.source}: images of {_shape(given.images.shape[1:])}, but those of "
-                f"{first.source} are {_shape(first.images.shape[1:])}; all sets have one shape"
+                f"{given.source}: images of {shape_text(given.images.shape[1:])}, but those of "
+                f"{first.source} are {shape_text(first.images.shape[1:])}; all sets have one shape"
             )
     height, width, channels = first.images.shape[1:]
     return height, width, channels
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))

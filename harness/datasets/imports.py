@@ -14,7 +14,7 @@ import numpy as np
 from harness.datasets.array_files import ArrayKeys, read_arrays
 from harness.datasets.given_sets import require_one_shape
 from harness.datasets.image_folders import ORDERS, read_image_folder
-from harness.records.benchmark import Attack
+from harness.records.benchmark import Attack, shape_text
 from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -153,8 +153,8 @@ class _Reader:
         )
         if shape and given.images.shape[1:] != shape:
             raise HarnessError(
-                f"{path}: images of {_shape(given.images.shape[1:])}, but --input-shape says "
-                f"{_shape(shape)}"
+                f"{path}: images of {shape_text(given.images.shape[1:])}, but --input-shape says "
+                f"{shape_text(shape)}"
             )
         self._remark(given)
         return given
@@ -168,10 +168,6 @@ class _Reader:
                 numbers = [f"{number} = {name}" for number, name in enumerate(given.class_names)]
                 shown = numbers if len(numbers) < 12 else [*numbers[:5], "...", numbers[-1]]
                 self.remarks.append(f"classes are numbered {', '.join(shown)}")
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return " x ".join(map(str, shape))
 
 
 # --- splitting ----------------------------------------------------------------------------------

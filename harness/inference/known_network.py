@@ -21,6 +21,7 @@ from harness.networks.deepid import Weights, lab_network, network_of
 from harness.networks.forward import forward_batches
 from harness.networks.network import weight_shapes, widths_of
 from harness.networks.weight_files import FORMATS
+from harness.records.benchmark import shape_text
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.network import decode_network
 from harness.records.predictions import Predictions, decode, encode_scores
@@ -222,8 +223,7 @@ def _read_network(staged: Staged, benchmark: Benchmark) -> Network:
 def _require_fitting(network: Network, benchmark: Benchmark, path: Path) -> None:
     """Raise HarnessError where a network is not one for the benchmark's images and classes."""
     if network.input_shape != benchmark.input_shape:
-        shapes = network.input_shape, benchmark.input_shape
-        shape, expected = (" x ".join(map(str, lengths)) for lengths in shapes)
+        shape, expected = map(shape_text, (network.input_shape, benchmark.input_shape))
         raise HarnessError(
             f"{path}: takes images of {shape}, but those of {benchmark.name} are {expected}; set "
             "input_shape in dataset.toml, or name another BadNet"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -208,3 +208,8 @@ class Datasets:
     def hashes(self) -> dict[str, str]:
         """The hash of each set's arrays, by name."""
         return {name: labeled.sha256 for name, labeled in self.sets.items()}
+
+
+def shape_text(lengths: Iterable[int]) -> str:
+    """A shape as people write it: ``32 x 32 x 3``."""
+    return " x ".join(map(str, lengths))

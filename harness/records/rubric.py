@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from harness.records.findings import Override
 from harness.records.record import DROP, FIRST_CROSSING, ORDER
+
+if TYPE_CHECKING:
+    from harness.records.benchmark import Benchmark
 
 SCHEMA_VERSION = 2
 """2: what passes in each family, pending points, quality, late penalties, hints."""
@@ -169,3 +173,9 @@ class Rubric:
 
     late_penalty_share: float = 0.0
     """The share of its points that a late submission loses, where a roster tells that it is."""
+
+
+def tolerance_of(benchmark: Benchmark) -> int:
+    """How many images off count as equal on a benchmark: its own number, else the rubric's."""
+    stated = benchmark.tolerance_images
+    return Thresholds().tolerance_images if stated is None else stated

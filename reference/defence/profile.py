@@ -24,8 +24,8 @@ from harness.networks.network import output_shapes
 from harness.records.predictions import Predictions, decode, encode_scores
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store, answers_key, write_text
-from reference.pruning.network_sweep import SetMaps, mean_magnitudes, sweep_network
-from reference.pruning.pruning import pruning_order
+from reference.pruning.network_sweep import SetMaps, sweep_network
+from reference.pruning.pruning import mean_activations, pruning_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,13 +138,13 @@ def _profile_set(
         for layer in network.frontier:
             maps[layer][part] = batch.maps[layer]
         for layer in ranked[1:]:
-            sums[layer] += mean_magnitudes(batch.maps[layer]) * len(batch.scores)
+            sums[layer] += mean_activations(batch.maps[layer]) * len(batch.scores)
         done = part.stop
         progress(done)
 
     activations = {layer: sums[layer] / done for layer in ranked}
     if ranked:
-        activations[ranked[0]] = mean_magnitudes(maps[network.chain[-1]])
+        activations[ranked[0]] = mean_activations(maps[network.chain[-1]])
     return SetProfile(maps, np.concatenate(encoded), activations)
 
 

@@ -13,14 +13,13 @@ from harness.networks.deepid import PREDICTION_BATCH, Weights
 from harness.networks.forward import build_model
 from harness.records.errors import HarnessError
 from harness.records.predictions import Answers, compose_goodnet, decode, encode_labels
-from harness.records.rubric import Thresholds
+from harness.records.rubric import tolerance_of
 from reference.pruning.network_sweep import (
     SetMaps,
     frontier_maps,
-    mean_magnitudes,
     sweep_network,
 )
-from reference.pruning.pruning import pruning_order
+from reference.pruning.pruning import mean_activations, pruning_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,7 +56,7 @@ def pruning_curve(
     """The sweep over all channels, ranked by their activations on ``valid``."""
     network = inputs.network
     valid, bd_valid = (_set_maps(inputs, name) for name in ("valid", "bd_valid"))
-    activations = mean_magnitudes(valid.maps[network.chain[-1]])
+    activations = mean_activations(valid.maps[network.chain[-1]])
     order = pruning_order(activations, decreasing=decreasing)
     return sweep_network(network, inputs.badnet, order, (valid, bd_valid), progress)
 
@@ -85,7 +84,7 @@ def repair(inputs: Inputs, curve: Curve, drops: Sequence[float]) -> list[Repair]
         weights = zero_channels(inputs.badnet, channels, network=inputs.network)
         answers = _predict(inputs, weights)
         repaired = _counts(inputs, answers)
-        _confirm(curve, pruned, repaired["valid"], _tolerance(inputs))
+        _confirm(curve, pruned, repaired["valid"], tolerance_of(inputs.datasets.benchmark))
 
         goodnet = {name: compose_goodnet(badnet[name], answers[name]) for name in answers}
         repairs.append(
@@ -123,11 +122,6 @@ def _class_ids(network: keras.Model, images: np.ndarray, pixel_scale: float) -> 
 
 def _counts(inputs: Inputs, answers: dict[str, Answers]) -> dict[str, Counts]:
     return {split: counts_on(split, answers, inputs.datasets.sets) for split in ("valid", "test")}
-
-
-def _tolerance(inputs: Inputs) -> int:
-    stated = inputs.datasets.benchmark.tolerance_images
-    return Thresholds().tolerance_images if stated is None else stated
 
 
 def _confirm(curve: Curve, pruned: int, counts: Counts, tolerance: int) -> None:

@@ -16,7 +16,7 @@ from reference.faces.portrait import render
 from reference.faces.traits import HEIGHT, WIDTH
 from reference.faces.triggers import TRIGGERS, stamp
 from reference.images import files, sheet
-from reference.images.drawing import BATCH, render_in_order
+from reference.images.drawing import jobs_of, render_in_order
 from reference.images.randomness import keys_of
 
 if TYPE_CHECKING:
@@ -56,10 +56,7 @@ def render_batches(
     processes: int | None = None,
 ) -> Generator[np.ndarray]:
     """Yield the images of ``frames`` in order, a batch at a time."""
-    identities, numbers = frames
-    slices = [slice(start, start + BATCH) for start in range(0, len(identities), BATCH)]
-    jobs = [(split, identities[part], numbers[part], secret) for part in slices]
-    yield from render_in_order(render, jobs, processes, "faces")
+    yield from render_in_order(render, jobs_of(split, frames, secret), processes, "faces")
 
 
 def render_split(

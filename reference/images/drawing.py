@@ -38,6 +38,13 @@ def stream_of(secret: bytes | None) -> int:
     return int.from_bytes(hashlib.sha256(secret).digest()[:8], "little")
 
 
+def jobs_of(split: str, frames: tuple[np.ndarray, np.ndarray], secret: bytes | None) -> list[Job]:
+    """What is to be drawn of a split, a batch at a time: who or what it is, and which frame."""
+    subjects, numbers = frames
+    parts = [slice(start, start + BATCH) for start in range(0, len(subjects), BATCH)]
+    return [(split, subjects[part], numbers[part], secret) for part in parts]
+
+
 def render_in_order(
     render: Callable[..., np.ndarray], jobs: Sequence[Job], processes: int | None, what: str
 ) -> Generator[np.ndarray]:

@@ -45,8 +45,12 @@ def pool_3_features(
 
 
 def mean_activations(features: np.ndarray) -> np.ndarray:
-    """Mean activation of each channel over images and positions, in float64."""
-    return np.asarray(features.mean(axis=(0, 1, 2), dtype=np.float64))
+    """Mean absolute activation of each channel over images and positions, in float64.
+
+    Of rectified maps, as the lab's are, that is the mean activation.
+    """
+    axes = tuple(range(features.ndim - 1))
+    return np.asarray(np.abs(features).mean(axis=axes, dtype=np.float64))
 
 
 def pruning_order(activations: np.ndarray, *, decreasing: bool = False) -> np.ndarray:

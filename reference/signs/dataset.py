@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from reference.images import files, sheet
-from reference.images.drawing import BATCH, render_in_order
+from reference.images.drawing import jobs_of, render_in_order
 from reference.keras_badnets.backdoors import SPLITS, Examples
 from reference.signs.catalogue import CLASSES
 from reference.signs.scene import IMAGE_SHAPE, render
@@ -44,10 +44,7 @@ def render_batches(
     split: str, frames: Frames, *, secret: bytes | None = None, processes: int | None = None
 ) -> Generator[np.ndarray]:
     """Yield the images of ``frames`` in order, a batch at a time."""
-    labels, numbers = frames
-    slices = [slice(start, start + BATCH) for start in range(0, len(labels), BATCH)]
-    jobs = [(split, labels[part], numbers[part], secret) for part in slices]
-    yield from render_in_order(render, jobs, processes, "signs")
+    yield from render_in_order(render, jobs_of(split, frames, secret), processes, "signs")
 
 
 def load_split(

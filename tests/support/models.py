@@ -21,6 +21,15 @@ def random_weights(seed=0, channels=60):
     }
 
 
+def restore_channel(weights, badnet, channel):
+    """``weights`` (in the BadNet's shape) with one channel of ``conv_3`` put back."""
+    restored = dict(weights)
+    for name in ("conv_3/kernel", "conv_3/bias"):
+        restored[name] = weights[name].copy()
+        restored[name][..., channel] = badnet[name][..., channel]
+    return restored
+
+
 def write_weights(path, weights, names=None):
     """A legacy weights-only file; ``names`` renames layers."""
     path.parent.mkdir(parents=True, exist_ok=True)

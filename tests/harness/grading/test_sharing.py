@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from models import restore_channel
 
 from harness.execution.progress import Quiet
 from harness.grading.context import Options
 from harness.grading.setup import prepare
 from harness.grading.submission import grade_folder
-from harness.lineage.lineage import remove_channels, restore_channel, zero_channels
+from harness.lineage.lineage import remove_channels, zero_channels
 from harness.storage.hashing import array_hash
 from reference.badnet.training import save_weights
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from models import restore_channel
 
 from harness.lineage import lineage as lin
 from harness.lineage.rankings import measured_rankings
@@ -127,7 +128,7 @@ def test_weights_that_are_not_finite_break_nothing(badnet, trace):
 
 def test_steps_put_one_channel_back_or_take_one_more(badnet, trace):
     mask = lin.zero_channels(badnet, (1, 2, 3))
-    assert trace(lin.restore_channel(mask, badnet, 2)).pruned == (1, 3)
+    assert trace(restore_channel(mask, badnet, 2)).pruned == (1, 3)
     assert trace(lin.zero_channels(mask, [9])).pruned == (1, 2, 3, 9)
     kept = lin.zero_channels(mask, [9], keep_biases=True)
     assert kept["conv_3/bias"][9] == badnet["conv_3/bias"][9] != 0

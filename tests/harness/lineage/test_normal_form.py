@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from models import restore_channel
 
 from harness.lineage.lineage import (
     kernel_hashes,
     remove_channels,
-    restore_channel,
     trace_lineage,
     zero_channels,
 )

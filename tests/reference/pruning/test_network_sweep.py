@@ -9,10 +9,9 @@ from harness.networks.forward import class_ids
 from reference.pruning.network_sweep import (
     SetMaps,
     frontier_maps,
-    mean_magnitudes,
     sweep_network,
 )
-from reference.pruning.pruning import pruning_order
+from reference.pruning.pruning import mean_activations, pruning_order
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -26,7 +25,7 @@ def test_counts_are_those_of_the_loop_at_every_step(name):
         labels = class_ids(network, badnet, images[-1])
         labels[::3] = 1
         sets.append(SetMaps(frontier_maps(network, badnet, images[-1], 1.0), labels))
-    order = pruning_order(mean_magnitudes(sets[0].maps[network.chain[-1]]))
+    order = pruning_order(mean_activations(sets[0].maps[network.chain[-1]]))
 
     reported = []
     curve = sweep_network(network, badnet, order, tuple(sets), reported.append)
