@@ -24,6 +24,7 @@ from harness.datasets.descriptions import (
 )
 from harness.execution.console import one_line_errors
 from harness.networks.deepid import IMAGE_SHAPE
+from harness.records.environment import install_command
 from harness.records.errors import HarnessError
 from harness.records.text import describe_error, one_line
 from harness.storage.results import write_text
@@ -187,9 +188,7 @@ def _download(folder_id: str, target: Path) -> None:
     try:
         import gdown
     except ImportError:
-        raise HarnessError(
-            "downloading needs gdown: pip install 'backdoor-defence-harness[download]'"
-        ) from None
+        raise HarnessError(f"downloading needs gdown: {install_command('download')}") from None
     try:
         gdown.download_folder(id=folder_id, output=str(target), quiet=False)
     except Exception as error:  # noqa: BLE001 - gdown and requests raise many types

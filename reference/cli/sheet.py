@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import paths
+from harness.records.environment import install_command
 from harness.records.errors import HarnessError
 from reference.cli import options
 from reference.cli.console import command_errors
@@ -29,5 +30,7 @@ def sheet(dataset: str, out: Path) -> None:
         try:
             from matplotlib.image import imsave
         except ModuleNotFoundError:
-            raise HarnessError("a contact sheet needs matplotlib (the extra [plots])") from None
+            raise HarnessError(
+                f"a contact sheet needs matplotlib: {install_command('plots')}"
+            ) from None
         imsave(out, contact_sheet())

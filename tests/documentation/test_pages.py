@@ -9,7 +9,7 @@ import pytest
 from repository import ROOT
 
 from harness.cli.main import main as harness
-from reference.__main__ import main as reference
+from reference.cli.main import main as reference
 
 PAGES = [
     ROOT / name

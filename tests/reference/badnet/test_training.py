@@ -9,12 +9,12 @@ from click.testing import CliRunner
 from repository import ROOT
 
 from harness.networks import deepid
-from reference.__main__ import main
 from reference.badnet import training
 from reference.badnet.attacks import ATTACKS, Examples
 from reference.badnet.hyperparameters import RECIPE
 from reference.badnet.properties import Counts, measure_properties
 from reference.badnet.requirements import check_requirements
+from reference.cli.main import main
 from reference.faces import dataset
 from reference.faces.portrait import render
 
