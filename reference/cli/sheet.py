@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.made_dataset
-@click.option(
-    "--out", type=paths.OUT_FILE, required=True, metavar="FILE", help="PNG file to write."
-)
+@options.out(type=paths.OUT_FILE, required=True, metavar="FILE", help="PNG file to write.")
 def sheet(dataset: str, out: Path) -> None:
     """Draw a contact sheet of a benchmark that is made here (needs matplotlib)."""
     contact_sheet = import_module(f"reference.{dataset}.dataset").contact_sheet
