@@ -200,12 +200,20 @@ def save_weights(weights: Mapping[str, np.ndarray], path: Path) -> None:
         write_layers(file, weights)
 
 
+def write_version(group: Any) -> None:
+    """Say by what Keras a file or group was written.
+
+    Without a version it is taken for one of Keras 1, whose kernels are converted. Keras 2.3 decodes
+    what it reads here, so that it must be bytes.
+    """
+    group.attrs["backend"] = np.bytes_("tensorflow")
+    group.attrs["keras_version"] = np.bytes_("2.3.1")
+
+
 def write_layers(group: Any, weights: Mapping[str, np.ndarray]) -> None:
     """Put the lab's network's arrays into an HDF5 file, or a group of it, as Keras 2 did."""
     group.attrs["layer_names"] = np.array(_LAYERS, dtype="S")
-    group.attrs["backend"] = "tensorflow"
-    # Without a version Keras takes the file for one of Keras 1 and converts the kernels.
-    group.attrs["keras_version"] = "2.3.1"
+    write_version(group)
     for layer in _LAYERS:
         folder = group.create_group(layer)
         names = [name for name in (f"{layer}/kernel", f"{layer}/bias") if name in weights]

@@ -15,7 +15,7 @@ from harness.networks.deepid import lab_network
 from harness.networks.network import widths_of
 from harness.records.network import ACTIVATION_SUFFIX, WIDTH_SETTINGS
 from harness.storage.results import replace_path
-from reference.badnet.training import write_layers
+from reference.badnet.training import write_layers, write_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,10 +37,8 @@ def save_model(weights: Weights, path: Path) -> None:
 
     config = json.dumps(model_config(weights))
     with replace_path(path) as unfinished, h5py.File(unfinished, "w") as file:
-        # Keras 2.3 decodes what it reads here, so that it must be bytes.
+        write_version(file)
         file.attrs["model_config"] = np.bytes_(config)
-        file.attrs["backend"] = "tensorflow"
-        file.attrs["keras_version"] = "2.3.1"
         write_layers(file.create_group("model_weights"), weights)
 
 

@@ -1,5 +1,6 @@
 """The wheel, installed into an environment of its own and used outside the repository."""
 
+import configparser
 import os
 import re
 import shutil
@@ -133,6 +134,14 @@ def test_the_packages_that_hints_name_are_those_of_the_extras():
         for extra, lines in PROJECT["optional-dependencies"].items()
     }
     assert {extra: EXTRAS.get(extra) for extra in declared} == declared
+
+
+def test_the_environment_of_check_has_all_but_tensorflow():
+    tox = configparser.ConfigParser()
+    tox.read(ROOT / "tox.ini")
+    listed = {line.split(";")[0] for line in tox["testenv:check"]["deps"].split("\n") if line}
+    needed = {line.partition(">=")[0] for line in PROJECT["dependencies"]} - {"tensorflow"}
+    assert listed == needed | set(EXTRAS["sandbox"])
 
 
 def test_every_python_it_is_for_is_stated_alike():

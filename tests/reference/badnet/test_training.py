@@ -110,7 +110,7 @@ def test_saved_weights_come_back_through_keras(tmp_path):
     training.save_weights(weights, path)
     with h5py.File(path) as file:
         assert list(file.attrs["layer_names"][:3]) == [b"input", b"conv_1", b"pool_1"]
-        assert file.attrs["keras_version"] == "2.3.1"
+        assert file.attrs["keras_version"] == b"2.3.1"
         assert list(file["fc_1"].attrs["weight_names"]) == [b"fc_1/kernel:0", b"fc_1/bias:0"]
         assert list(file["pool_1"].attrs["weight_names"]) == []
     network = deepid.build_network(conv_3_channels=12)

@@ -1,9 +1,11 @@
 """The lab's network as a whole model: Keras 2 and Keras 3 load it, and answer what ours does."""
 
+import json
 import shutil
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 from models import random_weights
@@ -70,3 +72,15 @@ def test_the_harness_reads_it_as_the_known_network(channels, tmp_path):
     assert found.format == "h5-full"
     for name, array in weights.items():
         np.testing.assert_array_equal(found.weights[name], array)
+
+
+def test_keras_2_3_can_decode_what_it_decodes(tmp_path):
+    """The Keras of the lab, which no supported Python can run, decodes these without asking."""
+    save_model(random_weights(), tmp_path / "model.h5")
+    with h5py.File(tmp_path / "model.h5") as file:
+        for group in (file, file["model_weights"]):
+            for name in ("backend", "keras_version"):
+                assert group.attrs[name].decode() in ("tensorflow", "2.3.1")
+        config = json.loads(file.attrs["model_config"].decode())
+    assert config["class_name"] == "Model"
+    assert not any("groups" in layer["config"] for layer in config["config"]["layers"])
