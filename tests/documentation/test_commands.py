@@ -95,6 +95,12 @@ def copy(faces_folder, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def done():
+    """What was run already, on this page or one before: it is not run again."""
+    return set()
+
+
 def run(command, folder):
     environment = os.environ | {"PYTHONPATH": str(folder)}
     environment.pop("HARNESS_DATA", None)
@@ -113,7 +119,7 @@ def prepare(folder):
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/students.md", "docs/instructors.md"])
-def test_the_commands_of_a_page_work_in_their_order(copy, page):
+def test_the_commands_of_a_page_work_in_their_order(copy, done, page):
     path = ROOT / page
     commands = list(blocks(path)) + (list(inline(path)) if page == "README.md" else [])
     runnable = [command for command in commands if reason_not_to_run(command) is None]
@@ -121,7 +127,9 @@ def test_the_commands_of_a_page_work_in_their_order(copy, page):
     for command in runnable:
         if "results" in command and (copy / "results").is_dir():
             prepare(copy)
-        run(command, copy)
+        if (words := tuple(told(shlex.split(command)))) not in done:
+            run(command, copy)
+            done.add(words)
 
 
 def test_what_is_not_run_is_on_a_page():
