@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 @click.option("--each", type=SUBMISSIONS, metavar="DIR", help="Grade every folder in DIR.")
 @options.dataset
 @options.badnet
-@click.option("--output", type=RESULTS_TO_WRITE, default="results", show_default=True,
-              metavar="DIR|ADDRESS",
-              help="Where results go; what is there already is not graded again.")  # fmt: skip
+@options.out(type=RESULTS_TO_WRITE, default="results", show_default=True,
+             metavar="DIR|ADDRESS",
+             help="Where results go; what is there already is not graded again.")  # fmt: skip
 @click.option("--isolation", type=click.Choice(["auto", "sandbox", "none"]), default="auto",
               show_default=True, help="none runs strangers' code unprotected.")  # fmt: skip
 @click.option("--model-seconds", type=click.FloatRange(min=1), default=900, show_default=True,
@@ -69,7 +69,7 @@ def grade(
     each: Path | None,
     dataset: str,
     badnet: Path | None,
-    output: str,
+    out: str,
     isolation: str,
     model_seconds: float,
     model_memory: float,
@@ -103,7 +103,7 @@ def grade(
         sharing=not no_sharing,
     )
 
-    with one_line_errors(), results_at(output, for_grading=True) as results:
+    with one_line_errors(), results_at(out, for_grading=True) as results:
         found = find_submissions(paths, each, results.folder, anonymous)
         entries = found.entries
         show_notes(found.remarks)

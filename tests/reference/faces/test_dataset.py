@@ -17,7 +17,7 @@ from repository import ROOT
 
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
-from reference.__main__ import main
+from reference.cli.main import main
 from reference.faces import dataset
 from reference.faces.portrait import render
 from reference.faces.triggers import stamp
