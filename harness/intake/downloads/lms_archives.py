@@ -98,7 +98,8 @@ def refusal(path: Path) -> SubmissionError | None:
 
 
 def _refusal_path(path: Path) -> Path:
-    return path.with_name(f".refused-{safe_name(path.name)}.txt")
+    named = path.absolute()  # the folder . has no name
+    return named.with_name(f".refused-{safe_name(named.name)}.txt")
 
 
 def _unpack_atomically(archive: Path, target: Path) -> None:
