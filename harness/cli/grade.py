@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.assessment.verdict import exit_code
 from harness.cli import options
 from harness.cli.paths import RESULTS_TO_WRITE, SUBMISSION, SUBMISSIONS
-from harness.cli.report import exit_code, show_note, show_notes
+from harness.cli.report import show_note, show_notes
 from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
 from harness.grading.batch import Batch, connect_cluster, find_submissions
