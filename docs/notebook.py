@@ -23,7 +23,7 @@ NOTEBOOK = SOURCE.with_suffix(".ipynb")
 sys.path.insert(0, str(ROOT))
 
 _CELL = re.compile(r"^# %%(.*)$", re.MULTILINE)
-_SHOWN = re.compile(r"^from ([\w.]+) import (\w+)  # shown in the notebook$", re.MULTILINE)
+_SHOWN = re.compile(r"^from ([\w.]+) import ([\w, ]+)  # shown in the notebook$", re.MULTILINE)
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -57,17 +57,17 @@ def _cell(number: int, kind: str, text: str) -> dict[str, Any]:
         return cell | {"cell_type": "markdown", "source": _lines(plain)}
     if kind:
         cell["metadata"] = {"tags": [kind]}
-    shown = _SHOWN.sub(lambda found: _code_of(found[1], found[2]), text).replace(
+    shown = _SHOWN.sub(lambda found: _code_of(found[1], found[2].split(", ")), text).replace(
         "  # fmt: skip", ""
     )
     code = {"cell_type": "code", "execution_count": None, "outputs": []}
     return cell | code | {"source": _lines(shown)}
 
 
-def _code_of(module: str, name: str) -> str:
-    """The code of a function, and whose it is."""
-    code = inspect.getsource(getattr(import_module(module), name)).rstrip("\n")
-    return f"# {module.replace('.', '/')}.py\n{code}\n"
+def _code_of(module: str, names: list[str]) -> str:
+    """The code of functions, and whose it is."""
+    codes = [inspect.getsource(getattr(import_module(module), name)) for name in names]
+    return f"# {module.replace('.', '/')}.py\n" + "\n\n".join(codes)
 
 
 def _lines(text: str) -> list[str]:

@@ -90,13 +90,12 @@ print(f"{network.channels} channels of {network.pruned_layer} can be pruned")
 # The least active on clean images goes first: a backdoor often sits where clean images do not look.
 
 # %%
-from reference.pruning.network_sweep import mean_magnitudes  # shown in the notebook
-from reference.pruning.pruning import pruning_order  # shown in the notebook
+from reference.pruning.pruning import mean_activations, pruning_order  # shown in the notebook
 
 # %%
 features = keras.Model(model.inputs[0], model.get_layer(network.chain[-1]).output)
 activations = sum(
-    mean_magnitudes(np.asarray(features(batch * np.float32(benchmark.pixel_scale)))) * len(batch)
+    mean_activations(np.asarray(features(batch * np.float32(benchmark.pixel_scale)))) * len(batch)
     for batch in np.array_split(valid.images, -(-len(valid.images) // 256))
 )
 order = pruning_order(activations / len(valid.images))

@@ -38,7 +38,7 @@ def test_it_is_made_from_the_reference():
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr
     code = "\n".join(cell.source for cell in read().cells)
-    assert "# reference/pruning/pruning.py\ndef pruning_order(" in code
+    assert "# reference/pruning/pruning.py\ndef mean_activations(" in code
     assert "from reference.pruning" not in code
 
 
