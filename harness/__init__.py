@@ -55,5 +55,5 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_MODULES[name]), name)
 
 
-def __dir__() -> list[str]:
+def __dir__() -> "list[str]":  # any Python comes as far as this file
     return sorted({*globals(), *_MODULES})

@@ -1,5 +1,6 @@
 """The wheel, installed into an environment of its own and used outside the repository."""
 
+import ast
 import configparser
 import os
 import re
@@ -226,6 +227,27 @@ def test_an_unsupported_python_gets_one_line(version):
     own = ".".join(map(str, version))
     expected = f"the harness needs Python 3.11 to 3.13, and {sys.executable} is Python {own}"
     assert python_problem(version) == expected
+
+
+@pytest.mark.parametrize("file", [
+    "harness/__init__.py", "harness/__main__.py", "harness/cli/__init__.py",
+    "harness/cli/launcher.py", "reference/__init__.py", "reference/__main__.py",
+])  # fmt: skip
+def test_any_python_3_can_read_what_comes_before_that_line(file):
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"), feature_version=(3, 6))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    computed = [
+        annotation
+        for each in functions
+        for annotation in (each.returns, *(argument.annotation for argument in each.args.args))
+        if isinstance(annotation, ast.Subscript | ast.BinOp)
+    ]
+    assert not [ast.unparse(each) for each in computed]
+    assert "__future__" not in ast.unparse(tree)
+    older = [shutil.which(f"python3.{minor}") for minor in range(6, 11)]
+    for python in filter(None, older):
+        finished = subprocess.run([python, "-S", ROOT / file], capture_output=True, check=False)
+        assert b"SyntaxError" not in finished.stderr
 
 
 @pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13)])
