@@ -150,26 +150,43 @@ class Corpus:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory, badnet_path):
-    """All cases, built once in a process of their own."""
-    made = Corpus(tmp_path_factory.mktemp("corpus"))
-    code = (
-        "import sys; sys.path[:0] = sys.argv[1:4]\n"
-        "from pathlib import Path\n"
-        "import cases\n"
-        "from harness.networks.weight_files import read_model\n"
-        "cases.build_all(sys.argv[4], read_model(Path(sys.argv[6])).weights, sys.argv[5])\n"
-    )
+BUILD = """
+import sys
+sys.path[:0] = sys.argv[1:4]
+import cases
+import worlds
+from harness.datasets.descriptions import load_benchmark, load_sets
+from harness.networks.weight_files import read_model
+from harness.records.benchmark import Datasets
+from pathlib import Path
+
+if sys.argv[6] == "digits":
+    benchmark, folder = load_benchmark("digits")
+    world = worlds.digits_world(Datasets(benchmark=benchmark, sets=load_sets(benchmark, folder)))
+else:
+    world = worlds.faces_world(None, read_model(Path(sys.argv[6])).weights)
+cases.build_all(sys.argv[4], world, sys.argv[5])
+"""
+
+
+def build_corpus(root, world):
+    """All cases, built in a process of their own; ``world`` is the faces' BadNet or "digits"."""
+    made = Corpus(root)
     folders = [ROOT, ROOT / "tests" / "support", ROOT / "tests" / "submissions"]
-    arguments = [*folders, made.submissions, made.canary, badnet_path]
+    arguments = [*folders, made.submissions, made.canary, world]
     finished = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True,
+        [sys.executable, "-c", BUILD, *map(str, arguments)], capture_output=True, text=True,
         check=False, timeout=600,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr[-3000:]
     made.clear()
     return made
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory, badnet_path):
+    """All cases of the faces, built once."""
+    return build_corpus(tmp_path_factory.mktemp("corpus"), badnet_path)
 
 
 @pytest.fixture(scope="module")
