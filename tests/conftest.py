@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -209,3 +210,13 @@ def _batch_grader(prepared, run_harness, tmp_path_factory, *on):
         return finished, output
 
     return grade
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _what_is_loaded_is_not_collected():
+    """Python need not search through TensorFlow and 4,000 tests for garbage, again and again.
+
+    Hypothesis collects garbage often: the tests took twice the time.
+    """
+    gc.collect()
+    gc.freeze()
