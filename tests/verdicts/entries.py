@@ -16,7 +16,7 @@ import numpy as np
 from worlds import without_target
 
 from harness.lineage.lineage import remove_channels, zero_channels
-from harness.networks.forward import scores_from_maps
+from harness.networks.forward import predictor_from_maps
 
 REQUIRED = (2, 4, 10)
 TOLERANCE = 2
@@ -73,8 +73,10 @@ class Materials:
         """Validation images that a net gets right; it shares the BadNet's layers up to pooling."""
         network = self.world.network
         (name,) = network.frontier
-        maps = {name: self._maps[0] if pooled is None else pooled}
-        scores = np.concatenate(list(scores_from_maps(network, weights, maps)))
+        maps = self._maps[0] if pooled is None else pooled
+        predict = predictor_from_maps(network, weights)
+        batches = range(0, len(maps), 256)
+        scores = np.concatenate([predict({name: maps[start : start + 256]}) for start in batches])
         return int((scores.argmax(axis=1) == self.sets["valid"].labels).sum())
 
     def correct_in_full(self, weights):
