@@ -162,7 +162,19 @@ def _checks_of_others(
 
     result = reference_result(checkpoint, "goodnet", "bd_test")
     p_value = one_sided_p(result) if result else None
-    yield checks.attack_check(result, p_value, limits)
+    left = _attacks_left(record, checkpoint, limits)
+    yield checks.attack_check(result, p_value, limits, left)
+
+
+def _attacks_left(
+    record: Record, checkpoint: Checkpoint, limits: Thresholds
+) -> list[checks.AttackRates]:
+    """Attacks of several that G leaves as the reference's G at the same X does."""
+    own = checkpoint.goodnet.test if checkpoint.goodnet else None
+    for net in record.reference:
+        if net.drop_points == checkpoint.drop_points and own and net.goodnet.test:
+            return checks.attacks_left(own, net.goodnet.test, limits)
+    return []
 
 
 # --- verdicts ---------------------------------------------------------------------------------
