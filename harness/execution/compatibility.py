@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from harness.datasets.descriptions import datasets_folder
+from harness.datasets.descriptions import PACKAGES
 from harness.records.environment import environment
 from harness.sandbox.launch import sandbox_problem
 from harness.storage.results import Store
@@ -91,10 +91,9 @@ def _versions() -> dict[str, str]:
 
 def _source_hash() -> str:
     """A hash of the code, which tells two checkouts of one version apart."""
-    root = datasets_folder().parent
     digest = hashlib.sha256()
     for package in ("harness", "reference"):
-        for path in sorted((root / package).rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode())
+        for path in sorted((PACKAGES / package).rglob("*.py")):
+            digest.update(path.relative_to(PACKAGES).as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
