@@ -10,15 +10,23 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from harness.datasets.fresh import fresh_sets
-from harness.inference.identification import Failed, KnownModel, OtherModel, identify
+from harness.inference.identification import (
+    Failed,
+    KnownModel,
+    OtherModel,
+    ReadOptions,
+    identify,
+)
 from harness.inference.known_network import predict_known_network
 from harness.inference.sandboxed import SandboxedRun, predict_sandboxed
 from harness.inference.sharing.prediction import predict_from_features
 from harness.intake.staging import stage
 from harness.networks.deepid import network_of
+from harness.networks.forward import class_ids
 from harness.records.benchmark import SETS
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Predictions
@@ -30,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from harness.grading.context import Options, RunContext
+    from harness.grading.context import GradingBasis, Options, RunContext
     from harness.inference.identification import Identified
     from harness.inference.opening import OpenedSubmission
     from harness.networks.deepid import Weights
@@ -38,6 +46,12 @@ if TYPE_CHECKING:
     from harness.records.predictions import Answers
     from harness.records.record import Probe
     from harness.records.submission import Candidate, Submission
+
+
+_SETTLING_IMAGES = 1000
+"""About so many clean images tell which way to read a file is meant."""
+
+_settling = Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,16 +103,39 @@ def run_until(deadline: float, run: RunContext) -> RunContext:
 
 
 def read_model(
-    folder: Path, candidate: Candidate, scratch: Path, datasets: Datasets, run: RunContext
-) -> Identified:
+    folder: Path, candidate: Candidate, scratch: Path, how: ReadOptions
+) -> Identified:  # fmt: skip
     """Stage a candidate in the new folder ``scratch`` and find out what it is.
 
     Raises SubmissionError.
     """
     scratch.mkdir()
     staged = stage(folder, candidate, scratch)
-    network, isolation = network_of(datasets), run.options.isolation
-    return identify(candidate, staged, network, isolation, run.store.secret_number)
+    return identify(candidate, staged, how)
+
+
+def read_options(basis: GradingBasis, datasets: Datasets, run: RunContext) -> ReadOptions:
+    """How submitted files are read in a run."""
+    return ReadOptions(
+        network=basis.network,
+        isolation=run.options.isolation,
+        secret_number=run.store.secret_number,
+        most_models=run.options.most_models,
+        badnet=basis.badnet,
+        right_answers=partial(_shares_right, datasets),
+    )
+
+
+def _shares_right(datasets: Datasets, nets: Sequence[Weights]) -> list[float]:
+    """The share of some clean validation images that each net gets right."""
+    labeled = datasets.sets["valid"]
+    step = -(-len(labeled.labels) // _SETTLING_IMAGES)
+    images, labels = labeled.images[::step], labeled.labels[::step]
+    network, scale = network_of(datasets), datasets.benchmark.pixel_scale
+    with _settling:  # submissions' files are read side by side
+        return [
+            float((class_ids(network, weights, images, scale) == labels).mean()) for weights in nets
+        ]
 
 
 # --- what does it answer? ---------------------------------------------------------------------

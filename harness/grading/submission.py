@@ -19,9 +19,9 @@ from harness.assessment.metrics import split_counts
 from harness.assessment.statistics import split_originals
 from harness.assessment.verdict import assess
 from harness.grading.evidence import gather_checkpoint, score_reference_nets, trace_lineages
-from harness.grading.models import predict_models, run_until
+from harness.grading.models import predict_models, read_options, run_until
 from harness.inference.identification import Failed
-from harness.inference.opening import ReadOptions, identify_model, open_submission
+from harness.inference.opening import identify_model, open_submission
 from harness.intake.discovery import discover
 from harness.intake.matching import Expectation, assign, stand_in_notes
 from harness.records.environment import environment
@@ -89,9 +89,7 @@ def _grade(
     benchmark = datasets.benchmark
     expected = Expectation(benchmark.classes, benchmark.checkpoints, array_hash(basis.badnet))
     options = run.options
-    how = ReadOptions(
-        basis.network, options.isolation, run.store.secret_number, options.most_models
-    )
+    how = read_options(basis, datasets, run)
     many = len(submission.candidates)
     run.progress.stage(submission.name, f"reading {many} model{'s' if many != 1 else ''}")
     opened = open_submission(submission, scratch, expected, how)

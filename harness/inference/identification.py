@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.inference.known_network import inspect_file
+from harness.inference.readings import RightAnswers, masked_nets, settle
 from harness.records.errors import Status, SubmissionError
 from harness.sandbox.launch import sandbox_problem
 from harness.storage.hashing import array_hash
@@ -35,6 +36,9 @@ class KnownModel:
 
     isolation: str
     """How the file was read: in a sandbox or in a plain process."""
+
+    note: str = ""
+    """How it was read, where that could be done in several ways."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,28 +82,51 @@ class Failed:
     """None where it was never found out what it is."""
 
 
-def identify(
-    candidate: Candidate,
-    staged: Staged,
-    network: Network,
-    isolation: str,
-    secret_number: SecretNumber,
-) -> Identified:
-    """Find out what a staged file is, beside the BadNet's ``network``.
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How submitted files are read."""
 
-    ``isolation`` is the option of that name. Raises SubmissionError.
-    """
-    sandboxed = _reads_sandboxed(isolation)
-    inspection = inspect_file(staged, candidate.format, network, sandboxed=sandboxed)
+    network: Network
+    """The BadNet's graph."""
 
-    if inspection.weights is not None:
+    isolation: str
+    """The option of that name."""
+
+    secret_number: SecretNumber
+    """Where the secret order comes from in which models see images."""
+
+    most_models: int = 20
+    """How many files of a submission are opened."""
+
+    badnet: Weights | None = None
+    """The BadNet's weights, which masks are for; None where they are not at hand."""
+
+    right_answers: RightAnswers | None = None
+    """Counts on clean images, by which it is settled how a file is meant; None where there are no
+    images."""
+
+
+def identify(candidate: Candidate, staged: Staged, how: ReadOptions) -> Identified:
+    """Find out what a staged file is. Raises SubmissionError."""
+    sandboxed = _reads_sandboxed(how.isolation)
+    inspection = inspect_file(staged, candidate.format, how.network, sandboxed=sandboxed)
+    readings = inspection.readings
+    if inspection.masks:
+        readings = masked_nets(inspection.masks, how.network, how.badnet)
+
+    weights, note = inspection.weights, ""
+    if readings:
+        weights, note = settle(readings, how.right_answers)
+
+    if weights is not None:
         return KnownModel(
             candidate=candidate,
             staged=staged,
             format=inspection.format,
-            weights=inspection.weights,
-            key=array_hash(inspection.weights),
+            weights=weights,
+            key=array_hash(weights),
             isolation="sandbox" if sandboxed else "plain",
+            note=note,
         )
 
     key = f"file-{staged.identity}"
@@ -109,8 +136,8 @@ def identify(
         format=inspection.format,
         differs=inspection.differs or "",
         key=key,
-        isolation=_isolation_of_runs(isolation),
-        seed=secret_number(key),
+        isolation=_isolation_of_runs(how.isolation),
+        seed=how.secret_number(key),
         note=inspection.note,
     )
 

@@ -6,7 +6,7 @@ from keras_files import packed_config, with_outputs, write_keras
 from models import known_config, random_weights, write_full, write_weights
 from payloads import sandboxed_test
 
-from harness.inference.identification import OtherModel, identify
+from harness.inference.identification import OtherModel, ReadOptions, identify
 from harness.inference.sandboxed import SandboxedRun, predict_sandboxed
 from harness.intake.staging import stage
 from harness.networks.deepid import forward_batches, lab_network
@@ -45,7 +45,7 @@ def test_its_answers_are_the_networks(tmp_path, wide, kind):
     named = Candidate(path=f"G_2.{suffix}", format=suffix, size_bytes=0, role=None, drop_points=2.0)
     (tmp_path / "staged").mkdir()
     staged = stage(tmp_path / "in", named, tmp_path / "staged")
-    model = identify(named, staged, lab_network(), "sandbox", lambda _: 7)
+    model = identify(named, staged, ReadOptions(lab_network(), "sandbox", lambda _: 7))
     assert isinstance(model, OtherModel)
     assert model.differs == "it has 1284 outputs"
 
