@@ -13,6 +13,8 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from harness.datasets.fresh import fresh_sets
 from harness.inference.identification import (
     Failed,
@@ -22,11 +24,11 @@ from harness.inference.identification import (
     identify,
 )
 from harness.inference.known_network import predict_known_network
+from harness.inference.readings import Evidence
 from harness.inference.sandboxed import SandboxedRun, predict_sandboxed
 from harness.inference.sharing.prediction import predict_from_features
 from harness.intake.staging import stage
 from harness.networks.deepid import network_of
-from harness.networks.forward import class_ids
 from harness.records.benchmark import SETS
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Predictions
@@ -48,10 +50,8 @@ if TYPE_CHECKING:
     from harness.records.submission import Candidate, Submission
 
 
-_SETTLING_IMAGES = 1000
-"""About so many clean images tell which way to read a file is meant."""
-
 _settling = Lock()
+"""A submission's files are read side by side; one of them at a time is settled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,28 +114,33 @@ def read_model(
     return identify(candidate, staged, how)
 
 
-def read_options(basis: GradingBasis, datasets: Datasets, run: RunContext) -> ReadOptions:
-    """How submitted files are read in a run."""
+def read_options(
+    basis: GradingBasis, datasets: Datasets, run: RunContext, deadline: float = math.inf
+) -> ReadOptions:
+    """How submitted files are read in a run, whatever has to be predicted for it by ``deadline``.
+
+    Raises SubmissionError(TIMED_OUT) where that is late.
+    """
+
+    def shares_right(nets: Sequence[Weights]) -> list[float]:
+        labels = datasets.sets["valid"].labels
+        with _settling:
+            answers = [
+                predict_weights(weights, datasets, run, ("valid",), deadline).answers["valid"]
+                for weights in nets
+            ]
+        return [float((each.class_ids == labels).mean()) for each in answers]
+
+    inactive = basis.predictions.inactive
+    dormant = frozenset() if inactive is None else frozenset(map(int, np.flatnonzero(inactive)))
     return ReadOptions(
         network=basis.network,
         isolation=run.options.isolation,
         secret_number=run.store.secret_number,
         most_models=run.options.most_models,
         badnet=basis.badnet,
-        right_answers=partial(_shares_right, datasets),
+        evidence=Evidence(shares_right, dormant),
     )
-
-
-def _shares_right(datasets: Datasets, nets: Sequence[Weights]) -> list[float]:
-    """The share of some clean validation images that each net gets right."""
-    labeled = datasets.sets["valid"]
-    step = -(-len(labeled.labels) // _SETTLING_IMAGES)
-    images, labels = labeled.images[::step], labeled.labels[::step]
-    network, scale = network_of(datasets), datasets.benchmark.pixel_scale
-    with _settling:  # submissions' files are read side by side
-        return [
-            float((class_ids(network, weights, images, scale) == labels).mean()) for weights in nets
-        ]
 
 
 # --- what does it answer? ---------------------------------------------------------------------

@@ -88,13 +88,12 @@ def _grade(
 ) -> Record:
     benchmark = datasets.benchmark
     expected = Expectation(benchmark.classes, benchmark.checkpoints, array_hash(basis.badnet))
-    options = run.options
-    how = read_options(basis, datasets, run)
+    deadline = time.monotonic() + run.options.submission_seconds
+    how = read_options(basis, datasets, run, deadline)
     many = len(submission.candidates)
     run.progress.stage(submission.name, f"reading {many} model{'s' if many != 1 else ''}")
     opened = open_submission(submission, scratch, expected, how)
 
-    deadline = time.monotonic() + options.submission_seconds
     models = predict_models(opened, datasets, run, deadline)
     slots = assign([_identified(model, expected.classes) for model in models], expected)
     given = trace_lineages(models, slots, basis)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.inference.known_network import inspect_file
-from harness.inference.readings import RightAnswers, masked_nets, settle
+from harness.inference.known_network import BadNet, inspect_file
+from harness.inference.readings import Evidence, read_mask, read_net
 from harness.records.errors import Status, SubmissionError
 from harness.sandbox.launch import sandbox_problem
 from harness.storage.hashing import array_hash
@@ -101,22 +101,20 @@ class ReadOptions:
     badnet: Weights | None = None
     """The BadNet's weights, which masks are for; None where they are not at hand."""
 
-    right_answers: RightAnswers | None = None
-    """Counts on clean images, by which it is settled how a file is meant; None where there are no
-    images."""
+    evidence: Evidence | None = None
+    """By which it is settled how a file is meant; None where there are no images."""
 
 
 def identify(candidate: Candidate, staged: Staged, how: ReadOptions) -> Identified:
     """Find out what a staged file is. Raises SubmissionError."""
     sandboxed = _reads_sandboxed(how.isolation)
     inspection = inspect_file(staged, candidate.format, how.network, sandboxed=sandboxed)
-    readings = inspection.readings
-    if inspection.masks:
-        readings = masked_nets(inspection.masks, how.network, how.badnet)
-
     weights, note = inspection.weights, ""
-    if readings:
-        weights, note = settle(readings, how.right_answers)
+    if inspection.readings:
+        weights, note = read_net(inspection.readings, how.evidence)
+    if inspection.masks:
+        badnet = None if how.badnet is None else BadNet(how.network, how.badnet)
+        weights, note = read_mask(inspection.masks, badnet, how.evidence)
 
     if weights is not None:
         return KnownModel(

@@ -46,6 +46,8 @@ def read_array_file(path: Path, head: bytes, network: Network) -> KnownNetwork |
     Raises RejectedFileError, and errors of many types for what is damaged.
     """
     with open_arrays(path, head) as (format_name, arrays):
+        if not arrays:
+            raise RejectedFileError("no arrays in it; save the net's weights")
         masks = read_mask(network, arrays)
         if masks is not None:
             return MaskFile(masks)

@@ -10,6 +10,7 @@ import io
 import json
 import pickle
 import struct
+import warnings
 import zipfile
 import zlib
 from functools import partial
@@ -196,8 +197,8 @@ def _put_all(target, members, **replaced):
 
 def _twice(target, members):
     _put_all(target, members)
-    with np.testing.suppress_warnings() as quiet:
-        quiet.filter(UserWarning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         target.writestr("archive/data.pkl", _pickled(PAYLOADS["reduce"]).end())
 
 
@@ -211,6 +212,7 @@ def _compressed(target, members):
 
 
 def _bomb(target, members):
+    del members["archive/data/0"]
     _put_all(target, members)
     target.writestr("archive/data/0", bytes(1 << 28), zipfile.ZIP_DEFLATED)
 
@@ -272,7 +274,9 @@ ZIPS = {
     "a name that leads out": lambda path: _rezip(path, _with_member("archive/../../x", b"x")),
     "an absolute name": lambda path: _rezip(path, _with_member("/etc/x", b"x")),
     "a program": lambda path: _rezip(path, _with_member("archive/code/__torch__.py", b"x")),
-    "constants of a program": lambda path: _rezip(path, _with_member("archive/constants.pkl", b".")),
+    "constants of a program": lambda path: _rezip(
+        path, _with_member("archive/constants.pkl", b".")
+    ),
     "another byte order": lambda path: _rezip(
         path, lambda target, members: _put_all(target, members, **{"archive/byteorder": b"big"})
     ),

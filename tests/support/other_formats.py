@@ -40,12 +40,13 @@ def torch_state(weights, rename=lambda name: name, flat="CHW"):
     for name, array in weights.items():
         layer, _, variable = name.rpartition("/")
         if variable == "kernel":
+            kernel = array
             if flat == "CHW" and layer in FLAT:
                 rows, columns = FLAT[layer]
                 maps = array.reshape(rows, columns, -1, array.shape[-1])
-                array = maps.transpose(2, 0, 1, 3).reshape(array.shape)
-            array = array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T
-            state[f"{rename(layer)}.weight"] = np.ascontiguousarray(array)
+                kernel = maps.transpose(2, 0, 1, 3).reshape(array.shape)
+            kernel = kernel.transpose(3, 2, 0, 1) if kernel.ndim == 4 else kernel.T
+            state[f"{rename(layer)}.weight"] = np.ascontiguousarray(kernel)
         else:
             state[f"{rename(layer)}.{_NORMALISATION.get(variable, variable)}"] = array
         if variable == "moving_variance":

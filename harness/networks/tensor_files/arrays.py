@@ -63,7 +63,7 @@ def shape_of(value: Any, label: str) -> Shape:
     """A shape that a file states, held to what arrays can have."""
     is_list = isinstance(value, list | tuple) and len(value) <= MAX_RANK
     if not is_list or not all(is_length(each) for each in value):
-        raise RejectedFileError(f"{label!r:.60} has no shape that an array can have")
+        raise RejectedFileError(f"{label} has no shape that an array can have")
     return tuple(value)
 
 

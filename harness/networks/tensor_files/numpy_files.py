@@ -68,7 +68,7 @@ def _describe(
             f"{label!r:.60} holds Python objects, which are code; save plain arrays: "
             "np.savez('model_2.npz', *model.get_weights())"
         )
-    shape = shape_of(shape, label)
+    shape = shape_of(shape, f"{label!r:.60}")
     offset = start.tell()
     read = partial(_read, reopen, offset, shape, is_fortran, dtype)
     array = StoredArray(shape, dtype.name, read)

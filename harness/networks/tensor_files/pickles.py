@@ -64,7 +64,7 @@ def read_pickle(file: IO[bytes], vocabulary: Vocabulary) -> Any:
         step = _STEPS.get(opcode.name)
         if step is None:
             raise RejectedFileError(
-                f"its pickle has an {opcode.name}, which weights alone have no use for"
+                f"its pickle has the opcode {opcode.name}, for which weights alone have no use"
             )
         step(machine, argument)
     raise RejectedFileError("its pickle has no end; save it again")

@@ -91,7 +91,7 @@ def _entry(
     """An array of the table, and where its bytes begin and end."""
     if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
         raise RejectedFileError(f"{name!r:.60} in its header is no array; save it again")
-    shape, place = shape_of(entry["shape"], name), entry["data_offsets"]
+    shape, place = shape_of(entry["shape"], f"{name!r:.60}"), entry["data_offsets"]
     if not isinstance(place, list) or len(place) != 2 or not all(map(is_length, place)):
         raise RejectedFileError(f"{name!r:.60} has no place in the file; save it again")
 

@@ -238,7 +238,7 @@ def _find(name: str) -> Any:
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> StoredArray:
     """A view of a storage, held to lying within it."""
-    sizes, steps = shape_of(shape, "a tensor"), shape_of(strides, "a tensor")
+    sizes, steps = shape_of(shape, "one of its tensors"), shape_of(strides, "one of its tensors")
     if not isinstance(storage, _Storage) or not is_length(offset) or len(sizes) != len(steps):
         raise RejectedFileError("its pickle makes a tensor of what is none; save it again")
 
