@@ -256,6 +256,22 @@ def _overlapping(path):
     return path
 
 
+def _short(path):
+    """Numbers of which there are fewer than both of their headers say they unpack to."""
+    write_torch(path, torch_state(small_weights()))
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo("archive/data/0")
+        checksum = struct.pack("<I", zlib.crc32(archive.read(member)[:16]))
+        start = member.header_offset
+    honest = struct.pack("<III", member.CRC, member.file_size, member.file_size)
+    assert content.count(honest) == 2
+    short = checksum + struct.pack("<II", 16, member.file_size)
+    assert start == content.index(honest) - 14
+    path.write_bytes(bytes(content).replace(honest, short))
+    return path
+
+
 def _behind(path, prefix):
     write_torch(path, torch_state(small_weights()))
     path.write_bytes(prefix + path.read_bytes())
@@ -292,6 +308,7 @@ ZIPS = {
     "another checksum in a header": lambda path: _lying_header(path, 14, b"\x01\x02\x03\x04"),
     "no header": lambda path: _lying_header(path, 0, b"XXXX"),
     "members that overlap": _overlapping,
+    "fewer numbers than they say": _short,
     "something in front": lambda path: _behind(path, b"PK\x03\x04" + bytes(60)),
     "HDF5 in front": lambda path: _behind(path, b"\x89HDF\r\n\x1a\n" + bytes(504)),
     "an encrypted member": lambda path: _edited(

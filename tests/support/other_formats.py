@@ -60,9 +60,10 @@ def torch_state(weights, rename=lambda name: name, flat="CHW"):
 class Pickle:
     """Writes a pickle of protocol 2 as ``torch.save`` does."""
 
-    def __init__(self):
+    def __init__(self, *, legacy=False):
         self.content = io.BytesIO()
         self.storages = []
+        self.view = (None,) if legacy else ()
         self.op(b"\x80\x02")
 
     def op(self, *parts):
@@ -86,7 +87,8 @@ class Pickle:
         elif isinstance(value, float):
             self.op(b"G", struct.pack(">d", value))
         elif isinstance(value, str):
-            self.op(b"X", struct.pack("<I", len(value.encode())), value.encode())
+            text = value.encode("utf-8", "surrogatepass")
+            self.op(b"X", struct.pack("<I", len(text)), text)
         elif isinstance(value, tuple):
             self.op(b"(")
             self.each(value).op(b"t")
@@ -111,7 +113,7 @@ class Pickle:
             self.storages.append(storage)
         self.name("torch._utils", "_rebuild_tensor_v2").op(b"(")
         self.op(b"(").put("storage").name("torch", STORAGES[kind])
-        self.each((str(key), "cpu", storage.size)).op(b"tQ")
+        self.each((str(key), "cpu", storage.size, *self.view)).op(b"tQ")
         self.each((offset, shape, strides, False))
         self.name("collections", "OrderedDict").op(b")RtR")
 
@@ -151,7 +153,7 @@ def write_torch(path, value, *, method=zipfile.ZIP_STORED, extra=()):
 
 def write_legacy_torch(path, value, **replaced):
     """The same before PyTorch 1.6: pickles, then the numbers."""
-    written = value if isinstance(value, Pickle) else Pickle().put(value)
+    written = value if isinstance(value, Pickle) else Pickle(legacy=True).put(value)
     keys = replaced.get("keys", [str(key) for key in range(len(written.storages))])
     parts = [
         LEGACY_MAGIC,

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NPY_MAGIC = b"\x93NUMPY"
+_HEADERS = {b"\1\0": npy.read_array_header_1_0, b"\2\0": npy.read_array_header_2_0}
+"""How versions of the format are read; the third is for names that no plain array has."""
+
 _HEAD_BYTES = 16 << 10
 """More than any description that NumPy itself would believe (10,000 characters)."""
 
@@ -54,11 +57,13 @@ def _describe(
     head: bytes, label: str, reopen: Callable[[], IO[bytes]]
 ) -> tuple[StoredArray, int]:  # fmt: skip
     """The array that a file begins to describe, and where its bytes end."""
+    read_header = _HEADERS.get(head[6:8]) if head.startswith(NPY_MAGIC) else None
+    if read_header is None:
+        raise RejectedFileError(f"{label!r:.60} is no array, or of a version that is not read")
     start = io.BytesIO(head)
+    start.seek(npy.MAGIC_LEN)
     try:
-        version = npy.read_magic(start)
-        read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-        shape, is_fortran, dtype = read_header[version](start)
+        shape, is_fortran, dtype = read_header(start)
     except Exception:  # noqa: BLE001 - whatever Python's parser makes of a stranger's text
         raise RejectedFileError(
             f"{label!r:.60} begins with no description of an array; save it again with NumPy"

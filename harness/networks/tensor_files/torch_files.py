@@ -51,6 +51,10 @@ _STORAGES = {
     "ShortStorage": "int16", "CharStorage": "int8", "ByteStorage": "uint8",
     "BoolStorage": "bool",
 }  # fmt: skip
+_OTHER_STORAGES = tuple(
+    f"torch.{kind}Storage"
+    for kind in ("ComplexFloat", "ComplexDouble", "QInt8", "QUInt8", "QInt32", "QUInt4x2")
+)
 _HARMLESS = frozenset({
     "torch.device", "torch.Generator", "argparse.Namespace", "types.SimpleNamespace",
     "collections.defaultdict", "collections.Counter", "collections.deque",
@@ -128,10 +132,10 @@ def read_torch_zip(archive: zipfile.ZipFile) -> Any:
     root = pickled.removesuffix("data.pkl")
     if more:
         raise RejectedFileError(f"several pickles in it; {SAVE_WEIGHTS}")
-    if any(archive.getinfo(name).compress_type for name in names):
-        raise RejectedFileError(f"PyTorch compresses nothing, but files in it are; {SAVE_WEIGHTS}")
     if f"{root}constants.pkl" in names or any(name.startswith(f"{root}code/") for name in names):
         raise RejectedFileError(f"TorchScript, a program that is not run here; {SAVE_WEIGHTS}")
+    if any(archive.getinfo(name).compress_type for name in names):
+        raise RejectedFileError(f"PyTorch compresses nothing, but files in it are; {SAVE_WEIGHTS}")
     if f"{root}byteorder" in names and read_member(archive, f"{root}byteorder", 16) != b"little":
         raise RejectedFileError(f"written by a big-endian machine; {SAVE_WEIGHTS} on another one")
 
@@ -230,6 +234,10 @@ def _find(name: str) -> Any:
         return _StorageKind(storage)
     if name in _HARMLESS or name.removeprefix("torch.") in DTYPES:
         return Opaque(name)
+    if name.startswith("torch._utils._rebuild_") or name in _OTHER_STORAGES:
+        raise RejectedFileError(
+            f"tensors of a kind that is not read ({name:.60}); save them dense and as float32"
+        )
     raise RejectedFileError(
         f"its pickle asks for {name!r:.80}: a whole model or other code, which is not opened; "
         f"{SAVE_WEIGHTS}"
