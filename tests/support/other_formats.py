@@ -89,6 +89,8 @@ class Pickle:
         elif isinstance(value, str):
             text = value.encode("utf-8", "surrogatepass")
             self.op(b"X", struct.pack("<I", len(text)), text)
+        elif isinstance(value, Tensor):
+            self.put_tensor(*value)
         elif isinstance(value, tuple):
             self.op(b"(")
             self.each(value).op(b"t")
@@ -98,7 +100,7 @@ class Pickle:
             self.name("collections", "OrderedDict").op(b")R(")
             self.each(each for pair in value.items() for each in pair).op(b"u")
         else:
-            self.put_tensor(*(value if isinstance(value, Tensor) else Tensor(value)))
+            self.put_tensor(*Tensor(value))
         return self
 
     def each(self, values):
