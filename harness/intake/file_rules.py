@@ -47,7 +47,7 @@ MAX_GRAPH_BYTES = 8 << 20
 _GRAPH_NAMES = ("model", "architecture", "arch", "network", "model_architecture", "model_config")
 """What people call the one graph of several files of weights."""
 
-_WEIGHTS_WORD = re.compile(r"[._-]?weights?[._-]?")
+_WEIGHTS_WORD = re.compile(r"[._-]?weights?(?=[._-]|$)")
 
 HIDDEN_PREFIXES = (".", "__MACOSX")
 """How names begin that are left out: hidden files, and what macOS adds to a zip."""
@@ -103,7 +103,7 @@ def graph_beside(folder: Path, path: str) -> str | None:
     """
     own = PurePosixPath(path)
     stem = without_suffixes(own.name)
-    wanted = [stem, _WEIGHTS_WORD.sub("", stem)]
+    wanted = [stem, _WEIGHTS_WORD.sub("", stem).strip("._-")]
     wanted += [f"{each}{end}" for each in wanted for end in ("_model", "_architecture", "_config")]
     found = {
         other.stem.lower(): other

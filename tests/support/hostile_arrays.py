@@ -119,11 +119,10 @@ BOMBS = {
     "tuples in tuples": b")" + b"\x85" * 900_000,
     "a deep key": b"})" + b"\x85" * 900_000 + b"Ns",
     "lists in lists": b"]" * 400_000 + b"a" * 399_999,
-    "a billion laughs": b")" + b"\x94h\x00" * 0 + b"2\x86" * 400_000,
-    "laughs in a dictionary": b"}" + b"".join(
-        b"q" + bytes([n]) + b"}" + _text("a") + b"h" + bytes([n]) + b"s" + _text("b")
-        + b"h" + bytes([n]) + b"s" for n in range(60)
-    ),
+    "a billion laughs": b")" + b"2\x86" * 400_000,
+    "laughs of nine levels": b"]q\x000" + b"".join(
+        b"]q" + bytes([n]) + (b"h" + bytes([n - 1]) + b"a") * 20 + b"0" for n in range(1, 9)
+    ) + b"h\x08",
     "a list in itself": b"]q\x00h\x00a",
     "a dictionary in itself": b"}q\x00" + _text("a") + b"h\x00s",
 }  # fmt: skip
@@ -175,6 +174,17 @@ def _pickled(change):
         written.op(b"(").put("conv_1.weight").op(change).op(b"u")
     return written
 
+
+_VIEWS = {
+    "numbers that are not there": Tensor(np.zeros(4, "f4"), 0, (20, 3, 4, 4), (48, 16, 4, 1), "f4"),
+    "strides into other memory": Tensor(
+        np.zeros(960, "f4"), 0, (20, 3, 4, 4), (1 << 38, 1 << 20, 4, 1), "f4"
+    ),
+    "an offset into other memory": Tensor(
+        np.zeros(960, "f4"), 1, (20, 3, 4, 4), (48, 16, 4, 1), "f4"
+    ),
+}
+"""Tensors in an otherwise honest net, which reach beyond their storage."""
 
 # --- zip archives ---------------------------------------------------------------------------------
 
@@ -345,8 +355,19 @@ def _two(first, second):
     return json.dumps({"a.weight": entry(first), "b.weight": entry(second)}).encode()
 
 
+def _overlapping_net(path):
+    """An honest net but that two of its biases share their numbers."""
+    write_safetensors(path, torch_state(small_weights()))
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    table = json.loads(content[8 : 8 + length])
+    table["fc_1.bias"]["data_offsets"] = table["fc_2.bias"]["data_offsets"]
+    return write_safetensors_parts(path, json.dumps(table).encode(), content[8 + length :])
+
+
 _SIXTEEN = bytes(16)
 SAFETENSORS = {
+    "a net whose arrays overlap": _overlapping_net,
     "a header of terabytes": partial(
         write_safetensors_parts, header=_table(), content=_SIXTEEN, length=_TERABYTES
     ),
@@ -555,6 +576,10 @@ def _legacy_with(path, **replaced):
     return write_legacy_torch(path, torch_state(small_weights()), **replaced)
 
 
+def _with_view(view, path, write=write_torch):
+    return write(path, torch_state(small_weights()) | {"conv_1.weight": view})
+
+
 LEGACY = {
     "a pickle that is the first": lambda path: _write_bytes(
         LEGACY_MAGIC + _pickled(PAYLOADS["reduce"]).end(), path
@@ -586,6 +611,9 @@ HOSTILE = {
        for n, each in (PAYLOADS | BOMBS | TENSORS).items()},
     **{f"legacy pt: {n}": partial(lambda each, path: write_legacy_torch(path, _pickled(each)), each)
        for n, each in (PAYLOADS | BOMBS).items()},
+    **{f"view pt: {name}": partial(_with_view, each) for name, each in _VIEWS.items()},
+    **{f"view legacy: {name}": partial(_with_view, each, write=write_legacy_torch)
+       for name, each in _VIEWS.items()},
     **{f"zip: {name}": write for name, write in ZIPS.items()},
     **{f"legacy: {name}": write for name, write in LEGACY.items()},
     **{f"safetensors: {name}": write for name, write in SAFETENSORS.items()},

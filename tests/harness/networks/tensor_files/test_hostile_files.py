@@ -83,6 +83,33 @@ def test_a_hostile_file_is_one_line_and_costs_little(outcomes, name):
     assert seconds < 5
 
 
+REASONS = {
+    "pt: reduce": "its pickle asks for 'posix.system': a whole model or other code",
+    "pt: a whole model": "save torch.save(net.state_dict(), 'model_2.pt')",
+    "pt: inst": "the opcode INST",
+    "pt: ext4": "the opcode EXT4",
+    "pt: a deep key": "a dictionary whose keys are no texts",
+    "pt: a million values": "longer than that of any model",
+    "legacy pt: a billion laughs": "nested too deeply",
+    "pt: laughs of nine levels": "nested too deeply",
+    "view pt: strides into other memory": "reaches beyond its numbers",
+    "zip: members that overlap": "overlap",
+    "zip: fewer numbers than they say": "end early",
+    "zip: a program": "TorchScript",
+    "safetensors: a net whose arrays overlap": "overlap or leave gaps",
+    "npy: objects": "holds Python objects, which are code",
+    "npz: objects": "holds Python objects, which are code",
+    "npz: a wrong checksum": "Bad CRC-32",
+    "npz: a bomb": "more or fewer bytes than its shape needs",
+    "pickle: a payload as a file": "a pickle, which is code and is not opened",
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_reasons_say_what_is_wrong(outcomes, name):
+    assert REASONS[name] in outcomes[name][0]
+
+
 def test_honest_files_are_read_before_and_after(outcomes):
     said = [each[0] for name, each in outcomes.items() if name.startswith(("before", "after"))]
     assert said == ["read: 2"] * 10
