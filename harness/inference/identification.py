@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.inference.known_network import BadNet, inspect_file
-from harness.inference.readings import Evidence, read_mask, read_net
+from harness.inference.readings import (
+    Evidence,
+    MaskedNet,
+    mask_note,
+    masked_nets,
+    meant_reading,
+    read_net,
+)
 from harness.records.errors import Status, SubmissionError
 from harness.sandbox.launch import sandbox_problem
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from harness.intake.staging import Staged
     from harness.networks.deepid import Weights
     from harness.records.network import Network
@@ -39,6 +49,9 @@ class KnownModel:
 
     note: str = ""
     """How it was read, where that could be done in several ways."""
+
+    masked: tuple[MaskedNet, ...] = ()
+    """Of a mask of the BadNet, all ways to read it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +125,11 @@ def identify(candidate: Candidate, staged: Staged, how: ReadOptions) -> Identifi
     weights, note = inspection.weights, ""
     if inspection.readings:
         weights, note = read_net(inspection.readings, how.evidence)
+    masked: tuple[MaskedNet, ...] = ()
     if inspection.masks:
         badnet = None if how.badnet is None else BadNet(how.network, how.badnet)
-        weights, note = read_mask(inspection.masks, badnet, how.evidence)
+        masked = masked_nets(inspection.masks, badnet, how.evidence)
+        weights = masked[0].weights
 
     if weights is not None:
         return KnownModel(
@@ -125,6 +140,7 @@ def identify(candidate: Candidate, staged: Staged, how: ReadOptions) -> Identifi
             key=array_hash(weights),
             isolation="sandbox" if sandboxed else "plain",
             note=note,
+            masked=masked,
         )
 
     key = f"file-{staged.identity}"
@@ -138,6 +154,27 @@ def identify(candidate: Candidate, staged: Staged, how: ReadOptions) -> Identifi
         seed=how.secret_number(key),
         note=inspection.note,
     )
+
+
+def agree_on_masks(models: Sequence[Identified | Failed]) -> list[Identified | Failed]:
+    """The models, with each mask of a submission read in the way that is meant in all of them."""
+    alike = defaultdict(list)
+    for model in models:
+        if isinstance(model, KnownModel) and model.masked:
+            alike[tuple(net.label for net in model.masked)].append(model.masked)
+    meant = {labels: meant_reading(files) for labels, files in alike.items()}
+    return [_as_meant(model, meant) for model in models]
+
+
+def _as_meant(
+    model: Identified | Failed, meant: Mapping[tuple[str, ...], int]
+) -> Identified | Failed:  # fmt: skip
+    if not isinstance(model, KnownModel) or not model.masked:
+        return model
+    taken = meant[tuple(net.label for net in model.masked)]
+    weights = model.masked[taken].weights
+    note = mask_note(model.masked, taken)
+    return replace(model, weights=weights, key=array_hash(weights), note=note)
 
 
 def _reads_sandboxed(isolation: str) -> bool:

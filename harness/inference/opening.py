@@ -16,6 +16,7 @@ from harness.inference.identification import (
     Failed,
     KnownModel,
     ReadOptions,
+    agree_on_masks,
     identify,
 )
 from harness.intake.arrangement import arrange
@@ -63,7 +64,7 @@ def open_submission(
     with ThreadPoolExecutor(processors()) as threads:
         places = [scratch / str(index) for index in range(len(submission.candidates))]
         read_one = partial(_try_to_read, folder, how)
-        models = list(threads.map(read_one, submission.candidates, places))
+        models = agree_on_masks(list(threads.map(read_one, submission.candidates, places)))
 
     by_path = {model.candidate.path: model for model in models}
     identified = [identify_model(model, expected.classes) for model in models]

@@ -48,15 +48,24 @@ def read_net(readings: Sequence[Reading], evidence: Evidence | None) -> tuple[We
     return nets[best], _settled(labels, [f"{share:.1%}" for share in shares], best)
 
 
-def read_mask(
-    masks: Sequence[MaskReading], badnet: BadNet | None, evidence: Evidence | None
-) -> tuple[Weights, str]:
-    """The BadNet without the channels that are meant, and a sentence on how they were found out.
+@dataclass(frozen=True, slots=True)
+class MaskedNet:
+    """The BadNet under one reading of a mask, and what clean images tell of it."""
 
-    Half of the channels may do as well as the other half. Where no reading is clearly worse, it is
-    the one that takes away most of what no clean image activates: pruning begins there. Raises
-    SubmissionError.
-    """
+    label: str
+    weights: Weights
+
+    share_right: float | None
+    """Of clean images; None where there are none."""
+
+    dormant_gone: float
+    """The share of the dormant channels that it takes away; 1 where there are none."""
+
+
+def masked_nets(
+    masks: Sequence[MaskReading], badnet: BadNet | None, evidence: Evidence | None
+) -> tuple[MaskedNet, ...]:
+    """The BadNet under each reading of a mask. Raises SubmissionError."""
     if badnet is None:
         raise SubmissionError(
             Status.NOT_GRADED, "a mask of the BadNet, which is not at hand; fetch or name it"
@@ -64,20 +73,50 @@ def read_mask(
     nets = [
         zero_channels(badnet.weights, mask.pruned, network=badnet.network) for mask in masks
     ]  # fmt: skip
-    labels = [mask.label for mask in masks]
-    if evidence is None:
-        return nets[0], _unsettled(labels)
+    dormant = evidence.dormant if evidence else frozenset()
+    shares = evidence.right_answers(nets) if evidence else [None] * len(nets)
+    return tuple(
+        MaskedNet(
+            mask.label,
+            net,
+            share,
+            len(dormant.intersection(mask.pruned)) / len(dormant) if dormant else 1.0,
+        )
+        for mask, net, share in zip(masks, nets, shares, strict=True)
+    )
 
-    shares = evidence.right_answers(nets)
-    gone = [len(evidence.dormant.intersection(mask.pruned)) for mask in masks]
+
+def meant_reading(files: Sequence[Sequence[MaskedNet]]) -> int:
+    """Which reading is meant in all of some masks, which their author wrote in one way.
+
+    Half of the channels may do as well as the other half. Where no reading is clearly worse and
+    one alone takes away what no clean image activates, it is that one: pruning begins there.
+    """
+    ways = list(zip(*files, strict=True))
+    shares = [sum(net.share_right or 0.0 for net in nets) for nets in ways]
     likely = [index for index, share in enumerate(shares) if 2 * share >= max(shares)]
-    best = max(likely, key=lambda index: (gone[index], shares[index]))
-    total = len(evidence.dormant)
+
+    def strength(index: int) -> tuple[bool, float]:
+        # A mask that was not made by activations parts the dormant channels at random.
+        begins_with_dormant = min(net.dormant_gone for net in ways[index]) >= _DORMANT_SHARE
+        return begins_with_dormant, shares[index]
+
+    return max(likely, key=strength)
+
+
+_DORMANT_SHARE = 0.9
+"""Of the dormant channels, for a mask to have been made by activations."""
+
+
+def mask_note(nets: Sequence[MaskedNet], taken: int) -> str:
+    """A sentence on which reading of a mask is taken, and why."""
+    labels = [net.label for net in nets]
+    if nets[taken].share_right is None:
+        return _unsettled(labels)
     found = [
-        f"{share:.1%}, {count} of {total} dormant channels gone"
-        for share, count in zip(shares, gone, strict=True)
+        f"{net.share_right:.1%}, {net.dormant_gone:.0%} of dormant channels gone" for net in nets
     ]
-    return nets[best], _settled(labels, found, best)
+    return _settled(labels, found, taken)
 
 
 def _unsettled(labels: Sequence[str]) -> str:

@@ -176,6 +176,11 @@ def _pickled(change):
 
 
 _VIEWS = {
+    "negative strides": Tensor(np.zeros(960, "f4"), 959, (20, 3, 4, 4), (-48, -16, -4, -1), "f4"),
+    "a negative offset": Tensor(np.zeros(960, "f4"), -8, (20, 3, 4, 4), (48, 16, 4, 1), "f4"),
+    "an offset that is no whole number": Tensor(
+        np.zeros(960, "f4"), float("nan"), (20, 3, 4, 4), (48, 16, 4, 1), "f4"
+    ),
     "numbers that are not there": Tensor(np.zeros(4, "f4"), 0, (20, 3, 4, 4), (48, 16, 4, 1), "f4"),
     "strides into other memory": Tensor(
         np.zeros(960, "f4"), 0, (20, 3, 4, 4), (1 << 38, 1 << 20, 4, 1), "f4"
