@@ -88,12 +88,13 @@ def _grade(
 ) -> Record:
     benchmark = datasets.benchmark
     expected = Expectation(benchmark.classes, benchmark.checkpoints, array_hash(basis.badnet))
-    deadline = time.monotonic() + run.options.submission_seconds
-    how = read_options(basis, datasets, run, deadline)
+    seconds = run.options.submission_seconds
+    how = read_options(basis, datasets, run, time.monotonic() + seconds)
     many = len(submission.candidates)
     run.progress.stage(submission.name, f"reading {many} model{'s' if many != 1 else ''}")
     opened = open_submission(submission, scratch, expected, how)
 
+    deadline = time.monotonic() + seconds
     models = predict_models(opened, datasets, run, deadline)
     slots = assign([_identified(model, expected.classes) for model in models], expected)
     given = trace_lineages(models, slots, basis)
