@@ -221,6 +221,12 @@ def read_badnet(path: Path, benchmark: Benchmark) -> BadNet:
     _require_fitting(network, benchmark, path)
     if inspection.weights is None:
         raise HarnessError(f"{path}: a model, but not one to compare with ({inspection.differs})")
+    if inspection.readings:
+        ways = " or ".join(reading.label for reading in inspection.readings)
+        raise HarnessError(
+            f"{path}: arrays alone, which can be read in several ways ({ways}); save the BadNet "
+            "with Keras"
+        )
     return BadNet(network, inspection.weights)
 
 

@@ -6,6 +6,7 @@ whoever has clean images finds out which is meant.
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import product
@@ -27,7 +28,7 @@ from harness.networks.readings.pairing import assignments
 from harness.networks.readings.stored_layers import stored_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from harness.networks.deepid import Weights
     from harness.networks.readings.stored_layers import StoredLayer
@@ -75,7 +76,7 @@ def read_weights(network: Network, arrays: Mapping[str, StoredArray]) -> tuple[R
                 reasons.append(reason)
     if not found:
         raise reasons[0]
-    return _different([reading for fit in found for reading in fit.readings(len(found) > 1)])
+    return _different(reading for fit in found for reading in fit.readings(len(found) > 1))
 
 
 def _names_kernels(arrays: Mapping[str, StoredArray]) -> bool:
@@ -83,14 +84,17 @@ def _names_kernels(arrays: Mapping[str, StoredArray]) -> bool:
     return any("kernel" in name or "moving_" in name for name in arrays)
 
 
-def _different(readings: Sequence[Reading]) -> tuple[Reading, ...]:
+def _different(readings: Iterable[Reading]) -> tuple[Reading, ...]:
     """The readings without those that say the same, as many as may be kept."""
-    kept: dict[tuple[bytes, ...], Reading] = {}
+    kept: dict[bytes, Reading] = {}
     for reading in readings:
         size = sum(array.nbytes for array in reading.weights.values())
         if kept and (len(kept) + 1) * size > _MAX_BYTES:
             break
-        kept.setdefault(tuple(array.tobytes() for array in reading.weights.values()), reading)
+        digest = hashlib.sha256()
+        for array in reading.weights.values():
+            digest.update(array.data)
+        kept.setdefault(digest.digest(), reading)
     first = tuple(kept.values())[:MAX_READINGS]
     return first if len(first) > 1 else (Reading("", first[0].weights),)
 
