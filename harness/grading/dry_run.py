@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import badnet_file, load_benchmark
 from harness.grading.context import Options
-from harness.inference.identification import Failed, KnownModel
+from harness.inference.identification import Failed, KnownModel, ReadOptions
 from harness.inference.known_network import BadNet, read_badnet
-from harness.inference.opening import ReadOptions, identify_model, open_submission
+from harness.inference.opening import identify_model, open_submission
 from harness.intake.discovery import discover
 from harness.intake.entries import find_entries, prepare_folder
 from harness.intake.matching import Expectation, assign, missing_points, stand_in_notes
@@ -51,7 +51,13 @@ def dry_run(path: Path, dataset: str, badnet: Path | None = None) -> DryRun:
         try:
             submission = discover(prepare_folder(entry, unpacked), benchmark.checkpoints)
             # Nothing is shown to a model here.
-            how = ReadOptions(network, "auto", secret_number=len, most_models=Options().most_models)
+            how = ReadOptions(
+                network,
+                "auto",
+                secret_number=len,
+                most_models=Options().most_models,
+                badnet=known.weights if known else None,
+            )
             opened = open_submission(submission, models, expected, how)
         except SubmissionError as error:
             problem = f"would be rejected: {one_line(error.reason)}"

@@ -10,11 +10,21 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from harness.datasets.fresh import fresh_sets
-from harness.inference.identification import Failed, KnownModel, OtherModel, identify
+from harness.inference.identification import (
+    Failed,
+    KnownModel,
+    OtherModel,
+    ReadOptions,
+    identify,
+)
 from harness.inference.known_network import predict_known_network
+from harness.inference.readings import Evidence
 from harness.inference.sandboxed import SandboxedRun, predict_sandboxed
 from harness.inference.sharing.prediction import predict_from_features
 from harness.intake.staging import stage
@@ -30,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from harness.grading.context import Options, RunContext
+    from harness.grading.context import GradingBasis, Options, RunContext
     from harness.inference.identification import Identified
     from harness.inference.opening import OpenedSubmission
     from harness.networks.deepid import Weights
@@ -38,6 +48,10 @@ if TYPE_CHECKING:
     from harness.records.predictions import Answers
     from harness.records.record import Probe
     from harness.records.submission import Candidate, Submission
+
+
+_settling = Lock()
+"""A submission's files are read side by side; one of them at a time is settled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,16 +103,44 @@ def run_until(deadline: float, run: RunContext) -> RunContext:
 
 
 def read_model(
-    folder: Path, candidate: Candidate, scratch: Path, datasets: Datasets, run: RunContext
-) -> Identified:
+    folder: Path, candidate: Candidate, scratch: Path, how: ReadOptions
+) -> Identified:  # fmt: skip
     """Stage a candidate in the new folder ``scratch`` and find out what it is.
 
     Raises SubmissionError.
     """
     scratch.mkdir()
     staged = stage(folder, candidate, scratch)
-    network, isolation = network_of(datasets), run.options.isolation
-    return identify(candidate, staged, network, isolation, run.store.secret_number)
+    return identify(candidate, staged, how)
+
+
+def read_options(
+    basis: GradingBasis, datasets: Datasets, run: RunContext, deadline: float = math.inf
+) -> ReadOptions:
+    """How submitted files are read in a run, whatever has to be predicted for it by ``deadline``.
+
+    Raises SubmissionError(TIMED_OUT) where that is late.
+    """
+
+    def shares_right(nets: Sequence[Weights]) -> list[float]:
+        labels = datasets.sets["valid"].labels
+        with _settling:
+            answers = [
+                predict_weights(weights, datasets, run, ("valid",), deadline).answers["valid"]
+                for weights in nets
+            ]
+        return [float((each.class_ids == labels).mean()) for each in answers]
+
+    inactive = basis.predictions.inactive
+    dormant = frozenset() if inactive is None else frozenset(map(int, np.flatnonzero(inactive)))
+    return ReadOptions(
+        network=basis.network,
+        isolation=run.options.isolation,
+        secret_number=run.store.secret_number,
+        most_models=run.options.most_models,
+        badnet=basis.badnet,
+        evidence=Evidence(shares_right, dormant),
+    )
 
 
 # --- what does it answer? ---------------------------------------------------------------------

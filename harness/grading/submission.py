@@ -19,9 +19,9 @@ from harness.assessment.metrics import split_counts
 from harness.assessment.statistics import split_originals
 from harness.assessment.verdict import assess
 from harness.grading.evidence import gather_checkpoint, score_reference_nets, trace_lineages
-from harness.grading.models import predict_models, run_until
+from harness.grading.models import predict_models, read_options, run_until
 from harness.inference.identification import Failed
-from harness.inference.opening import ReadOptions, identify_model, open_submission
+from harness.inference.opening import identify_model, open_submission
 from harness.intake.discovery import discover
 from harness.intake.matching import Expectation, assign, stand_in_notes
 from harness.records.environment import environment
@@ -88,15 +88,13 @@ def _grade(
 ) -> Record:
     benchmark = datasets.benchmark
     expected = Expectation(benchmark.classes, benchmark.checkpoints, array_hash(basis.badnet))
-    options = run.options
-    how = ReadOptions(
-        basis.network, options.isolation, run.store.secret_number, options.most_models
-    )
+    seconds = run.options.submission_seconds
+    how = read_options(basis, datasets, run, time.monotonic() + seconds)
     many = len(submission.candidates)
     run.progress.stage(submission.name, f"reading {many} model{'s' if many != 1 else ''}")
     opened = open_submission(submission, scratch, expected, how)
 
-    deadline = time.monotonic() + options.submission_seconds
+    deadline = time.monotonic() + seconds
     models = predict_models(opened, datasets, run, deadline)
     slots = assign([_identified(model, expected.classes) for model in models], expected)
     given = trace_lineages(models, slots, basis)

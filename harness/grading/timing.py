@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.grading.models import predict_model, read_model, run_until, sandboxed_run
+from harness.grading.models import (
+    predict_model,
+    read_model,
+    read_options,
+    run_until,
+    sandboxed_run,
+)
 from harness.inference.identification import KnownModel, OtherModel
 from harness.inference.latency import LATENCY_BATCH, THROUGHPUT_BATCH, measure
 from harness.inference.sandboxed import start_model
@@ -31,10 +37,10 @@ from harness.records.traversal import artifacts
 
 if TYPE_CHECKING:
     from harness.grading.context import GradingBasis, RunContext
-    from harness.inference.identification import Identified
+    from harness.inference.identification import Identified, ReadOptions
     from harness.inference.sandboxed import SandboxedModel
     from harness.networks.deepid import Weights
-    from harness.records.benchmark import Datasets
+    from harness.records.benchmark import Benchmark, Datasets
     from harness.records.record import Checkpoint, Record, Speed
 
 _TimedNet = Callable[[np.ndarray], Callable[[], Answers]]
@@ -62,7 +68,8 @@ def time_models(
     deadline = time.monotonic() + min(MOST_SECONDS, run.options.submission_seconds)
     notes = []
     with tempfile.TemporaryDirectory(prefix="harness-", dir=run.scratch) as scratch:
-        models = _read_again(record, folder, Path(scratch), datasets, run)
+        how = read_options(basis, datasets, run)
+        models = _read_again(record, folder, Path(scratch), datasets.benchmark, how)
         speeds = _known_speeds(models, basis, datasets, run)
         for path, model in models.items():
             if isinstance(model, OtherModel) and model.isolation is not None:
@@ -94,19 +101,17 @@ def _why_untimed(error: SubmissionError) -> str:
 
 
 def _read_again(
-    record: Record, folder: Path, scratch: Path, datasets: Datasets, run: RunContext
+    record: Record, folder: Path, scratch: Path, benchmark: Benchmark, how: ReadOptions
 ) -> dict[str, Identified]:
     """The models of a record by path, as far as their files are the same ones still."""
-    found = discover(folder, datasets.benchmark.checkpoints).candidates
+    found = discover(folder, benchmark.checkpoints).candidates
     candidates = {storable(candidate.path): candidate for candidate in found}
     models = {}
     for index, artifact in enumerate(artifacts(record)):
         if artifact.path not in candidates:
             continue
         with suppress(SubmissionError):
-            model = read_model(
-                folder, candidates[artifact.path], scratch / str(index), datasets, run
-            )
+            model = read_model(folder, candidates[artifact.path], scratch / str(index), how)
             if model.staged.sha256 == artifact.sha256:
                 models[artifact.path] = model
     return models

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.inference.known_network import inspect_file
+from harness.inference.known_network import BadNet, inspect_file
+from harness.inference.readings import (
+    Evidence,
+    MaskedNet,
+    mask_note,
+    masked_nets,
+    meant_reading,
+    read_net,
+)
 from harness.records.errors import Status, SubmissionError
 from harness.sandbox.launch import sandbox_problem
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from harness.intake.staging import Staged
     from harness.networks.deepid import Weights
     from harness.records.network import Network
@@ -35,6 +46,12 @@ class KnownModel:
 
     isolation: str
     """How the file was read: in a sandbox or in a plain process."""
+
+    note: str = ""
+    """How it was read, where that could be done in several ways."""
+
+    masked: tuple[MaskedNet, ...] = ()
+    """Of a mask of the BadNet, all ways to read it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,28 +95,52 @@ class Failed:
     """None where it was never found out what it is."""
 
 
-def identify(
-    candidate: Candidate,
-    staged: Staged,
-    network: Network,
-    isolation: str,
-    secret_number: SecretNumber,
-) -> Identified:
-    """Find out what a staged file is, beside the BadNet's ``network``.
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How submitted files are read."""
 
-    ``isolation`` is the option of that name. Raises SubmissionError.
-    """
-    sandboxed = _reads_sandboxed(isolation)
-    inspection = inspect_file(staged, candidate.format, network, sandboxed=sandboxed)
+    network: Network
+    """The BadNet's graph."""
 
-    if inspection.weights is not None:
+    isolation: str
+    """The option of that name."""
+
+    secret_number: SecretNumber
+    """Where the secret order comes from in which models see images."""
+
+    most_models: int = 20
+    """How many files of a submission are opened."""
+
+    badnet: Weights | None = None
+    """The BadNet's weights, which masks are for; None where they are not at hand."""
+
+    evidence: Evidence | None = None
+    """By which it is settled how a file is meant; None where there are no images."""
+
+
+def identify(candidate: Candidate, staged: Staged, how: ReadOptions) -> Identified:
+    """Find out what a staged file is. Raises SubmissionError."""
+    sandboxed = _reads_sandboxed(how.isolation)
+    inspection = inspect_file(staged, candidate.format, how.network, sandboxed=sandboxed)
+    weights, note = inspection.weights, ""
+    if inspection.readings:
+        weights, note = read_net(inspection.readings, how.evidence)
+    masked: tuple[MaskedNet, ...] = ()
+    if inspection.masks:
+        badnet = None if how.badnet is None else BadNet(how.network, how.badnet)
+        masked = masked_nets(inspection.masks, badnet, how.evidence)
+        weights = masked[0].weights
+
+    if weights is not None:
         return KnownModel(
             candidate=candidate,
             staged=staged,
             format=inspection.format,
-            weights=inspection.weights,
-            key=array_hash(inspection.weights),
+            weights=weights,
+            key=array_hash(weights),
             isolation="sandbox" if sandboxed else "plain",
+            note=note,
+            masked=masked,
         )
 
     key = f"file-{staged.identity}"
@@ -109,10 +150,31 @@ def identify(
         format=inspection.format,
         differs=inspection.differs or "",
         key=key,
-        isolation=_isolation_of_runs(isolation),
-        seed=secret_number(key),
+        isolation=_isolation_of_runs(how.isolation),
+        seed=how.secret_number(key),
         note=inspection.note,
     )
+
+
+def agree_on_masks(models: Sequence[Identified | Failed]) -> list[Identified | Failed]:
+    """The models, with each mask of a submission read in the way that is meant in all of them."""
+    alike = defaultdict(list)
+    for model in models:
+        if isinstance(model, KnownModel) and model.masked:
+            alike[tuple(net.label for net in model.masked)].append(model.masked)
+    meant = {labels: meant_reading(files) for labels, files in alike.items()}
+    return [_as_meant(model, meant) for model in models]
+
+
+def _as_meant(
+    model: Identified | Failed, meant: Mapping[tuple[str, ...], int]
+) -> Identified | Failed:  # fmt: skip
+    if not isinstance(model, KnownModel) or not model.masked:
+        return model
+    taken = meant[tuple(net.label for net in model.masked)]
+    weights = model.masked[taken].weights
+    note = mask_note(model.masked, taken)
+    return replace(model, weights=weights, key=array_hash(weights), note=note)
 
 
 def _reads_sandboxed(isolation: str) -> bool:

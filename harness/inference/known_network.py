@@ -20,6 +20,8 @@ from harness.lineage.known import describe_net, pruned_channels
 from harness.networks.deepid import Weights, lab_network, network_of
 from harness.networks.forward import forward_batches
 from harness.networks.network import weight_shapes, widths_of
+from harness.networks.readings.masks import MaskReading
+from harness.networks.readings.weights import MAX_READINGS, Reading
 from harness.networks.weight_files import FORMATS
 from harness.records.benchmark import shape_text
 from harness.records.errors import HarnessError, Status, SubmissionError
@@ -45,6 +47,9 @@ _MAX_NETWORK_BYTES = 1 << 20
 SOURCE = "/submission/source"
 """Where a child finds the submission's Python files."""
 
+GRAPH = "/submission/graph.json"
+"""Where it finds the graph whose weights a file holds."""
+
 WORKER = Path(worker.__file__)
 _EXTRACT_LIMITS = launch.Limits(
     start_seconds=60, wall_seconds=60, cpu_seconds=60, memory_bytes=1 << 30, runtime=READER
@@ -68,6 +73,13 @@ class ModelInspection:
     note: str = ""
     """Which files its own classes come from, where it has any."""
 
+    readings: tuple[Reading, ...] = ()
+    """All ways in which it is the known network, where there are several; ``weights`` are the
+    first one's."""
+
+    masks: tuple[MaskReading, ...] = ()
+    """All ways to understand it as a mask of the BadNet; empty where it is none."""
+
 
 class BadNet(NamedTuple):
     """The BadNet of a benchmark."""
@@ -90,17 +102,22 @@ def inspect_file(
         return ModelInspection(format_hint, None, f"a {format_hint}")
 
     source = "-" if staged.source is None else SOURCE
-    mode = ("extract", _inside(staged), source, staged.home, network.encode())
-    limit = _total_bytes(network, network.channels)
+    graph = () if staged.graph is None else (GRAPH,)
+    mode = ("extract", _inside(staged), source, staged.home, network.encode(), *graph)
+    limit = MAX_READINGS * _total_bytes(network, network.channels)
     answer = _ask_extractor(staged, mode, limit, sandboxed=sandboxed)
 
     if answer.verdict == worker.VERDICT_KNOWN:
-        weights = _unpack_weights(answer, network)
-        return ModelInspection(answer.format, weights, None)
+        readings = _unpack_readings(answer, network)
+        several = readings if len(readings) > 1 else ()
+        return ModelInspection(answer.format, readings[0].weights, None, readings=several)
+    if answer.verdict == worker.VERDICT_MASK:
+        masks = _unpack_masks(answer, network)
+        return ModelInspection(answer.format, None, "a mask", masks=masks)
     if answer.verdict == worker.VERDICT_OTHER:
-        differs, _, note = answer.payload.partition(b"\n")
+        differs, _, note = answer.text.partition(b"\n")
         return ModelInspection(answer.format, None, join_lines(differs), join_lines(note))
-    raise SubmissionError(Status.REJECTED, join_lines(answer.payload))
+    raise SubmissionError(Status.REJECTED, join_lines(answer.text))
 
 
 class _Answer(NamedTuple):
@@ -112,6 +129,7 @@ class _Answer(NamedTuple):
     channels: int
     """Of the pruned layer."""
 
+    text: bytes
     payload: bytes
 
 
@@ -125,6 +143,8 @@ def _ask_extractor(
 ) -> _Answer:
     """Have a child read a file; it may answer ``limit`` bytes. Raises SubmissionError."""
     readable = {_inside(staged): staged.path.resolve()}
+    if staged.graph is not None:
+        readable[GRAPH] = staged.graph.resolve()
     if staged.source is not None:
         readable[SOURCE] = staged.source.resolve()
     try:
@@ -136,8 +156,9 @@ def _ask_extractor(
             sandboxed=sandboxed,
         ) as child:
             header = worker.EXTRACT_HEADER.unpack(child.ask(b"?", worker.EXTRACT_HEADER.size))
-            verdict, format_index, channels, size = header
-            if size > max(worker.MAX_REASON_BYTES, limit) or format_index >= len(FORMATS):
+            verdict, format_index, channels, text_bytes, size = header
+            is_small = text_bytes <= size <= worker.MAX_REASON_BYTES + limit
+            if not is_small or format_index >= len(FORMATS):
                 raise SubmissionError(Status.REJECTED, "the file could not be read as a model")
             payload = child.ask(b"!", size) if size else b""
     except launch.ChildFailure as failure:
@@ -146,7 +167,8 @@ def _ask_extractor(
             f"reading the file failed: {failure.reason}",
             out_of_memory=failure.kind == "out_of_memory",
         ) from None
-    return _Answer(verdict, FORMATS[format_index], channels, payload)
+    text = payload[:text_bytes]
+    return _Answer(verdict, FORMATS[format_index], channels, text, payload[text_bytes:])
 
 
 def read_benchmark_badnet(path: Path, benchmark: Benchmark) -> BadNet:
@@ -199,6 +221,12 @@ def read_badnet(path: Path, benchmark: Benchmark) -> BadNet:
     _require_fitting(network, benchmark, path)
     if inspection.weights is None:
         raise HarnessError(f"{path}: a model, but not one to compare with ({inspection.differs})")
+    if inspection.readings:
+        ways = " or ".join(reading.label for reading in inspection.readings)
+        raise HarnessError(
+            f"{path}: arrays alone, which can be read in several ways ({ways}); save the BadNet "
+            "with Keras"
+        )
     return BadNet(network, inspection.weights)
 
 
@@ -213,8 +241,8 @@ def _read_network(staged: Staged, benchmark: Benchmark) -> Network:
     mode = ("describe", _inside(staged), benchmark.pruned_layer or "")
     answer = _ask_extractor(staged, mode, _MAX_NETWORK_BYTES, sandboxed=False)
     if answer.verdict == worker.VERDICT_KNOWN:
-        return decode_network(answer.payload.decode())
-    reason = join_lines(answer.payload)
+        return decode_network(answer.text.decode())
+    reason = join_lines(answer.text)
     if answer.verdict == worker.VERDICT_OTHER:
         reason = f"not made of Keras's standard layers alone ({reason})"
     raise SubmissionError(Status.REJECTED, reason)
@@ -241,18 +269,34 @@ def _total_bytes(network: Network, channels: int) -> int:
     return sum(4 * prod(shape) for shape in shapes.values())
 
 
-def _unpack_weights(answer: _Answer, network: Network) -> Weights:
+def _unpack_readings(answer: _Answer, network: Network) -> tuple[Reading, ...]:
     """Cut the extractor's bytes into arrays. Raises SubmissionError where they do not fit."""
-    channels, payload = answer.channels, answer.payload
-    if not 1 <= channels <= network.channels or len(payload) != _total_bytes(network, channels):
+    channels, labels = answer.channels, answer.text.split(b"\n")
+    fits = 1 <= channels <= network.channels and len(labels) <= MAX_READINGS
+    if not fits or len(answer.payload) != len(labels) * _total_bytes(network, channels):
         raise SubmissionError(Status.REJECTED, "the file could not be read as a model")
 
-    arrays, offset = {}, 0
-    for name, shape in weight_shapes(network, {network.pruned_layer: channels}).items():
-        size = prod(shape)
-        arrays[name] = np.frombuffer(payload, "<f4", size, offset).reshape(shape)
-        offset += 4 * size
-    return arrays
+    readings, offset = [], 0
+    for label in labels:
+        arrays = {}
+        for name, shape in weight_shapes(network, {network.pruned_layer: channels}).items():
+            size = prod(shape)
+            arrays[name] = np.frombuffer(answer.payload, "<f4", size, offset).reshape(shape)
+            offset += 4 * size
+        readings.append(Reading(join_lines(label), arrays))
+    return tuple(readings)
+
+
+def _unpack_masks(answer: _Answer, network: Network) -> tuple[MaskReading, ...]:
+    """The same for masks, of which there is a byte for each channel."""
+    labels, bits = answer.text.split(b"\n"), np.frombuffer(answer.payload, np.uint8)
+    if len(labels) > MAX_READINGS or bits.size != len(labels) * network.channels:
+        raise SubmissionError(Status.REJECTED, "the file could not be read as a model")
+    rows = bits.reshape(len(labels), network.channels)
+    return tuple(
+        MaskReading(join_lines(label), tuple(map(int, np.flatnonzero(row))))
+        for label, row in zip(labels, rows, strict=True)
+    )
 
 
 # --- the known network ------------------------------------------------------------------------

@@ -7,6 +7,8 @@ Nothing here defends against that: the sandbox around the worker does.
 from __future__ import annotations
 
 import importlib.util
+import json
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -17,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from harness.inference.custom_objects import CustomObjects
+from harness.networks.array_files import MaskFile
 from harness.networks.forward import build_model
 from harness.networks.keras_files.layers import RejectedFileError
 from harness.networks.keras_files.migration import migrate_archive
 from harness.networks.keras_files.saved_config import read_config
 from harness.networks.tensorflow import import_tensorflow
-from harness.networks.weight_files import OtherArchitectureError, read_model
+from harness.networks.weight_files import Beside, OtherArchitectureError, read_submitted
 from harness.records.predictions import encode_labels, encode_scores
 from harness.records.text import describe_error
 
@@ -76,6 +79,9 @@ class SubmittedModel:
 
     sources: Sources | None
     """The submission's Python files, if there are any."""
+
+    graph: Path | None = None
+    """The JSON of its graph, where the file holds weights alone."""
 
 
 def load_model(submitted: SubmittedModel, network: Network, pixel_scale: float) -> Predictor:
@@ -144,8 +150,10 @@ def _load_wider_network(submitted: SubmittedModel, network: Network) -> _Forward
     source = submitted.sources.root if submitted.sources else None
     try:
         wider = network.with_classes(network.classes + 1)
-        known = read_model(submitted.path, wider, source)
+        known = read_submitted(submitted.path, wider, Beside(source, submitted.graph))
     except (OtherArchitectureError, RejectedFileError):
+        return None
+    if isinstance(known, MaskFile):
         return None
     model = build_model(wider, known.weights)
     shape = network.input_shape
@@ -193,14 +201,16 @@ def _load_keras_model(submitted: SubmittedModel) -> Any:
     """Load with Keras 3, where that fails as a copy in today's layout, then with tf_keras."""
     import keras
 
-    own = CustomObjects(read_config(submitted.path), submitted.sources, _keras_knows)
-    attempts = [partial(_load_with, keras, submitted.path)]
+    config = read_config(submitted.path, submitted.graph)
+    own = CustomObjects(config, submitted.sources, _keras_knows)
+    load = partial(_load_graph, config) if submitted.format == "h5-json" else _load_with
+    attempts = [partial(load, keras, submitted.path)]
     if submitted.format == "keras":
         attempts.append(partial(_load_migrated, keras, submitted.path))
     if importlib.util.find_spec("tf_keras") is not None:
         import tf_keras
 
-        attempts.append(partial(_load_with, tf_keras, submitted.path))
+        attempts.append(partial(load, tf_keras, submitted.path))
 
     failures = []
     for attempt in attempts:
@@ -216,6 +226,21 @@ def _load_keras_model(submitted: SubmittedModel) -> Any:
 
 def _load_with(keras: Any, path: Path, custom_objects: dict[str, Any]) -> Any:
     return keras.models.load_model(str(path), custom_objects, compile=False, safe_mode=False)
+
+
+def _load_graph(config: Any, keras: Any, path: Path, custom_objects: dict[str, Any]) -> Any:
+    """A model of weights alone and the graph that was saved beside them."""
+    model = keras.models.model_from_json(json.dumps(config), custom_objects)
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        is_legacy = "layer_names" in file.attrs
+    with tempfile.TemporaryDirectory() as folder:
+        # The name tells Keras how the weights are laid out.
+        named = Path(folder) / ("model.h5" if is_legacy else "model.weights.h5")
+        shutil.copyfile(path, named)
+        model.load_weights(str(named))
+    return model
 
 
 def _load_migrated(keras: Any, path: Path, custom_objects: dict[str, Any]) -> Any:

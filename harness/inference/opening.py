@@ -12,9 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.inference.identification import Failed, KnownModel, OtherModel, SecretNumber, identify
+from harness.inference.identification import (
+    Failed,
+    KnownModel,
+    ReadOptions,
+    agree_on_masks,
+    identify,
+)
 from harness.intake.arrangement import arrange
 from harness.intake.discovery import content_hint
+from harness.intake.file_rules import ARRAY_FORMATS, FOREIGN_FORMATS
 from harness.intake.matching import Expectation, IdentifiedModel
 from harness.intake.staging import stage
 from harness.records.environment import processors
@@ -25,29 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.inference.identification import Identified
-    from harness.records.network import Network
     from harness.records.submission import Candidate, Submission
 
 
 MAX_SUBMISSION_BYTES = 2 << 30
 """Of all files of a submission that are opened."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """How submitted files are read."""
-
-    network: Network
-    """The BadNet's graph."""
-
-    isolation: str
-    """The option of that name."""
-
-    secret_number: SecretNumber
-    """Where the secret order comes from in which models see images."""
-
-    most_models: int
-    """How many files are opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +64,7 @@ def open_submission(
     with ThreadPoolExecutor(processors()) as threads:
         places = [scratch / str(index) for index in range(len(submission.candidates))]
         read_one = partial(_try_to_read, folder, how)
-        models = list(threads.map(read_one, submission.candidates, places))
+        models = agree_on_masks(list(threads.map(read_one, submission.candidates, places)))
 
     by_path = {model.candidate.path: model for model in models}
     identified = [identify_model(model, expected.classes) for model in models]
@@ -88,7 +77,7 @@ def open_submission(
         raise SubmissionError(error.status, f"{error.reason}{hint}") from None
     kept = [replace(by_path[each.path], candidate=each.candidate) for each in arranged.models]
     notes = (
-        *submission.notes, *arranged.notes, *_source_notes(kept), *_saved_model_notes(kept)
+        *submission.notes, *arranged.notes, *_notes(kept), *_saved_model_notes(kept)
     )  # fmt: skip
     return OpenedSubmission(replace(submission, notes=notes), kept)
 
@@ -99,9 +88,10 @@ def _limited(submission: Submission, expected: Expectation, most: int) -> Submis
     Together they are at most `MAX_SUBMISSION_BYTES`: each is copied before it is read.
     """
 
-    def urgency(candidate: Candidate) -> tuple[bool, bool, bool]:
+    def urgency(candidate: Candidate) -> tuple[bool, bool, bool, bool]:
         is_required = candidate.drop_points in expected.required
-        return not candidate.explicit, not is_required, candidate.drop_points is None
+        is_other = candidate.format in (*ARRAY_FORMATS.values(), *FOREIGN_FORMATS.values())
+        return not candidate.explicit, not is_required, is_other, candidate.drop_points is None
 
     opened: list[Candidate] = []
     total_bytes = 0
@@ -132,7 +122,8 @@ def identify_model(
     identified = model.model if isinstance(model, Failed) else model
     if identified is not None:
         count = classes if isinstance(identified, KnownModel) else output_count
-        return IdentifiedModel(model.candidate, identified.key, count)
+        is_mask = identified.format == "mask"
+        return IdentifiedModel(model.candidate, identified.key, count, is_mask=is_mask)
 
     # What could not be read for a reason of ours may be a model all the same.
     problem = None
@@ -141,11 +132,11 @@ def identify_model(
     return IdentifiedModel(model.candidate, model.candidate.path, None, problem)
 
 
-def _source_notes(models: Sequence[Identified | Failed]) -> Iterator[str]:
-    """Which of the submission's files the classes of its models come from, each once."""
+def _notes(models: Sequence[Identified | Failed]) -> Iterator[str]:
+    """How models were read, and which files their classes come from, each once."""
     paths = defaultdict(list)
     for model in models:
-        if isinstance(model, OtherModel) and model.note:
+        if not isinstance(model, Failed) and model.note:
             paths[model.note].append(model.candidate.path)
     return (f"{', '.join(users)}: {note}" for note, users in paths.items())
 
@@ -171,6 +162,6 @@ def _try_to_read(
     scratch.mkdir()
     try:
         staged = stage(folder, candidate, scratch)
-        return identify(candidate, staged, how.network, how.isolation, how.secret_number)
+        return identify(candidate, staged, how)
     except SubmissionError as error:
         return Failed(candidate=candidate, error=error, staged=staged)

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from harness.inference import worker
-from harness.inference.known_network import FAILURE_STATUS, SOURCE, WORKER
+from harness.inference.known_network import FAILURE_STATUS, GRAPH, SOURCE, WORKER
 from harness.inference.streams import (
     FIRST,
     MOVED,
@@ -229,6 +229,7 @@ def start_model(run: SandboxedRun, dtype: np.dtype[Any]) -> Iterator[SandboxedMo
         run.network.encode(),
         dtype.str,
         repr(run.pixel_scale),
+        *paths.graph,
     )
 
     with tempfile.TemporaryFile() as window:
@@ -261,6 +262,9 @@ class _PathsInside:
     source: str = "-"
     """The folder with the model's Python files; ``-`` where there is none."""
 
+    graph: tuple[str, ...] = ()
+    """The JSON of its graph, where there is one."""
+
 
 def _paths_inside(staged: Staged) -> _PathsInside:
     path = staged.path.resolve()
@@ -269,9 +273,15 @@ def _paths_inside(staged: Staged) -> _PathsInside:
         return _PathsInside({folder: path.parent}, f"{folder}/{path.name}")
 
     model = f"/submission/{path.name}"
-    if staged.source is None:
-        return _PathsInside({model: path}, model)
-    return _PathsInside({model: path, SOURCE: staged.source.resolve()}, model, SOURCE)
+    readable, source = {model: path}, "-"
+    graph: tuple[str, ...] = ()
+    if staged.source is not None:
+        source = SOURCE
+        readable[source] = staged.source.resolve()
+    if staged.graph is not None:
+        graph = (GRAPH,)
+        readable[GRAPH] = staged.graph.resolve()
+    return _PathsInside(readable, model, source, graph)
 
 
 def _submission_error(failure: launch.ChildFailure) -> SubmissionError:

@@ -4,18 +4,20 @@ Started as a script: ``worker.py REQUEST_FD REPLY_FD IMAGES_FD MODE ARGUMENT...`
 requests from one pipe and writes answers of an agreed length to another; nothing else it
 prints is ever parsed. Three modes:
 
-* ``extract PATH SOURCE HOME NETWORK``: reads a file as data. The first request gets
-  ``EXTRACT_HEADER`` (verdict, format, channels of the pruned layer, length of what follows), the
-  second that many bytes: the arrays in canonical order, or a line of text, and perhaps a second
-  one on the Python files that belong to the model.
+* ``extract PATH SOURCE HOME NETWORK [GRAPH]``: reads a file as data. The first request gets
+  ``EXTRACT_HEADER`` (verdict, format, channels of the pruned layer, length of a text and of all
+  that follows), the second that many bytes. Of the known network: a line of text for each way in
+  which the file is that network, and for each the arrays in canonical order. Of a mask: the same
+  with a byte for each channel, 1 where it is pruned. Else: a line of text, and perhaps a second one
+  on the Python files that belong to the model.
 * ``describe PATH PRUNED_LAYER``: the same for the graph that a whole model's file holds.
-* ``predict PATH SOURCE HOME FORMAT NETWORK DTYPE SCALE``: runs a model. IMAGES_FD holds the
+* ``predict PATH SOURCE HOME FORMAT NETWORK DTYPE SCALE [GRAPH]``: runs a model. IMAGES_FD holds the
   images of one request at a time: the parent puts the next ones there once these are answered.
   ``PREDICT_REQUEST`` (how many) gets 2 bytes for each image; 0 asks for the number of outputs
   instead (4 bytes, 0 for class labels). Nothing here tells how many images are still to come.
 
 NETWORK is the benchmark's (`Network.encode`). SOURCE holds the submission's Python files, or is
-``-``; HOME is where among them the model lay.
+``-``; HOME is where among them the model lay. GRAPH is the JSON of a graph whose weights PATH has.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.records.network import decode_network
 
@@ -34,12 +36,13 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.inference.sources import Sources
+    from harness.networks.array_files import KnownNetwork, MaskFile
     from harness.records.network import Network
 
-EXTRACT_HEADER = struct.Struct("<BBII")
+EXTRACT_HEADER = struct.Struct("<BBIII")
 PREDICT_REQUEST = struct.Struct("<I")
 OUTPUT_COUNT_REPLY = struct.Struct("<I")
-VERDICT_KNOWN, VERDICT_OTHER, VERDICT_REJECTED = range(3)
+VERDICT_KNOWN, VERDICT_OTHER, VERDICT_REJECTED, VERDICT_MASK = range(4)
 EXIT_REJECTED = 65
 MAX_REASON_BYTES = 2000
 
@@ -49,14 +52,32 @@ def main(arguments: list[str]) -> int:
     request_fd, reply_fd, images_fd = (int(argument) for argument in arguments[:3])
     mode, *rest = arguments[3:]
     if mode == "extract":
-        path, source, home, network = rest
-        extraction = _extract(Path(path), _sources(source, home), decode_network(network))
+        path, source, home, network, *graph = rest
+        files = _Files(Path(path), _sources(source, home), Path(graph[0]) if graph else None)
+        extraction = _extract(files, decode_network(network))
         _serve_extraction(request_fd, reply_fd, extraction)
         return 0
     if mode == "describe":
         _serve_extraction(request_fd, reply_fd, _describe(Path(rest[0]), rest[1]))
         return 0
     return _serve_predictions(request_fd, reply_fd, images_fd, rest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """A model's file, and what belongs to it."""
+
+    path: Path
+    sources: Sources | None
+
+    graph: Path | None
+    """The JSON of its graph."""
+
+    def config(self) -> Any:
+        """The parsed config of the model; None where there is none."""
+        from harness.networks.keras_files.saved_config import read_config
+
+        return read_config(self.path, self.graph)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +92,12 @@ class _Extraction:
     channels: int
     """Of the pruned layer; 0 where it is not the known network."""
 
-    payload: bytes
-    """The arrays of the known network, otherwise text."""
+    text: bytes
+    """Lines: one for each way to read the known network, or a reason and perhaps a note."""
+
+    payload: bytes = b""
+    """The arrays of each way to read the known network, or the channels of each way to read a
+    mask."""
 
 
 def _sources(source: str, home: str) -> Sources | None:
@@ -88,37 +113,66 @@ def _serve_extraction(request_fd: int, reply_fd: int, extraction: _Extraction) -
             extraction.verdict,
             extraction.format_index,
             extraction.channels,
-            len(extraction.payload),
+            len(extraction.text),
+            len(extraction.text) + len(extraction.payload),
         )
         _write_all(reply_fd, header)
     if os.read(request_fd, 1):
+        _write_all(reply_fd, extraction.text)
         _write_all(reply_fd, extraction.payload)
 
 
-def _extract(path: Path, sources: Sources | None, network: Network) -> _Extraction:
+def _extract(files: _Files, network: Network) -> _Extraction:
     """Read the file as data."""
+    from harness.networks.array_files import MaskFile
     from harness.networks.keras_files.layers import RejectedFileError
-    from harness.networks.network import widths_of
     from harness.networks.weight_files import (
         FORMATS,
+        Beside,
         OtherArchitectureError,
-        read_model,
+        read_submitted,
     )
 
+    source = files.sources.root if files.sources else None
     try:
-        known = read_model(path, network, sources.root if sources else None)
+        found = read_submitted(files.path, network, Beside(source, files.graph))
     except OtherArchitectureError as error:
-        index, foreign = FORMATS.index(error.format), _foreign_lambda(path)
+        index, foreign = FORMATS.index(error.format), _foreign_lambda(files)
         if foreign is not None:
             return _Extraction(VERDICT_REJECTED, index, 0, foreign.encode())
-        text = _reason_bytes(error) + b"\n" + _note_on_sources(path, sources)
+        text = _reason_bytes(error) + b"\n" + _note_on_sources(files)
         return _Extraction(VERDICT_OTHER, index, 0, text[:MAX_REASON_BYTES])
     except RejectedFileError as error:
         return _Extraction(VERDICT_REJECTED, FORMATS.index("other"), 0, _reason_bytes(error))
 
-    arrays = b"".join(array.tobytes() for array in known.weights.values())
+    if isinstance(found, MaskFile):
+        return _extracted_mask(found, network)
+    return _extracted_network(found, network)
+
+
+def _extracted_network(known: KnownNetwork, network: Network) -> _Extraction:
+    from harness.networks.network import widths_of
+    from harness.networks.readings.weights import Reading
+    from harness.networks.weight_files import FORMATS
+
+    readings = known.readings or (Reading("", known.weights),)
+    arrays = b"".join(array.tobytes() for reading in readings for array in reading.weights.values())
+    labels = "\n".join(reading.label for reading in readings)
     channels = widths_of(network, known.weights)[network.pruned_layer]
-    return _Extraction(VERDICT_KNOWN, FORMATS.index(known.format), channels, arrays)
+    index = FORMATS.index(known.format)
+    return _Extraction(VERDICT_KNOWN, index, channels, labels.encode(), arrays)
+
+
+def _extracted_mask(mask: MaskFile, network: Network) -> _Extraction:
+    from harness.networks.weight_files import FORMATS
+
+    bits = b"".join(
+        bytes(channel in reading.pruned for channel in range(network.channels))
+        for reading in mask.readings
+    )
+    labels = "\n".join(reading.label for reading in mask.readings)
+    index = FORMATS.index("mask")
+    return _Extraction(VERDICT_MASK, index, network.channels, labels.encode(), bits)
 
 
 def _describe(path: Path, pruned_layer: str) -> _Extraction:
@@ -136,12 +190,11 @@ def _describe(path: Path, pruned_layer: str) -> _Extraction:
     return _Extraction(VERDICT_KNOWN, other, 0, network.encode().encode())
 
 
-def _foreign_lambda(path: Path) -> str | None:
+def _foreign_lambda(files: _Files) -> str | None:
     """What is wrong with a model that no process of this Python can run; None where it can."""
     from harness.networks.keras_files.lambda_code import THIS_PYTHON, foreign_python
-    from harness.networks.keras_files.saved_config import read_config
 
-    found = foreign_python(read_config(path))
+    found = foreign_python(files.config())
     if found is None:
         return None
     layer, version = found
@@ -152,14 +205,14 @@ def _foreign_lambda(path: Path) -> str | None:
     )
 
 
-def _note_on_sources(path: Path, sources: Sources | None) -> bytes:
+def _note_on_sources(files: _Files) -> bytes:
     """Which files the model's own classes come from; empty where it has none."""
-    from harness.networks.keras_files.saved_config import custom_names, read_config
+    from harness.networks.keras_files.saved_config import custom_names
 
-    if sources is None:
+    if files.sources is None:
         return b""
     try:
-        note = sources.note(custom_names(read_config(path)))
+        note = files.sources.note(custom_names(files.config()))
     except Exception:  # noqa: BLE001 - a note is not worth a model
         return b""
     return " ".join(note.split()).encode(errors="replace")
@@ -174,12 +227,13 @@ def _serve_predictions(request_fd: int, reply_fd: int, images_fd: int, arguments
     """Answer the requests of the mode ``predict``; return the exit code."""
     from harness.inference.loading import SubmittedModel, UnusableModelError, load_model
 
-    path, source, home, format_name, encoded_network, dtype, scale = arguments
+    path, source, home, format_name, encoded_network, dtype, scale, *graph = arguments
     network = decode_network(encoded_network)
     _hide_arguments()
     try:
         images = _map_images(images_fd, network.input_shape, dtype)
-        submitted = SubmittedModel(Path(path), format_name, _sources(source, home))
+        beside = Path(graph[0]) if graph else None
+        submitted = SubmittedModel(Path(path), format_name, _sources(source, home), beside)
         model = load_model(submitted, network, float(scale))
 
         while request := _read_exactly(request_fd, PREDICT_REQUEST.size):

@@ -43,7 +43,8 @@ def arrange(models: Sequence[IdentifiedModel], expected: Expectation) -> Arrange
     Raises SubmissionError where two complete sets lie side by side, or nothing is left.
     """
     notes: list[str] = []
-    kept = _without_badnets(models, expected, notes)
+    kept = _without_masks(models, notes)
+    kept = _without_badnets(kept, expected, notes)
     kept = _without_unreadable(kept, expected, notes)
     kept = _with_inferred_points(kept, expected, notes)
     kept = _without_spares(kept, expected, notes)
@@ -62,6 +63,24 @@ def arrange(models: Sequence[IdentifiedModel], expected: Expectation) -> Arrange
         line = _settling_line(kept, expected.required)
         notes.append(f"a line of submission.toml that would settle it: {line}")
     return Arrangement(kept, notes)
+
+
+def _without_masks(
+    models: Sequence[IdentifiedModel], notes: list[str]
+) -> list[IdentifiedModel]:  # fmt: skip
+    """Leave out masks of an X for which there is a whole net, as far as nobody declared them."""
+    nets = {
+        model.points for model in models
+        if not model.is_mask and model.problem is None and model.candidate.role != "goodnet"
+    }  # fmt: skip
+    left = [
+        model for model in models
+        if model.is_mask and model.points in nets and not model.candidate.explicit
+    ]  # fmt: skip
+    if left:
+        paths = ", ".join(model.path for model in left)
+        notes.append(f"{paths}: left aside: a mask, and there is a net for its X")
+    return [model for model in models if model not in left]
 
 
 def _without_badnets(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from harness.intake.file_rules import MODEL_FORMATS
+from harness.intake.file_rules import model_format, without_suffixes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -75,18 +75,26 @@ class _Number:
 
 
 def read_points(paths: Iterable[str], required: Sequence[float]) -> dict[str, Reading]:
-    """The X of each file, relative to the submission; one folder's names are read as a set."""
+    """The X of each file, relative to the submission; one folder's names are read as a set.
+
+    Files of another framework are a set of their own: the same nets may lie there twice.
+    """
     paths = list(paths)
-    by_folder = defaultdict(list)
+    sets = defaultdict(list)
     for path in paths:
-        by_folder[PurePosixPath(path).parent].append(path)
+        sets[PurePosixPath(path).parent, _framework(path)].append(path)
 
     readings: dict[str, Reading] = {}
-    for members in by_folder.values():
+    for members in sets.values():
         stems = {path: _stem(PurePosixPath(path).name) for path in members}
         readings |= _read_set(stems, required)
     folders = _read_folders({folder for path in paths for folder in _folders(path)}, required)
     return {path: _with_folders(path, readings[path], folders, required) for path in paths}
+
+
+def _framework(path: str) -> str:
+    form = model_format(PurePosixPath(path).name) or "h5"
+    return "keras" if form in ("h5", "keras") else form
 
 
 def points_in_name(path: str, required: Sequence[float]) -> float | None:
@@ -104,10 +112,7 @@ def without_copy_marks(stem: str) -> str:
 
 def _stem(name: str) -> str:
     """A file's name without suffixes, measurements (``acc=84.4``) and dates; words as digits."""
-    stem = _CAMEL_CASE.sub("_", name.strip())
-    lowered = stem.lower()
-    for suffix in (".txt", *MODEL_FORMATS, ".weights"):
-        lowered = lowered.removesuffix(suffix)
+    lowered = without_suffixes(_CAMEL_CASE.sub("_", name.strip()))
     return _DATE.sub("_", _MEASUREMENT.sub("_", _with_digits(lowered))).strip()
 
 

@@ -57,9 +57,11 @@ _ESCAPE = re.compile(r'\\(?:[btnfr"\\]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})')
 _MEANT_ESCAPE = re.compile(r'\\(?:[\\"]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})')
 """What nobody gets by writing a path of Windows; ``\\n`` and ``\\b`` begin names, too."""
 
-_PATH = re.compile(r"[^\\]+(\\[^\\]+)*\.(h5|hdf5|keras|py)", re.IGNORECASE)
+_PATH = re.compile(
+    r"[^\\]+(\\[^\\]+)*\.(h5|hdf5|keras|safetensors|pt|pth|npz|npy|py)", re.IGNORECASE
+)
 _KEY_FOLLOWS = re.compile(r"[ \t]*(=|\.|\])")
-_SUFFIXES = (".h5", ".hdf5", ".keras")
+_SUFFIXES = (".h5", ".hdf5", ".keras", ".safetensors", ".pt", ".pth", ".npz", ".npy")
 _CURLY = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u00ab\u00bb\u2033"
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)|\(at end of document\)")
 

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from harness.intake import declaration_reader
 from harness.intake.file_rules import (
     IS_A_LINK,
-    MODEL_FORMATS,
     check_regular,
     files_below,
+    graph_beside,
     is_unpacked_keras,
+    model_format,
     rejection,
 )
 from harness.records.submission import (
@@ -305,14 +306,15 @@ def _candidate(folder: Path, path: str, role: str, drop_points: float | None) ->
     if not parts or is_too_long or "\0" in path:
         raise _rejection(f"{shown!r} is no name that a file can have")
 
-    model_format, size = _format_and_size(folder, pure)
+    format_name, size = _format_and_size(folder, pure)
     return Candidate(
         path=pure.as_posix(),
-        format=model_format,
+        format=format_name,
         size_bytes=size,
         role=role,
         drop_points=drop_points,
         explicit=True,
+        graph=graph_beside(folder, pure.as_posix()) if format_name == "h5" else None,
     )
 
 
@@ -329,7 +331,7 @@ def _format_and_size(folder: Path, relative: PurePosixPath) -> tuple[str, int]:
         return ("keras" if is_unpacked_keras(path) else "savedmodel"), 0
     information = path.lstat()
     check_regular(relative.as_posix(), information)
-    return MODEL_FORMATS.get(path.suffix.lower(), "h5"), information.st_size
+    return model_format(path.name) or "h5", information.st_size
 
 
 def _absent(folder: Path, relative: PurePosixPath) -> SubmissionError:

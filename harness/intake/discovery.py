@@ -21,17 +21,23 @@ from harness.intake.declarations import (
     read_declaration,
 )
 from harness.intake.file_rules import (
+    ARRAY_FORMATS,
+    FOREIGN_FORMATS,
     MODEL_FORMATS,
     check_regular,
     files_below,
+    graph_beside,
     is_unpacked_keras,
+    model_format,
+    without_suffixes,
 )
 from harness.networks.hdf5_errors import HDF5_MAGIC
+from harness.networks.tensor_files.refusals import refusal
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.submission import Candidate, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _DATA_NAME = re.compile(
     r"^(bd_)?(valid|test)$|^(clean|bd|sunglasses|anonymous|eyebrows|lipstick|multi).*_(data|poisoned.*)$"
@@ -42,9 +48,8 @@ _BADNET_NAME = re.compile(
 )
 _GOODNET_NAME = re.compile(r"(?<![a-z])(good_?net|gn|g)(?![a-z])|goodnet")
 _GOODNET_FOLDER = re.compile(r"(good_?nets?|gn|g)(_?models?)?")
+_MODELS = ("savedmodel", *MODEL_FORMATS.values())
 _NEVER_MODELS = (".mat", ".py", ".png", ".jpg", ".pdf", ".csv", ".md", ".ipynb")
-_ARRAYS = (".npy", ".npz", ".mat", ".pkl", ".pickle", ".joblib")
-_OTHER_FRAMEWORKS = (".pt", ".pth", ".onnx", ".tflite", ".ckpt", ".index", ".safetensors")
 
 
 def discover(folder: Path, required: tuple[float, ...] = (2.0, 4.0, 10.0)) -> Submission:
@@ -65,7 +70,8 @@ def discover(folder: Path, required: tuple[float, ...] = (2.0, 4.0, 10.0)) -> Su
     if not candidates:
         raise SubmissionError(
             Status.REJECTED,
-            f"no model in it (*.h5, *.hdf5, *.keras, a SavedModel folder){content_hint(folder)}",
+            "no model in it (*.h5, *.keras, *.pt, *.safetensors, *.npz, a SavedModel folder)"
+            f"{content_hint(folder)}",
         )
 
     return Submission(
@@ -84,44 +90,69 @@ def _candidates_by_name(
 ) -> tuple[list[Candidate], list[str]]:
     """The candidates, and a note for each file that is left alone."""
     files, notes, refusals = [], [], []
-    for path, model_format, information in _model_files(folder):
+    for path, form, information in _model_files(folder):
         if _DATA_NAME.match(_stem(path)):
             notes.append(f"{path}: a data set by its name; left alone")
             continue
         try:
             check_regular(path, information)
-        except SubmissionError as refusal:
-            refusals.append(refusal)
+        except SubmissionError as error:
+            refusals.append(error)
         else:
-            files.append((path, model_format, information.st_size))
+            files.append((path, form, information.st_size))
     if refusals and not files:
         raise refusals[0]
-    notes += [f"{refusal.reason}; left alone" for refusal in refusals]
+    notes += [f"{error.reason}; left alone" for error in refusals]
 
     others = [path for path, *_ in files if not _BADNET_NAME.match(_stem(path))]
     readings = read_points(others, required)
+    files = _counting(files, readings)
     candidates = []
-    for path, model_format, size in files:
+    for path, form, size in files:
         reading = readings.get(path, Reading(None))
         candidate = Candidate(
             path=path,
-            format=model_format,
+            format=form,
             size_bytes=size,
             role="goodnet" if _is_named_goodnet(path) else None,
             drop_points=reading.points,
             inferred=reading.inferred,
             named_badnet=path not in readings,
+            graph=graph_beside(folder, path) if form == "h5" else None,
         )
         candidates.append(candidate)
     return candidates, notes
 
 
+_File = tuple[str, str, int]
+"""Path, format and size of a file that may be a model."""
+
+
+def _counting(files: Sequence[_File], readings: Mapping[str, Reading]) -> list[_File]:
+    """The files without those that are something else by all that names tell.
+
+    Arrays and files of other frameworks may be anything. Beside models they count where they tell
+    an X: an ``.npz`` always, others where no model tells it.
+    """
+
+    def is_model(file: _File) -> bool:
+        return file[1] in _MODELS and file[0] in readings
+
+    told = {readings[file[0]].points for file in files if is_model(file)}
+    counting = []
+    for file in files:
+        path, form, _ = file
+        points = readings.get(path, Reading(None)).points
+        tells = points is not None and (form == "npz" or points not in told)
+        is_array = form in ARRAY_FORMATS.values() and not told
+        if form in _MODELS or tells or is_array:
+            counting.append(file)
+    return counting
+
+
 def _stem(path: str) -> str:
     """A file's name in lower case, without the suffixes of models and marks of copies."""
-    stem = PurePosixPath(path).name.strip().lower()
-    for suffix in (*MODEL_FORMATS, ".weights"):
-        stem = stem.removesuffix(suffix)
-    return without_copy_marks(stem)
+    return without_copy_marks(without_suffixes(PurePosixPath(path).name.strip()))
 
 
 def _is_named_goodnet(path: str) -> bool:
@@ -136,14 +167,16 @@ def _model_files(folder: Path) -> Iterator[tuple[str, str, os.stat_result]]:
     """
     for path, information in files_below(folder):
         parent = path.parent.relative_to(folder).as_posix()
-        model_format = MODEL_FORMATS.get(path.suffix.lower())
+        form = model_format(path.name)
         if path.name == "saved_model.pb":
             yield parent, "savedmodel", information
         elif is_unpacked_keras(path.parent):
             if path.name == "model.weights.h5":
                 yield parent, "keras", information
-        elif model_format is not None or _is_hdf5(path, information):
-            yield path.relative_to(folder).as_posix(), model_format or "h5", information
+        elif (path.parent / "saved_model.pb").exists():
+            continue  # what a SavedModel keeps beside its graph
+        elif form is not None or _is_hdf5(path, information):
+            yield path.relative_to(folder).as_posix(), form or "h5", information
 
 
 def _is_hdf5(path: Path, information: os.stat_result) -> bool:
@@ -174,11 +207,8 @@ def _advice(present: Sequence[str]) -> str:
 
     if name := first((".zip", ".rar", ".7z", ".gz", ".tgz", ".tar", ".xz", ".bz2")):
         return f": unpack {name}, or hand in that archive alone"
-    masks = [name for name in present if name.lower().endswith(_ARRAYS)]
-    if name := next((name for name in masks if "mask" in name.lower()), None):
-        return f": {name} is no model; apply the mask and save the pruned net with model.save()"
-    if name := first(_ARRAYS + _OTHER_FRAMEWORKS):
-        return f": {name} cannot be read; save the net with Keras, model.save('model_2.keras')"
+    if name := first(tuple(FOREIGN_FORMATS)):
+        return f": {name} is {refusal(b'', PurePosixPath(name).suffix)}"
     if name := first((".py",)):
         return f': to have a program graded, name it in submission.toml: [program] file = "{name}"'
     return ": save each repaired net with model.save() and hand in the files"

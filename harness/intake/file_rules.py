@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import stat
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from harness.networks.tensor_files.refusals import OTHER_SUFFIXES
 from harness.records.errors import Status, SubmissionError
 from harness.records.text import one_line
 
@@ -21,8 +24,30 @@ MAX_ENTRIES = 5_000
 
 MAX_MODEL_BYTES = 512 << 20
 
-MODEL_FORMATS = {".h5": "h5", ".hdf5": "h5", ".keras": "keras"}
+MODEL_FORMATS = {
+    ".h5": "h5", ".hdf5": "h5", ".keras": "keras", ".safetensors": "safetensors",
+    ".pt": "pt", ".pth": "pth", ".pt.tar": "pt", ".pth.tar": "pth",
+}  # fmt: skip
 """The format of a model file by its suffix."""
+
+ARRAY_FORMATS = {".npz": "npz", ".npy": "npy"}
+"""The same of files that may hold a model, a mask, or arrays of any other meaning."""
+
+FOREIGN_FORMATS = {
+    suffix: suffix[1:] for suffix in OTHER_SUFFIXES if suffix not in MODEL_FORMATS
+}  # fmt: skip
+"""The same of files that are refused, mostly: it is said what to hand in instead."""
+
+SUFFIXES = sorted((*MODEL_FORMATS, *ARRAY_FORMATS, *FOREIGN_FORMATS), key=len, reverse=True)
+"""How the names of all these end, the longest first."""
+
+MAX_GRAPH_BYTES = 8 << 20
+"""Of the JSON that holds a model's graph."""
+
+_GRAPH_NAMES = ("model", "architecture", "arch", "network", "model_architecture", "model_config")
+"""What people call the one graph of several files of weights."""
+
+_WEIGHTS_WORD = re.compile(r"[._-]?weights?(?=[._-]|$)")
 
 HIDDEN_PREFIXES = (".", "__MACOSX")
 """How names begin that are left out: hidden files, and what macOS adds to a zip."""
@@ -53,6 +78,44 @@ def check_regular(relative: str, information: os.stat_result) -> None:
             f"{information.st_size >> 20} MiB, more than the "
             f"{MAX_MODEL_BYTES >> 20} MiB that a model may have",
         )
+
+
+def model_format(name: str) -> str | None:
+    """The format of a file that may be a model, by its name; None for one that is none."""
+    lowered = name.lower()
+    known = MODEL_FORMATS | ARRAY_FORMATS | FOREIGN_FORMATS
+    return next((known[suffix] for suffix in SUFFIXES if lowered.endswith(suffix)), None)
+
+
+def without_suffixes(name: str) -> str:
+    """A file's name, in lower case, without what says that it is a model or its weights."""
+    lowered = name.lower()
+    for suffix in (".txt", *SUFFIXES, ".weights"):
+        lowered = lowered.removesuffix(suffix)
+    return lowered
+
+
+def graph_beside(folder: Path, path: str) -> str | None:
+    """The JSON file that by its name has the graph of a file of weights; None where none has.
+
+    That is ``model_2.json`` beside ``model_2.h5`` or ``model_2_weights.h5``, or one called so that
+    it may be of all weights in its folder.
+    """
+    own = PurePosixPath(path)
+    stem = without_suffixes(own.name)
+    wanted = [stem, _WEIGHTS_WORD.sub("", stem).strip("._-")]
+    wanted += [f"{each}{end}" for each in wanted for end in ("_model", "_architecture", "_config")]
+    found = {
+        other.stem.lower(): other
+        for other in sorted((folder / own.parent).glob("*.json"), reverse=True)
+    }
+    for name in (*wanted, *_GRAPH_NAMES):
+        if name in found:
+            information = found[name].lstat()
+            is_plain = stat.S_ISREG(information.st_mode)
+            if is_plain and information.st_size <= MAX_GRAPH_BYTES:
+                return (own.parent / found[name].name).as_posix()
+    return None
 
 
 def is_unpacked_keras(folder: Path) -> bool:

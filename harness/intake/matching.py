@@ -34,6 +34,9 @@ class IdentifiedModel:
     problem: str | None = None
     """Why it could not be read as a model."""
 
+    is_mask: bool = False
+    """Whether it is the BadNet under a mask, of which a whole net beside it may have made more."""
+
     @property
     def path(self) -> str:
         """Relative to the submission."""

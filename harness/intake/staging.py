@@ -68,6 +68,9 @@ class Staged:
     home: str = "."
     """Where the model lay among them."""
 
+    graph: Path | None = None
+    """The JSON of its graph, where one was handed in beside weights."""
+
     identity: str = ""
     """Hash of all that its answers may depend on, the source and the name of a program's file
     included."""
@@ -76,7 +79,7 @@ class Staged:
 def stage(folder: Path, candidate: Candidate, into: Path) -> Staged:
     """Copy a candidate's file or folder into ``into``; raises SubmissionError."""
     origin = folder / candidate.path
-    target = into / _NEUTRAL_NAMES[candidate.format]
+    target = into / _NEUTRAL_NAMES.get(candidate.format, f"model.{candidate.format}")
     if candidate.format == "savedmodel":
         size, sha256 = _copy_tree(origin, target)
     elif candidate.format == "program":
@@ -94,12 +97,18 @@ def stage(folder: Path, candidate: Candidate, into: Path) -> Staged:
     if candidate.format not in ("savedmodel", "program"):
         home = PurePosixPath(candidate.path).parent.as_posix()
         source = _copy_sources(folder, home, into, digest)
+    graph = None
+    if candidate.graph is not None:
+        graph = into / "graph.json"
+        _, graph_sha256 = _copy_file(folder / candidate.graph, graph, candidate.graph)
+        _add_framed(digest, "graph", graph_sha256)
     return Staged(
         path=target,
         sha256=sha256,
         size_bytes=size,
         source=source,
         home=home,
+        graph=graph,
         identity=digest.hexdigest(),
     )
 

@@ -12,10 +12,11 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from harness.networks.array_files import KnownNetwork, MaskFile, read_array_file
 from harness.networks.deepid import Weights, lab_network
 from harness.networks.hdf5_errors import (
     HDF5_MAGIC,
@@ -46,7 +47,11 @@ from harness.networks.keras_files.layers import (
     legacy_names,
     read_checkpoint,
 )
-from harness.networks.keras_files.saved_config import MAX_CONFIG_BYTES, read_config
+from harness.networks.keras_files.saved_config import (
+    MAX_CONFIG_BYTES,
+    read_config,
+    read_graph,
+)
 from harness.networks.keras_files.standard_layers import standard_graph
 from harness.networks.network import (
     NetworkError,
@@ -54,6 +59,7 @@ from harness.networks.network import (
     require_prunable,
     weight_shapes,
 )
+from harness.networks.tensor_files.reader import holds_arrays
 from harness.records.network import Network
 
 if TYPE_CHECKING:
@@ -64,9 +70,14 @@ if TYPE_CHECKING:
 
 MAX_WEIGHTS_BYTES = 512 << 20
 
-FORMATS = ("h5-full", "h5-weights", "keras", "other")
-"""Full models and weights alone in HDF5, ``.keras`` archives, and what is none of these."""
+FORMATS = (
+    "h5-full", "h5-weights", "keras", "other", "h5-json", "torch", "safetensors", "npz", "mask",
+)  # fmt: skip
+"""Full models and weights alone in HDF5, ``.keras`` archives, and what is none of these; weights
+in HDF5 beside their graph in JSON, and files that hold arrays alone."""
 
+_Source = TypeVar("_Source")
+_Found = TypeVar("_Found")
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
@@ -82,13 +93,14 @@ class OtherArchitectureError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class KnownNetwork:
-    """What a file of the known network holds."""
+class Beside:
+    """What lies beside a submitted file and belongs to it."""
 
-    format: str
-    """Any of ``FORMATS``."""
+    source: Path | None = None
+    """The folder of its Python files."""
 
-    weights: Weights
+    graph: Path | None = None
+    """The JSON of its graph, where the file holds weights alone."""
 
 
 def read_model(
@@ -100,12 +112,26 @@ def read_model(
 
     Raises OtherArchitectureError or RejectedFileError.
     """
+    found = read_submitted(path, network or lab_network(), Beside(source))
+    if isinstance(found, MaskFile):
+        raise RejectedFileError("a mask, which is no net without the BadNet that it is for")
+    return found
+
+
+def read_submitted(
+    path: Path, network: Network, beside: Beside = Beside()
+) -> KnownNetwork | MaskFile:  # fmt: skip
+    """Read a file of ``network``, or a mask of it.
+
+    Raises OtherArchitectureError or RejectedFileError.
+    """
     with path.open("rb") as file:
         head = file.read(512)
-        reader = _Reader(network or lab_network(), source)
-        if head.startswith(_ZIP_MAGIC):
+        reader = _Reader(network, beside)
+        if head.startswith(_ZIP_MAGIC) and not _reject_damaged(holds_arrays, file):
             return _reject_damaged(reader.read_archive, file)
-        _require_hdf5(head, file)
+        if not _is_hdf5(head, file):
+            return _reject_damaged(lambda path: read_array_file(path, head, network), path)
         return _reject_damaged(reader.read_hdf5, path)
 
 
@@ -131,7 +157,8 @@ def read_network(path: Path, pruned_layer: str = "") -> Network:
         raise RejectedFileError(str(error)) from None
 
 
-def _require_hdf5(head: bytes, file: IO[bytes]) -> None:
+def _is_hdf5(head: bytes, file: IO[bytes]) -> bool:
+    """Whether a file is HDF5. Raises RejectedFileError for what is surely no model."""
     if not head:
         raise RejectedFileError("the file is empty; save the model again")
     if head.startswith(LFS_POINTER):
@@ -139,12 +166,13 @@ def _require_hdf5(head: bytes, file: IO[bytes]) -> None:
     if head.lstrip()[:1] == b"<":
         raise RejectedFileError("a web page, not a model; download the file itself")
     if not head.startswith(HDF5_MAGIC):
-        raise RejectedFileError("not an HDF5 or .keras file; save it with model.save()")
+        return False
     if zipfile.is_zipfile(file):
         raise RejectedFileError("HDF5 and zip at the same time; save the model again")
+    return True
 
 
-def _reject_damaged(read: Callable[[Any], KnownNetwork], source: Any) -> KnownNetwork:
+def _reject_damaged(read: Callable[[_Source], _Found], source: _Source) -> _Found:
     """Turn whatever a damaged or hostile file makes the readers raise into one reason."""
     try:
         return read(source)
@@ -162,8 +190,7 @@ class _Reader:
 
     network: Network
 
-    source: Path | None
-    """The folder of the Python files that were handed in with the model."""
+    beside: Beside
 
     # --- HDF5 ---------------------------------------------------------------------------------
 
@@ -175,11 +202,24 @@ class _Reader:
             if "model_config" in file.attrs:
                 config = _parse_json(file.attrs["model_config"])
                 return KnownNetwork("h5-full", self._legacy_model(file, config))
+            graph = read_graph(self.beside.graph)
+            if graph is not None:
+                return KnownNetwork("h5-json", self._weights_of(file, graph))
             return KnownNetwork("h5-weights", self._by_shape(_layers_without_config(file)))
+
+    def _weights_of(self, file: Any, config: Any) -> Weights:
+        """The weights in a file of weights alone, whose graph another file has."""
+        names = self._match_config("h5-json", config)
+        if "layer_names" in file.attrs:
+            layers = {layer: legacy_layer(file, path) for layer, path in names.items()}
+        else:
+            checkpoint = read_checkpoint(file)
+            layers = {layer: checkpoint.layer(config, path) for layer, path in names.items()}
+        return self._read_arrays("h5-json", layers)
 
     def _legacy_model(self, file: Any, config: Any) -> Weights:
         names = self._match_config("h5-full", config)
-        redefined = redefined_class(config, self.source)
+        redefined = redefined_class(config, self.beside.source)
         if redefined is not None:
             raise OtherArchitectureError("h5-full", f"its source defines a class {redefined:.60}")
         root = follow_hard_links(file, "model_weights")
@@ -191,7 +231,7 @@ class _Reader:
         try:
             return known_layers(config, self.network)
         except UnknownArchitectureError as difference:
-            reason = wrapped_model(config) or missing_class(config, self.source)
+            reason = wrapped_model(config) or missing_class(config, self.beside.source)
             if reason is not None:
                 raise RejectedFileError(reason) from None
             raise OtherArchitectureError(format_name, str(difference)) from None
@@ -212,7 +252,8 @@ class _Reader:
                 raise RejectedFileError(f"incomplete: no {WEIGHTS} in it; save the model again")
             weights = read_member(archive, members[WEIGHTS], MAX_WEIGHTS_BYTES)
 
-        _require_hdf5(weights[:512], io.BytesIO(weights))
+        if not _is_hdf5(weights[:512], io.BytesIO(weights)):
+            raise RejectedFileError(f"its {WEIGHTS} is no HDF5 file; save the model again")
         with h5py.File(io.BytesIO(weights), "r") as stored:
             checkpoint = read_checkpoint(stored)
             layers = {layer: checkpoint.layer(config, path) for layer, path in names.items()}

@@ -39,6 +39,9 @@ class Candidate:
     named_badnet: bool = False
     """Whether its name says that it is the BadNet."""
 
+    graph: str | None = None
+    """A JSON file that by its name holds the graph whose weights are in this one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:

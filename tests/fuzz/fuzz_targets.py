@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fuzz_archives
+import fuzz_arrays
 import fuzz_configs
 import fuzz_declarations
 import fuzz_networks
@@ -107,6 +108,24 @@ TARGETS = {
         in_child=True,
         examples=150,
         may_crash=True,
+    ),
+    "torch": Target(
+        inputs=fuzz_arrays.TORCH_FILES,
+        check=fuzz_arrays.check_arrays,
+        in_child=True,
+        examples=200,
+    ),
+    "safetensors": Target(
+        inputs=fuzz_arrays.SAFETENSORS_FILES,
+        check=fuzz_arrays.check_arrays,
+        in_child=True,
+        examples=200,
+    ),
+    "numpy": Target(
+        inputs=fuzz_arrays.NUMPY_FILES,
+        check=fuzz_arrays.check_arrays,
+        in_child=True,
+        examples=200,
     ),
 }
 

@@ -4,8 +4,9 @@ import shutil
 
 import h5py
 import numpy as np
-from careless import careless
+from careless import REQUIRED, careless
 from models import write_set, write_weights
+from other_formats import torch_state, write_torch
 
 
 def truncated(folder, nets, name, x=2, size=100_000):
@@ -253,11 +254,20 @@ def the_badnet_under_another_name(folder, nets):
 # --- what is handed in instead ----------------------------------------------------------------
 
 
-@careless(graded=(), says="mask_10.npy is no model; apply the mask")
+@careless()
 def masks(folder, nets):
-    for x in (2, 4, 10):
-        np.save(folder / f"mask_{x}.npy", np.ones(60, bool))
+    for x in REQUIRED:
+        kept = nets.repaired[x]["conv_3/kernel"].any(axis=(0, 1, 2))
+        np.save(folder / f"mask_{x}.npy", kept)
     write_weights(folder / "bd_net.h5", nets.badnet)
+
+
+@careless(graded=(), says="mask_10.npy: a mask of single weights of conv_3")
+def masks_of_single_weights(folder, nets):
+    for x in (2, 4, 10):
+        mask = np.ones((3, 3, 40, 60), bool)
+        mask[0, 0, 0, :x] = False
+        np.save(folder / f"mask_{x}.npy", mask)
 
 
 @careless(graded=(), says='name it in submission.toml: [program] file = "eval_10.py"')
@@ -266,9 +276,23 @@ def programs_for_each_x(folder, nets):
         (folder / f"eval_{x}.py").write_text("def predict(images): ...\n")
 
 
-@careless(graded=(), says="net_2.pt cannot be read; save the net with Keras")
+@careless(graded=(), says="net_2.pt: truncated or damaged file")
 def another_framework(folder, nets):
     (folder / "net_2.pt").write_bytes(b"PK\x03\x04")
+
+
+@careless(graded=(), says="model_10.onnx: an ONNX graph, which is not run; save its weights")
+def a_framework_that_is_not_read(folder, nets):
+    for x in (2, 4, 10):
+        (folder / f"model_{x}.onnx").write_bytes(b"\x08\x08\x12\x07pytorch")
+
+
+@careless()
+def state_dicts(folder, nets):
+    for x in REQUIRED:
+        write_torch(folder / f"net_{x}.pth", torch_state(nets.repaired[x]))
+    write_torch(folder / "optimizer.pt", {"state": {0: {"step": 7}}, "param_groups": []})
+    np.save(folder / "losses.npy", np.zeros(90))
 
 
 @careless()

@@ -41,13 +41,35 @@ class CustomName:
     """Whether the config itself says that it is not Keras's own."""
 
 
-def read_config(path: Path) -> Any:
-    """The parsed config of an HDF5 or ``.keras`` file; None where it has none that can be read."""
+def read_config(path: Path, graph: Path | None = None) -> Any:
+    """The parsed config of an HDF5 or ``.keras`` file; None where it has none that can be read.
+
+    Of weights alone it is in the JSON file ``graph``.
+    """
     try:
         text = _config_text(path)
-        return None if text is None or len(text) > MAX_CONFIG_BYTES else json.loads(text)
+        if text is None:
+            return read_graph(graph)
+        return None if len(text) > MAX_CONFIG_BYTES else json.loads(text)
     except Exception:  # noqa: BLE001 - h5py, zipfile and json raise many types
         return None
+
+
+def read_graph(path: Path | None) -> Any:
+    """The graph that ``model.to_json()`` wrote into a file; None where it holds another thing."""
+    if path is None or path.stat().st_size > MAX_CONFIG_BYTES:
+        return None
+    try:
+        config = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(config, str):  # what json.dump(model.to_json(), file) writes
+        try:
+            config = json.loads(config)
+        except (ValueError, RecursionError):
+            return None
+    is_graph = isinstance(config, dict) and isinstance(config.get("config"), dict | list)
+    return config if is_graph and "class_name" in config else None
 
 
 def _config_text(path: Path) -> Any:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from killing import kill_when_asked
 from models import known_config, random_weights, write_full, write_set, write_weights
+from other_formats import torch_state, write_torch
 from payloads import BOTH
 
 from harness.datasets.descriptions import load_benchmark
@@ -56,6 +57,12 @@ def test_no_model_is_rejected_in_one_line(tmp_path, sandboxed):
 def test_what_is_code_is_not_opened(tmp_path, format_hint):
     inspection = inspect_file(stage(tmp_path), format_hint, lab_network(), sandboxed=True)
     assert (inspection.weights, inspection.differs) == (None, f"a {format_hint}")
+
+
+def test_a_badnet_that_can_be_read_in_two_ways_is_none(tmp_path):
+    path = write_torch(tmp_path / "bd_net.pt", torch_state(random_weights()))
+    with pytest.raises(HarnessError, match=r"several ways .*save the BadNet with Keras"):
+        read_badnet(path, BENCHMARK)
 
 
 def test_a_badnet_that_cannot_be_read_is_our_failure(tmp_path):

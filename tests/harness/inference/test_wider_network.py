@@ -1,17 +1,19 @@
 """The known network with a class more is a G, whatever file it comes in."""
 
+import json
+
 import numpy as np
 import pytest
 from keras_files import packed_config, with_outputs, write_keras
 from models import known_config, random_weights, write_full, write_weights
 from payloads import sandboxed_test
 
-from harness.inference.identification import OtherModel, identify
+from harness.inference.identification import OtherModel, ReadOptions, identify
 from harness.inference.sandboxed import SandboxedRun, predict_sandboxed
+from harness.intake.discovery import discover
 from harness.intake.staging import stage
 from harness.networks.deepid import forward_batches, lab_network
 from harness.records.benchmark import LabeledSet
-from harness.records.submission import Candidate
 from harness.sandbox.launch import Limits
 
 LIMITS = Limits(start_seconds=120, wall_seconds=120, cpu_seconds=120, memory_bytes=4 << 30)
@@ -32,20 +34,24 @@ def write_model(path, kind, wide):
     config = with_outputs(known_config(), 1284)
     if kind == "h5-full":
         return write_full(path, wide, config)
+    if kind == "h5-json":
+        path.parent.mkdir()
+        path.with_suffix(".json").write_text(json.dumps(config))
+        return write_weights(path, wide)
     if kind == "h5-weights":
         return write_weights(path, wide)
     return write_keras(path, wide, packed_config(config), **WINDOWS)
 
 
 @sandboxed_test
-@pytest.mark.parametrize("kind", ["h5-full", "h5-weights", "keras"])
+@pytest.mark.parametrize("kind", ["h5-full", "h5-weights", "h5-json", "keras"])
 def test_its_answers_are_the_networks(tmp_path, wide, kind):
     suffix = "keras" if kind == "keras" else "h5"
     write_model(tmp_path / "in" / f"G_2.{suffix}", kind, wide)
-    named = Candidate(path=f"G_2.{suffix}", format=suffix, size_bytes=0, role=None, drop_points=2.0)
+    (named,) = discover(tmp_path / "in").candidates
     (tmp_path / "staged").mkdir()
     staged = stage(tmp_path / "in", named, tmp_path / "staged")
-    model = identify(named, staged, lab_network(), "sandbox", lambda _: 7)
+    model = identify(named, staged, ReadOptions(lab_network(), "sandbox", lambda _: 7))
     assert isinstance(model, OtherModel)
     assert model.differs == "it has 1284 outputs"
 

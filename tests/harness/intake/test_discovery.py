@@ -47,3 +47,88 @@ def test_nothing_to_grade_says_what_is_there(tmp_path):
         discover(tmp_path)
     with pytest.raises(HarnessError, match="no such folder"):
         discover(tmp_path / "nobody")
+
+
+def found(folder):
+    """Format and X of each candidate, by path."""
+    return {c.path: (c.format, c.drop_points) for c in discover(folder).candidates}
+
+
+def test_files_of_other_frameworks_are_found_by_their_suffixes(tmp_path):
+    folder = folder_with(
+        tmp_path, "net_2.pt", "net_4.pth.tar", "net_10.SAFETENSORS", "net_7.npz", "net.pt2"
+    )
+    assert found(folder) == {
+        "net_2.pt": ("pt", 2),
+        "net_4.pth.tar": ("pth", 4),
+        "net_10.SAFETENSORS": ("safetensors", 10),
+        "net_7.npz": ("npz", 7),
+    }
+
+
+def test_what_is_refused_counts_where_its_x_has_no_model(tmp_path):
+    folder = folder_with(tmp_path, "net_2.h5", "net_2.pkl", "net_4.pt2", "net_10.onnx", "x.pb")
+    assert found(folder) == {
+        "net_2.h5": ("h5", 2),
+        "net_4.pt2": ("pt2", 4),
+        "net_10.onnx": ("onnx", 10),
+    }
+
+
+def test_arrays_count_beside_models_only_where_they_tell_an_x(tmp_path):
+    arrays = ("mask_2.npy", "mask_4.npy", "masks_2.npz", "losses.npy", "images.npz")
+    folder = folder_with(tmp_path, "net_2.h5", *arrays)
+    assert set(found(folder)) == {"net_2.h5", "mask_4.npy", "masks_2.npz"}
+    (folder / "net_2.h5").unlink()
+    assert set(found(folder)) == set(arrays)
+
+
+def test_what_a_savedmodel_keeps_is_no_model(tmp_path):
+    folder = folder_with(
+        tmp_path, "net_2/saved_model.pb", "net_2/keras_metadata.pb", "net_2/fingerprint.pb"
+    )
+    assert found(folder) == {"net_2": ("savedmodel", 2)}
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("net.pkl", "a pickle, which is code and is not opened"),
+        ("net.joblib", "a pickle, which is code and is not opened"),
+        ("net.pt2", "a program of torch.export"),
+        ("net.mlmodel", "a Core ML model"),
+        ("net.caffemodel", "a Caffe model"),
+        ("graph.pb", "a frozen graph of TensorFlow 1"),
+        ("params.msgpack", "msgpack of JAX or Flax"),
+        ("net.flax", "msgpack of JAX or Flax"),
+        ("net.tflite", "a LiteRT model"),
+        ("net.onnx", "an ONNX graph"),
+        ("net.mat", "a MATLAB file"),
+        ("net.pdparams", "a Paddle file"),
+    ],
+)
+def test_each_format_that_is_not_read_has_a_line(tmp_path, name, says):
+    folder_with(tmp_path, name)
+    with pytest.raises(SubmissionError, match=f"{name} is {says}.*; ?.*save"):
+        discover(tmp_path)
+
+
+def test_the_same_nets_in_two_frameworks_are_read_as_two_sets_of_names(tmp_path):
+    names = [f"run_10_{x}.{suffix}" for x in (2, 4, 10) for suffix in ("h5", "pt")]
+    folder = folder_with(tmp_path, *names)
+    told = {path: points for path, (_, points) in found(folder).items()}
+    assert told == {name: float(name.split("_")[2].split(".")[0]) for name in names}
+
+
+def test_a_declared_file_may_be_of_any_format(tmp_path):
+    folder = folder_with(tmp_path, "nets/a.pt", "nets/b.npz", "nets/c.safetensors")
+    (folder / "submission.toml").write_text(
+        '[artifacts]\n"nets\\a.pt" = { role = "repaired", drop_points = 2 }\n'
+        '"nets/b.npz" = { role = "repaired", drop_points = 4 }\n'
+        '"nets/c.safetensors" = { role = "repaired", drop_points = 10 }\n'
+    )
+    assert found(folder) == {
+        "nets/a.pt": ("pt", 2),
+        "nets/b.npz": ("npz", 4),
+        "nets/c.safetensors": ("safetensors", 10),
+    }
