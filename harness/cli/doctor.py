@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +24,14 @@ from harness.records.text import join_lines
 from harness.sandbox import escape_tests, launch, seccomp
 from harness.sandbox.attacks.report import MANAGED, REPORT_BYTES
 from harness.sandbox.escape_tests import ESCAPE_TESTS, TestSite
+from harness.sandbox.layers import calls, facts, watches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from harness.sandbox.escape_tests import Outcome
+
+LAYER_TESTS = {**facts.FACT_TESTS, **calls.CALL_TESTS, **watches.WATCH_TESTS}
 _GIB = 2**30
 _LEAST_DISK_BYTES = _GIB
 _LEAST_MEMORY_BYTES = 2 * _GIB
@@ -52,6 +58,7 @@ def doctor(datasets: tuple[str, ...], isolation: str) -> None:
     with one_line_errors():
         findings = examine(sandboxed=isolation == "sandbox", datasets=datasets)
         click.echo(render(findings))
+        click.echo(verdict(findings))
     sys.exit(2 if any(finding.passed is False for finding in findings) else 0)
 
 
@@ -64,8 +71,7 @@ def examine(*, sandboxed: bool = True, datasets: Sequence[str] = ()) -> list[Fin
     isolation = _isolation(sandboxed=sandboxed)
     findings = [isolation, *_versions(), *_machine()]
     if isolation.passed or not sandboxed:
-        findings += _escape_tests(sandboxed=sandboxed)
-        findings.append(_tensorflow(sandboxed=sandboxed))
+        findings += _tests(sandboxed=sandboxed)
     return [*findings, *map(_dataset, datasets)]
 
 
@@ -78,6 +84,16 @@ def render(findings: Sequence[Finding]) -> str:
         tabulate(rows, ("check", "result", "what was found"), "simple", disable_numparse=True)
         + "\n"
     )
+
+
+def verdict(findings: Sequence[Finding]) -> str:
+    """In one line, whether this machine may grade strangers' models, and if not, why not."""
+    failed = [finding for finding in findings if finding.passed is False]
+    if not failed:
+        return "This machine may grade strangers' models, in the sandbox that bubblewrap makes."
+    others = f" and {len(failed) - 1} more" if failed[1:] else ""
+    reason = join_lines(f"{failed[0].name}: {failed[0].detail}", _CELL_CHARACTERS)
+    return f"This machine must not grade strangers' models ({reason}{others})."
 
 
 def _isolation(*, sandboxed: bool) -> Finding:
@@ -115,16 +131,24 @@ def _machine() -> Iterator[Finding]:
     yield Finding(name="processor cores", passed=None, detail=str(processors()))
 
 
-def _escape_tests(*, sandboxed: bool) -> Iterator[Finding]:
-    """Let every attack script try, each with an empty folder of its own to aim at."""
-    for name, escape_test in ESCAPE_TESTS.items():
-        with tempfile.TemporaryDirectory(prefix="harness-") as folder:
-            try:
-                outcome = escape_test(TestSite(folder=Path(folder), sandboxed=sandboxed))
-            except (launch.ChildFailure, HarnessError) as error:
-                yield Finding(name=f"attack: {name}", passed=False, detail=f"did not try: {error}")
-            else:
-                yield Finding(name=f"attack: {name}", passed=outcome.passed, detail=outcome.detail)
+def _tests(*, sandboxed: bool) -> list[Finding]:
+    """Let every attack script try and prove each layer, side by side: most of them wait."""
+    tests = {f"attack: {name}": test for name, test in ESCAPE_TESTS.items()}
+    tests |= {f"layer: {name}": test for name, test in LAYER_TESTS.items()}
+    with ThreadPoolExecutor(processors() + 1) as pool:
+        tensorflow = pool.submit(_tensorflow, sandboxed=sandboxed)  # first: it takes longest
+        found = pool.map(partial(_try, sandboxed=sandboxed), tests, tests.values())
+        return [*found, tensorflow.result()]
+
+
+def _try(name: str, test: Callable[[TestSite], Outcome], *, sandboxed: bool) -> Finding:
+    """Do one test, with an empty folder of its own to aim at."""
+    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+        try:
+            outcome = test(TestSite(folder=Path(folder), sandboxed=sandboxed))
+        except (launch.ChildFailure, HarnessError, OSError) as error:
+            return Finding(name=name, passed=False, detail=f"did not try: {error}")
+    return Finding(name=name, passed=outcome.passed, detail=outcome.detail)
 
 
 def _tensorflow(*, sandboxed: bool) -> Finding:

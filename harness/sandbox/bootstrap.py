@@ -77,15 +77,18 @@ def _filter_calls(filter_fd: int) -> None:
     """Load the system call filter in this file; none when the descriptor is -1."""
     if filter_fd < 0:
         return
+    with open(filter_fd, "rb") as file:
+        load_filter(file.read())
+
+
+def load_filter(instructions: bytes) -> None:
+    """Load a system call filter, which nothing can take away again."""
     import ctypes
 
     class Program(ctypes.Structure):
         """The kernel's ``struct sock_fprog``."""
 
         _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
-
-    with open(filter_fd, "rb") as file:
-        instructions = file.read()
 
     buffer = ctypes.create_string_buffer(instructions, len(instructions))
     count = len(instructions) // _BPF_INSTRUCTION_BYTES

@@ -51,6 +51,7 @@ _BUBBLEWRAP_MISSING = "bubblewrap is missing: apt install bubblewrap"
 _BOOT_SECONDS = 60.0
 _ENDING_SECONDS = 1.0
 _ADDRESS_SPACE_BYTES = 4 * 2**30  # what libraries reserve and never touch
+_OUTSIDE = "HARNESS_OUTSIDE"  # a variable of bubblewrap's that no child may see: doctor looks
 _NAMESPACE_SWITCHES = {  # and the value with which they refuse
     "kernel.apparmor_restrict_unprivileged_userns": "1",
     "kernel.unprivileged_userns_clone": "0",
@@ -199,7 +200,7 @@ def _sandboxed_command(
     own_files = (start_filter, running_filter, options_file, *files.values())
     return Command(
         line=[program, "--args", str(options_file), "--", *python],
-        environment=bubblewrap.environment("/"),
+        environment=bubblewrap.environment("/") | {_OUTSIDE: "1"},
         folder="/",
         descriptors=[*task.kept_descriptors, *own_files],
     )

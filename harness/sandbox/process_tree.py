@@ -60,6 +60,11 @@ def is_stopped(pids: list[int]) -> bool:
     return all(_thread_state(stat) in "TtZX" for pid in pids for stat in _thread_files(pid))
 
 
+def is_dead(pids: list[int]) -> bool:
+    """Return whether none of these processes runs any more; whom nobody waited for is dead too."""
+    return all(_thread_state(Path(f"/proc/{pid}/stat")) in "ZX" for pid in pids)
+
+
 def scratch_bytes(pid: int, scratch: str) -> int:
     """Return the memory behind the tmpfs that a process sees at this path."""
     with contextlib.suppress(OSError):

@@ -91,6 +91,11 @@ class Supervisor:
         self._waker = os.pipe()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
+    @property
+    def pid(self) -> int | None:
+        """The number of the process that was started; None once it is reaped."""
+        return self._pid
+
     def start(self) -> None:
         """Start the child; HarnessError when the operating system cannot."""
         self._thread.start()
