@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.inference.known_network import inspect_file
 from harness.records.errors import Status, SubmissionError
-from harness.sandbox.launch import sandbox_problem
+from harness.sandbox.availability import AUTO, NONE, find_sandbox, sandbox_problem
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class KnownModel:
     """The hash of the weights."""
 
     isolation: str
-    """How the file was read: in a sandbox or in a plain process."""
+    """How the file was read: in which sandbox, or plain, by a process without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class OtherModel:
     """Follows from the bytes of the file."""
 
     isolation: str | None
-    """sandbox, none (one's own work), or None where it may not be run here."""
+    """Which sandbox it runs in, none (one's own work), or None where it may not be run here."""
 
     seed: int
     """Of the secret order in which it sees images."""
@@ -89,8 +89,10 @@ def identify(
 
     ``isolation`` is the option of that name. Raises SubmissionError.
     """
-    sandboxed = _reads_sandboxed(isolation)
-    inspection = inspect_file(staged, candidate.format, network, sandboxed=sandboxed)
+    sandbox = find_sandbox(isolation)
+    if sandbox is None and isolation not in (AUTO, NONE):
+        raise SubmissionError(Status.NOT_GRADED, str(sandbox_problem(isolation)))
+    inspection = inspect_file(staged, candidate.format, network, sandbox=sandbox)
 
     if inspection.weights is not None:
         return KnownModel(
@@ -99,7 +101,7 @@ def identify(
             format=inspection.format,
             weights=inspection.weights,
             key=array_hash(inspection.weights),
-            isolation="sandbox" if sandboxed else "plain",
+            isolation=sandbox or "plain",
         )
 
     key = f"file-{staged.identity}"
@@ -109,23 +111,7 @@ def identify(
         format=inspection.format,
         differs=inspection.differs or "",
         key=key,
-        isolation=_isolation_of_runs(isolation),
+        isolation=NONE if isolation == NONE else sandbox,
         seed=secret_number(key),
         note=inspection.note,
     )
-
-
-def _reads_sandboxed(isolation: str) -> bool:
-    """Whether files are read in the sandbox; with ``auto``, wherever there is one."""
-    if isolation == "none":
-        return False
-    problem = sandbox_problem()
-    if isolation == "sandbox" and problem:
-        raise SubmissionError(Status.NOT_GRADED, problem)
-    return problem is None
-
-
-def _isolation_of_runs(isolation: str) -> str | None:
-    if isolation == "none":
-        return "none"
-    return None if sandbox_problem() else "sandbox"

@@ -55,7 +55,8 @@ class TestSite:
     folder: Path
     """A folder that scripts must not be able to reach."""
 
-    sandboxed: bool
+    sandbox: str | None
+    """Which one is tested; None: what attacks do without one."""
 
     scripts: Path | None = None
     """Where the scripts are; None: where attack scripts are."""
@@ -69,7 +70,7 @@ class TestSite:
             arguments,
             inputs=launch.Inputs(readable={f"{bubblewrap.SUBMISSION}/shown": shown}),
             limits=limits,
-            sandboxed=self.sandboxed,
+            sandbox=self.sandbox,
         )
 
     def report(
@@ -196,8 +197,10 @@ def _write_outside(site: TestSite) -> Outcome:
 def _see_host(site: TestSite) -> Outcome:
     """The machine's name, this process's number and the path behind a shown file are not told.
 
-    Names that every sandbox has as its own prove nothing.
+    Names that every sandbox has as its own prove nothing. Without namespaces, they are told.
     """
+    if site.sandbox == launch.LANDLOCK:
+        return Outcome(passed=None, detail="only namespaces hide them: Landlock does not")
     name = platform.node().replace(bubblewrap.HOST_NAME, "")
     process = str(os.getpid()) if os.getpid() > _OWN_PROCESSES else ""
     words = (name, process, str(site.folder / "shown"))
@@ -235,8 +238,9 @@ def _write_to_descriptors(site: TestSite) -> Outcome:
 
 
 def _fill_disk(site: TestSite) -> Outcome:
-    """The scratch folder must be full before all is written."""
-    return assess(site.report("fill_disk", str(2 * LIMITS.scratch_bytes // _MIB)))
+    """The scratch folder must be full before all is written, or the child ended for it."""
+    ending = site.ending("fill_disk", str(2 * LIMITS.scratch_bytes // _MIB))
+    return Outcome(passed=ending.startswith((STOPPED, "out_of_memory")), detail=ending)
 
 
 def _exhaust_memory(site: TestSite) -> Outcome:

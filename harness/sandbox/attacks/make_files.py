@@ -13,7 +13,7 @@ def make(count: str) -> str:
     folder = os.environ["TMPDIR"]
     for number in range(int(count)):
         os.close(os.open(f"{folder}/{number}{_PADDING}", os.O_CREAT | os.O_WRONLY))
-    time.sleep(1)
+    time.sleep(2)
     return f"made {count} files"
 
 

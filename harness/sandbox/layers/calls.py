@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import platform
 import tomllib
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.sandbox import seccomp
 from harness.sandbox.child import ChildFailure
 from harness.sandbox.escape_tests import LIMITS, Outcome, TestSite, assess
+from harness.sandbox.launch import LANDLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,13 +32,18 @@ _X32 = 0x4000_0000 + 39  # getpid
 
 def _refuse(site: TestSite) -> Outcome:
     """Every call that neither is allowed nor ends the process must fail as it should."""
-    return try_calls(site, [*refused_numbers(seccomp.TENSORFLOW), *refused_arguments()])
+    return try_calls(site, all_refused(site.sandbox, seccomp.TENSORFLOW))
 
 
 def _refuse_readers(site: TestSite) -> Outcome:
     """What only reads files must be refused more than what runs models."""
-    calls = [*refused_numbers(seccomp.READER), *refused_arguments()]
-    return try_calls(site, calls, seccomp.READER)
+    return try_calls(site, all_refused(site.sandbox, seccomp.READER), seccomp.READER)
+
+
+def all_refused(sandbox: str | None, runtime: str) -> list[str]:
+    """Return the calls that a runtime is refused in this sandbox."""
+    calls = [*_refused_numbers(sandbox, runtime), *_refused_arguments(sandbox)]
+    return [*calls, *_refused_processes()] if sandbox == LANDLOCK else calls
 
 
 def try_calls(site: TestSite, calls: list[str], runtime: str = seccomp.TENSORFLOW) -> Outcome:
@@ -55,29 +62,38 @@ def _kill(site: TestSite) -> Outcome:
 
 def killer_numbers() -> list[str]:
     """Return the calls that end a process, those by another processor's numbers included."""
-    numbers = [str(number) for number in map(_number, _answers()["killed"]) if number >= 0]
+    numbers = [
+        str(number) for number in map(seccomp.call_number, _answers()["killed"]) if number >= 0
+    ]
     return numbers + ([str(_X32), "i386"] if platform.machine() == "x86_64" else [])
 
 
 def try_killers(site: TestSite, calls: list[str]) -> Outcome:
     """Make these calls, each in a process of its own under the filters that children have."""
     paths = []
-    for name, instructions in (
-        ("start", seccomp.start_filter(seccomp.TENSORFLOW)),
-        ("running", seccomp.running_filter(seccomp.TENSORFLOW)),
-    ):
-        paths.append(site.folder / f"{name}.filter")
+    for number, instructions in enumerate(_filters_of(site.sandbox)):
+        paths.append(site.folder / f"{number}.filter")
         paths[-1].write_bytes(instructions)
-    unconfined = TestSite(folder=site.folder, sandboxed=False)
+    unconfined = replace(site, sandbox=None)
     request = "\0".join(calls).encode()
     return assess(unconfined.report("die_by_calls", *map(str, paths), request=request))
+
+
+def _filters_of(sandbox: str | None) -> list[bytes]:
+    """Return the filters of a child that runs models; without a sandbox, bubblewrap's."""
+    if sandbox == LANDLOCK:
+        return [seccomp.running_filter(seccomp.TENSORFLOW, seccomp.LANDLOCK)]
+    return [
+        seccomp.start_filter(seccomp.TENSORFLOW),
+        seccomp.running_filter(seccomp.TENSORFLOW),
+    ]
 
 
 def _end_attackers(site: TestSite) -> Outcome:
     """In the sandbox itself, too, such a call must end the process."""
     for name in ("ptrace", "unshare"):
         try:
-            outcome = try_calls(site, [" ".join(map(str, (_number(name), 0, *_WORDS)))])
+            outcome = try_calls(site, [" ".join(map(str, (seccomp.call_number(name), 0, *_WORDS)))])
         except ChildFailure as failure:
             if "SIGSYS" not in failure.reason:
                 return Outcome(passed=False, detail=f"{name}: {failure.reason}")
@@ -86,41 +102,47 @@ def _end_attackers(site: TestSite) -> Outcome:
     return Outcome(passed=True, detail="end the process")
 
 
-def refused_numbers(runtime: str) -> Iterator[str]:
+def _refused_numbers(sandbox: str | None, runtime: str) -> Iterator[str]:
     """Yield every call that a runtime is refused whatever its arguments are."""
-    answers = _answers()
-    by_name = dict.fromkeys(answers["pretended"], _PRETENDED)
+    answers, number_of = _answers(), seccomp.call_number
+    pretended = [*answers["pretended"]]
+    pretended += answers["landlock_pretended"] if sandbox == LANDLOCK else []
+    by_name = dict.fromkeys(pretended, _PRETENDED)
     by_name |= dict.fromkeys(answers["not_permitted"], errno.EPERM)
     expected = dict.fromkeys(_NUMBERS, errno.ENOSYS)
-    expected |= {_number(name): error for name, error in by_name.items()}
+    expected |= {number_of(name): error for name, error in by_name.items()}
+
     others = [*answers["may"], *answers["may_by_argument"], *answers["killed"]]
     others += answers["models_may"] if runtime == seccomp.TENSORFLOW else []
-    for number in set(expected) - _UNFILTERED - set(map(_number, others)):
+    passed_over = {number_of(name) for name in others if name not in by_name} | _UNFILTERED
+    for number in set(expected) - passed_over:
         if number >= 0:
             yield " ".join(map(str, (number, expected[number], *_WORDS)))
 
 
-def refused_arguments() -> Iterator[str]:
+def _refused_arguments(sandbox: str | None) -> Iterator[str]:
     """Yield calls that are refused for one of their arguments."""
     for refused in _answers()["refused"]:
-        number, given, at = _number(refused["call"]), refused["given"], refused["at"]
+        number, given, at = seccomp.call_number(refused["call"]), refused["given"], refused["at"]
         error = getattr(errno, refused["answer"], _PRETENDED)
-        for value in refused["values"] if number >= 0 else ():
+        is_made = number >= 0 and refused.get("sandbox", sandbox) == sandbox
+        for value in refused["values"] if is_made else ():
             words = (*given[:at], value, *given[at + 1 :])
             yield " ".join(map(str, (number, error, *words)))
+
+
+def _refused_processes() -> Iterator[str]:
+    """Yield calls that ask about the process that grades, or disturb it."""
+    for name in _answers()["landlock_own"]:
+        # To set limits of anybody's is refused by another rule: this one is asked for them.
+        words = (os.getpid(), 7, 0, 4096) if name == "prlimit64" else (os.getpid(), -1, -1)
+        yield " ".join(map(str, (seccomp.call_number(name), errno.ESRCH, *words)))
 
 
 @cache
 def _answers() -> dict[str, Any]:
     """Return what is expected, by kind of answer."""
     return tomllib.loads(_ANSWERS.read_text(encoding="utf-8"))
-
-
-def _number(name: str) -> int:
-    """Return the number of a call on this machine, a negative one where it has none."""
-    import pyseccomp
-
-    return int(pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name))
 
 
 CALL_TESTS: dict[str, Callable[[TestSite], Outcome]] = {

@@ -60,7 +60,7 @@ def _answer_too_late(site: TestSite) -> Outcome:
 def _outlive_supervisor(site: TestSite) -> Outcome:
     """When the process that grades is killed, nothing of a child may go on."""
     module = f"{__package__}.orphan"
-    line = [sys.executable, "-P", "-m", module, str(site.folder), str(int(site.sandboxed))]
+    line = [sys.executable, "-P", "-m", module, str(site.folder), site.sandbox or "none"]
     environment = {**os.environ, "PYTHONPATH": str(PACKAGES)}
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment) as parent:
         pids = [int(word) for word in parent.stdout.readline().split()] if parent.stdout else []

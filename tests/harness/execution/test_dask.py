@@ -282,7 +282,7 @@ def test_a_submission_that_kills_its_workers_ends_as_a_record(
 
 
 def connection(scheduler, results, submissions=()):
-    require = partial(worker_requirements, results, submissions, sandboxed=True)
+    require = partial(worker_requirements, results, submissions, isolation="auto")
     return connect(str(scheduler), require)
 
 

@@ -19,10 +19,10 @@ from repository import ROOT
 
 from harness.cli.export import export
 from harness.cli.package import package
-from harness.sandbox import launch
+from harness.sandbox import availability
 
 PUBLISHED = ROOT / "tests" / "harness" / "output" / "exports" / "published"
-PROBLEM = launch.sandbox_problem()
+PROBLEM = availability.problem_of("bubblewrap")
 CONTAINER = [
     pytest.mark.sandbox,
     pytest.mark.skipif(PROBLEM is not None, reason=f"no bubblewrap for a container: {PROBLEM}"),

@@ -6,6 +6,7 @@ import pytest
 from payloads import sandboxed_test
 
 from harness.sandbox import escape_tests, seccomp
+from harness.sandbox.launch import BUBBLEWRAP
 from harness.sandbox.layers import calls
 
 RULES = seccomp.rules(seccomp.RUNTIMES[seccomp.TENSORFLOW])
@@ -33,7 +34,7 @@ FLAGS = {
 
 
 def number_of(name):
-    number = calls._number(name)
+    number = seccomp.call_number(name)
     if number < 0:
         pytest.skip(f"this processor or its libseccomp has no {name}")
     return number
@@ -41,7 +42,7 @@ def number_of(name):
 
 @pytest.fixture
 def site(tmp_path):
-    return escape_tests.TestSite(folder=tmp_path, sandboxed=True)
+    return escape_tests.TestSite(folder=tmp_path, sandbox=BUBBLEWRAP)
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def of(call, among):
 
 
 def all_refused():
-    return [*calls.refused_numbers(seccomp.TENSORFLOW), *calls.refused_arguments()]
+    return calls.all_refused(BUBBLEWRAP, seccomp.TENSORFLOW)
 
 
 @sandboxed_test

@@ -206,11 +206,11 @@ def source(tmp_path_factory):
     return folder
 
 
-def found(source, *names):
-    """What doctor's tests find with this source."""
+def found(source, sandbox, *names):
+    """What doctor's tests of a sandbox find with this source."""
     driver = ROOT / "tests" / "support" / "doctor_tests.py"
     variables = {**os.environ, "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
-    line = [sys.executable, "-P", driver, "1", *names]
+    line = [sys.executable, "-P", driver, sandbox, *names]
     finished = subprocess.run(
         line, env=variables, stdin=subprocess.PIPE, capture_output=True, text=True, timeout=60,
         check=False,
