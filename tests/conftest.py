@@ -123,9 +123,10 @@ def reference_submission(small_benchmark, badnet_path, tmp_path_factory) -> Path
     return folder
 
 
-def _run_harness(*arguments, cwd=ROOT, timeout=900, **environment):
+def _run_harness(*arguments, cwd=ROOT, timeout=900, namespaces=True, **environment):
+    forbid = [] if namespaces else [sys.executable, ROOT / "tests" / "support" / "no_namespaces.py"]
     return subprocess.run(
-        [sys.executable, "-m", "harness", *map(str, arguments)],
+        [*forbid, sys.executable, "-m", "harness", *map(str, arguments)],
         cwd=cwd,
         env=os.environ | {"PYTHONPATH": str(ROOT), **environment},
         capture_output=True,

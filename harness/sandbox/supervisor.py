@@ -262,7 +262,7 @@ class Supervisor:
             self.kill("timed_out", f"ran longer than {self._bounds.wall_seconds:g} seconds")
 
     def _measured_folder(self) -> int:
-        """Return what is in the scratch folder on disk; counting takes a third of the time at most."""
+        """Return what is in the scratch folder on disk; counting takes a third of the time."""
         started_at = time.monotonic()
         if self._bounds.folder is not None and started_at >= self._folder_due_at:
             most = self._bounds.folder_bytes

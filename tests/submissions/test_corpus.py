@@ -172,13 +172,17 @@ def corpus(tmp_path_factory, badnet_path):
     return made
 
 
-@pytest.fixture(scope="module")
-def graded(corpus, grade_each, tmp_path_factory):
+@pytest.fixture(
+    scope="module",
+    params=["bubblewrap", pytest.param("landlock", marks=pytest.mark.extended)],
+)
+def graded(request, corpus, grade_each, tmp_path_factory):
     """Two at a time: what hangs is waited for beside the others."""
     scratch = tmp_path_factory.mktemp("scratch")
     finished, output = grade_each(
-        corpus.submissions, "--model-seconds", 60, "--jobs", 2, TMPDIR=str(scratch), timeout=2400
-    )
+        corpus.submissions, "--model-seconds", 60, "--jobs", 2, TMPDIR=str(scratch), timeout=2400,
+        namespaces=request.param == "bubblewrap",
+    )  # fmt: skip
     records = [json.loads(path.read_text()) for path in (output / "records").glob("*.json")]
     return finished, {record["submission"]: record for record in records}, scratch
 

@@ -49,7 +49,7 @@ def remove_in_folder(folder: Path) -> int:
 def replace(folder: Path) -> int:
     """Return a file in whose place another one was put."""
     file = os.open(folder / "replaced", os.O_CREAT | os.O_RDWR)
-    (folder / "other").touch()
+    (folder / "other").write_bytes(b"")
     (folder / "other").replace(folder / "replaced")
     return file
 

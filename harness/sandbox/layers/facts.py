@@ -183,11 +183,12 @@ def _mounts(site: TestSite) -> Outcome:
 
 
 def _write_everywhere(site: TestSite) -> Outcome:
-    """Nothing may be written below any mount that the child sees, but in its scratch folder."""
+    """Nothing may be written but in the scratch folder: below no mount, nor where Python is."""
     with site.start("write_everywhere") as child:
         pid = child.pid
         mounts = [] if pid is None else mounts_of(process_tree.members(pid)[-1])
         points = [mount.point for mount in mounts if mount.point not in (_SCRATCH, *_DEVICES)]
+        points += [place for place in sorted(_python_places()) if place not in points]
         report = child.ask("\0".join(points).encode(errors="surrogateescape"), REPORT_BYTES)
         child.finish()
     return assess(report.decode(errors="replace").strip())

@@ -6,12 +6,11 @@ import platform
 import re
 import signal
 import socket
-import struct
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from filters import ALLOWED, EAGAIN, ENOSYS, EPERM, KILLED, SUCCESS, decision
 from payloads import attempt, sandboxed_test, small_limits
 
 from harness.records.environment import processors
@@ -258,8 +257,6 @@ def test_words_cannot_be_put_into_a_terminal(payload):
     assert attempt(payload, code, sandbox="bubblewrap") == "ENOSYS"
 
 
-ALLOWED, SUCCESS, KILLED = 0x7FFF0000, 0x00050000, 0x80000000
-EPERM, EAGAIN, ENOSYS = (SUCCESS + code for code in (1, 11, 38))
 ANSWERS = {"allow": ALLOWED, "success": SUCCESS, "EPERM": EPERM, "kill": KILLED}
 # What the older processor alone has: a name for what an -at call or a numbered one does as well.
 X86_64_ONLY = {
@@ -271,50 +268,6 @@ X86_64_ONLY = {
 MAY_BE_TOO_NEW = {  # for this libseccomp
     "epoll_pwait2", "fchmodat2", "memfd_secret", "mount_setattr", "quotactl_fd",
 }  # fmt: skip
-
-
-def decision(program, number, arguments=(0,) * 6, *, arch):
-    """What the kernel would answer: the filter's instructions carried out one by one."""
-    data = struct.pack("<iIQ6Q", number, arch, 0, *arguments)
-    position = accumulator = 0
-    while True:
-        code, if_true, if_false, constant = struct.unpack_from("<HBBI", program, 8 * position)
-        position += 1
-        if code == 0x20:  # load
-            (accumulator,) = struct.unpack_from("<I", data, constant)
-        elif code == 0x54:  # and
-            accumulator &= constant
-        elif code == 0x06:  # return
-            return constant
-        elif code == 0x05:  # jump
-            position += constant
-        else:
-            holds = {0x15: accumulator == constant, 0x25: accumulator > constant,
-                     0x35: accumulator >= constant, 0x45: accumulator & constant}[code]  # fmt: skip
-            position += if_true if holds else if_false
-
-
-@pytest.fixture(params=["X86_64", "AARCH64"])
-def processor(request, monkeypatch):
-    """A processor whose filters are made: its name, libseccomp's number of it, and a compiler."""
-    pyseccomp = pytest.importorskip("pyseccomp")
-    arch = getattr(pyseccomp.Arch, request.param)
-    new_filter = seccomp._new_filter
-
-    def for_processor():
-        rules = new_filter()
-        if arch != pyseccomp.system_arch():
-            rules.add_arch(arch)
-            rules.remove_arch(pyseccomp.Arch.NATIVE)
-        return rules
-
-    monkeypatch.setattr(seccomp, "_new_filter", for_processor)
-    return SimpleNamespace(
-        name=request.param.lower(),
-        arch=arch,
-        number=lambda name: pyseccomp.resolve_syscall(arch, name),
-        compile=seccomp._compile.__wrapped__,
-    )
 
 
 ALL_TABLES = {"reader": ("reader",), "tensorflow": ("reader", "tensorflow"),

@@ -6,12 +6,14 @@ fails. A test that notices several layers proves none alone: what it says must n
 
 import json
 import os
+import queue
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from payloads import sandboxed_test
+from payloads import EACH_SANDBOX, needing, sandboxed_test
 from repository import ROOT
 
 BUBBLEWRAP, LAUNCH = "bubblewrap.py", "launch.py"
@@ -61,14 +63,14 @@ MUTATIONS = {
         BUBBLEWRAP, 'for part in ("pyvenv.cfg", "lib", "lib64"):', 'for part in ("",):',
         "mounts", "is visible"),
     "another device": (
-        BUBBLEWRAP, '_DEVICES = ("/dev/null",', '_DEVICES = ("/dev/zero", "/dev/null",',
+        BUBBLEWRAP, 'DEVICES = ("/dev/null",', 'DEVICES = ("/dev/zero", "/dev/null",',
         "mounts", "/dev/zero is visible"),
     "all devices": (
-        BUBBLEWRAP, "    for device in _DEVICES:",
-        '    arguments += ["--dev", "/dev"]\n    for device in _DEVICES:', "mounts", "/dev"),
+        BUBBLEWRAP, "    for device in DEVICES:",
+        '    arguments += ["--dev", "/dev"]\n    for device in DEVICES:', "mounts", "/dev"),
     "process file system": (
-        BUBBLEWRAP, "    for device in _DEVICES:",
-        '    arguments += ["--proc", "/proc"]\n    for device in _DEVICES:',
+        BUBBLEWRAP, "    for device in DEVICES:",
+        '    arguments += ["--proc", "/proc"]\n    for device in DEVICES:',
         "mounts", "/proc is visible"),
     "scratch folder without a size": (
         BUBBLEWRAP, '"--size", str(scratch_bytes), "--tmpfs"', '"--tmpfs"',
@@ -123,7 +125,8 @@ MUTATIONS = {
         BOOTSTRAP, "        _filter_calls(int(filter_fd))\n", "",
         "rights", "1 of 2 system call filters"),
     "filter of the start when ready": (
-        LAUNCH, "memory_file(seccomp.running_filter(", "memory_file(seccomp.start_filter(",
+        LAUNCH, "running_filter = memory_file(seccomp.running_filter(",
+        "running_filter = memory_file(seccomp.start_filter(",
         "system calls that are refused", "managed: call "),
     "filter of models for readers": (
         "seccomp.py", "READER: (READER,)", "READER: (READER, TENSORFLOW)",
@@ -156,7 +159,7 @@ MUTATIONS = {
            ("RLIMIT_CORE", "0", "Max core file size"),
            ("RLIMIT_MEMLOCK", "0", "Max locked memory"))},
     "memory not watched": (
-        SUPERVISOR, "if held_bytes > self._bounds.memory_bytes:", "if False:",
+        SUPERVISOR, "elif held_bytes > self._bounds.memory_bytes:", "elif False:",
         "exhausts memory", "managed"),
     "files not counted as memory": (
         SUPERVISOR, "            held_bytes += process_tree.scratch_bytes(",
@@ -182,11 +185,125 @@ MUTATIONS = {
         "output.py", "OUTPUT_BYTES = ", "OUTPUT_BYTES = 2 * ", "floods the output", "kept"),
 }  # fmt: skip
 
+LANDLOCK, TABLES = "landlock.py", "system_calls.toml"
+OWN_CALLS = ("getpgid", "getsid", "prlimit64", "sched_getaffinity", "sched_getparam",
+             "sched_getscheduler", "sched_setaffinity", "tgkill")  # fmt: skip
+LANDLOCK_MUTATIONS = {
+    "nothing taken away": (
+        LANDLOCK, "    _call(_RESTRICT_SELF, ruleset, 0)\n", "", "reads a secret file", "managed"),
+    "nothing taken away, alone": (
+        LANDLOCK, "    _call(_RESTRICT_SELF, ruleset, 0)\n", "",
+        "Landlock alone", "got out: read, list"),
+    "not confined": (
+        BOOTSTRAP, "        _give_up_files_and_rights(int(plan_fd))\n", "",
+        "reading anywhere", "/etc/passwd"),
+    "/etc readable": (
+        LAUNCH, "*given, *_PROCESS_FILES]", '*given, *_PROCESS_FILES, "/etc"]',
+        "reading anywhere", "/etc"),
+    "project readable": (
+        LAUNCH, "*given, *_PROCESS_FILES]", "*given, *_PROCESS_FILES, str(bubblewrap.PACKAGES)]",
+        "reading anywhere", "read "),
+    "process file system readable": (
+        LAUNCH, '    "/proc/cpuinfo",', '    "/proc",', "reading anywhere", "/proc/self/environ"),
+    "counters of the machine readable": (
+        LAUNCH, '    "/proc/cpuinfo",', '    "/proc/cpuinfo", "/proc/meminfo",',
+        "reading anywhere", "/proc/meminfo"),
+    "devices": (
+        LAUNCH, "for path in bubblewrap.DEVICES]", 'for path in ("/dev",)]',
+        "reading anywhere", "/dev"),
+    "installation writable": (
+        LANDLOCK, "    READ: _READ_FILE |", "    READ: _WRITE_FILE | _READ_FILE |",
+        "writing anywhere", "managed: wrote"),
+    "programs executable": (
+        LANDLOCK, "    READ: _READ_FILE |", "    READ: _EXECUTE | _READ_FILE |",
+        "Landlock alone", "got out: execute"),
+    "files replaceable": (
+        LANDLOCK, "    | _REFER,", "    | _REFER | 1 << 4 | 1 << 5,",
+        "files without names", "replaced"),
+    "cutting off allowed": (
+        LANDLOCK, "3: 15, 4: 15, 5: 16}", "3: 14, 4: 14, 5: 14}", "Landlock alone", "truncate"),
+    "TCP allowed": (LANDLOCK, "_TCP_ABI, _SCOPE_ABI = 4, 6", "_TCP_ABI, _SCOPE_ABI = 99, 99",
+                    "Landlock alone", "abstract, port"),
+    "signals and sockets allowed": (
+        LANDLOCK, "_SOCKETS_AND_SIGNALS = 0b11", "_SOCKETS_AND_SIGNALS = 0",
+        "Landlock alone", "signal, abstract"),
+    "sockets allowed": (
+        LANDLOCK, "_SOCKETS_AND_SIGNALS = 0b11", "_SOCKETS_AND_SIGNALS = 0b10",
+        "Landlock alone", "got out: abstract"),
+    "still root": (
+        LAUNCH, "    return _FIRST_USER + secrets.randbelow(_USERS)", "    return -1",
+        "user", "Uid 0"),
+    "root's group": (
+        LANDLOCK, "        os.setresgid(user, user, user)\n", "", "user", "Gid 0"),
+    "root may come back": (
+        LANDLOCK, "os.setresuid(user, user, user)", "os.setresuid(user, user, 0)", "user", "Uid 0"),
+    "capabilities kept": (
+        LANDLOCK, "    _set_capabilities(0)\n", "", "rights", "CapPrm"),
+    "capabilities within reach": (
+        LANDLOCK, "if capability != _SETPCAP and not _drop_for_ever(capability):", "if True:",
+        "rights", "CapBnd"),
+    "no filter": (
+        LAUNCH, "filter_fd=running_filter, plan_fd=plan_file", "plan_fd=plan_file",
+        "rights", "1 of 2 system call filters"),
+    "no filter of its own processes": (
+        BOOTSTRAP, "load_filter(landlock.confine(file.read()))", "landlock.confine(file.read())",
+        "rights", "1 of 2 system call filters"),
+    "every process its own": (
+        LANDLOCK, "(_JUMP_IF_EQUAL, 1, 0, process),", "(_JUMP_IF_EQUAL, 1, 1, process),",
+        "system calls that are refused", "not 3"),
+    **{f"{name} of any process": (
+        LANDLOCK, f'    "{name}",\n', "", "system calls that are refused", "not 3")
+       for name in OWN_CALLS},
+    "filter of bubblewrap": (
+        LAUNCH, "    instead = [seccomp.LANDLOCK]\n", "    instead: list[str] = []\n",
+        "system calls that are refused", "managed"),
+    "files without names": (
+        TABLES, "mask = 0x0040_0000\nvalues = [0]", "mask = 0\nvalues = [0]",
+        "files without names", "never named"),
+    "lives on without its parent": (
+        BOOTSTRAP, "        _die_with_parent()", "        pass", "end of the supervisor",
+        "went on"),
+    "asks for its end too early": (
+        BOOTSTRAP, "        _give_up_files_and_rights(int(plan_fd))\n        _die_with_parent()",
+        "        _die_with_parent()\n        _give_up_files_and_rights(int(plan_fd))",
+        "end of the supervisor", "went on"),
+    "in our session": (
+        SUPERVISOR, "            start_new_session=True,\n", "", "session",
+        "the harness's session"),
+    "environment not cleared": (
+        SUPERVISOR, "            env=self._command.environment,\n", "", "environment",
+        "HARNESS_DOCTOR"),
+    "our descriptors handed on": (
+        SUPERVISOR, "            pass_fds=self._command.descriptors,\n",
+        "            pass_fds=[d for d in range(3, 64) if os.path.exists(f'/proc/self/fd/{d}')],\n",
+        "descriptors", "descriptor "),
+    "our input handed on": (
+        SUPERVISOR, "            stdin=subprocess.DEVNULL,\n", "", "descriptors", "an input"),
+    "no limits": (BOOTSTRAP, "    _set_limits(limits)\n", "", "limits", "Max address space"),
+    "scratch folder not watched": (
+        LAUNCH, "folder=Path(folder) if sandbox == LANDLOCK else None", "folder=None",
+        "fills the scratch folder", "managed"),
+    "files not counted as memory": (
+        SUPERVISOR, "        held_bytes += self._measured_folder()\n",
+        "        self._measured_folder()\n", "memory, by files", "managed"),
+    "names of files not counted": (
+        "process_tree.py", "_INODE_BYTES = 4096", "_INODE_BYTES = 0",
+        "memory, by names of files", "managed"),
+    "time not watched": (
+        SUPERVISOR, "> self._bounds.wall_seconds:", "> 1e9:", "wall clock", "still ran"),
+    "threads not watched": (
+        SUPERVISOR, "elif usage.threads > MOST_THREADS:", "elif False:",
+        "number of threads", "managed"),
+    "memory not watched": (
+        SUPERVISOR, "elif held_bytes > self._bounds.memory_bytes:", "elif False:",
+        "exhausts memory", "managed"),
+}  # fmt: skip
+
 # What is taken away here, another layer stands in for, and that one is proved above.
 SECOND_LAYERS = {
     "bootstrap does not ask to end with its parent": (
         # bubblewrap's init ends it: "lives on without its parent"
-        BOOTSTRAP, "        _die_with_parent()\n", "", "end of the supervisor"),
+        BOOTSTRAP, "        _die_with_parent()", "        pass", "end of the supervisor"),
     "bootstrap may get new privileges": (
         # bubblewrap has taken them already: "rights" compares what is left
         BOOTSTRAP, "    prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)\n", "", "rights"),
@@ -196,58 +313,97 @@ SECOND_LAYERS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    """A copy of the packages, to be changed and changed back."""
-    folder = tmp_path_factory.mktemp("source")
-    for package in ("harness", "reference"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / package, folder / package, ignore=ignored)
-    return folder
+ALL = [
+    pytest.param(sandbox, *mutation, id=f"{sandbox}: {name}", marks=needing(sandbox))
+    for sandbox, mutations in (("bubblewrap", MUTATIONS), ("landlock", LANDLOCK_MUTATIONS))
+    for name, mutation in mutations.items()
+]
 
 
-def found(source, sandbox, *names):
-    """What doctor's tests of a sandbox find with this source."""
+class Sources:
+    """Copies of the packages, one for each that is weakened at the same time."""
+
+    def __init__(self, root):
+        self.root, self.free = root, queue.SimpleQueue()
+        self.pool = ThreadPoolExecutor(os.cpu_count())
+        for number in range(os.cpu_count()):
+            for package in ("harness", "reference"):
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(ROOT / package, root / str(number) / package, ignore=ignored)
+            self.free.put(root / str(number))
+
+    def found(self, sandbox, tests, change=None):
+        """What doctor's tests of a sandbox find, with a source that is changed so."""
+        source = self.free.get()
+        try:
+            if change is None:
+                return found(source, sandbox, tests)
+            file, old, new = change
+            path = source / "harness" / "sandbox" / file
+            text = path.read_text(encoding="utf-8")
+            assert text.count(old) == 1, f"{file} has not one {old!r}"
+            path.write_text(text.replace(old, new), encoding="utf-8")
+            try:
+                return found(source, sandbox, tests)
+            finally:
+                path.write_text(text, encoding="utf-8")
+        finally:
+            self.free.put(source)
+
+
+def found(source, sandbox, tests):
     driver = ROOT / "tests" / "support" / "doctor_tests.py"
     variables = {**os.environ, "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
-    line = [sys.executable, "-P", driver, sandbox, *names]
+    line = [sys.executable, "-P", driver, sandbox, *tests]
     finished = subprocess.run(
-        line, env=variables, stdin=subprocess.PIPE, capture_output=True, text=True, timeout=60,
+        line, env=variables, stdin=subprocess.PIPE, capture_output=True, text=True, timeout=120,
         check=False,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr
     return json.loads(finished.stdout)
 
 
-def found_with(source, mutation):
-    """What a test finds after one change of the source."""
-    name, old, new, test = mutation[:4]
-    file = source / "harness" / "sandbox" / name
-    text = file.read_text(encoding="utf-8")
-    assert text.count(old) == 1, f"{name} has not one {old!r}"
-    file.write_text(text.replace(old, new), encoding="utf-8")
-    try:
-        return found(source, test)[test]
-    finally:
-        file.write_text(text, encoding="utf-8")
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    return Sources(tmp_path_factory.mktemp("sources"))
 
 
-@sandboxed_test
-def test_the_source_as_it_is_passes(source):
-    names = {mutation[3] for mutation in MUTATIONS.values()}
-    outcomes = found(source, *sorted(names))
-    assert [name for name, (passed, _) in outcomes.items() if not passed] == []
+@pytest.fixture(scope="module")
+def weakened(request, sources):
+    """What is found of each mutation that is asked for, looked for side by side."""
+    asked = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    return {
+        (
+            each["file"],
+            each["old"],
+            each["new"],
+            each["sandbox"],
+            each["test"],
+        ): sources.pool.submit(
+            sources.found, each["sandbox"], [each["test"]], (each["file"], each["old"], each["new"])
+        )
+        for each in asked
+        if "said" in each
+    }
 
 
-@sandboxed_test
-@pytest.mark.parametrize("name", MUTATIONS)
-def test_a_weakened_source_fails(source, name):
-    passed, detail = found_with(source, MUTATIONS[name])
-    assert (passed, MUTATIONS[name][4] in detail) == (False, True), detail
+@EACH_SANDBOX
+def test_the_source_as_it_is_passes(sources, sandbox):
+    mutations = {"bubblewrap": MUTATIONS, "landlock": LANDLOCK_MUTATIONS}[sandbox]
+    names = {mutation[3] for mutation in mutations.values()}
+    outcomes = sources.found(sandbox, sorted(names))
+    assert [name for name, (passed, _) in outcomes.items() if passed is not True] == []
+
+
+@pytest.mark.parametrize(("sandbox", "file", "old", "new", "test", "said"), ALL)
+def test_a_weakened_source_fails(weakened, sandbox, file, old, new, test, said):
+    passed, detail = weakened[file, old, new, sandbox, test].result()[test]
+    assert (passed, said in detail) == (False, True), detail
 
 
 @sandboxed_test
 @pytest.mark.parametrize("name", SECOND_LAYERS)
-def test_where_another_layer_stands_in_nothing_is_opened(source, name):
-    passed, detail = found_with(source, SECOND_LAYERS[name])
+def test_where_another_layer_stands_in_nothing_is_opened(sources, name):
+    *change, test = SECOND_LAYERS[name]
+    passed, detail = sources.found("bubblewrap", [test], change)[test]
     assert passed, detail
