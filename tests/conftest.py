@@ -124,9 +124,15 @@ def reference_submission(small_benchmark, badnet_path, tmp_path_factory) -> Path
 
 
 def _run_harness(*arguments, cwd=ROOT, timeout=900, namespaces=True, **environment):
-    forbid = [] if namespaces else [sys.executable, ROOT / "tests" / "support" / "no_namespaces.py"]
+    forbidding = [sys.executable, ROOT / "tests" / "support" / "forbidding.py", "namespaces"]
     return subprocess.run(
-        [*forbid, sys.executable, "-m", "harness", *map(str, arguments)],
+        [
+            *([] if namespaces else forbidding),
+            sys.executable,
+            "-m",
+            "harness",
+            *map(str, arguments),
+        ],
         cwd=cwd,
         env=os.environ | {"PYTHONPATH": str(ROOT), **environment},
         capture_output=True,

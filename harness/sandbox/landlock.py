@@ -8,9 +8,10 @@ from ABI 6 on no signal and no abstract socket leads out. None of this can be un
 cannot do is left to the system call filter: no sockets at all, no questions about other processes,
 and what old ABIs let through (``system_calls.toml``).
 
-Files belong to whom they belonged: as root the process goes on reading as root (fsuid), because a
-Python in root's home is for nobody else to read. What it may open, Landlock alone decides; without
-capabilities, as on any machine where the grader is not root.
+As root it becomes another user in effect, who may do nothing to anybody's processes, but for files
+it remains root without root's powers: a Python in root's home is for nobody else to read, and
+``access`` asks for the real user. So what it may open, Landlock alone decides, as it does on any
+machine where the grader is not root.
 
 Everything here but `abi` runs in the child, which waits for it: it imports next to nothing.
 """
@@ -149,7 +150,7 @@ def _drop_rights(user: int) -> None:
         _prctl(_PR_SET_KEEPCAPS, 1)
         os.setgroups([])
         os.setresgid(user, user, user)
-        os.setresuid(user, user, user)
+        os.setresuid(files_user, user, user)
         _set_capabilities(_SETUID)
         _libc.setfsuid(files_user)
         if _libc.setfsuid(-1) != files_user:

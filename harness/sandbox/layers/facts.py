@@ -244,10 +244,17 @@ def _unescape(point: str) -> str:
 
 
 def _may_be_mounted(point: str) -> bool:
-    """Whether a child may see this: libraries, Python, our packages and what it was given."""
-    if point in ("/", _SCRATCH, *_DEVICES, *_LIBRARY_FILES, *_python_places()):
-        return True
-    if point.startswith(f"{bubblewrap.SUBMISSION}/"):
+    """Whether this may be mounted for a child: what it may see, what it was given, and scratch."""
+    return (
+        point in ("/", _SCRATCH)
+        or point.startswith(f"{bubblewrap.SUBMISSION}/")
+        or may_be_seen(point)
+    )
+
+
+def may_be_seen(point: str) -> bool:
+    """Whether every child may see this: libraries, Python, our packages and two devices."""
+    if point in (*_DEVICES, *_LIBRARY_FILES, *_python_places()):
         return True
     return any(point == root or point.startswith((f"{root}/", f"{root}32", f"{root}64"))
                for root in _LIBRARIES)  # fmt: skip

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 from harness.sandbox import bubblewrap, landlock
 from harness.sandbox.escape_tests import ATTACKS, Outcome, TestSite, assess
 from harness.sandbox.launch import landlock_plan
-from harness.sandbox.layers.facts import idle_child, mounts_of, outcome_of, status_of
+from harness.sandbox.layers.facts import (
+    idle_child,
+    may_be_seen,
+    mounts_of,
+    outcome_of,
+    status_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +49,7 @@ def _read_everywhere(site: TestSite) -> Outcome:
     places |= {str(project), f"{sys.prefix}/bin", *map(str, project.glob("*.*"))}
     places |= {f"/{name}" for name in os.listdir("/") if name not in _LIBRARIES}  # noqa: PTH208
     places |= {mount.point for mount in mounts_of(os.getpid())}
-    there = sorted(place for place in places if Path(place).exists())
+    there = sorted(place for place in places if Path(place).exists() and not may_be_seen(place))
     return assess(site.report("read_places", request="\0".join(there).encode()))
 
 
@@ -81,19 +87,18 @@ def _hide_files(site: TestSite) -> Outcome:
 
 
 def _user(site: TestSite) -> Outcome:
-    """Where we are root, the child must be somebody else, but for the files that it opens."""
+    """Where we are root, the child must be somebody else, but for the files that it opens.
+
+    The effective and the saved user count; who is asked for files is the real one.
+    """
     if os.geteuid() != 0:
         return Outcome(passed=None, detail="only root can become somebody else")
     with idle_child(site) as (_, pids):
         status = status_of(pids[-1])
-    wrong = [
-        f"{kind} {number}"
-        for kind in ("Uid", "Gid")
-        for number in status[kind].split()[:3]
-        if int(number) == 0
-    ]
+    numbers = {"Uid": status["Uid"].split()[1:3], "Gid": status["Gid"].split()}
+    wrong = [f"{kind} {n}" for kind, them in numbers.items() for n in them if int(n) == 0]
     wrong += [f"is in the groups {groups}"] if (groups := status["Groups"]) else []
-    return outcome_of(wrong, f"user {status['Uid'].split()[0]}")
+    return outcome_of(wrong, f"user {status['Uid'].split()[1]}")
 
 
 def _task(site: TestSite) -> bubblewrap.Task:

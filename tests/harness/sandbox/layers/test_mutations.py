@@ -236,7 +236,8 @@ LANDLOCK_MUTATIONS = {
     "root's group": (
         LANDLOCK, "        os.setresgid(user, user, user)\n", "", "user", "Gid 0"),
     "root may come back": (
-        LANDLOCK, "os.setresuid(user, user, user)", "os.setresuid(user, user, 0)", "user", "Uid 0"),
+        LANDLOCK, "os.setresuid(files_user, user, user)",
+        "os.setresuid(files_user, user, 0)", "user", "Uid 0"),
     "capabilities kept": (
         LANDLOCK, "    _set_capabilities(0)\n", "", "rights", "CapPrm"),
     "capabilities within reach": (

@@ -10,7 +10,9 @@ export DEBIAN_FRONTEND=noninteractive
 
 if [ -z "${HARNESS_PYTHON:-}" ]; then
     apt-get update
-    # Without bubblewrap, or where the container forbids it, foreign models are not graded.
+    # Models of another architecture run in bubblewrap, or by the kernel's Landlock alone where the
+    # container forbids what bubblewrap needs; both need libseccomp.
+    apt-get install -y libseccomp2
     apt-get install -y bubblewrap || true
     apt-get install -y python3.12 python3.12-venv || apt-get install -y python3.11 python3.11-venv
     "$(command -v python3.12 || command -v python3.11)" -m venv "$root/venv"
@@ -20,5 +22,7 @@ if [ -z "${HARNESS_PYTHON:-}" ]; then
 fi
 
 PYTHONPATH="$source" PYTHONSAFEPATH=1 "$HARNESS_PYTHON" -m harness.output.packages.autograder prepare "$source"
+# Which sandbox there is where the image is built, for its log. The machine that grades may differ.
+PYTHONPATH="$source" PYTHONSAFEPATH=1 "$HARNESS_PYTHON" -m harness doctor | tail -n 1 || true
 # The autograder may run as another user.
 chmod -R a+rX "$source"

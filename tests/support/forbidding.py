@@ -1,6 +1,6 @@
-"""Runs a command where namespaces are forbidden, as containers do it: by a system call filter.
+"""Runs a command where sandboxes are forbidden, as containers do it: by a system call filter.
 
-``python no_namespaces.py COMMAND...``
+``python forbidding.py namespaces|all COMMAND...``: with ``all``, there is no Landlock either.
 """
 
 import errno
@@ -21,8 +21,11 @@ NAMESPACES = {  # of clone's flags
 }
 
 
-def forbid():
-    """From now on neither this process nor those that it starts can make namespaces."""
+LANDLOCK = ("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self")
+
+
+def forbid(what):
+    """From now on neither this process nor those that it starts can confine a child."""
     rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
     refused = pyseccomp.ERRNO(errno.EPERM)
     for call in ("unshare", "setns", "mount", "pivot_root"):
@@ -30,9 +33,11 @@ def forbid():
     for flag in NAMESPACES:
         rules.add_rule(refused, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag))
     rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")  # whose flags no filter sees
+    for call in LANDLOCK if what == "all" else ():
+        rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), call)
     rules.load()
 
 
 if __name__ == "__main__":
-    forbid()
-    os.execvp(sys.argv[1], sys.argv[1:])
+    forbid(sys.argv[1])
+    os.execvp(sys.argv[2], sys.argv[2:])
