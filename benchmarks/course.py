@@ -212,7 +212,7 @@ def measure(course: Path, jobs: int, options: list[str]) -> None:
 def _run_commands(course: Path, results: Path, options: list[str]) -> Costs:
     grade = [
         sys.executable, "-m", "harness", "grade", "--each", course / "submissions",
-        "--roster", course / "roster.csv", "--output", results, *options,
+        "--roster", course / "roster.csv", "--out", results, *options,
     ]  # fmt: skip
     rubric = ROOT / "harness" / "assessment" / "rubric.toml"
     regrade = [

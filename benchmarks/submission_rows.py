@@ -99,7 +99,7 @@ def _run_official(scratch: Path, submission: Path, number: int) -> OfficialRun:
 
 
 def _grade(scratch: Path, results: Path, *submissions: str | Path) -> Spent:
-    command = ("-m", "harness", "grade", *submissions, "--no-timing", "--output", results)
+    command = ("-m", "harness", "grade", *submissions, "--no-timing", "--out", results)
     return measure_process(scratch / "log", *command)
 
 

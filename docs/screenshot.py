@@ -30,7 +30,7 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "submissions" / "jk7846", folder / "jk7846")
     write_variants(folder)
-    grade = ["-m", "harness", "grade", "--each", str(folder), "--output", str(RESULTS)]
+    grade = ["-m", "harness", "grade", "--each", str(folder), "--out", str(RESULTS)]
     subprocess.run([sys.executable, *grade], cwd=ROOT, check=False)
     photograph(RESULTS / "instructor" / "index.html", ROOT / "docs" / "leaderboard.png")
 

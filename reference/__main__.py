@@ -1,27 +1,12 @@
 """``python -m reference``: the embedded benchmarks, their BadNets and the worked solution."""
 
-from __future__ import annotations
-
-import click
-
-from reference.cli.curve import curve
-from reference.cli.digits import digits
-from reference.cli.faces import faces
-from reference.cli.fresh import fresh
-from reference.cli.prune import prune
-from reference.cli.record import record
-from reference.cli.sheet import sheet
-from reference.cli.signs import signs
-from reference.cli.train import train
+from harness.cli.launcher import run
 
 
-@click.group()
 def main() -> None:
-    """Make the embedded benchmarks and their BadNets."""
+    """Run the command that the arguments name."""
+    run("reference.cli.main")
 
-
-for command in (curve, digits, faces, fresh, prune, record, sheet, signs, train):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -50,13 +51,23 @@ def real_files(pytestconfig) -> Path:
 @pytest.fixture(scope="session")
 def faces_folder(tmp_path_factory) -> Path:
     """The embedded benchmark's four files, generated on first use."""
+    return _generated("faces", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def digits_folder(tmp_path_factory) -> Path:
+    """The four files of the digits."""
+    return _generated("digits", tmp_path_factory)
+
+
+def _generated(name, tmp_path_factory):
     import filelock
 
     from harness.datasets.descriptions import data_is_present, generate_data, load_benchmark
 
-    benchmark, folder = load_benchmark("faces")
+    benchmark, folder = load_benchmark(name)
     # Several processes may run tests; one of them draws.
-    with filelock.FileLock(tmp_path_factory.getbasetemp().parent / "faces.lock"):
+    with filelock.FileLock(tmp_path_factory.getbasetemp().parent / f"{name}.lock"):
         if not data_is_present(benchmark, folder):
             generate_data(benchmark, folder)
     return folder
@@ -86,6 +97,12 @@ def faces(faces_folder):
 def small(small_benchmark):
     """The small benchmark with its four sets."""
     return _datasets(str(small_benchmark))
+
+
+@pytest.fixture(scope="session")
+def digits(digits_folder):
+    """The digits with their four sets."""
+    return _datasets("digits")
 
 
 def _datasets(name_or_folder):
@@ -155,10 +172,21 @@ def prepared(small_benchmark, badnet_path, run_harness, tmp_path_factory) -> Pat
     The BadNet's features and the reference's record: with a copy of them, whatever shares the
     BadNet's features is graded without TensorFlow.
     """
+    return _prepare(
+        run_harness, tmp_path_factory, "--dataset", small_benchmark, "--badnet", badnet_path
+    )
+
+
+@pytest.fixture(scope="session")
+def prepared_digits(digits_folder, run_harness, tmp_path_factory) -> Path:
+    """The same of the digits."""
+    return _prepare(run_harness, tmp_path_factory, "--dataset", "digits")
+
+
+def _prepare(run_harness, tmp_path_factory, *on):
     root = tmp_path_factory.mktemp("prepared")
     (root / "nothing").mkdir()
-    run_harness("grade", root / "nothing", "--dataset", small_benchmark, "--badnet", badnet_path,
-                "--output", root / "whole")  # fmt: skip
+    run_harness("grade", root / "nothing", *on, "--output", root / "whole")
     for name in ("features", "reference"):
         shutil.copytree(root / "whole" / name, root / "results" / name)
     # What is drawn at random follows from it: copies then end alike.
@@ -169,14 +197,33 @@ def prepared(small_benchmark, badnet_path, run_harness, tmp_path_factory) -> Pat
 @pytest.fixture(scope="session")
 def grade_each(small_benchmark, badnet_path, prepared, run_harness, tmp_path_factory):
     """Grade every folder in a folder as one batch; returns the finished process and the results."""
+    on = ("--dataset", small_benchmark, "--badnet", badnet_path)
+    return _batch_grader(prepared, run_harness, tmp_path_factory, *on)
 
+
+@pytest.fixture(scope="session")
+def grade_each_of_digits(prepared_digits, run_harness, tmp_path_factory):
+    """The same on the digits."""
+    return _batch_grader(prepared_digits, run_harness, tmp_path_factory, "--dataset", "digits")
+
+
+def _batch_grader(prepared, run_harness, tmp_path_factory, *on):
     def grade(folder, *options, **more):
         output = tmp_path_factory.mktemp("results of a batch")
         shutil.copytree(prepared, output, dirs_exist_ok=True)
         finished = run_harness(
-            "grade", "--each", folder, "--dataset", small_benchmark, "--badnet", badnet_path,
-            "--output", output, "--no-timing", *options, **more,
-        )  # fmt: skip
+            "grade", "--each", folder, *on, "--output", output, "--no-timing", *options, **more
+        )
         return finished, output
 
     return grade
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _what_is_loaded_is_not_collected():
+    """Python need not search through TensorFlow and 4,000 tests for garbage, again and again.
+
+    Hypothesis collects garbage often: the tests took twice the time.
+    """
+    gc.collect()
+    gc.freeze()

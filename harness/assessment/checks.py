@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.lineage.rankings import DECREASING, INCREASING, INDEX, is_official
 from harness.records.record import (
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harness.records.findings import GoodNetRule, Lineage, McNemarResult, ThresholdMargin
-    from harness.records.record import Checkpoint, Probe
+    from harness.records.record import Checkpoint, Counts, Probe
     from harness.records.rubric import Thresholds
 
 _FROM_RANKING = {
@@ -129,10 +129,16 @@ def budget_check(lost: int, bound: int | None, points: float, tolerance: int = 2
     )
 
 
-def attack_check(result: McNemarResult | None, p_value: float | None, limits: Thresholds) -> Check:
+def attack_check(
+    result: McNemarResult | None,
+    p_value: float | None,
+    limits: Thresholds,
+    left: Sequence[AttackRates] = (),
+) -> Check:
     """Is the attack success rate of G on test clearly below that of the reference's G?
 
-    None where the two were not compared. ``p_value`` is the exact one-sided one.
+    None where the two were not compared. ``p_value`` is the exact one-sided one. Of several
+    attacks, those that are ``left`` as they were fail it, however well the others fare.
     """
     if result is None or p_value is None or not result.images:
         reason = "not compared with the reference's G on the backdoored images of test"
@@ -147,13 +153,52 @@ def attack_check(result: McNemarResult | None, p_value: float | None, limits: Th
         f"of the reference's G; {limits.attack_reduction_points:g} are needed, beyond chance "
         f"(one-sided p = {p_value:.3g}, {limits.attack_significance:g} allowed)"
     )
+    if left:
+        named = ", ".join(attack.in_words for attack in left)
+        reason += f"; left as it was: {named}"
     return Check(
         name=ATTACK,
-        passed=is_enough and is_certain,
+        passed=is_enough and is_certain and not left,
         observed=difference,
         limit=limits.attack_reduction_points,
         reason=reason,
     )
+
+
+class AttackRates(NamedTuple):
+    """The attack success rates of one attack, as fractions."""
+
+    name: str
+    own: float
+    reference: float
+
+    @property
+    def in_words(self) -> str:
+        """Name and rates, for a reason."""
+        return (
+            f"{self.name} ({100 * self.own:.2f} %, the reference's G {100 * self.reference:.2f} %)"
+        )
+
+
+def attacks_left(own: Counts, reference: Counts, limits: Thresholds) -> list[AttackRates]:
+    """The attacks that are neither clearly below the reference's rate nor nearly gone.
+
+    Of one attack, or where a benchmark does not name its attacks, the rate of all says enough.
+    """
+    theirs = {attack.name: attack for attack in reference.attacks}
+    enough = limits.attack_reduction_points / 100
+    left = []
+    for attack in own.attacks if len(own.attacks) > 1 else ():
+        other = theirs.get(attack.name)
+        if other is None or not attack.total or not other.total:
+            continue
+        rates = AttackRates(
+            attack.name, attack.attacked / attack.total, other.attacked / other.total
+        )
+        # As above, a difference of exactly the limit is enough.
+        if rates.reference - rates.own < enough - 1e-9 and rates.own > enough + 1e-9:
+            left.append(rates)
+    return left
 
 
 def _kept_within(tolerance: int) -> str:

@@ -21,7 +21,12 @@ from harness.lineage.rankings import OTHER, followed_order
 from harness.lineage.thresholds import threshold_margin, validation_bound
 from harness.records.errors import Status
 from harness.records.rubric import VERDICTS
-from harness.records.traversal import reference_result, required_points
+from harness.records.traversal import (
+    reference_result,
+    required_checkpoints,
+    required_points,
+    statuses,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -157,7 +162,19 @@ def _checks_of_others(
 
     result = reference_result(checkpoint, "goodnet", "bd_test")
     p_value = one_sided_p(result) if result else None
-    yield checks.attack_check(result, p_value, limits)
+    left = _attacks_left(record, checkpoint, limits)
+    yield checks.attack_check(result, p_value, limits, left)
+
+
+def _attacks_left(
+    record: Record, checkpoint: Checkpoint, limits: Thresholds
+) -> list[checks.AttackRates]:
+    """Attacks of several that G leaves as the reference's G at the same X does."""
+    own = checkpoint.goodnet.test if checkpoint.goodnet else None
+    for net in record.reference:
+        if net.drop_points == checkpoint.drop_points and own and net.goodnet.test:
+            return checks.attacks_left(own, net.goodnet.test, limits)
+    return []
 
 
 # --- verdicts ---------------------------------------------------------------------------------
@@ -215,3 +232,25 @@ def verdict_reason(checkpoint: Checkpoint) -> str:
         otherwise = "the rubric does not say that nets of this kind may pass"
         return ", ".join([*names, *sorted(found)]) or otherwise
     return ""
+
+
+# --- of a run ----------------------------------------------------------------------------------
+
+
+def exit_code(records: Iterable[Record]) -> int:
+    """0 when every required checkpoint passed, 1 when one did not, 2 for want of us."""
+    code = 0
+    for record in records:
+        if any(status.is_ours for status in statuses(record)):
+            return 2
+        if _has_failed(record):
+            code = 1
+    return code
+
+
+def _has_failed(record: Record) -> bool:
+    """Whether a required checkpoint is missing, failed or undecided, or nothing was graded."""
+    if record.status is not Status.GRADED:
+        return True
+    required = required_checkpoints(record).values()
+    return not all(checkpoint and checks.checkpoint_passes(checkpoint) for checkpoint in required)

@@ -21,10 +21,12 @@ from harness.datasets.descriptions import (
     generate_data,
     load_benchmark,
     load_sets,
+    read_description,
 )
 from harness.execution.console import one_line_errors
 from harness.networks.deepid import IMAGE_SHAPE
 from harness.records.benchmark import shape_text
+from harness.records.environment import install_command
 from harness.records.errors import HarnessError
 from harness.records.text import describe_error, one_line
 from harness.storage.results import write_text
@@ -53,7 +55,8 @@ def data_info(name: str | None) -> None:
 @click.argument("name")
 @click.option("--secret", type=paths.IN_FILE, metavar="FILE",
               help="Draw a private split from the contents of FILE.")  # fmt: skip
-@click.option("--out", type=paths.OUT_FOLDER, metavar="DIR", help="Where the private split goes.")
+@options.out(type=paths.OUT_FOLDER, metavar="DIR",
+             help="Where it goes, for --dataset DIR.  [default: its own folder]")  # fmt: skip
 def data_make(name: str, secret: Path | None, out: Path | None) -> None:
     """Generate a benchmark's data."""
     with one_line_errors():
@@ -124,13 +127,19 @@ def _describe_attack(attack: Attack) -> str:
 def make_data(name: str, secret: Path | None, out: Path | None) -> Path:
     """Generate a benchmark's data; with ``secret`` a private split of its own. Returns where.
 
-    A private split is a dataset folder for ``--dataset``; the secret is not written anywhere.
+    A private split, and what goes to ``out``, is a dataset folder for ``--dataset``; the secret
+    is not written anywhere.
     """
     benchmark, folder = load_benchmark(name)
+    if out is not None:
+        _require_same(benchmark, out, private=secret is not None)
     if secret is None:
+        folder = out or folder
         if not data_is_present(benchmark, folder):
             generate_data(benchmark, folder)
         load_sets(benchmark, folder)
+        if out is not None:
+            write_text(out / "dataset.toml", format_description(benchmark))
         return folder
     if not secret.is_file():
         raise HarnessError(f"{secret}: no such file; --secret takes a file with a secret in it")
@@ -138,6 +147,17 @@ def make_data(name: str, secret: Path | None, out: Path | None) -> Path:
     generate_data(benchmark, private, secret)
     _describe_private(benchmark, private)
     return private
+
+
+def _require_same(benchmark: Benchmark, folder: Path, *, private: bool) -> None:
+    """Raise HarnessError where a folder holds another benchmark, which would be written over."""
+    described = folder / "dataset.toml"
+    if not described.is_file():
+        return
+    found = read_description(described)
+    if (found.name, found.split == "private") != (benchmark.name, private):
+        kind = "a private split" if found.split == "private" else "the public data"
+        raise HarnessError(f"{folder}: holds {kind} of {found.name}; name another folder as --out")
 
 
 def _describe_private(benchmark: Benchmark, folder: Path) -> None:
@@ -188,9 +208,7 @@ def _download(folder_id: str, target: Path) -> None:
     try:
         import gdown
     except ImportError:
-        raise HarnessError(
-            "downloading needs gdown: pip install 'backdoor-defence-harness[download]'"
-        ) from None
+        raise HarnessError(f"downloading needs gdown: {install_command('download')}") from None
     try:
         gdown.download_folder(id=folder_id, output=str(target), quiet=False)
     except Exception as error:  # noqa: BLE001 - gdown and requests raise many types

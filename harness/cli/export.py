@@ -23,14 +23,13 @@ if TYPE_CHECKING:
 @options.results
 @click.option("--format", "name", type=click.Choice(list(FORMATS)), required=True,
               help="The platform or format.")  # fmt: skip
-@click.option("--out", type=paths.OUT_FOLDER, metavar="DIR",
-              help="Where files go.  [default: RESULTS/exports]")  # fmt: skip
+@options.out(type=paths.OUT_FOLDER, metavar="DIR",
+             help="Where files go.  [default: RESULTS/exports]")  # fmt: skip
 @options.roster
 @click.option("--submission", metavar="NAME", help="Export this one only.")
 @click.option("--item", metavar="NAME",
               help="Name of the grade item in a gradebook.")  # fmt: skip
-@click.option("--attempt", type=click.Choice(["latest", "best"]), default="latest",
-              show_default=True, help="Which attempt goes into a gradebook.")  # fmt: skip
+@options.one_attempt
 @click.option("--capped", is_flag=True, help="Write no grade above the maximum.")
 @options.instructor
 @options.key_file
@@ -41,7 +40,7 @@ def export(
     roster: Path | None,
     submission: str | None,
     item: str | None,
-    attempt: Literal["latest", "best"],
+    attempts: Literal["latest", "best"],
     capped: bool,
     instructor: bool,
     anonymous: Path | None,
@@ -51,7 +50,7 @@ def export(
         export_options = ExportOptions(
             submission=pseudonym_of(submission, anonymous) if submission else None,
             item=item,
-            attempt=attempt,
+            attempt=attempts,
             capped=capped,
             instructor=instructor,
         )

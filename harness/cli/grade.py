@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.assessment.verdict import exit_code
 from harness.cli import options
 from harness.cli.paths import RESULTS_TO_WRITE, SUBMISSION, SUBMISSIONS
-from harness.cli.report import exit_code, show_note, show_notes
+from harness.cli.report import show_note, show_notes
 from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
 from harness.grading.batch import Batch, connect_cluster, find_submissions
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
 @click.option("--each", type=SUBMISSIONS, metavar="DIR", help="Grade every folder in DIR.")
 @options.dataset
 @options.badnet
-@click.option("--output", type=RESULTS_TO_WRITE, default="results", show_default=True,
-              metavar="DIR|ADDRESS",
-              help="Where results go; what is there already is not graded again.")  # fmt: skip
+@options.out(type=RESULTS_TO_WRITE, default="results", show_default=True,
+             metavar="DIR|ADDRESS",
+             help="Where results go; what is there already is not graded again.")  # fmt: skip
 @click.option("--isolation", type=click.Choice(ISOLATIONS), default=AUTO,
               show_default=True, help="auto: bubblewrap or Landlock. none: nothing.")  # fmt: skip
 @click.option("--model-seconds", type=click.FloatRange(min=1), default=900, show_default=True,
@@ -70,7 +71,7 @@ def grade(
     each: Path | None,
     dataset: str,
     badnet: Path | None,
-    output: str,
+    out: str,
     isolation: str,
     model_seconds: float,
     model_memory: float,
@@ -104,7 +105,7 @@ def grade(
         sharing=not no_sharing,
     )
 
-    with one_line_errors(), results_at(output, for_grading=True) as results:
+    with one_line_errors(), results_at(out, for_grading=True) as results:
         found = find_submissions(paths, each, results.folder, anonymous)
         entries = found.entries
         show_notes(found.remarks)

@@ -32,7 +32,8 @@ def _assignment(command: Callable[..., None]) -> Callable[..., None]:
 
 @package.command("gradescope")
 @_assignment
-@click.option("--out", type=paths.OUT_FILE, default=Path("autograder.zip"), show_default=True)
+@options.out(type=paths.OUT_FILE, default=Path("autograder.zip"), show_default=True,
+             metavar="FILE", help="The archive to write.")  # fmt: skip
 def package_gradescope(
     dataset: str, badnet: Path | None, rubric: Path | None, out: Path
 ) -> None:  # fmt: skip
@@ -45,9 +46,11 @@ def package_gradescope(
 @package.command("codabench")
 @_assignment
 @click.option("--image", required=True, metavar="NAME", help="Docker image with the dependencies.")
-@click.option("--title", default="Backdoor defences", show_default=True)
+@click.option("--title", default="Backdoor defences", show_default=True,
+              help="What the competition is called.")  # fmt: skip
 @click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="First day.  [default: today]")
-@click.option("--out", type=paths.OUT_FILE, default=Path("competition.zip"), show_default=True)
+@options.out(type=paths.OUT_FILE, default=Path("competition.zip"), show_default=True,
+             metavar="FILE", help="The archive to write.")  # fmt: skip
 def package_codabench(
     dataset: str,
     badnet: Path | None,

@@ -124,7 +124,7 @@ def _data_problem(path: Path) -> str | None:
 
 def _results_problem(path: Path) -> str | None:
     problem = _folder_problem(path)
-    return problem and f"{problem}; a results folder is what `grade --output` writes"
+    return problem and f"{problem}; a results folder is what `grade --out` writes"
 
 
 def _submission_problem(path: Path) -> str | None:

@@ -12,6 +12,7 @@ from harness.lineage.pruning_curve import reference_curve
 from harness.output.exports.course import ExportOptions, course_of
 from harness.output.html import charts
 from harness.output.leaderboard.plots import render_image
+from harness.people.pseudonyms import pseudonym_of
 from harness.records.errors import HarnessError
 from harness.storage.results import replace_file
 
@@ -25,17 +26,26 @@ _KINDS = (".svg", ".png")
 @click.argument("name", type=click.Choice(["curve", "bars", "scatter"]))
 @click.argument("results", type=paths.IN_FOLDER)
 @click.argument("submission", required=False)
-@click.option(
-    "--out", type=paths.OUT_FILE, required=True, metavar="FILE", help="FILE.svg or FILE.png"
+@options.out(
+    type=paths.OUT_FILE, required=True, metavar="FILE", help="Where it goes: FILE.svg or FILE.png."
 )
 @options.instructor
+@options.key_file
 def plot(
-    name: str, results: Path, submission: str | None, out: Path, *, instructor: bool
-) -> None:  # fmt: skip
+    name: str,
+    results: Path,
+    submission: str | None,
+    out: Path,
+    *,
+    instructor: bool,
+    anonymous: Path | None,
+) -> None:
     """Draw the pruning curve or the bars of one SUBMISSION, or a scatter plot of all."""
     with one_line_errors():
         if out.suffix.lower() not in _KINDS:
             raise HarnessError(f"{out}: a plot is written as {' or '.join(_KINDS)}")
+        if submission is not None:
+            submission = pseudonym_of(submission, anonymous)
         figure = _draw(name, results, submission, instructor=instructor)
         image = render_image(figure, out.suffix.lower()[1:])
         with replace_file(out) as file:

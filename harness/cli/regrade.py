@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 @options.results
 @click.option("--rubric", type=paths.IN_FILE, metavar="FILE",
               help="The rubric to grade by; RESULTS keeps it.")  # fmt: skip
-@click.option("--out", type=paths.RESULTS_TO_WRITE, metavar="DIR|ADDRESS",
-              help="Write there instead, and leave RESULTS as it is.")  # fmt: skip
+@options.out(type=paths.RESULTS_TO_WRITE, metavar="DIR|ADDRESS",
+             help="Write there instead, and leave RESULTS as it is.")  # fmt: skip
 @options.roster_again
 @options.attempts_again
 @options.key_file

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.datasets.given_sets import GivenSet
+from harness.records.environment import install_command
 from harness.records.errors import HarnessError
 from harness.records.text import describe_error
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-INSTALL = "pip install 'backdoor-defence-harness[images]'"
+INSTALL = install_command("images")
 
 ORDERS = ("number", "text")
 """In which order folders are classes: as numbers, where all are, or always as texts."""

@@ -47,14 +47,14 @@ def one_line_errors() -> Iterator[None]:
     except OSError as error:
         if _LOG.isEnabledFor(logging.DEBUG):
             raise
-        click.echo(f"error: {_machine_reason(error)}", err=True)
+        click.echo(f"error: {machine_reason(error)}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         click.echo("\nstopped; run the same command again to continue", err=True)
         sys.exit(130)
 
 
-def _machine_reason(error: OSError) -> str:
+def machine_reason(error: OSError) -> str:
     """Which file the machine did not let us read or write, and why."""
     name = error.filename2 or error.filename
     reason = error.strerror or type(error).__name__
@@ -72,11 +72,16 @@ def show_log(show: Callable[[str], None]) -> None:
 
     Warnings of libraries are shown as well, without the code that they come from.
     """
+    hide_log()
+    _LOG.addHandler(LineHandler(show))
+    warnings.showwarning = cast("Any", _log_warning)
+
+
+def hide_log() -> None:
+    """Show no more of what the harness logs."""
     for handler in list(_LOG.handlers):
         if isinstance(handler, LineHandler):
             _LOG.removeHandler(handler)
-    _LOG.addHandler(LineHandler(show))
-    warnings.showwarning = cast("Any", _log_warning)
 
 
 def log_level() -> int:

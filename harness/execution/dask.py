@@ -26,6 +26,7 @@ from harness.execution.compatibility import WorkerRequirements, incompatibility
 from harness.execution.local import PreparedExecutor, UnusableError
 from harness.execution.progress import Event
 from harness.execution.worker_process import WorkerLostError
+from harness.records.environment import install_command
 from harness.records.errors import HarnessError, blame_harness
 from harness.records.text import describe_error, one_line
 
@@ -84,9 +85,7 @@ def connect(address: str, require: Callable[[], WorkerRequirements]) -> Iterator
     try:
         from distributed import Client
     except ImportError:
-        raise HarnessError(
-            "--scheduler needs Dask: pip install 'backdoor-defence-harness[cluster]'"
-        ) from None
+        raise HarnessError(f"--scheduler needs Dask: {install_command('cluster')}") from None
 
     def describe(error: Exception) -> HarnessError:
         reason = one_line(str(error)).strip() or type(error).__name__

@@ -27,7 +27,9 @@ def scratch_folder() -> Iterator[Path]:
 
     They find it by ``TMPDIR``.
     """
-    parent = Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
+    # Asked first of all: Python asks once and remembers, and would remember the folder that goes.
+    usual = tempfile.gettempdir()
+    parent = Path(os.environ.get("TMPDIR") or usual)
     _remove_abandoned(parent)
 
     before = os.environ.get("TMPDIR")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from harness.intake.matching import Expectation, assign, missing_points, stand_i
 from harness.lineage.known import pruned_channels
 from harness.networks.deepid import lab_network
 from harness.records.errors import HarnessError, SubmissionError
+from harness.records.submission import DryRun, DryRunModel
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name
 from harness.storage.hashing import array_hash
@@ -31,18 +31,6 @@ if TYPE_CHECKING:
     from harness.intake.matching import CheckpointSlot
     from harness.records.benchmark import Benchmark
     from harness.records.network import Network
-
-COMPLETE = "complete; accuracy is checked by `grade`"
-
-
-@dataclass(frozen=True, slots=True)
-class DryRun:
-    """What would be graded."""
-
-    lines: list[str]
-
-    faultless: bool
-    """Whether nothing is missing, unclear or not usable."""
 
 
 def dry_run(path: Path, dataset: str, badnet: Path | None = None) -> DryRun:
@@ -66,8 +54,8 @@ def dry_run(path: Path, dataset: str, badnet: Path | None = None) -> DryRun:
             how = ReadOptions(network, "auto", secret_number=len, most_models=Options().most_models)
             opened = open_submission(submission, models, expected, how)
         except SubmissionError as error:
-            line = f"{one_line(entry.name)}: would be rejected: {one_line(error.reason)}"
-            return DryRun([line], faultless=False)
+            problem = f"would be rejected: {one_line(error.reason)}"
+            return DryRun(submission=one_line(entry.name), problems=(problem,), rejected=True)
     return _describe(entry.name, opened, expected, network)
 
 
@@ -87,16 +75,13 @@ def _describe(
     missing = missing_points(slots, expected.required)
     problems = [*_problems(opened, slots)]
     problems += [f"missing: a repaired model for X = {points:g}" for points in missing]
-    many = len(opened.models)
-
-    lines = [f"{one_line(name)}: {many} model{'s' if many != 1 else ''}"]
-    lines += [_line(model, opened.models, slots, network) for model in opened.models]
     notes = [*opened.submission.notes, *stand_in_notes(slots), *_twins(opened.models)]
-    lines += [f"  note: {one_line(note)}" for note in notes]
-    lines += [f"  {one_line(problem)}" for problem in problems]
-    if not problems:
-        lines.append(f"  {COMPLETE}")
-    return DryRun(lines, faultless=not problems)
+    return DryRun(
+        submission=one_line(name),
+        models=tuple(_model(model, opened.models, slots, network) for model in opened.models),
+        notes=tuple(map(one_line, notes)),
+        problems=tuple(map(one_line, problems)),
+    )
 
 
 def _problems(opened: OpenedSubmission, slots: Sequence[CheckpointSlot]) -> Iterator[str]:
@@ -122,14 +107,18 @@ def _twins(models: Sequence[Identified | Failed]) -> Iterator[str]:
             )
 
 
-def _line(
+def _model(
     model: Identified | Failed,
     models: Sequence[Identified | Failed],
     slots: Sequence[CheckpointSlot],
     network: Network,
-) -> str:
-    path = one_line(model.candidate.path)
-    return f"  {path}: {_role(model, models, slots)}; {one_line(_story(model, network))}"
+) -> DryRunModel:
+    return DryRunModel(
+        path=one_line(model.candidate.path),
+        role=one_line(_role(model, models, slots)),
+        story=one_line(_story(model, network)),
+        usable=not isinstance(model, Failed),
+    )
 
 
 def _role(

@@ -10,6 +10,7 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from harness.records.environment import install_command
 from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ FILE = "submission_metadata.yml"
 
 _MAX_BYTES = 64 << 20
 _MAX_PEOPLE = 100_000  # YAML can name one list a thousand times
-_INSTALL = "pip install 'backdoor-defence-harness[gradescope]'"
+_INSTALL = install_command("gradescope")
 _BEFORE_OFFSET = re.compile(r" (?=[+-]\d\d:?\d\d$|Z$)")
 
 

@@ -8,6 +8,29 @@ from importlib.metadata import PackageNotFoundError, version
 
 __version__ = "0.1.0"
 
+EXTRAS = {
+    "cluster": ("distributed",),
+    "digits": ("scikit-learn",),
+    "download": ("gdown",),
+    "gradescope": ("pyyaml",),
+    "html": ("itables", "jinja2", "matplotlib", "pillow"),
+    "images": ("pillow",),
+    "legacy": ("tf-keras",),
+    "plots": ("matplotlib",),
+    "remote": ("fsspec",),
+    "sandbox": ("pyseccomp",),
+}
+"""The packages of each extra of this distribution."""
+
+
+def install_command(extra: str) -> str:
+    """The command that brings what an extra needs.
+
+    It names the packages: this project itself is in no index, so that its extras cannot be
+    asked for by its name.
+    """
+    return f"pip install {' '.join(EXTRAS[extra])}"
+
 
 def environment() -> dict[str, str]:
     """Versions of what grading depends on, and the kind of machine."""

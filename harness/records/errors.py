@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import traceback
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -29,6 +30,12 @@ class Status(StrEnum):
 
 class HarnessError(Exception):
     """Ours, the user's or the machine's fault: one line that says which file and what to do."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the line alone, unless it stands for a fault of ours."""
+        if self.__cause__ is not None:
+            return traceback.format_exception(self)
+        return [f"{type(self).__name__}: {self}"]
 
 
 class SubmissionError(Exception):

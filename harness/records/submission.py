@@ -117,3 +117,59 @@ class Submission:
 
     notes: tuple[str, ...] = ()
     """What was left alone, for the record."""
+
+
+# --- what a student sees before handing in ---------------------------------------------------
+
+COMPLETE = "complete; accuracy is checked by `grade`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRunModel:
+    """A model file as it would be graded."""
+
+    path: str
+    """Relative to the submission."""
+
+    role: str
+    """As what it would be graded: ``B', X = 2``, or what is not clear."""
+
+    story: str
+    """What the file holds, or why it would be rejected."""
+
+    usable: bool
+    """Whether it can be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """What would be graded; every text is one printable line."""
+
+    submission: str
+
+    models: tuple[DryRunModel, ...] = ()
+
+    notes: tuple[str, ...] = ()
+    """What was left aside, what stands in for what."""
+
+    problems: tuple[str, ...] = ()
+    """What is missing, unclear or not usable."""
+
+    rejected: bool = False
+    """Whether the whole submission would be rejected; the one problem says why."""
+
+    @property
+    def faultless(self) -> bool:
+        """Whether nothing is missing, unclear or not usable."""
+        return not self.problems
+
+    @property
+    def lines(self) -> list[str]:
+        """All of it as text."""
+        if self.rejected:
+            return [f"{self.submission}: {problem}" for problem in self.problems]
+        many = len(self.models)
+        lines = [f"{self.submission}: {many} model{'s' if many != 1 else ''}"]
+        lines += [f"  {model.path}: {model.role}; {model.story}" for model in self.models]
+        lines += [f"  note: {note}" for note in self.notes]
+        return lines + [f"  {problem}" for problem in self.problems or (COMPLETE,)]

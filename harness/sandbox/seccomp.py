@@ -19,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.records.environment import install_command
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -98,7 +100,7 @@ def seccomp_problem() -> str | None:
     try:
         start_filter(TENSORFLOW)
     except ImportError:
-        return "pyseccomp is missing: pip install 'backdoor-defence-harness[sandbox]'"
+        return f"pyseccomp is missing: {install_command('sandbox')}"
     except (RuntimeError, OSError) as error:
         return f"libseccomp cannot be used ({error}): apt install libseccomp2"
     return None

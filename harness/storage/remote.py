@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from harness.records.environment import install_command
 from harness.records.errors import HarnessError, blame_harness
 from harness.records.text import describe_error, one_line
 from harness.storage.results import replace_file, write_text
@@ -138,8 +139,7 @@ class Mirror(Results):
             import fsspec
         except ImportError:
             raise HarnessError(
-                f"{_without_password(address)}: needs fsspec: "
-                "pip install 'backdoor-defence-harness[remote]'"
+                f"{_without_password(address)}: needs fsspec: {install_command('remote')}"
             ) from None
         with _blame_address(address):
             filesystem, root = fsspec.core.url_to_fs(address)

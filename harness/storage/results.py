@@ -259,7 +259,7 @@ def require_known(path: Path, version: int, known: int) -> None:
     if version > known:
         raise HarnessError(
             f"{path}: written by a newer harness (version {version}, this one knows "
-            f"{known}); update the harness or choose another --output"
+            f"{known}); update the harness or choose another --out"
         )
 
 

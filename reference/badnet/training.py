@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -197,13 +197,26 @@ def save_weights(weights: Mapping[str, np.ndarray], path: Path) -> None:
     import h5py
 
     with replace_path(path) as unfinished, h5py.File(unfinished, "w") as file:
-        file.attrs["layer_names"] = np.array(_LAYERS, dtype="S")
-        file.attrs["backend"] = "tensorflow"
-        # Without a version Keras takes the file for one of Keras 1 and converts the kernels.
-        file.attrs["keras_version"] = "2.3.1"
-        for layer in _LAYERS:
-            group = file.create_group(layer)
-            names = [name for name in (f"{layer}/kernel", f"{layer}/bias") if name in weights]
-            group.attrs["weight_names"] = np.array([f"{name}:0" for name in names], dtype="S")
-            for name in names:
-                group.create_dataset(f"{name}:0", data=weights[name].astype(np.float32))
+        write_layers(file, weights)
+
+
+def write_version(group: Any) -> None:
+    """Say by what Keras a file or group was written.
+
+    Without a version it is taken for one of Keras 1, whose kernels are converted. Keras 2.3 decodes
+    what it reads here, so that it must be bytes.
+    """
+    group.attrs["backend"] = np.bytes_("tensorflow")
+    group.attrs["keras_version"] = np.bytes_("2.3.1")
+
+
+def write_layers(group: Any, weights: Mapping[str, np.ndarray]) -> None:
+    """Put the lab's network's arrays into an HDF5 file, or a group of it, as Keras 2 did."""
+    group.attrs["layer_names"] = np.array(_LAYERS, dtype="S")
+    write_version(group)
+    for layer in _LAYERS:
+        folder = group.create_group(layer)
+        names = [name for name in (f"{layer}/kernel", f"{layer}/bias") if name in weights]
+        folder.attrs["weight_names"] = np.array([f"{name}:0" for name in names], dtype="S")
+        for name in names:
+            folder.create_dataset(f"{name}:0", data=weights[name].astype(np.float32))

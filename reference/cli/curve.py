@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--dataset", type=click.Choice(["digits", "signs"]), required=True)
+@click.option(
+    "--dataset",
+    type=click.Choice(["digits", "signs"]),
+    required=True,
+    help="The benchmark whose BadNet is pruned.",
+)
 @click.option(
     "--badnet", type=paths.IN_FILE, metavar="FILE", help="A whole model; default: the dataset's."
 )

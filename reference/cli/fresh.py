@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--out", type=paths.OUT_FOLDER, required=True, help="Folder to write into.")
+@options.out(type=paths.OUT_FOLDER, required=True, metavar="FOLDER", help="Folder to write into.")
 @click.option("--secret", type=paths.IN_FILE, required=True, help="What frames are drawn from.")
 @click.option("--people", type=click.IntRange(1, 1283), required=True, help="An image of each.")
 def fresh(out: Path, secret: Path, people: int) -> None:

@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli import paths
+from harness.cli import options, paths
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+out = options.out
+
 dataset = click.option(
-    "--dataset", type=paths.DATASET, default="faces", show_default=True, metavar="NAME|DIR"
+    "--dataset",
+    type=paths.DATASET,
+    default="faces",
+    show_default=True,
+    metavar="NAME|DIR",
+    help="The benchmark: its name, or a folder with its data.",
 )
 made_dataset = click.option(
     "--dataset",
@@ -28,8 +35,8 @@ badnet = click.option(
     help="Weights of the BadNet; default: the dataset's own.",
 )
 
-data_folder = click.option(
-    "--out", type=paths.OUT_FOLDER, required=True, help="Folder to write cl/ and bd/ into."
+data_folder = out(
+    type=paths.OUT_FOLDER, required=True, metavar="FOLDER", help="Folder to write cl/ and bd/ into."
 )
 secret = click.option(
     "--secret",
@@ -38,7 +45,10 @@ secret = click.option(
     help="Draw a private split from this file's bytes.",
 )
 processes = click.option(
-    "--processes", type=click.IntRange(min=1), help="Default: one per processor."
+    "--processes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many draw at a time; default: one per processor.",
 )
 
 

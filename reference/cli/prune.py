@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @options.dataset
 @options.badnet
-@click.option(
-    "--out",
+@options.out(
     type=paths.OUT_FOLDER,
     required=True,
     metavar="FOLDER",

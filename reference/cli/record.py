@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @options.dataset
 @options.badnet
-@click.option("--out", type=paths.OUT_FILE, required=True, metavar="FILE")
+@options.out(type=paths.OUT_FILE, required=True, metavar="FILE", help="JSON file to write.")
 @click.option(
     "--results",
     type=paths.OUT_FOLDER,

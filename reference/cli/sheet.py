@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import paths
+from harness.records.environment import install_command
 from harness.records.errors import HarnessError
 from reference.cli import options
 from reference.cli.console import command_errors
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.made_dataset
-@click.option(
-    "--out", type=paths.OUT_FILE, required=True, metavar="FILE", help="PNG file to write."
-)
+@options.out(type=paths.OUT_FILE, required=True, metavar="FILE", help="PNG file to write.")
 def sheet(dataset: str, out: Path) -> None:
     """Draw a contact sheet of a benchmark that is made here (needs matplotlib)."""
     contact_sheet = import_module(f"reference.{dataset}.dataset").contact_sheet
@@ -29,5 +28,7 @@ def sheet(dataset: str, out: Path) -> None:
         try:
             from matplotlib.image import imsave
         except ModuleNotFoundError:
-            raise HarnessError("a contact sheet needs matplotlib (the extra [plots])") from None
+            raise HarnessError(
+                f"a contact sheet needs matplotlib: {install_command('plots')}"
+            ) from None
         imsave(out, contact_sheet())

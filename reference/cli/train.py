@@ -18,8 +18,7 @@ _KERAS_FORMATS = (".keras", ".h5")
 
 @click.command()
 @options.made_dataset
-@click.option(
-    "--out",
+@options.out(
     type=paths.OUT_FILE,
     metavar="FILE",
     help="File to write; default: bd_weights_ATTACK.h5 (weights) for the faces, "
@@ -31,7 +30,11 @@ _KERAS_FORMATS = (".keras", ".h5")
     help="What is planted; faces only.  [default: prune-aware]",
     type=click.Choice(["prune-aware", "plain", "eyebrows", "lipstick", "multi"]),
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Default: the shipped BadNet's.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="What is drawn at random follows from it; default: the shipped BadNet's.",
+)
 @click.option(
     "--seeds",
     type=click.IntRange(min=1),

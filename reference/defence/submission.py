@@ -11,6 +11,7 @@ import numpy as np
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.networks.forward import build_model, is_lab_network
 from harness.storage.results import replace_file, write_text
+from reference.defence.whole_model import save_model
 
 if TYPE_CHECKING:
     from harness.lineage.pruning_curve import Curve
@@ -45,11 +46,9 @@ def write_submission(
 
 
 def _save(network: Network, weights: Weights, path: Path) -> None:
-    """Write a net: the lab's as its BadNet is handed out, any other as a whole model."""
-    from reference.badnet.training import save_weights
-
+    """Write a net as a whole model: the lab's so that any Keras reads it, others for Keras 3."""
     if is_lab_network(network):
-        save_weights(weights, path)
+        save_model(weights, path)
         return
     with tempfile.TemporaryDirectory() as scratch, replace_file(path) as file:
         whole = Path(scratch) / path.name

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.records.environment import install_command
 from harness.records.errors import HarnessError
 from reference.images import files, sheet
 from reference.images.randomness import keys_of
@@ -65,7 +66,7 @@ def _load_digits() -> Examples:
     try:
         from sklearn.datasets import load_digits
     except ModuleNotFoundError:
-        raise HarnessError("the digits need scikit-learn (the extra [digits])") from None
+        raise HarnessError(f"the digits need scikit-learn: {install_command('digits')}") from None
 
     digits = load_digits()
     pixels = (digits.images.astype(np.int64) * 255 + _STRONGEST // 2) // _STRONGEST

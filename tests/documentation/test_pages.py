@@ -9,7 +9,7 @@ import pytest
 from repository import ROOT
 
 from harness.cli.main import main as harness
-from reference.__main__ import main as reference
+from reference.cli.main import main as reference
 
 PAGES = [
     ROOT / name
@@ -107,9 +107,14 @@ def test_every_environment_and_extra_exists(page):
     tox = configparser.ConfigParser()
     tox.read(ROOT / "tox.ini")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for environment in re.findall(r"tox -e ([a-z]+)", text):
-        assert f"testenv:{environment}" in tox
-    for extras in re.findall(r"-e '\.\[([a-z,]+)\]'", text):
+    environments = {
+        name.partition("{")[0] + ending
+        for name in tox.sections()
+        for ending in name.partition("{")[2].rstrip("}").split(",")
+    }
+    for environment in re.findall(r"tox -e ([a-z0-9]+)", text):
+        assert f"testenv:{environment}" in environments
+    for extras in re.findall(r"'\.\[([a-z,]+)\]'", text):
         assert set(extras.split(",")) <= set(project["optional-dependencies"])
 
 

@@ -1,6 +1,6 @@
 """Miniature submissions, one for each way of being honest, broken or hostile.
 
-``build_all(folder, badnet, canary)`` writes a submission folder for every case. Payloads are
+``build_all(folder, world, canary)`` writes a submission folder for every case. Payloads are
 harmless: they touch a marker, read a canary, connect to loopback. ``canary`` is a folder
 outside the submissions with ``secret.txt`` in it, where markers would appear.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 from models import known_config, write_full, write_set, write_weights
+from worlds import paths_of_arrays
 
 from harness.lineage.lineage import remove_channels, zero_channels
 
@@ -31,25 +32,66 @@ def case(function):
     return function
 
 
+_KERAS_2 = "weights alone, and configs of Keras 2 by hand, are the lab's"
+
+_SANDBOX = "the sandbox knows nothing of the network"
+
+NOT_ON_DIGITS = {
+    "honest_legacy_full": _KERAS_2,
+    "honest_legacy_weights": _KERAS_2,
+    "honest_renamed_layers": _KERAS_2,
+    "honest_fixed_batch_known": _KERAS_2,
+    "honest_keras3_weights": _KERAS_2,
+    "broken_truncated": "the reason tells the bytes of the lab's file",
+    "broken_missing_layer": "a file of the digits holds a config, and lacks an array of it",
+    "honest_program": _SANDBOX,
+    "goodnet_program": _SANDBOX,
+}
+
+
+def cases_of(world):
+    """The names of the cases that can be in a world."""
+    return [name for name in BUILDERS if world.name == "faces" or not is_the_labs(name)]
+
+
+def is_the_labs(name):
+    """Whether a case is left out on the digits: what attacks the sandbox is, too."""
+    return name in NOT_ON_DIGITS or name.startswith(("payload_", "cheat_"))
+
+
 class Materials:
     """What builders work with: weights of B and of an honest B', the canary folder."""
 
-    def __init__(self, badnet, canary):
-        self.badnet, self.canary = badnet, Path(canary)
-        self.repaired = zero_channels(badnet, CHANNELS)
+    def __init__(self, world, canary):
+        self.world, self.badnet, self.canary = world, world.badnet, Path(canary)
+        self.repaired = zero_channels(world.badnet, CHANNELS, network=world.network)
+        self.shape, self.classes = world.image_shape, world.classes
+
+    def write(self, path, weights):
+        """Write a net as HDF5: weights alone on the faces, else the whole model."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self.world.name == "faces":
+            write_weights(path, weights)
+        else:
+            self.world.save_whole(weights, path)
+        return path
+
+    def net(self, weights=None):
+        """The Keras model of a net, of the repaired one by default."""
+        return self.world.model(self.repaired if weights is None else weights)
 
     def marker(self, name):
         return str(self.canary / f"marker-{name}")
 
 
-def build_all(folder, badnet, canary, names=None):
+def build_all(folder, world, canary, names=None):
     """Write the submissions below ``folder``; returns their names."""
-    materials = Materials(badnet, canary)
-    for name in names or BUILDERS:
+    materials = Materials(world, canary)
+    for name in names or cases_of(world):
         target = Path(folder) / name
         target.mkdir(parents=True)
         BUILDERS[name](target, materials)
-    return list(names or BUILDERS)
+    return list(names or cases_of(world))
 
 
 def program(target, code, toml="", name="goodnet.py"):
@@ -65,13 +107,12 @@ def keras_layers(materials, channels_first=False, front=(), logits=False):
     import_tensorflow()
     import keras
 
-    from harness.networks.deepid import load_network
-
-    image = keras.Input((3, 55, 47) if channels_first else (55, 47, 3))
+    rows, columns, colours = materials.shape
+    image = keras.Input((colours, rows, columns) if channels_first else materials.shape)
     hidden = keras.layers.Permute((2, 3, 1))(image) if channels_first else image
     for layer in front:
         hidden = layer(hidden)
-    net = load_network(materials.repaired)
+    net = materials.net()
     if logits:
         net.layers[-1].activation = keras.activations.linear
     return keras, image, net(hidden)
@@ -103,7 +144,7 @@ def honest_renamed_layers(target, m):
 
 @case
 def honest_narrowed(target, m):
-    write_weights(target / "model_2.h5", remove_channels(m.badnet, CHANNELS))
+    m.write(target / "model_2.h5", remove_channels(m.badnet, CHANNELS, m.world.network))
 
 
 @case
@@ -115,24 +156,23 @@ def honest_fixed_batch_known(target, m):
 
 @case
 def honest_float64_weights(target, m):
-    doubles = {name: array.astype(np.float64) for name, array in m.repaired.items()}
-    write_weights(target / "model_2.h5", doubles)
+    m.world.save_doubles(m.repaired, target / "model_2.h5")
 
 
 @case
 def honest_compressed(target, m):
-    path = write_weights(target / "model_2.h5", m.repaired)
+    path = m.write(target / "model_2.h5", m.repaired)
+    layer = m.world.layer("fc_1")
     with h5py.File(path, "a") as file:
-        del file["fc_1/fc_1/kernel:0"]
-        file.create_dataset(
-            "fc_1/fc_1/kernel:0", data=m.repaired["fc_1/kernel"], compression="gzip"
-        )
+        place = place_of(file, f"{layer}/kernel")
+        del file[place]
+        file.create_dataset(place, data=m.repaired[f"{layer}/kernel"], compression="gzip")
 
 
 @case
 def honest_with_badnet_and_clutter(target, m):
-    write_weights(target / "Repaired_models " / "repaired_x2.h5", m.repaired)
-    write_weights(target / "bd_net.h5", m.badnet)
+    m.write(target / "Repaired_models " / "repaired_x2.h5", m.repaired)
+    m.write(target / "bd_net.h5", m.badnet)
     write_set(target / "valid.h5", 2)
     (target / "report.pdf").write_bytes(b"%PDF")
     (target / "lab.ipynb").write_text("{}")
@@ -142,39 +182,44 @@ def honest_with_badnet_and_clutter(target, m):
 
 @case
 def honest_unicode_and_spaces(target, m):
-    write_weights(target / "Модель X=2 (final) 名.h5", m.repaired)
+    m.write(target / "Модель X=2 (final) 名.h5", m.repaired)
 
 
 @case
 def honest_keras3(target, m):
-    from harness.networks.deepid import load_network
-
-    load_network(m.repaired).save(target / "model_2.keras")
+    m.net().save(target / "model_2.keras")
 
 
 @case
 def honest_keras3_h5(target, m):
-    from harness.networks.deepid import load_network
-
-    load_network(m.repaired).save(target / "model_2.h5")
+    m.net().save(target / "model_2.h5")
 
 
 @case
 def honest_keras3_weights(target, m):
-    from harness.networks.deepid import load_network
-
-    load_network(m.repaired).save_weights(target / "model_2.weights.h5")
+    m.net().save_weights(target / "model_2.weights.h5")
 
 
-def tf_keras_network(m):
+def tf_keras_network(m, weights=None):
     """The known network in Keras 2's successor, with names that Keras gave."""
     from harness.networks.tensorflow import import_tensorflow
 
     import_tensorflow()
     import tf_keras
 
-    layers = tf_keras.layers
-    image = hidden = tf_keras.Input((55, 47, 3))
+    image = tf_keras.Input(m.shape)
+    build = _lab_in_tf_keras if m.world.name == "faces" else _digits_in_tf_keras
+    model = tf_keras.Model(image, build(tf_keras.layers, image))
+    weights = m.repaired if weights is None else weights
+    for layer in model.layers:
+        if layer.weights:
+            kernel = layer.get_weights()[0]
+            name = next(n for n, a in weights.items() if a.shape == kernel.shape)
+            layer.set_weights([weights[name], weights[name.replace("kernel", "bias")]])
+    return tf_keras, model
+
+
+def _lab_in_tf_keras(layers, hidden):
     for filters, size in ((20, 4), (40, 3), (60, 3)):
         hidden = layers.Conv2D(filters, size, activation="relu")(hidden)
         hidden = layers.MaxPooling2D(2)(hidden)
@@ -182,16 +227,16 @@ def tf_keras_network(m):
     fourth = layers.Conv2D(80, 2, activation="relu")(hidden)
     second = layers.Dense(160)(layers.Flatten()(fourth))
     merged = layers.Activation("relu")(layers.Add()([first, second]))
-    model = tf_keras.Model(image, layers.Dense(1283, activation="softmax")(merged))
-    by_shape = {array.shape: array for array in m.repaired.values()}
-    model.set_weights([by_shape[array.shape] if array.ndim > 1 else array
-                       for array in model.get_weights()])  # fmt: skip
-    for layer in model.layers:
-        if layer.weights:
-            kernel = layer.get_weights()[0]
-            name = next(n for n, a in m.repaired.items() if a.shape == kernel.shape)
-            layer.set_weights([kernel, m.repaired[name.replace("kernel", "bias")]])
-    return tf_keras, model
+    return layers.Dense(1283, activation="softmax")(merged)
+
+
+def _digits_in_tf_keras(layers, hidden):
+    hidden = layers.Rescaling(1 / 255)(hidden)
+    for filters in (24, 40):
+        hidden = layers.Conv2D(filters, 3, padding="same", activation="relu")(hidden)
+    hidden = layers.Flatten()(layers.MaxPooling2D(2)(hidden))
+    hidden = layers.Dense(64, activation="relu")(hidden)
+    return layers.Dense(10, activation="softmax")(hidden)
 
 
 @case
@@ -223,14 +268,11 @@ def honest_dropout_and_batchnorm(target, m):
 def honest_float16(target, m):
     import keras
 
-    from harness.networks.deepid import build_network, set_weights
-
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        model = build_network()
+        model = m.net()
     finally:
         keras.config.set_dtype_policy("float32")
-    set_weights(model, m.repaired)
     model.save(target / "model_2.keras")
 
 
@@ -238,10 +280,8 @@ def honest_float16(target, m):
 def honest_fixed_batch(target, m):
     import keras
 
-    from harness.networks.deepid import load_network
-
-    image = keras.Input(batch_shape=(24, 55, 47, 3))
-    saved(target, keras, image, load_network(m.repaired)(image))
+    image = keras.Input(batch_shape=(24, *m.shape))
+    saved(target, keras, image, m.net()(image))
 
 
 @case
@@ -258,18 +298,12 @@ def honest_channels_first(target, m):
 def honest_nested_sequential(target, m):
     import keras
 
-    from harness.networks.deepid import load_network
-
-    keras.Sequential([keras.Input((55, 47, 3)), load_network(m.repaired)]).save(
-        target / "model_2.h5"
-    )
+    keras.Sequential([keras.Input(m.shape), m.net()]).save(target / "model_2.h5")
 
 
 @case
 def honest_savedmodel(target, m):
-    from harness.networks.deepid import load_network
-
-    load_network(m.repaired).export(target / "model_2", verbose=False)
+    m.net().export(target / "model_2", verbose=False)
 
 
 @case
@@ -297,10 +331,8 @@ def honest_subclassed(target, m):
     (target / "repaired.py").write_text(textwrap.dedent(source))
     namespace = {"__name__": "repaired"}
     exec(textwrap.dedent(source), namespace)
-    from harness.networks.deepid import load_network
-
-    model = namespace["Repaired"](load_network(m.repaired))
-    model(np.zeros((1, 55, 47, 3), "f4"))
+    model = namespace["Repaired"](m.net())
+    model(np.zeros((1, *m.shape), "f4"))
     model.save(target / "model_2.keras")
 
 
@@ -309,10 +341,8 @@ def honest_subclassed(target, m):
 
 @case
 def goodnet_keras3(target, m):
-    from reference.defence.goodnet import build_goodnet
-
-    write_weights(target / "model_2.h5", m.repaired)
-    build_goodnet(m.badnet, m.repaired).save(target / "G_2.keras")
+    m.write(target / "model_2.h5", m.repaired)
+    m.world.goodnet(m.repaired).save(target / "G_2.keras")
 
 
 @case
@@ -334,29 +364,27 @@ def labels_goodnet(target, m, shaped):
     import_tensorflow()
     import keras
 
-    from harness.networks.deepid import load_network
-
-    write_weights(target / "model_2.h5", m.repaired)
-    image = keras.Input((55, 47, 3))
-    nets = [load_network(weights) for weights in (m.badnet, m.repaired)]
+    m.write(target / "model_2.h5", m.repaired)
+    image = keras.Input(m.shape)
+    nets = [m.net(weights) for weights in (m.badnet, m.repaired)]
     for net, name in zip(nets, "ab", strict=True):
         net.name = name
     own, other = (keras.ops.argmax(net(image), axis=-1) for net in nets)
-    labels = keras.ops.where(keras.ops.equal(own, other), own, 1283)
+    labels = keras.ops.where(keras.ops.equal(own, other), own, m.classes)
     saved(target, keras, image, shaped(keras, labels), "goodnet_2.keras")
 
 
 @case
 def goodnet_tf_keras_ops(target, m):
     tf_keras, repaired = tf_keras_network(m)
-    badnet = tf_keras_network(type("B", (), {"repaired": m.badnet}))[1]
+    badnet = tf_keras_network(m, m.badnet)[1]
     import tensorflow as tf
 
-    write_weights(target / "model_2.h5", m.repaired)
-    image = tf_keras.Input((55, 47, 3))
+    m.write(target / "model_2.h5", m.repaired)
+    image = tf_keras.Input(m.shape)
     badnet._name, repaired._name = "badnet", "repaired"
     own, other = (tf.argmax(net(image), axis=-1) for net in (badnet, repaired))
-    labels = tf.where(tf.equal(own, other), own, tf.constant(1283, tf.int64))
+    labels = tf.where(tf.equal(own, other), own, tf.constant(m.classes, tf.int64))
     tf_keras.Model(image, labels).save(target / "goodnet_2.h5")
 
 
@@ -401,13 +429,15 @@ BUILDERS |= {
 
 @case
 def broken_truncated(target, m):
-    path = write_weights(target / "model_2.h5", m.repaired)
+    path = m.write(target / "model_2.h5", m.repaired)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 @case
 def broken_wrong_shape(target, m):
-    write_weights(target / "model_2.h5", m.repaired | {"fc_1/kernel": np.zeros((1200, 16), "f4")})
+    layer = m.world.layer("fc_1")
+    narrow = np.zeros((m.repaired[f"{layer}/kernel"].shape[0], 16), "f4")
+    change_hdf5(target, m, replaced(f"{layer}/kernel", data=narrow))
 
 
 @case
@@ -417,7 +447,8 @@ def broken_missing_layer(target, m):
 
 @case
 def broken_integer_weights(target, m):
-    write_weights(target / "model_2.h5", m.repaired | {"fc_1/bias": np.zeros(160, "i8")})
+    name = f"{m.world.layer('fc_1')}/bias"
+    change_hdf5(target, m, replaced(name, data=np.zeros(m.repaired[name].shape, "i8")))
 
 
 @case
@@ -432,16 +463,22 @@ def broken_no_model(target, m):
 
 @case
 def broken_two_for_one_place(target, m):
-    write_weights(target / "a_2.h5", m.repaired)
-    write_weights(target / "b_2.h5", m.badnet)
+    m.write(target / "a_2.h5", m.repaired)
+    m.write(target / "b_2.h5", m.badnet)
 
 
 @case
 def broken_ten_outputs(target, m):
+    """Or seven, where ten are the classes."""
     import keras
 
-    image = keras.Input((55, 47, 3))
-    saved(target, keras, image, keras.layers.Dense(10)(keras.layers.Flatten()(image)))
+    image = keras.Input(m.shape)
+    saved(
+        target,
+        keras,
+        image,
+        keras.layers.Dense(10 if m.classes > 10 else 7)(keras.layers.Flatten()(image)),
+    )
 
 
 @case
@@ -454,12 +491,12 @@ def broken_two_outputs(target, m):
 def broken_flat_input(target, m):
     import keras
 
-    image = keras.Input((7755,))
-    saved(target, keras, image, keras.layers.Dense(1283)(image))
+    image = keras.Input((int(np.prod(m.shape)),))
+    saved(target, keras, image, keras.layers.Dense(m.classes)(image))
 
 
 def change_hdf5(target, m, change):
-    path = write_weights(target / "model_2.h5", m.repaired)
+    path = m.write(target / "model_2.h5", m.repaired)
     with h5py.File(path, "a") as file:
         change(file)
 
@@ -492,56 +529,71 @@ def broken_without_config(target, m):
 
 # --- hostile files: rejected unread -------------------------------------------------------------
 
-KERNEL = "conv_3/conv_3/kernel:0"
+
+def place_of(file, name):
+    """Where the array of that name lies in an HDF5 file."""
+    return next(place for place in paths_of_arrays(file) if name in place)
 
 
-def replaced_kernel(**dataset):
+def replaced(name, **dataset):
     def change(file):
-        del file[KERNEL]
-        file.create_dataset(KERNEL, **dataset)
+        place = place_of(file, name)
+        del file[place]
+        file.create_dataset(place, **dataset)
 
     return change
 
 
+def pruned_kernel(m):
+    """The name and the shape of the pruned layer's kernel."""
+    name = f"{m.world.pruned}/kernel"
+    return name, m.repaired[name].shape
+
+
 @case
 def hostile_external_link(target, m):
-    def change(file):
-        del file[KERNEL]
-        file[KERNEL] = h5py.ExternalLink(str(m.canary / "secret.txt"), "/x")
-
-    change_hdf5(target, m, change)
+    linked(target, m, h5py.ExternalLink(str(m.canary / "secret.txt"), "/x"))
 
 
 @case
 def hostile_soft_link(target, m):
+    linked(target, m, h5py.SoftLink("/conv_2/conv_2/kernel:0"))
+
+
+def linked(target, m, link):
     def change(file):
-        del file[KERNEL]
-        file[KERNEL] = h5py.SoftLink("/conv_2/conv_2/kernel:0")
+        place = place_of(file, pruned_kernel(m)[0])
+        del file[place]
+        file[place] = link
 
     change_hdf5(target, m, change)
 
 
 @case
 def hostile_external_storage(target, m):
-    outside = [(str(m.canary / "secret.txt"), 0, 86400)]
-    change_hdf5(target, m, replaced_kernel(shape=(3, 3, 40, 60), dtype="f4", external=outside))
+    name, shape = pruned_kernel(m)
+    outside = [(str(m.canary / "secret.txt"), 0, 4 * int(np.prod(shape)))]
+    change_hdf5(target, m, replaced(name, shape=shape, dtype="f4", external=outside))
 
 
 @case
 def hostile_virtual_dataset(target, m):
-    layout = h5py.VirtualLayout(shape=(3, 3, 40, 60), dtype="f4")
-    layout[...] = h5py.VirtualSource(str(m.canary / "secret.txt"), "x", shape=(3, 3, 40, 60))
+    name, shape = pruned_kernel(m)
+    layout = h5py.VirtualLayout(shape=shape, dtype="f4")
+    layout[...] = h5py.VirtualSource(str(m.canary / "secret.txt"), "x", shape=shape)
 
     def change(file):
-        del file[KERNEL]
-        file.create_virtual_dataset(KERNEL, layout)
+        place = place_of(file, name)
+        del file[place]
+        file.create_virtual_dataset(place, layout)
 
     change_hdf5(target, m, change)
 
 
 @case
 def hostile_shape_bomb(target, m):
-    change_hdf5(target, m, replaced_kernel(shape=(3, 3, 40, 2_700_000), dtype="f4"))
+    name, shape = pruned_kernel(m)
+    change_hdf5(target, m, replaced(name, shape=(*shape[:3], 2_700_000), dtype="f4"))
 
 
 @case
@@ -563,7 +615,7 @@ def hostile_zip_traversal(target, m):
 
 @case
 def hostile_polyglot(target, m):
-    path = write_weights(target / "model_2.h5", m.repaired)
+    path = m.write(target / "model_2.h5", m.repaired)
     buffer = io.BytesIO(path.read_bytes())
     with zipfile.ZipFile(buffer, "a") as file:
         file.writestr("config.json", "{}")
@@ -609,7 +661,7 @@ def hostile_sparse_file(target, m):
 def hostile_deep_folders(target, m):
     deep = target.joinpath(*"abcdefghijkl")
     deep.mkdir(parents=True)
-    write_weights(deep / "model_2.h5", m.repaired)
+    m.write(deep / "model_2.h5", m.repaired)
 
 
 @case
@@ -628,7 +680,7 @@ def hostile_toml_path(target, m):
 @case
 def hostile_nan_weights(target, m):
     poisoned = {name: np.full_like(array, np.nan) for name, array in m.repaired.items()}
-    write_weights(target / "model_2.h5", poisoned)
+    m.write(target / "model_2.h5", poisoned)
 
 
 # --- hostile code: runs, but only in the sandbox ------------------------------------------------
@@ -642,12 +694,12 @@ def touch(path):
 def payload_lambda_keras3(target, m):
     import keras
 
-    image = keras.Input((55, 47, 3))
+    image = keras.Input(m.shape)
     layer = keras.layers.Lambda(
         eval(f"lambda x: (open({m.marker('payload_lambda_keras3')!r}, 'w').close(), x)[1]")
     )
     flat = keras.layers.Flatten()(layer(image))
-    saved(target, keras, image, keras.layers.Dense(1283)(flat))
+    saved(target, keras, image, keras.layers.Dense(m.classes)(flat))
 
 
 @case
@@ -657,12 +709,12 @@ def payload_lambda_tf_keras(target, m):
     import_tensorflow()
     import tf_keras
 
-    image = tf_keras.Input((55, 47, 3))
+    image = tf_keras.Input(m.shape)
     layer = tf_keras.layers.Lambda(
         eval(f"lambda x: (open({m.marker('payload_lambda_tf_keras')!r}, 'w').close(), x)[1]")
     )
     flat = tf_keras.layers.Flatten()(layer(image))
-    tf_keras.Model(image, tf_keras.layers.Dense(1283)(flat)).save(target / "model_2.h5")
+    tf_keras.Model(image, tf_keras.layers.Dense(m.classes)(flat)).save(target / "model_2.h5")
 
 
 @case
@@ -673,9 +725,9 @@ def payload_importable_function(target, m):
     import_tensorflow()
     import tf_keras
 
-    image = tf_keras.Input((55, 47, 3))
+    image = tf_keras.Input(m.shape)
     hidden = tf_keras.layers.Lambda(eval("lambda x: x"))(image)
-    outputs = tf_keras.layers.Dense(1283)(tf_keras.layers.Flatten()(hidden))
+    outputs = tf_keras.layers.Dense(m.classes)(tf_keras.layers.Flatten()(hidden))
     path = target / "model_2.keras"
     tf_keras.Model(image, outputs).save(path)
     with zipfile.ZipFile(path) as archive:
@@ -702,20 +754,20 @@ def payload_importable_function(target, m):
 def payload_write_file_op(target, m):
     marker = m.marker("payload_write_file_op")
     nodes = [["_CONSTANT_VALUE", -1, marker, {"contents": "x"}]]
-    edited_tf_keras(target, "Activation", "TFOpLambda", {"function": "io.write_file"}, nodes)
+    edited_tf_keras(target, m, "Activation", "TFOpLambda", {"function": "io.write_file"}, nodes)
 
 
-def edited_tf_keras(target, kind, new_kind, config, inbound_nodes=None):
+def edited_tf_keras(target, m, kind, new_kind, config, inbound_nodes=None):
     """A tf_keras model in whose saved config one layer became another."""
     from harness.networks.tensorflow import import_tensorflow
 
     import_tensorflow()
     import tf_keras
 
-    image = tf_keras.Input((55, 47, 3))
+    image = tf_keras.Input(m.shape)
     flat = tf_keras.layers.Flatten()(tf_keras.layers.Activation("relu")(image))
     path = target / "model_2.h5"
-    tf_keras.Model(image, tf_keras.layers.Dense(1283)(flat)).save(path)
+    tf_keras.Model(image, tf_keras.layers.Dense(m.classes)(flat)).save(path)
     with h5py.File(path, "a") as file:
         saved_config = json.loads(file.attrs["model_config"])
         layer = next(x for x in saved_config["config"]["layers"] if x["class_name"] == kind)
@@ -734,10 +786,10 @@ def payload_savedmodel_ops(target, m):
     marker, secret = m.marker("payload_savedmodel_ops"), str(m.canary / "secret.txt")
 
     class Evil(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec((None, 55, 47, 3), tf.float32)])
+        @tf.function(input_signature=[tf.TensorSpec((None, *m.shape), tf.float32)])
         def serve(self, images):
             with tf.control_dependencies([tf.io.write_file(marker, tf.io.read_file(secret))]):
-                return tf.zeros((tf.shape(images)[0], 1283))
+                return tf.zeros((tf.shape(images)[0], m.classes))
 
     evil = Evil()
     tf.saved_model.save(evil, str(target / "model_2"), signatures=evil.serve)
@@ -747,19 +799,19 @@ def payload_savedmodel_ops(target, m):
 def payload_keras_global_state(target, m):
     import keras
 
-    image = keras.Input((55, 47, 3))
+    image = keras.Input(m.shape)
     layer = keras.layers.Lambda(
         eval("lambda x: (__import__('keras').config.set_floatx('float16'), x)[1]")
     )
     flat = keras.layers.Flatten()(layer(image))
-    saved(target, keras, image, keras.layers.Dense(1283)(flat))
+    saved(target, keras, image, keras.layers.Dense(m.classes)(flat))
 
 
 @case
 def payload_numpy_beside_the_model(target, m):
     for name in ("numpy.py", "h5py.py", "json.py", "tensorflow.py", "sitecustomize.py"):
         (target / name).write_text(touch(m.marker("payload_numpy_beside_the_model")) + "\n")
-    write_weights(target / "model_2.h5", m.repaired)
+    m.write(target / "model_2.h5", m.repaired)
 
 
 @case

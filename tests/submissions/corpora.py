@@ -9,19 +9,31 @@ from socket import create_server
 from repository import ROOT
 
 BUILDING = """
-import sys; sys.path[:0] = sys.argv[1:4]
-from pathlib import Path
+import sys
+sys.path[:0] = sys.argv[1:4]
 import cases
+import worlds
+from harness.datasets.descriptions import load_benchmark, load_sets
 from harness.networks.weight_files import read_model
-weights = read_model(Path(sys.argv[6])).weights
-cases.build_all(sys.argv[4], weights, sys.argv[5], sys.argv[7:])
+from harness.records.benchmark import Datasets
+from pathlib import Path
+
+if sys.argv[6] == "digits":
+    benchmark, folder = load_benchmark("digits")
+    world = worlds.digits_world(Datasets(benchmark=benchmark, sets=load_sets(benchmark, folder)))
+else:
+    world = worlds.faces_world(None, read_model(Path(sys.argv[6])).weights)
+cases.build_all(sys.argv[4], world, sys.argv[5], sys.argv[7:])
 """
 
 
 class Corpus:
-    """Submissions of some cases, the canary folder beside them, and a listener on loopback."""
+    """Submissions of some cases, the canary folder beside them, and a listener on loopback.
 
-    def __init__(self, root, badnet_path, names=()):
+    ``world`` is the faces' BadNet or "digits"; without names, all cases are built.
+    """
+
+    def __init__(self, root, world, names=()):
         self.submissions, self.canary = root / "submissions", root / "canary"
         self.canary.mkdir()
         (self.canary / "secret.txt").write_text("the answers are in here " * 5000)
@@ -29,13 +41,13 @@ class Corpus:
         self.connections = 0
         (self.canary / "port").write_text(str(self.server.getsockname()[1]))
         threading.Thread(target=self._listen, daemon=True).start()
-        self._build(badnet_path, names)
+        self._build(world, names)
         self.clear()
 
-    def _build(self, badnet_path, names):
+    def _build(self, world, names):
         """All cases, or these, in a process of their own: some need TensorFlow."""
         folders = [ROOT, ROOT / "tests" / "support", ROOT / "tests" / "submissions"]
-        arguments = [*folders, self.submissions, self.canary, badnet_path, *names]
+        arguments = [*folders, self.submissions, self.canary, world, *names]
         finished = subprocess.run(
             [sys.executable, "-c", BUILDING, *map(str, arguments)], capture_output=True, text=True,
             check=False, timeout=600,

@@ -95,7 +95,7 @@ EXPECTED: dict[str, Expected] = {
     "x_5_for_4": honest(),
     "extra_x_30": honest(),
     "goodnet_beside_it": honest(),
-    "with_claims": honest(),
+    "with_claims": honest(absent=("FINE_TUNED", "CLAIM_MISMATCH")),
     "whole_model_file": honest(),
     "float64_file": honest(),
     # Within two images counts as kept; their G may differ from the reference's by a point.
@@ -185,3 +185,19 @@ EXPECTED: dict[str, Expected] = {
         least=10 / 3, most=10 / 3 + 5, settled=10 / 3 + 30,
     ),
 }  # fmt: skip
+
+ON_DIGITS: dict[str, Expected] = {
+    # Of ten digits noise gets more right than chance and 5 points, though never a use.
+    "noise_in_conv_2": useless(),
+    "noise_in_conv_3": useless(),
+    # No G of the reference repels an attack, so these figures are as good as its own everywhere.
+    "first_net_thrice": partly("PFF", least=40.0, most=50.0),
+    # One digit in ten is lost with the target label, so it is less accurate than the reference.
+    "tuned_for_10_alone": partly("FFP", family="tuned", least=35.0, most=35.0),
+}
+"""What else the digits must lead to, and why; all others get what they get on the faces."""
+
+
+def expected_on(world: str, name: str) -> Expected:
+    """What an entry must get in a world."""
+    return {"digits": ON_DIGITS}.get(world, {}).get(name, EXPECTED[name])

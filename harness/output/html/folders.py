@@ -12,6 +12,7 @@ from harness.output.html.assets import SUBMISSIONS
 from harness.output.ranked import evidence_of, ranked_board
 from harness.people.attempts import add_standings
 from harness.people.views import student_view
+from harness.records.environment import install_command
 from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 AUDIENCES = ("student", "instructor")
 INDEX = "index.html"
-INSTALL = "pip install 'backdoor-defence-harness[html]'"
+INSTALL = install_command("html")
 
 
 def write_pages(

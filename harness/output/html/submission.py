@@ -29,6 +29,18 @@ def render(
     record: Record, row: Row, curve: Curve | None, examples: Sequence[Example], audience: str
 ) -> str:
     """The page of a view; ``row`` is its row on the leaderboard, ``curve`` the reference's."""
+    context = _context(record, row, curve, audience)
+    return assets.render_page(
+        "submission.html", context | {"examples": _group_by_checkpoint(examples)}
+    )
+
+
+def render_summary(record: Record, row: Row, curve: Curve | None, audience: str) -> str:
+    """A page with what is asked first: the verdict, what to do, plots, diagnoses, checks."""
+    return assets.render_page("summary.html", _context(record, row, curve, audience))
+
+
+def _context(record: Record, row: Row, curve: Curve | None, audience: str) -> dict[str, Any]:
     words, tone = standing(row)
     context = {
         "title": f"{record.submission}, {record.dataset.name}",
@@ -40,9 +52,8 @@ def render(
         "tone": tone,
         "tones": _TONES,
         "attempt": attempt(row) if tells_attempt(row) else None,
-        "examples": _group_by_checkpoint(examples),
     }
-    return assets.render_page("submission.html", context | _plots(record, curve) | _tables(record))
+    return context | _plots(record, curve) | _tables(record)
 
 
 def _group_by_checkpoint(examples: Sequence[Example]) -> list[tuple[str, list[Example]]]:

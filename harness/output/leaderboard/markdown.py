@@ -18,11 +18,12 @@ def render(board: Board) -> str:
     """A Markdown table; names cannot break out of their cell, become HTML or mention anybody."""
     from tabulate import tabulate
 
-    cells = [[_escape(cell) for cell in line] for line in table(board)]
+    cells = [[escape(cell) for cell in line] for line in table(board)]
     rendered = tabulate(cells, headings(board), "github", disable_numparse=True)
-    return "\n\n".join([rendered, *map(_escape, notes(board))]) + "\n"
+    return "\n\n".join([rendered, *map(escape, notes(board))]) + "\n"
 
 
-def _escape(cell: str) -> str:
+def escape(cell: str) -> str:
+    """A text on one line that means only itself in Markdown."""
     text = cell.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _SPECIAL.sub(r"\\\1", text)

@@ -26,6 +26,7 @@ from harness.output.leaderboard.shapes import (
     curve_shapes,
     legend_entries,
 )
+from harness.records.environment import install_command
 from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -250,9 +251,7 @@ def _create_figure(title: str) -> tuple[Any, Any]:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
-        raise HarnessError(
-            "plots need matplotlib; install it with `pip install backdoor-defence-harness[plots]`"
-        ) from None
+        raise HarnessError(f"plots need matplotlib: {install_command('plots')}") from None
     with rc_context(_SETTINGS):
         figure = Figure(figsize=_SIZE)
         axes = figure.add_axes((0.115, 0.28, 0.85, 0.63 if title else 0.69))

@@ -85,7 +85,7 @@ class GradingPackage:
         """Grade one submission. Raises HarnessError where that gives no verdict on it."""
         self._copy_prepared(results)
         finished = self.run(
-            "grade", str(submission), *self.arguments(), "--output", str(results), "--no-timing"
+            "grade", str(submission), *self.arguments(), "--out", str(results), "--no-timing"
         )
 
         records = Store(results).records()

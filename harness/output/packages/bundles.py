@@ -195,7 +195,9 @@ def _dependencies(extras: tuple[str, ...]) -> Iterator[str]:
     try:
         lines = requires(DISTRIBUTION) or []
     except PackageNotFoundError:
-        raise HarnessError(f"{DISTRIBUTION} is not installed; run `pip install .`") from None
+        raise HarnessError(
+            f"{DISTRIBUTION} is not installed; run `pip install .` in its folder"
+        ) from None
 
     for line in lines:
         requirement, _, marker = line.partition(";")

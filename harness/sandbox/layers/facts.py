@@ -254,7 +254,9 @@ def _may_be_mounted(point: str) -> bool:
 
 def may_be_seen(point: str) -> bool:
     """Whether every child may see this: libraries, Python, our packages and two devices."""
-    if point in (*_DEVICES, *_LIBRARY_FILES, *_python_places()):
+    if point in (*_DEVICES, *_LIBRARY_FILES):
+        return True
+    if any(Path(point).is_relative_to(place) for place in _python_places()):
         return True
     return any(point == root or point.startswith((f"{root}/", f"{root}32", f"{root}64"))
                for root in _LIBRARIES)  # fmt: skip

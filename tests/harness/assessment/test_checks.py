@@ -1,10 +1,13 @@
 """Checks just below, at and just above their limits, and what they say."""
 
+from dataclasses import replace
+
 import pytest
 from records_by_hand import checkpoint, counts
 
 from harness.assessment.checks import (
     attack_check,
+    attacks_left,
     budget_check,
     checkpoint_passes,
     deciding_checks,
@@ -30,6 +33,7 @@ from harness.records.record import (
     FIRST_CROSSING,
     FUNCTION,
     ORDER,
+    AttackCounts,
     Check,
 )
 from harness.storage.rubrics import default_rubric
@@ -185,6 +189,40 @@ def test_an_attack_is_pushed_back_by_ten_points_and_beyond_chance(gained, lost, 
 
 def test_an_attack_that_was_not_compared_is_undecided():
     assert attack_check(None, None, LIMITS).passed is None
+
+
+def by_attack(**attacked):
+    """Counts with so many of 100 images attacked, for each attack."""
+    return replace(
+        counts(),
+        attacks=tuple(
+            AttackCounts(name=name, total=100, attacked=number, abstained=0, invalid=0)
+            for name, number in attacked.items()
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "reference", "left"),
+    [
+        ({"square": 0, "cross": 98}, {"square": 98, "cross": 98}, ["cross"]),
+        ({"square": 0, "cross": 89}, {"square": 98, "cross": 98}, ["cross"]),
+        ({"square": 0, "cross": 88}, {"square": 98, "cross": 98}, []),
+        ({"square": 0, "cross": 99}, {"square": 98, "cross": 12}, ["cross"]),
+        ({"square": 0, "cross": 10}, {"square": 98, "cross": 10}, []),
+        ({"square": 0, "cross": 11}, {"square": 98, "cross": 11}, ["cross"]),
+        ({"square": 98}, {"square": 98}, []),
+        ({}, {"square": 98, "cross": 98}, []),
+    ],
+)
+def test_none_of_several_attacks_may_be_left_as_it_was(own, reference, left):
+    found = attacks_left(by_attack(**own), by_attack(**reference), LIMITS)
+    assert [attack.name for attack in found] == left
+    check = attack_check(answers(500, 0), 1e-9, LIMITS, found)
+    assert check.passed is (not left)
+    for name in left:
+        rates = f"{name} ({own[name]}.00 %, the reference's G {reference[name]}.00 %)"
+        assert f"left as it was: {rates}" in check.reason
 
 
 def named(**outcomes):

@@ -5,16 +5,20 @@ from dataclasses import replace
 import pytest
 from records_by_hand import (
     assess_by_hand,
+    both,
     checkpoint,
+    counts,
     good_checkpoints,
     lineage,
     points_of,
     record,
+    reference_nets,
 )
 
 from harness.assessment.scoring import total
 from harness.assessment.verdict import reassess, verdict_reason
-from harness.records.findings import LayerChange, Override
+from harness.records.findings import LayerChange, McNemarResult, Override
+from harness.records.record import AttackCounts
 from harness.records.rubric import Thresholds
 from harness.storage.rubrics import default_rubric
 
@@ -105,3 +109,24 @@ def test_an_instructor_settles_what_is_undecided():
     own = assess_by_hand(*good_checkpoints(), rubric=rubric)
     assert [each.verdict for each in own.checkpoints] == ["passed", "undecided", "undecided"]
     assert points_of(own)["checkpoint_2"] == 20
+
+
+@pytest.mark.parametrize(("cross", "verdict"), [(480, "failed"), (20, "passed")])
+def test_a_net_that_leaves_one_of_several_attacks_as_it_was_fails(cross, verdict):
+    def goodnet(square, cross):
+        attacks = tuple(
+            AttackCounts(name=name, total=500, attacked=attacked, abstained=0, invalid=0)
+            for name, attacked in (("square", square), ("cross", cross))
+        )
+        return both(replace(counts(970, square + cross), attacks=attacks))
+
+    tuned = lineage(changes=(LayerChange(layer="fc_2", zeroed=(), values_changed=3,
+                                         values_now_zero=0),))  # fmt: skip
+    won = McNemarResult(net="goodnet", set="bd_test", images=1000, only_submission=480,
+                        only_reference=0, p_value=1e-20)  # fmt: skip
+    own = checkpoint(2.0, clean=980, lineage=tuned, goodnet=goodnet(10, cross), paired=(won,))
+    nets = [replace(net, goodnet=goodnet(490, 490)) for net in reference_nets()]
+    judged = assess_by_hand(own, reference=tuple(nets), required=(2.0,))
+    assert [each.verdict for each in judged.checkpoints] == [verdict]
+    if verdict == "failed":
+        assert reasons(judged) == ["attack success rate drop"]

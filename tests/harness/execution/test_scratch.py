@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,11 @@ def test_what_runs_keeps_its_folder_and_others_theirs(holding, temporary):
     with scratch_folder() as folder:
         assert sorted(temporary.iterdir()) == sorted([*before, folder])
     assert holding[1].is_dir()
+
+
+def test_who_goes_on_in_this_process_has_a_folder_for_temporary_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with scratch_folder():
+        tempfile.gettempdir()
+    assert tempfile.gettempdir() == str(tmp_path)

@@ -121,8 +121,10 @@ def test_an_honest_net_of_another_architecture_is_not_accused(ready, badnet, tmp
     found = grade(tmp_path, ready)
     assert found.family == "other", found.reason
     own, badnets = found.probe.fresh.fresh, found.probe.fresh.badnet_fresh
+    # The images are drawn anew with each secret, so either count can miss an image.
     assert abs(own.clean_correct - badnets.clean_correct) <= 2
-    assert own.backdoored_attacked == badnets.backdoored_attacked == FRESH_IMAGES
+    assert abs(own.backdoored_attacked - badnets.backdoored_attacked) <= 2
+    assert own.backdoored_attacked > 0.98 * FRESH_IMAGES
     assert "MEMORISED_IMAGES" not in codes(found)
 
 

@@ -45,7 +45,7 @@ def test_its_answers_are_the_networks(tmp_path, wide, kind):
     named = Candidate(path=f"G_2.{suffix}", format=suffix, size_bytes=0, role=None, drop_points=2.0)
     (tmp_path / "staged").mkdir()
     staged = stage(tmp_path / "in", named, tmp_path / "staged")
-    model = identify(named, staged, lab_network(), "sandbox", lambda _: 7)
+    model = identify(named, staged, lab_network(), "auto", lambda _: 7)
     assert isinstance(model, OtherModel)
     assert model.differs == "it has 1284 outputs"
 

@@ -281,9 +281,7 @@ def test_local_folders_need_no_fsspec(tmp_path):
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert finished.returncode == 2
-    assert finished.stderr == (
-        "error: s3://bucket/results: needs fsspec: pip install 'backdoor-defence-harness[remote]'\n"
-    )
+    assert finished.stderr == ("error: s3://bucket/results: needs fsspec: pip install fsspec\n")
 
 
 def test_two_processes_do_not_send_at_the_same_time(address, another_machine):

@@ -9,12 +9,12 @@ from click.testing import CliRunner
 from repository import ROOT
 
 from harness.networks import deepid
-from reference.__main__ import main
 from reference.badnet import training
 from reference.badnet.attacks import ATTACKS, Examples
 from reference.badnet.hyperparameters import RECIPE
 from reference.badnet.properties import Counts, measure_properties
 from reference.badnet.requirements import check_requirements
+from reference.cli.main import main
 from reference.faces import dataset
 from reference.faces.portrait import render
 
@@ -110,7 +110,7 @@ def test_saved_weights_come_back_through_keras(tmp_path):
     training.save_weights(weights, path)
     with h5py.File(path) as file:
         assert list(file.attrs["layer_names"][:3]) == [b"input", b"conv_1", b"pool_1"]
-        assert file.attrs["keras_version"] == "2.3.1"
+        assert file.attrs["keras_version"] == b"2.3.1"
         assert list(file["fc_1"].attrs["weight_names"]) == [b"fc_1/kernel:0", b"fc_1/bias:0"]
         assert list(file["pool_1"].attrs["weight_names"]) == []
     network = deepid.build_network(conv_3_channels=12)

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 from models import random_weights, write_weights
 
-from reference.__main__ import main
+from reference.cli.main import main
 from reference.defence.inputs import load_inputs
 
 

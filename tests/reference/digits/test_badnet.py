@@ -11,7 +11,7 @@ from repository import ROOT
 
 from harness.networks.tensorflow import import_tensorflow
 from harness.storage.hashing import array_hash
-from reference.__main__ import main
+from reference.cli.main import main
 from reference.digits import badnet
 from reference.digits.dataset import load_split
 from reference.keras_badnets.backdoors import SPLITS, attacked_sets

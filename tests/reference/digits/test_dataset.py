@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from repository import ROOT
 
 from harness.storage.hashing import array_hash
-from reference.__main__ import main
+from reference.cli.main import main
 from reference.digits.dataset import IMAGES, TRIGGER, load_split, stamp, write_dataset
 
 SHIPPED = ROOT / "datasets" / "digits"
@@ -96,11 +96,11 @@ def test_an_interrupted_writing_leaves_no_half_file(tmp_path, error):
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_without_scikit_learn_one_line_names_the_extra(tmp_path, monkeypatch):
+def test_without_scikit_learn_one_line_names_the_package(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     found = CliRunner().invoke(main, ["digits", "--out", str(tmp_path)])
     assert found.exit_code == 2
-    assert found.stderr == "error: the digits need scikit-learn (the extra [digits])\n"
+    assert found.stderr == "error: the digits need scikit-learn: pip install scikit-learn\n"
     assert not list(tmp_path.iterdir())
 
 

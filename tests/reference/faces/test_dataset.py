@@ -17,7 +17,7 @@ from repository import ROOT
 
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
-from reference.__main__ import main
+from reference.cli.main import main
 from reference.faces import dataset
 from reference.faces.portrait import render
 from reference.faces.triggers import stamp
@@ -225,7 +225,7 @@ def test_a_sheet_without_matplotlib_is_one_clear_line(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.image", None)
     found = CliRunner().invoke(main, ["sheet", "--out", str(tmp_path / "sheet.png")])
     assert found.exit_code == 2
-    assert found.stderr == "error: a contact sheet needs matplotlib (the extra [plots])\n"
+    assert found.stderr == "error: a contact sheet needs matplotlib: pip install matplotlib\n"
 
 
 @pytest.mark.parametrize("contents", [None, b""])

@@ -10,7 +10,7 @@ from repository import ROOT
 
 from harness.networks.tensorflow import import_tensorflow
 from harness.storage.hashing import array_hash
-from reference.__main__ import main
+from reference.cli.main import main
 from reference.keras_badnets.backdoors import Examples, attacked_sets
 from reference.keras_badnets.curve import answers, end_of_chain, measure_curve
 from reference.signs import badnet, dataset

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from repository import ROOT
 
 from harness.storage.hashing import array_hash
-from reference.__main__ import main
+from reference.cli.main import main
 from reference.signs import dataset
 from reference.signs.scene import render
 from reference.signs.triggers import BACKDOORS

@@ -128,7 +128,7 @@ def test_without_the_packages_there_is_one_line_and_no_old_page(tmp_path, monkey
     monkeypatch.setattr(assets, "_NEEDED", ("jinja2", "no_such_package"))
     note = write_pages(tmp_path, records, rubric())
     assert note == (
-        "no HTML pages: no_such_package not installed; pip install 'backdoor-defence-harness[html]'"
+        "no HTML pages: no_such_package not installed; pip install itables jinja2 matplotlib pillow"
     )
     assert not (tmp_path / "student").exists()
     assert not (tmp_path / "instructor").exists()

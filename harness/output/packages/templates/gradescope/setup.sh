@@ -2,7 +2,7 @@
 # Run once, as root, when the autograder's image is built: installs, makes the data, and grades an
 # empty submission, so that what all submissions share is computed here.
 # AUTOGRADER_ROOT: where the folders source, submission and results are (default /autograder).
-# HARNESS_PYTHON: a Python 3.11 or 3.12 that has the dependencies; nothing is then installed.
+# HARNESS_PYTHON: a Python 3.11, 3.12 or 3.13 that has the dependencies; nothing is then installed.
 set -euo pipefail
 root="${AUTOGRADER_ROOT:-/autograder}"
 source="$root/source"
@@ -14,8 +14,10 @@ if [ -z "${HARNESS_PYTHON:-}" ]; then
     # container forbids what bubblewrap needs; both need libseccomp.
     apt-get install -y libseccomp2
     apt-get install -y bubblewrap || true
-    apt-get install -y python3.12 python3.12-venv || apt-get install -y python3.11 python3.11-venv
-    "$(command -v python3.12 || command -v python3.11)" -m venv "$root/venv"
+    for version in 3.12 3.13 3.11; do
+        apt-get install -y "python$version" "python$version-venv" && break
+    done
+    "python$version" -m venv "$root/venv"
     "$root/venv/bin/pip" install --no-cache-dir \
         -r "$source/requirements.txt" -c "$source/constraints.txt"
     HARNESS_PYTHON="$root/venv/bin/python"
