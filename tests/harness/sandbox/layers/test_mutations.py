@@ -384,7 +384,7 @@ def weakened(request, sources):
             sources.found, each["sandbox"], [each["test"]], (each["file"], each["old"], each["new"])
         )
         for each in asked
-        if "said" in each
+        if {"file", "old", "new"} <= set(each)
     }
 
 
