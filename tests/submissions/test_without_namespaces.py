@@ -93,4 +93,4 @@ def test_nothing_is_left_behind(graded):
 
 
 def test_the_board_says_in_which_sandbox(graded):
-    assert graded[3].count("run in Landlock's sandbox") >= len(HONEST + GOODNETS)
+    assert graded[3].count("run in Landlock's sandbox") >= len(HONEST)
