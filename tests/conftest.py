@@ -140,9 +140,16 @@ def reference_submission(small_benchmark, badnet_path, tmp_path_factory) -> Path
     return folder
 
 
-def _run_harness(*arguments, cwd=ROOT, timeout=900, **environment):
+def _run_harness(*arguments, cwd=ROOT, timeout=900, namespaces=True, **environment):
+    forbidding = [sys.executable, ROOT / "tests" / "support" / "forbidding.py", "namespaces"]
     return subprocess.run(
-        [sys.executable, "-m", "harness", *map(str, arguments)],
+        [
+            *([] if namespaces else forbidding),
+            sys.executable,
+            "-m",
+            "harness",
+            *map(str, arguments),
+        ],
         cwd=cwd,
         env=os.environ | {"PYTHONPATH": str(ROOT), **environment},
         capture_output=True,

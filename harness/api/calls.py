@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from harness.execution.progress import Display
     from harness.grading.batch import Batch
 
-_ISOLATION = ("auto", "sandbox", "none")
-
 
 def check(
     path: str | os.PathLike[str],
@@ -64,9 +62,10 @@ def grade(
     """
     with call_session(progress=progress) as display:
         from harness.grading.context import Options
+        from harness.sandbox.availability import ISOLATIONS
 
         options = Options(
-            isolation=_one_of("isolation", isolation, _ISOLATION),
+            isolation=_one_of("isolation", isolation, ISOLATIONS),
             timing=timing,
             model_seconds=_at_least("model_seconds", model_seconds, 1),
             model_memory_bytes=int(_at_least("model_memory", model_memory, 0.5) * 2**30),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +22,23 @@ from harness.execution.console import one_line_errors
 from harness.records.environment import processors
 from harness.records.errors import HarnessError
 from harness.records.text import join_lines
-from harness.sandbox import escape_tests, launch, seccomp
+from harness.sandbox import escape_tests, landlock, launch, seccomp
 from harness.sandbox.attacks.report import MANAGED, REPORT_BYTES
+from harness.sandbox.availability import (
+    AUTO,
+    ISOLATIONS,
+    NONE,
+    find_sandbox,
+    problem_of,
+    sandbox_problem,
+)
 from harness.sandbox.escape_tests import ESCAPE_TESTS, TestSite
+from harness.sandbox.layers.catalogue import layer_tests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from harness.sandbox.escape_tests import Outcome
 
 _GIB = 2**30
 _LEAST_DISK_BYTES = _GIB
@@ -45,27 +59,27 @@ class Finding:
 @click.command()
 @click.option("--dataset", "datasets", multiple=True, default=("faces",), show_default=True,
               metavar="NAME|DIR", help="Also look at this benchmark's files.")  # fmt: skip
-@click.option("--isolation", type=click.Choice(["sandbox", "none"]), default="sandbox",
-              show_default=True, help="none shows what attacks do unprotected.")  # fmt: skip
+@click.option("--isolation", type=click.Choice(ISOLATIONS), default=AUTO, show_default=True,
+              help="Prove this sandbox. none shows what attacks do unprotected.")  # fmt: skip
 def doctor(datasets: tuple[str, ...], isolation: str) -> None:
     """Prove the installation: run attack scripts in the sandbox, look at data and machine."""
     with one_line_errors():
-        findings = examine(sandboxed=isolation == "sandbox", datasets=datasets)
+        findings = examine(isolation, datasets=datasets)
         click.echo(render(findings))
+        click.echo(verdict(findings))
     sys.exit(2 if any(finding.passed is False for finding in findings) else 0)
 
 
-def examine(*, sandboxed: bool = True, datasets: Sequence[str] = ()) -> list[Finding]:
+def examine(isolation: str = AUTO, *, datasets: Sequence[str] = ()) -> list[Finding]:
     """Look at the machine, let every attack script try, and see that TensorFlow works inside.
 
-    With ``sandboxed`` False the scripts run without a sandbox, where most of them succeed: an
+    With ``isolation`` none the scripts run without a sandbox, where most of them succeed: an
     installation whose isolation is off does not pass. ``datasets`` are names or folders.
     """
-    isolation = _isolation(sandboxed=sandboxed)
-    findings = [isolation, *_versions(), *_machine()]
-    if isolation.passed or not sandboxed:
-        findings += _escape_tests(sandboxed=sandboxed)
-        findings.append(_tensorflow(sandboxed=sandboxed))
+    sandbox = find_sandbox(isolation)
+    findings = [_sandbox(isolation, sandbox), *_versions(), *_machine()]
+    if sandbox is not None or isolation == NONE:
+        findings += _tests(sandbox)
     return [*findings, *map(_dataset, datasets)]
 
 
@@ -80,12 +94,25 @@ def render(findings: Sequence[Finding]) -> str:
     )
 
 
-def _isolation(*, sandboxed: bool) -> Finding:
-    """Whether there is a sandbox to examine."""
-    if not sandboxed:
-        return Finding(name="sandbox", passed=False, detail="isolation is off")
-    problem = launch.sandbox_problem()
-    return Finding(name="sandbox", passed=problem is None, detail=problem or "works")
+def verdict(findings: Sequence[Finding]) -> str:
+    """One line: may this machine grade strangers' models, in which sandbox, or why not."""
+    failed = [finding for finding in findings if finding.passed is False]
+    if not failed:
+        sandbox = findings[0].detail.partition(";")[0]
+        return f"This machine may grade strangers' models, in the sandbox {sandbox}."
+    others = f" and {len(failed) - 1} more" if failed[1:] else ""
+    reason = join_lines(f"{failed[0].name}: {failed[0].detail}", _CELL_CHARACTERS)
+    return f"This machine must not grade strangers' models ({reason}{others})."
+
+
+def _sandbox(isolation: str, sandbox: str | None) -> Finding:
+    """Which sandbox there is to examine, and why none that hides more."""
+    if sandbox is None:
+        detail = str(sandbox_problem(isolation))
+        return Finding(name="sandbox", passed=False, detail=detail)
+    better = launch.SANDBOXES[: launch.SANDBOXES.index(sandbox)] if isolation == AUTO else ()
+    problems = [f"not {name}: {problem_of(name)}" for name in better]
+    return Finding(name="sandbox", passed=True, detail="; ".join([sandbox, *problems]))
 
 
 def _versions() -> Iterator[Finding]:
@@ -99,6 +126,8 @@ def _versions() -> Iterator[Finding]:
         yield Finding(name="bubblewrap", passed=None, detail=f"{told.stdout.strip()} {bubblewrap}")
     if (version := seccomp.libseccomp_version()) is not None:
         yield Finding(name="libseccomp", passed=None, detail=version)
+    with contextlib.suppress(OSError):
+        yield Finding(name="Landlock", passed=None, detail=f"ABI {landlock.abi()}")
 
 
 def _machine() -> Iterator[Finding]:
@@ -115,23 +144,31 @@ def _machine() -> Iterator[Finding]:
     yield Finding(name="processor cores", passed=None, detail=str(processors()))
 
 
-def _escape_tests(*, sandboxed: bool) -> Iterator[Finding]:
-    """Let every attack script try, each with an empty folder of its own to aim at."""
-    for name, escape_test in ESCAPE_TESTS.items():
-        with tempfile.TemporaryDirectory(prefix="harness-") as folder:
-            try:
-                outcome = escape_test(TestSite(folder=Path(folder), sandboxed=sandboxed))
-            except (launch.ChildFailure, HarnessError) as error:
-                yield Finding(name=f"attack: {name}", passed=False, detail=f"did not try: {error}")
-            else:
-                yield Finding(name=f"attack: {name}", passed=outcome.passed, detail=outcome.detail)
+def _tests(sandbox: str | None) -> list[Finding]:
+    """Let every attack script try and prove each layer, side by side: most of them wait."""
+    tests = {f"attack: {name}": test for name, test in ESCAPE_TESTS.items()}
+    tests |= {f"layer: {name}": test for name, test in layer_tests(sandbox).items()}
+    with ThreadPoolExecutor(processors() + 1) as pool:
+        tensorflow = pool.submit(_tensorflow, sandbox)  # first: it takes longest
+        found = pool.map(partial(_try, sandbox), tests, tests.values())
+        return [*found, tensorflow.result()]
 
 
-def _tensorflow(*, sandboxed: bool) -> Finding:
+def _try(sandbox: str | None, name: str, test: Callable[[TestSite], Outcome]) -> Finding:
+    """Do one test, with an empty folder of its own to aim at."""
+    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+        try:
+            outcome = test(TestSite(folder=Path(folder), sandbox=sandbox))
+        except (launch.ChildFailure, HarnessError, OSError) as error:
+            return Finding(name=name, passed=False, detail=f"did not try: {error}")
+    return Finding(name=name, passed=outcome.passed, detail=outcome.detail)
+
+
+def _tensorflow(sandbox: str | None) -> Finding:
     """Calculate something with TensorFlow where submissions would."""
     script = escape_tests.ATTACKS / "tensorflow_operation.py"
     try:
-        with launch.start(script, sandboxed=sandboxed) as child:
+        with launch.start(script, sandbox=sandbox) as child:
             report = child.ask(b"?", REPORT_BYTES).decode(errors="replace").strip()
     except (launch.ChildFailure, HarnessError) as error:
         return Finding(name="TensorFlow", passed=False, detail=str(error))

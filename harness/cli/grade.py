@@ -20,6 +20,7 @@ from harness.grading.worker import WorkerConfig
 from harness.output.boards import board_text, shown_records, write_boards
 from harness.people.attempts import load_people, stored_roster
 from harness.records.errors import HarnessError
+from harness.sandbox.availability import AUTO, ISOLATIONS
 from harness.storage.remote import results_at
 from harness.storage.rubrics import rubric_of
 
@@ -41,8 +42,10 @@ if TYPE_CHECKING:
 @options.out(type=RESULTS_TO_WRITE, default="results", show_default=True,
              metavar="DIR|ADDRESS",
              help="Where results go; what is there already is not graded again.")  # fmt: skip
-@click.option("--isolation", type=click.Choice(["auto", "sandbox", "none"]), default="auto",
-              show_default=True, help="none runs strangers' code unprotected.")  # fmt: skip
+@click.option("--isolation", type=click.Choice(ISOLATIONS), default=AUTO,
+              show_default=True,
+              help="auto: bubblewrap or Landlock, where they work. sandbox: nothing is read "
+              "without one. none: no isolation.")  # fmt: skip
 @click.option("--model-seconds", type=click.FloatRange(min=1), default=900, show_default=True,
               help="Time limit for a model of another architecture.")  # fmt: skip
 @click.option("--model-memory", type=click.FloatRange(min=0.5), default=4, show_default=True,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import PACKAGES
 from harness.records.environment import environment
-from harness.sandbox.launch import sandbox_problem
+from harness.sandbox.availability import find_sandbox, sandbox_problem
 from harness.storage.results import Store
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ class WorkerRequirements:
     versions: dict[str, str]
     """Of Python, of packages and of the harness's source, by name."""
 
-    sandboxed: bool
-    """Whether it needs a sandbox."""
+    isolation: str | None
+    """The option of that name, where that is a sandbox here; None where none is needed."""
 
 
 def worker_requirements(
-    results: Path, submissions: Sequence[Path], *, sandboxed: bool
+    results: Path, submissions: Sequence[Path], *, isolation: str
 ) -> WorkerRequirements:
     """What this process requires of workers."""
     return WorkerRequirements(
@@ -50,7 +50,7 @@ def worker_requirements(
         Store(results).secret_number(_PURPOSE),
         tuple(path.absolute() for path in submissions if path.exists()),
         _versions(),
-        sandboxed and sandbox_problem() is None,
+        isolation if find_sandbox(isolation) else None,
     )
 
 
@@ -70,7 +70,7 @@ def incompatibility(required: WorkerRequirements) -> str | None:
         if not path.exists():
             return f"it does not see {path}; {_SHARE}"
 
-    problem = sandbox_problem() if required.sandboxed else None
+    problem = sandbox_problem(required.isolation) if required.isolation else None
     if problem:
         return f"no sandbox, which there is here: {problem}"
     return None

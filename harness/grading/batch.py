@@ -81,8 +81,8 @@ def connect_cluster(
     from harness.execution.dask import connect
 
     paths = [entry.path for entry in entries]
-    sandboxed = config.options.isolation != "none"
-    requirements = partial(worker_requirements, config.output, paths, sandboxed=sandboxed)
+    isolation = config.options.isolation
+    requirements = partial(worker_requirements, config.output, paths, isolation=isolation)
     with connect(scheduler, requirements) as cluster:
         yield cluster
 

@@ -68,8 +68,8 @@ class Options:
     """How to grade."""
 
     isolation: str = "auto"
-    """auto: a sandbox wherever strangers' code would run. sandbox: also for reading files.
-    none: for one's own work only."""
+    """auto: in the best sandbox that works here, files of the known network also without one.
+    bubblewrap, landlock: all in that one. none: for one's own work only."""
 
     timing: bool = True
 

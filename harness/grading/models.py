@@ -32,7 +32,8 @@ from harness.networks.deepid import network_of
 from harness.records.benchmark import SETS
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Predictions
-from harness.sandbox.launch import Limits, sandbox_problem
+from harness.sandbox.availability import NONE, sandbox_problem
+from harness.sandbox.launch import Limits
 from harness.storage.hashing import array_hash
 from harness.storage.results import answers_key
 
@@ -207,7 +208,7 @@ def sandboxed_run(model: OtherModel, datasets: Datasets, options: Options) -> Sa
         format=model.format,
         network=network_of(datasets),
         pixel_scale=datasets.benchmark.pixel_scale,
-        sandboxed=model.isolation == "sandbox",
+        sandbox=None if model.isolation == NONE else model.isolation,
         limits=Limits(
             start_seconds=min(180.0, options.model_seconds),
             wall_seconds=options.model_seconds,
@@ -250,7 +251,7 @@ def _predict_other(model: OtherModel, datasets: Datasets, run: RunContext) -> Pr
         raise SubmissionError(
             Status.NOT_GRADED,
             f"not the known network ({model.differs}), so it has to run in a sandbox: "
-            f"{sandbox_problem()}",
+            f"{sandbox_problem(run.options.isolation)}",
         )
     key, fresh = _key_of_answers(model, datasets), draw_fresh(datasets, run)
     shown = replace(datasets, sets={**datasets.sets, **fresh.sets})
@@ -312,7 +313,7 @@ def _stored_predictions(key: str, datasets: Datasets, run: RunContext) -> Predic
 
 
 def _key_of_answers(model: Identified, datasets: Datasets) -> str:
-    unprotected = "-none" if model.isolation == "none" else ""
+    unprotected = "-none" if model.isolation == NONE else ""
     return answers_key(model.key, datasets.benchmark.pixel_scale) + unprotected
 
 

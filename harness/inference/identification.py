@@ -17,7 +17,7 @@ from harness.inference.readings import (
     read_net,
 )
 from harness.records.errors import Status, SubmissionError
-from harness.sandbox.launch import sandbox_problem
+from harness.sandbox.availability import AUTO, NONE, find_sandbox, sandbox_problem
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class KnownModel:
     """The hash of the weights."""
 
     isolation: str
-    """How the file was read: in a sandbox or in a plain process."""
+    """How the file was read: in which sandbox, or plain, by a process without one."""
 
     note: str = ""
     """How it was read, where that could be done in several ways."""
@@ -69,7 +69,7 @@ class OtherModel:
     """Follows from the bytes of the file."""
 
     isolation: str | None
-    """sandbox, none (one's own work), or None where it may not be run here."""
+    """Which sandbox it runs in, none (one's own work), or None where it may not be run here."""
 
     seed: int
     """Of the secret order in which it sees images."""
@@ -120,8 +120,10 @@ class ReadOptions:
 
 def identify(candidate: Candidate, staged: Staged, how: ReadOptions) -> Identified:
     """Find out what a staged file is. Raises SubmissionError."""
-    sandboxed = _reads_sandboxed(how.isolation)
-    inspection = inspect_file(staged, candidate.format, how.network, sandboxed=sandboxed)
+    sandbox = find_sandbox(how.isolation)
+    if sandbox is None and how.isolation not in (AUTO, NONE):
+        raise SubmissionError(Status.NOT_GRADED, str(sandbox_problem(how.isolation)))
+    inspection = inspect_file(staged, candidate.format, how.network, sandbox=sandbox)
     weights, note = inspection.weights, ""
     if inspection.readings:
         weights, note = read_net(inspection.readings, how.evidence)
@@ -138,7 +140,7 @@ def identify(candidate: Candidate, staged: Staged, how: ReadOptions) -> Identifi
             format=inspection.format,
             weights=weights,
             key=array_hash(weights),
-            isolation="sandbox" if sandboxed else "plain",
+            isolation=sandbox or "plain",
             note=note,
             masked=masked,
         )
@@ -150,7 +152,7 @@ def identify(candidate: Candidate, staged: Staged, how: ReadOptions) -> Identifi
         format=inspection.format,
         differs=inspection.differs or "",
         key=key,
-        isolation=_isolation_of_runs(how.isolation),
+        isolation=NONE if how.isolation == NONE else sandbox,
         seed=how.secret_number(key),
         note=inspection.note,
     )
@@ -175,19 +177,3 @@ def _as_meant(
     weights = model.masked[taken].weights
     note = mask_note(model.masked, taken)
     return replace(model, weights=weights, key=array_hash(weights), note=note)
-
-
-def _reads_sandboxed(isolation: str) -> bool:
-    """Whether files are read in the sandbox; with ``auto``, wherever there is one."""
-    if isolation == "none":
-        return False
-    problem = sandbox_problem()
-    if isolation == "sandbox" and problem:
-        raise SubmissionError(Status.NOT_GRADED, problem)
-    return problem is None
-
-
-def _isolation_of_runs(isolation: str) -> str | None:
-    if isolation == "none":
-        return "none"
-    return None if sandbox_problem() else "sandbox"

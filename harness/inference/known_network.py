@@ -92,7 +92,7 @@ class BadNet(NamedTuple):
 
 
 def inspect_file(
-    staged: Staged, format_hint: str, network: Network, *, sandboxed: bool
+    staged: Staged, format_hint: str, network: Network, *, sandbox: str | None
 ) -> ModelInspection:
     """Read a staged file in the extractor child, as the benchmark's ``network`` if it is that.
 
@@ -105,7 +105,7 @@ def inspect_file(
     graph = () if staged.graph is None else (GRAPH,)
     mode = ("extract", _inside(staged), source, staged.home, network.encode(), *graph)
     limit = MAX_READINGS * _total_bytes(network, network.channels)
-    answer = _ask_extractor(staged, mode, limit, sandboxed=sandboxed)
+    answer = _ask_extractor(staged, mode, limit, sandbox=sandbox)
 
     if answer.verdict == worker.VERDICT_KNOWN:
         readings = _unpack_readings(answer, network)
@@ -139,7 +139,7 @@ def _inside(staged: Staged) -> str:
 
 
 def _ask_extractor(
-    staged: Staged, mode: tuple[str, ...], limit: int, *, sandboxed: bool
+    staged: Staged, mode: tuple[str, ...], limit: int, *, sandbox: str | None
 ) -> _Answer:
     """Have a child read a file; it may answer ``limit`` bytes. Raises SubmissionError."""
     readable = {_inside(staged): staged.path.resolve()}
@@ -153,7 +153,7 @@ def _ask_extractor(
             mode,
             inputs=launch.Inputs(readable=readable),
             limits=_EXTRACT_LIMITS,
-            sandboxed=sandboxed,
+            sandbox=sandbox,
         ) as child:
             header = worker.EXTRACT_HEADER.unpack(child.ask(b"?", worker.EXTRACT_HEADER.size))
             verdict, format_index, channels, text_bytes, size = header
@@ -208,10 +208,10 @@ def read_badnet(path: Path, benchmark: Benchmark) -> BadNet:
     try:
         if not _may_be(network, benchmark):
             network = _read_network(staged, benchmark)
-        inspection = inspect_file(staged, "h5", network, sandboxed=False)
+        inspection = inspect_file(staged, "h5", network, sandbox=None)
         if inspection.weights is None:
             network = _read_network(staged, benchmark)
-            inspection = inspect_file(staged, "h5", network, sandboxed=False)
+            inspection = inspect_file(staged, "h5", network, sandbox=None)
     except SubmissionError as error:
         if error.out_of_memory:
             hint = "; run the same command again"
@@ -239,7 +239,7 @@ def _may_be(network: Network, benchmark: Benchmark) -> bool:
 def _read_network(staged: Staged, benchmark: Benchmark) -> Network:
     """The graph in a BadNet's file. Raises SubmissionError."""
     mode = ("describe", _inside(staged), benchmark.pruned_layer or "")
-    answer = _ask_extractor(staged, mode, _MAX_NETWORK_BYTES, sandboxed=False)
+    answer = _ask_extractor(staged, mode, _MAX_NETWORK_BYTES, sandbox=None)
     if answer.verdict == worker.VERDICT_KNOWN:
         return decode_network(answer.text.decode())
     reason = join_lines(answer.text)

@@ -26,7 +26,7 @@ from harness.intake.matching import Expectation, IdentifiedModel
 from harness.intake.staging import stage
 from harness.records.environment import processors
 from harness.records.errors import SubmissionError
-from harness.sandbox.launch import sandbox_problem
+from harness.sandbox.availability import find_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,7 +59,7 @@ def open_submission(
     SubmissionError where nothing counts, or two complete sets do.
     """
     submission = _limited(submission, expected, how.most_models)
-    sandbox_problem()  # found out once, before several threads ask
+    find_sandbox(how.isolation)  # found out once, before several threads ask
     folder = Path(submission.folder)
     with ThreadPoolExecutor(processors()) as threads:
         places = [scratch / str(index) for index in range(len(submission.candidates))]

@@ -60,8 +60,8 @@ class SandboxedRun:
 
     pixel_scale: float
 
-    sandboxed: bool
-    """False for one's own work only: then it runs in a plain process."""
+    sandbox: str | None
+    """None for one's own work only: then it runs in a plain process."""
 
     limits: launch.Limits
 
@@ -241,7 +241,7 @@ def start_model(run: SandboxedRun, dtype: np.dtype[Any]) -> Iterator[SandboxedMo
                 arguments,
                 inputs=launch.Inputs(readable=paths.readable, images_fd=reader),
                 limits=run.limits,
-                sandboxed=run.sandboxed,
+                sandbox=run.sandbox,
             ) as child:
                 yield SandboxedModel(child, window)
         except launch.ChildFailure as failure:

@@ -32,6 +32,7 @@ from harness.records.submission import (
 )
 from harness.records.text import one_line
 from harness.sandbox import launch
+from harness.sandbox.availability import find_sandbox
 from harness.storage.rubric_text import nearest
 
 if TYPE_CHECKING:
@@ -159,9 +160,7 @@ def _read(path: Path) -> bytes:
 def _parse(content: bytes) -> bytes:
     """The child's JSON for the bytes of the file."""
     try:
-        with launch.start(
-            _READER, limits=_LIMITS, sandboxed=launch.sandbox_problem() is None
-        ) as child:
+        with launch.start(_READER, limits=_LIMITS, sandbox=find_sandbox()) as child:
             header = declaration_reader.HEADER
             request = declaration_reader.SIZE.pack(len(content)) + content
             kind, size = header.unpack(child.ask(request, header.size))

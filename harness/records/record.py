@@ -255,7 +255,8 @@ class Checkpoint:
     """Channels of ``conv_3`` that are 0 on every clean validation image."""
 
     isolation: str | None = None
-    """sandbox; plain: read as data in a child without one; none: run unprotected."""
+    """bubblewrap, landlock: the sandbox (older records: sandbox, for bubblewrap); plain: read as
+    data in a child without one; none: run unprotected."""
 
     stream_seed: str | None = None
     """The order in which a model of another architecture was shown the images."""

@@ -1,6 +1,7 @@
 """The first thing that runs in every child: it gives up what the child must not have.
 
-Started as ``python -I -B bootstrap.py PACKAGES LIMITS FILTER_FD SCRIPT REQUEST_FD REPLY_FD ...``.
+Started as ``python -I -B bootstrap.py PACKAGES LIMITS PLAN_FD FILTER_FD SCRIPT REQUEST_FD
+REPLY_FD ...``.
 Limits are set here, after the start of the interpreter and before any line of the script, because
 a parent with threads cannot safely run code between fork and exec. One byte on the reply pipe
 then says that all of it worked: whatever goes wrong before that byte is the harness's fault or the
@@ -28,7 +29,7 @@ _BPF_INSTRUCTION_BYTES = 8
 
 def main() -> None:
     """Confine this process, say that this worked, and become the script."""
-    packages, limits, filter_fd, *sys.argv = sys.argv[1:]
+    packages, limits, plan_fd, filter_fd, *sys.argv = sys.argv[1:]
     script, request_fd, reply_fd = sys.argv[:3]
 
     with open(script, "rb") as file:  # noqa: PTH123 - pathlib takes 5 ms to import
@@ -37,7 +38,8 @@ def main() -> None:
 
     _set_limits(limits)
     if sys.platform == "linux":
-        _die_with_parent()
+        _give_up_files_and_rights(int(plan_fd))
+        _die_with_parent()  # asked last: who becomes another user is forgotten
         _filter_calls(int(filter_fd))
     _leave_if_orphaned(int(request_fd))
 
@@ -65,6 +67,16 @@ def _set_limits(limits: str) -> None:
                 raise
 
 
+def _give_up_files_and_rights(plan_fd: int) -> None:
+    """Confine this process by Landlock as this file says; by nothing when the descriptor is -1."""
+    if plan_fd < 0:
+        return
+    from harness.sandbox import landlock
+
+    with open(plan_fd, "rb") as file:
+        load_filter(landlock.confine(file.read()))
+
+
 def _die_with_parent() -> None:
     """Ask the kernel to kill this process when the thread that started it is gone."""
     import ctypes
@@ -77,15 +89,18 @@ def _filter_calls(filter_fd: int) -> None:
     """Load the system call filter in this file; none when the descriptor is -1."""
     if filter_fd < 0:
         return
+    with open(filter_fd, "rb") as file:
+        load_filter(file.read())
+
+
+def load_filter(instructions: bytes) -> None:
+    """Load a system call filter, which nothing can take away again."""
     import ctypes
 
     class Program(ctypes.Structure):
         """The kernel's ``struct sock_fprog``."""
 
         _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
-
-    with open(filter_fd, "rb") as file:
-        instructions = file.read()
 
     buffer = ctypes.create_string_buffer(instructions, len(instructions))
     count = len(instructions) // _BPF_INSTRUCTION_BYTES

@@ -43,7 +43,7 @@ _SYSTEM_LIBRARIES = (
     "/etc/ld.so.cache",
     "/etc/alternatives",
 )
-_DEVICES = ("/dev/null", "/dev/urandom")
+DEVICES = ("/dev/null", "/dev/urandom")
 _NOBODY = "65534"
 _PROCESS = "/proc/2"  # bubblewrap's own is the first
 _THREAD_COUNTS = (
@@ -99,10 +99,13 @@ def environment(home: str) -> dict[str, str]:
     }
 
 
-def python_command(task: Task, *, filter_fd: int = -1) -> list[str]:
-    """Return the command line that confines a child and runs the task's script in it."""
+def python_command(task: Task, *, filter_fd: int = -1, plan_fd: int = -1) -> list[str]:
+    """Return the command line that confines a child and runs the task's script in it.
+
+    The descriptors are of a system call filter and of a plan for Landlock, -1 where there is none.
+    """
     limits = ",".join(f"{name}={value}" for name, value in task.rlimits.items())
-    bootstrap = [str(_BOOTSTRAP), str(PACKAGES), limits, str(filter_fd)]
+    bootstrap = [str(_BOOTSTRAP), str(PACKAGES), limits, str(plan_fd), str(filter_fd)]
     descriptors = map(str, task.descriptors)
     return [sys.executable, "-I", "-B", *bootstrap, str(task.script), *descriptors, *task.arguments]
 
@@ -166,11 +169,18 @@ def bubblewrap_arguments(
     for inside, descriptor in files.items():
         arguments += ["--file", str(descriptor), inside]
     arguments += ["--symlink", "2", "/proc/self", "--symlink", sys.executable, f"{_PROCESS}/exe"]
-    for device in _DEVICES:
+    for device in DEVICES:
         arguments += ["--dev-bind", device, device]
 
     arguments += ["--chdir", SCRATCH, "--seccomp", str(filter_fd)]
     return [*arguments, "--remount-ro", "/"]
+
+
+def installation_paths(script: Path) -> list[Path]:
+    """Return where libraries, interpreter, packages and script are, without the links to them."""
+    paths = [path for path, option in _installation().items() if option[0] == "--ro-bind"]
+    is_shown = any(script.is_relative_to(folder) for folder in _installation())
+    return paths if is_shown else [*paths, script]
 
 
 def visible_paths_below(folder: Path) -> list[Path]:

@@ -124,6 +124,11 @@ class Child:
         )
 
     @property
+    def pid(self) -> int | None:
+        """The number of its outermost process; None once that has ended."""
+        return self._supervisor.pid
+
+    @property
     def output(self) -> str:
         """What the child printed: at most 64 kB, free of escapes, complete once it has ended."""
         return self._supervisor.output.text

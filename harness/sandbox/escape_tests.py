@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from harness.sandbox import bubblewrap, launch
 from harness.sandbox.attacks.report import MANAGED, REPORT_BYTES, STOPPED
 from harness.sandbox.attacks.shared_files import BITS
-from harness.sandbox.output import OUTPUT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +27,8 @@ ATTACKS = Path(__file__).with_name("attacks")
 _DAEMON_SECONDS = 0.2
 _OWN_PROCESSES = 2  # of a sandbox, from 1
 _MIB = 2**20
-_LIMITS = launch.Limits(
+_MOST_KEPT_BYTES = 65_536  # of what is printed
+LIMITS = launch.Limits(
     start_seconds=30,
     wall_seconds=30,
     cpu_seconds=30,
@@ -55,31 +55,41 @@ class TestSite:
     folder: Path
     """A folder that scripts must not be able to reach."""
 
-    sandboxed: bool
+    sandbox: str | None
+    """Which one is tested; None: what attacks do without one."""
 
-    def start(self, script: str, *arguments: str, wall_seconds: float = 30) -> launch.Child:
+    scripts: Path | None = None
+    """Where the scripts are; None: where attack scripts are."""
+
+    def start(self, script: str, *arguments: str, limits: launch.Limits = LIMITS) -> launch.Child:
         """Start an attack script, which is shown a file of the folder's."""
         shown = self.folder / "shown"
         shown.touch()
         return launch.start(
-            ATTACKS / f"{script}.py",
+            (self.scripts or ATTACKS) / f"{script}.py",
             arguments,
             inputs=launch.Inputs(readable={f"{bubblewrap.SUBMISSION}/shown": shown}),
-            limits=replace(_LIMITS, wall_seconds=wall_seconds),
-            sandboxed=self.sandboxed,
+            limits=limits,
+            sandbox=self.sandbox,
         )
 
-    def report(self, script: str, *arguments: str) -> str:
+    def report(
+        self,
+        script: str,
+        *arguments: str,
+        request: bytes = b"?",
+        limits: launch.Limits = LIMITS,
+    ) -> str:
         """Return what a script reports: what it managed, or what stopped it."""
-        with self.start(script, *arguments) as child:
-            report = child.ask(b"?", REPORT_BYTES)
+        with self.start(script, *arguments, limits=limits) as child:
+            report = child.ask(request, REPORT_BYTES)
             child.finish()
         return report.decode(errors="replace").strip()
 
-    def ending(self, script: str, *arguments: str, wall_seconds: float = 30) -> str:
+    def ending(self, script: str, *arguments: str, limits: launch.Limits = LIMITS) -> str:
         """Return the kind of a script's failure and the reason; its report if it did not fail."""
         try:
-            with self.start(script, *arguments, wall_seconds=wall_seconds) as child:
+            with self.start(script, *arguments, limits=limits) as child:
                 report = child.ask(b"?", REPORT_BYTES)
                 child.finish()
         except launch.ChildFailure as failure:
@@ -87,7 +97,7 @@ class TestSite:
         return report.decode(errors="replace").strip()
 
 
-def _assess(report: str, *, harmless: bool = True) -> Outcome:
+def assess(report: str, *, harmless: bool = True) -> Outcome:
     """Pass when the attack was stopped and the facts agree."""
     return Outcome(passed=harmless and report.startswith(STOPPED), detail=report)
 
@@ -97,7 +107,7 @@ def _read_secret(site: TestSite) -> Outcome:
     secret = site.folder / "labels"
     secret.write_text(secrets.token_hex(16), encoding="utf-8")
     report = site.report("read_file", str(secret))
-    return _assess(report, harmless=secret.read_text(encoding="utf-8") not in report)
+    return assess(report, harmless=secret.read_text(encoding="utf-8") not in report)
 
 
 def _list_home_folder(site: TestSite) -> Outcome:
@@ -108,7 +118,7 @@ def _list_home_folder(site: TestSite) -> Outcome:
 
     report = site.report("list_folder", str(home))
     if report.startswith(STOPPED):
-        return _assess(report)
+        return assess(report)
 
     names = report.removeprefix(MANAGED).strip().split("/")
     visible_paths = bubblewrap.visible_paths_below(home)
@@ -122,7 +132,7 @@ def _connect_to_port(site: TestSite) -> Outcome:
     """A listener on this machine must not be called."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         report = site.report("connect_tcp", str(listener.getsockname()[1]))
-        return _assess(report, harmless=not _was_called(listener))
+        return assess(report, harmless=not _was_called(listener))
 
 
 def _connect_to_socket(site: TestSite) -> Outcome:
@@ -141,7 +151,7 @@ def _connect_to_name(site: TestSite, name: str) -> Outcome:
         listener.bind(f"\0{name[1:]}" if name.startswith("@") else name)
         listener.listen()
         report = site.report("connect_unix", name)
-        return _assess(report, harmless=not _was_called(listener))
+        return assess(report, harmless=not _was_called(listener))
 
 
 def _was_called(listener: socket.socket) -> bool:
@@ -156,17 +166,17 @@ def _was_called(listener: socket.socket) -> bool:
 
 def _fork(site: TestSite) -> Outcome:
     """The script must not be able to start a second process."""
-    return _assess(site.report("start_process", "fork"))
+    return assess(site.report("start_process", "fork"))
 
 
 def _start_program(site: TestSite) -> Outcome:
     """The script must not be able to start another program."""
-    return _assess(site.report("start_process", "program"))
+    return assess(site.report("start_process", "program"))
 
 
 def _become_program(site: TestSite) -> Outcome:
     """The script must not be able to become another program."""
-    return _assess(site.report("start_process", "exec"))
+    return assess(site.report("start_process", "exec"))
 
 
 def _leave_daemon(site: TestSite) -> Outcome:
@@ -174,25 +184,27 @@ def _leave_daemon(site: TestSite) -> Outcome:
     marker = site.folder / "daemon"
     report = site.report("leave_daemon", str(marker), str(_DAEMON_SECONDS))
     time.sleep(2 * _DAEMON_SECONDS)
-    return _assess(report, harmless=not marker.exists())
+    return assess(report, harmless=not marker.exists())
 
 
 def _write_outside(site: TestSite) -> Outcome:
     """No marker may appear outside the sandbox."""
     marker = site.folder / "marker"
     report = site.report("write_file", str(marker))
-    return _assess(report, harmless=not marker.exists())
+    return assess(report, harmless=not marker.exists())
 
 
 def _see_host(site: TestSite) -> Outcome:
     """The machine's name, this process's number and the path behind a shown file are not told.
 
-    Names that every sandbox has as its own prove nothing.
+    Names that every sandbox has as its own prove nothing. Without namespaces, they are told.
     """
+    if site.sandbox == launch.LANDLOCK:
+        return Outcome(passed=None, detail="only namespaces hide them: Landlock does not")
     name = platform.node().replace(bubblewrap.HOST_NAME, "")
     process = str(os.getpid()) if os.getpid() > _OWN_PROCESSES else ""
     words = (name, process, str(site.folder / "shown"))
-    return _assess(site.report("see_host", *(word[::-1] for word in words)))
+    return assess(site.report("see_host", *(word[::-1] for word in words)))
 
 
 def _talk_by_locks(site: TestSite) -> Outcome:
@@ -204,14 +216,14 @@ def _talk_by_locks(site: TestSite) -> Outcome:
             seen = site.report("see_locks", way)
         if told.startswith(MANAGED) or seen == f"{MANAGED} {number}":
             return Outcome(passed=False, detail=f"{told}; {seen}")
-    return _assess(told)
+    return assess(told)
 
 
 def _talk_by_futex(site: TestSite) -> Outcome:
     """A thread of one sandbox must not be woken by another."""
     with site.start("wait_for_wake") as waiter:
         waiter.ask(b"?", REPORT_BYTES)
-        return _assess(site.report("wake"))
+        return assess(site.report("wake"))
 
 
 def _write_to_descriptors(site: TestSite) -> Outcome:
@@ -222,24 +234,25 @@ def _write_to_descriptors(site: TestSite) -> Outcome:
         # What Python opens is closed in children; what libraries in C open, as here, is not.
         os.set_inheritable(file.fileno(), True)
         report = site.report("write_descriptors")
-    return _assess(report, harmless=results.read_bytes() == b"honest")
+    return assess(report, harmless=results.read_bytes() == b"honest")
 
 
 def _fill_disk(site: TestSite) -> Outcome:
-    """The scratch folder must be full before all is written."""
-    return _assess(site.report("fill_disk", str(2 * _LIMITS.scratch_bytes // _MIB)))
+    """The scratch folder must be full before all is written, or the child ended for it."""
+    ending = site.ending("fill_disk", str(2 * LIMITS.scratch_bytes // _MIB))
+    return Outcome(passed=ending.startswith((STOPPED, "out_of_memory")), detail=ending)
 
 
 def _exhaust_memory(site: TestSite) -> Outcome:
     """The child must be ended for its memory."""
-    ending = site.ending("exhaust_memory", str(4 * _LIMITS.memory_bytes))
+    ending = site.ending("exhaust_memory", str(4 * LIMITS.memory_bytes))
     return Outcome(passed=ending.startswith("out_of_memory"), detail=ending)
 
 
 def _never_end(site: TestSite) -> Outcome:
     """The child must be ended for its time, and soon."""
     started_at = time.monotonic()
-    ending = site.ending("never_end", wall_seconds=0.5)
+    ending = site.ending("never_end", limits=replace(LIMITS, wall_seconds=0.5))
     in_time = time.monotonic() - started_at < 5
     return Outcome(passed=in_time and ending.startswith("timed_out"), detail=ending)
 
@@ -267,7 +280,7 @@ def _flood_output(site: TestSite) -> Outcome:
         child.ask(b"?", REPORT_BYTES)
         child.finish()
     kept_bytes = len(child.output.encode())
-    in_bounds = 0 < kept_bytes <= OUTPUT_BYTES
+    in_bounds = 0 < kept_bytes <= _MOST_KEPT_BYTES
     return Outcome(passed=in_bounds, detail=f"kept {kept_bytes} bytes of {50 * _MIB}")
 
 

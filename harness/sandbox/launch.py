@@ -14,50 +14,61 @@ That one byte decides whose fault a failure is. Before it, none of the stranger'
 looked at, so a failure is ours or the machine's: `HarnessError`. After it, the failure is the
 child's: `ChildFailure`. Nothing that the child prints takes part in any decision.
 
-Without a sandbox (``sandboxed=False``, for one's own work) the same script runs with the same
-pipes, limits and supervisor, in its own session, empty folder and clean environment. That stops
-accidents; it stops no attack.
+Where namespaces are forbidden, `LANDLOCK` takes bubblewrap's place: the child starts at once, in
+its own session, empty folder and clean environment, and gives up its rights itself
+(``landlock.py``) before it writes that byte.
+
+Without a sandbox (``sandbox=None``, for one's own work) the same script runs with the same pipes,
+limits and supervisor. That stops accidents; it stops no attack.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
+import secrets
 import select
 import shutil
 import signal
-import sys
 import tempfile
 from dataclasses import dataclass, field, replace
-from functools import cache
 from io import FileIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from harness.records.errors import HarnessError, describe_exit
-from harness.sandbox import bootstrap, bubblewrap, process_tree, seccomp
+from harness.sandbox import bootstrap, bubblewrap, landlock, seccomp
 from harness.sandbox.child import Child, ChildFailure, Limits, Pipes
 from harness.sandbox.supervisor import Bounds, Command, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Child", "ChildFailure", "Inputs", "Limits", "sandbox_problem", "start"]
+__all__ = ["BUBBLEWRAP", "LANDLOCK", "Child", "ChildFailure", "Inputs", "Limits", "start"]
 
 _log = logging.getLogger(__name__)
 
-_BUBBLEWRAP_MISSING = "bubblewrap is missing: apt install bubblewrap"
+BUBBLEWRAP, LANDLOCK = "bubblewrap", "landlock"
+SANDBOXES = (BUBBLEWRAP, LANDLOCK)
+"""From the one that hides most to the one that asks for least."""
+
+BUBBLEWRAP_MISSING = "bubblewrap is missing: apt install bubblewrap"
 _BOOT_SECONDS = 60.0
 _ENDING_SECONDS = 1.0
 _ADDRESS_SPACE_BYTES = 4 * 2**30  # what libraries reserve and never touch
-_NAMESPACE_SWITCHES = {  # and the value with which they refuse
-    "kernel.apparmor_restrict_unprivileged_userns": "1",
-    "kernel.unprivileged_userns_clone": "0",
-}
+_OUTSIDE = "HARNESS_OUTSIDE"  # a variable of bubblewrap's that no child may see: doctor looks
+_LIFTED = "harness-lifted-"
+_TRUNCATE_ABI = 3  # from here on Landlock keeps files from being cut off
+_FIRST_USER, _USERS = 61_184, 4_336  # what systemd, too, takes for users that nobody is
+_PROCESS_FILES = (
+    "/proc/cpuinfo",
+    *(f"/proc/self/{n}" for n in ("cmdline", "maps", "stat", "statm")),
+)
 
 
-class _KilledAtStartError(HarnessError):
+class KilledAtStartError(HarnessError):
     """A child was killed before it was ready, by the machine or its user."""
 
 
@@ -80,21 +91,16 @@ def start(
     *,
     inputs: Inputs = Inputs(),
     limits: Limits = Limits(),  # noqa: B008 - frozen
-    sandboxed: bool = True,
+    sandbox: str | None = BUBBLEWRAP,
 ) -> Child:
     """Start ``python script REQUEST_FD REPLY_FD IMAGES_FD *arguments`` as a confined child.
 
-    Arguments name paths inside the sandbox, also when there is none. IMAGES_FD is -1 when there
-    are no images. Raises HarnessError when the child cannot be started.
+    ``sandbox`` is one of `SANDBOXES`, or None. Arguments name paths inside bubblewrap's sandbox,
+    also when there is none. IMAGES_FD is -1 when there are no images. Raises HarnessError when the
+    child cannot be started.
     """
     _check_readable(inputs.readable)
     lent_bytes = _lent_bytes(inputs.images_fd)
-    bounds = Bounds(
-        wall_seconds=limits.wall_seconds,
-        memory_bytes=limits.memory_bytes,
-        lent_bytes=lent_bytes,
-        scratch=bubblewrap.SCRATCH if sandboxed else None,
-    )
 
     # What the parent keeps until the child has ended, and what it closes once the child has it.
     with contextlib.ExitStack() as parent_side, contextlib.ExitStack() as child_side:
@@ -108,78 +114,45 @@ def start(
             descriptors=(request_reader.fileno(), reply_writer.fileno(), images),
             rlimits=_rlimits(limits, lent_bytes),
         )
-        if sandboxed:
-            command = _sandboxed_command(task, limits, child_side)
+        if sandbox == BUBBLEWRAP:
+            command = _bubblewrap_command(task, limits, child_side)
         else:
-            command = _plain_command(task, parent_side)
+            folder = parent_side.enter_context(_scratch_folder())
+            command = _plain_command(task, folder)
+            if sandbox == LANDLOCK:
+                command = _landlock_command(task, limits, command, child_side)
 
-        supervisor = Supervisor(command, bounds)
+        supervisor = Supervisor(command, _bounds(limits, lent_bytes, sandbox, command.folder))
         parent_side.callback(supervisor.close)
         supervisor.start()
         child_side.close()
         _await_readiness(supervisor, reply_reader)
 
-        isolation = "in a sandbox" if sandboxed else "without a sandbox"
+        isolation = "without a sandbox" if sandbox is None else f"in a sandbox ({sandbox})"
         _log.debug("started %s: %s", isolation, " ".join([script.name, *arguments]))
         pipes = Pipes(requests=request_writer, replies=reply_reader)
         return Child(supervisor, limits, pipes, parent_side.pop_all())
 
 
-@cache
-def sandbox_problem() -> str | None:
-    """Return None when a real sandbox works here, otherwise one line: why not, and what to do.
-
-    Each process tries it once, by starting one. Raises HarnessError where that was killed.
-    """
-    if sys.platform != "linux":
-        return f"there is no sandbox on {sys.platform}: grade on Linux, or in a Linux container"
-    if shutil.which("bwrap") is None:
-        return _BUBBLEWRAP_MISSING
-    return seccomp.seccomp_problem() or process_tree.process_tree_problem() or _trial_problem()
-
-
-def _trial_problem() -> str | None:
-    """Start a child, and return what is wrong with its start or its system call filter.
-
-    Raises HarnessError where it was killed: that says nothing about the sandbox, and whoever
-    took it to be missing would read strangers' files without one.
-    """
-    script = Path(__file__).with_name("attacks") / "alive.py"
-    try:
-        with start(script, limits=Limits(memory_bytes=2**30)) as child:
-            filters = child.ask(b"?", 1)
-            child.finish()
-    except _KilledAtStartError:
-        raise
-    except HarnessError as error:
-        return f"{error}; apt install bubblewrap (0.7 or newer) {_namespace_hint()}".strip()
-    except ChildFailure as failure:
-        if failure.signal == signal.SIGKILL:
-            raise HarnessError(f"the sandbox's trial child {failure.reason}") from None
-        return f"the trial child {failure.reason}"
-    if filters != b"2":
-        return "the system call filter did not load: the kernel has no seccomp filters"
-    return None
+def _bounds(limits: Limits, lent_bytes: int, sandbox: str | None, folder: str) -> Bounds:
+    """Return what the supervisor enforces; without bubblewrap ``folder`` is the scratch folder."""
+    return Bounds(
+        wall_seconds=limits.wall_seconds,
+        memory_bytes=limits.memory_bytes,
+        lent_bytes=lent_bytes,
+        scratch=bubblewrap.SCRATCH if sandbox == BUBBLEWRAP else None,
+        folder=Path(folder) if sandbox == LANDLOCK else None,
+        folder_bytes=limits.scratch_bytes,
+    )
 
 
-def _namespace_hint() -> str:
-    """Return what to switch on when the system refuses user namespaces, if that can be seen."""
-    for name, refusing in _NAMESPACE_SWITCHES.items():
-        with contextlib.suppress(OSError):
-            path = Path("/proc/sys", *name.split("."))
-            if path.read_text().strip() == refusing:
-                value = "0" if refusing == "1" else "1"
-                return f"and allow user namespaces: sysctl {name}={value}"
-    return "and run where user namespaces are allowed"
-
-
-def _sandboxed_command(
+def _bubblewrap_command(
     task: bubblewrap.Task, limits: Limits, child_side: contextlib.ExitStack
 ) -> Command:
     """Return the bubblewrap command; its options are in a memory file that the child never sees."""
     program = shutil.which("bwrap")
     if program is None:
-        raise HarnessError(_BUBBLEWRAP_MISSING)
+        raise HarnessError(BUBBLEWRAP_MISSING)
     if (problem := seccomp.seccomp_problem()) is not None:
         raise HarnessError(problem)
 
@@ -199,21 +172,74 @@ def _sandboxed_command(
     own_files = (start_filter, running_filter, options_file, *files.values())
     return Command(
         line=[program, "--args", str(options_file), "--", *python],
-        environment=bubblewrap.environment("/"),
+        environment=bubblewrap.environment("/") | {_OUTSIDE: "1"},
         folder="/",
         descriptors=[*task.kept_descriptors, *own_files],
     )
 
 
-def _plain_command(task: bubblewrap.Task, parent_side: contextlib.ExitStack) -> Command:
+def _plain_command(task: bubblewrap.Task, folder: str) -> Command:
     """Return the command without a sandbox; its arguments name the paths of the host."""
-    folder = parent_side.enter_context(_scratch_folder())
     return Command(
-        line=bubblewrap.python_command(replace(task, arguments=bubblewrap.host_arguments(task))),
+        line=bubblewrap.python_command(_on_host(task)),
         environment=bubblewrap.environment(folder),
         folder=folder,
         descriptors=task.kept_descriptors,
     )
+
+
+def _landlock_command(
+    task: bubblewrap.Task, limits: Limits, plain: Command, child_side: contextlib.ExitStack
+) -> Command:
+    """Return the command of a child that confines itself, from the one that does not."""
+    if (problem := seccomp.seccomp_problem()) is not None:
+        raise HarnessError(problem)
+    try:
+        version = landlock.abi()
+    except OSError as error:
+        raise HarnessError(f"there is no Landlock: {error.strerror}") from None
+
+    instead = [seccomp.LANDLOCK]
+    instead += [seccomp.LANDLOCK_TRUNCATE] if version < _TRUNCATE_ABI else []
+    running_filter = child_side.enter_context(
+        _memory_file(seccomp.running_filter(limits.runtime, *instead))
+    ).fileno()
+    plan = landlock_plan(task, plain.folder, version, _unprivileged_user())
+    plan_file = child_side.enter_context(_memory_file(plan)).fileno()
+    return replace(
+        plain,
+        line=bubblewrap.python_command(_on_host(task), filter_fd=running_filter, plan_fd=plan_file),
+        descriptors=[*plain.descriptors, running_filter, plan_file],
+    )
+
+
+def landlock_plan(task: bubblewrap.Task, folder: str, abi: int, user: int) -> bytes:
+    """Return what a child under Landlock is to give up: what it may open, and who it becomes.
+
+    ``folder`` is its scratch folder, ``user`` -1 to stay who it is.
+    """
+    given = map(str, task.readable.values())
+    readable = [*map(str, bubblewrap.installation_paths(task.script)), *given, *_PROCESS_FILES]
+    paths = [(landlock.READ, path) for path in readable if Path(path).exists()]
+    paths += [(landlock.FILE, path) for path in bubblewrap.DEVICES]
+    paths.append((landlock.WRITE, folder))
+    own_calls = [seccomp.call_number(name) for name in landlock.OWN_CALLS]
+    return landlock.encode_plan(abi, user, own_calls, paths)
+
+
+def _unprivileged_user() -> int:
+    """Return a user that nobody is, most likely another one for each child; -1 unless we are root.
+
+    Root can become somebody else, and children of different users cannot disturb one another.
+    """
+    if os.geteuid() != 0:
+        return -1
+    return _FIRST_USER + secrets.randbelow(_USERS)
+
+
+def _on_host(task: bubblewrap.Task) -> bubblewrap.Task:
+    """Return the task with the paths of the host in its arguments."""
+    return replace(task, arguments=bubblewrap.host_arguments(task))
 
 
 def _check_readable(readable: Mapping[str, Path]) -> None:
@@ -269,12 +295,22 @@ def _scratch_folder() -> Iterator[str]:
 
 
 def _make_removable(folder: Path) -> None:
-    """Give the owner back the rights that a child took away from its folders."""
+    """Give the owner back the rights that a child took away; lift folders out of one another.
+
+    A child nests them deeper than a path or a recursion reaches.
+    """
     folder.chmod(0o700)
-    for parent, names, _ in os.walk(folder):
-        for inner in (Path(parent, name) for name in names):
-            if not inner.is_symlink():
-                inner.chmod(0o700)
+    pending, moved = [folder], itertools.count()
+    while pending:
+        place = pending.pop()
+        for entry in list(os.scandir(place)):
+            if not entry.is_dir(follow_symlinks=False):
+                continue
+            inner = Path(entry.path)
+            inner.chmod(0o700)
+            if place != folder:
+                inner = inner.rename(folder / f"{_LIFTED}{next(moved)}")
+            pending.append(inner)
 
 
 def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[FileIO, FileIO]:
@@ -297,6 +333,6 @@ def _await_readiness(supervisor: Supervisor, replies: FileIO) -> None:
     supervisor.close()
     if ended and supervisor.status == -signal.SIGKILL:
         reason = describe_exit(supervisor.status)
-        raise _KilledAtStartError(f"a confined process could not be started: {reason}")
+        raise KilledAtStartError(f"a confined process could not be started: {reason}")
     lines = supervisor.output.text.strip().splitlines() or ["no reason given"]
     raise HarnessError(f"a confined process could not be started: {supervisor.error or lines[-1]}")

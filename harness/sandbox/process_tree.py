@@ -15,6 +15,7 @@ from pathlib import Path
 
 _KIB = 1024
 _INODE_BYTES = 4096  # kernel memory of an empty file with a long name, which no size counts
+_BLOCK_BYTES = 512
 _PROBE = Path("/proc/thread-self/children")
 _RESIDENT = ("RssAnon", "VmSwap")
 
@@ -60,6 +61,11 @@ def is_stopped(pids: list[int]) -> bool:
     return all(_thread_state(stat) in "TtZX" for pid in pids for stat in _thread_files(pid))
 
 
+def is_dead(pids: list[int]) -> bool:
+    """Return whether none of these processes runs any more; whom nobody waited for is dead too."""
+    return all(_thread_state(Path(f"/proc/{pid}/stat")) in "ZX" for pid in pids)
+
+
 def scratch_bytes(pid: int, scratch: str) -> int:
     """Return the memory behind the tmpfs that a process sees at this path."""
     with contextlib.suppress(OSError):
@@ -69,11 +75,41 @@ def scratch_bytes(pid: int, scratch: str) -> int:
     return 0
 
 
+def folder_bytes(folder: Path, most: int) -> int:
+    """Return what the files below a folder take, a page for each name; counted up to ``most``.
+
+    A folder that cannot be looked into, or lies deeper than paths reach, counts as too much.
+    """
+    total, pending = 0, [os.fsencode(folder)]
+    while pending and total <= most:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    total += _INODE_BYTES + _disk_bytes(entry)
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+                    if total > most:
+                        break
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return most + 1
+    return total
+
+
 def process_tree_problem() -> str | None:
     """Return None when process trees can be followed here, otherwise one line with the reason."""
     if _PROBE.exists():
         return None
     return f"the memory of a child cannot be watched: this kernel has no {_PROBE}"
+
+
+def _disk_bytes(entry: os.DirEntry[bytes]) -> int:
+    """Return what a file takes; nothing where it is gone."""
+    try:
+        return entry.stat(follow_symlinks=False).st_blocks * _BLOCK_BYTES
+    except FileNotFoundError:
+        return 0
 
 
 def _children(pid: int) -> list[int]:

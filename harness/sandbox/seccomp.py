@@ -30,6 +30,11 @@ TENSORFLOW = "tensorflow"
 RUNTIMES = {READER: (READER,), TENSORFLOW: (READER, TENSORFLOW)}
 """The tables of each runtime: `READER` opens files as data, `TENSORFLOW` runs models."""
 
+LANDLOCK = "landlock"
+LANDLOCK_TRUNCATE = "landlock_truncate"
+"""Tables that stand in place of what others say of the same calls: where there are no namespaces,
+and where Landlock does not keep files from being cut off."""
+
 _TABLES = Path(__file__).with_name("system_calls.toml")
 _START = "start"
 
@@ -55,23 +60,37 @@ def start_filter(runtime: str) -> bytes:
     return _compile((*RUNTIMES[runtime], _START))
 
 
-def running_filter(runtime: str) -> bytes:
-    """Return the filter added once Python is ready to run a script."""
-    return _compile(RUNTIMES[runtime])
+def running_filter(runtime: str, *instead: str) -> bytes:
+    """Return the filter added once Python is ready; the last table named ``instead`` counts."""
+    return _compile((*RUNTIMES[runtime], *instead))
 
 
 @cache
 def rules(tables: tuple[str, ...]) -> tuple[Rule, ...]:
     """Return the rules of these tables, and those that hold for all."""
     data = tomllib.loads(_TABLES.read_text(encoding="utf-8"))
-    names = [name for table in tables for group in data[table].values() for name in group]
-    found = [Rule(call=name) for name in names]
-    for answer, calls in data["answers"].items():
-        found += [Rule(call=name, answer=answer) for name in calls]
-    for condition in data["conditions"]:
-        if condition["table"] in tables:
-            found += _conditional_rules(condition)
+    instead = [table for table in tables if table in (LANDLOCK, LANDLOCK_TRUNCATE)]
+    allowed = [table for table in tables if table not in instead]
+
+    names = [name for table in allowed for group in data[table].values() for name in group]
+    found = [Rule(call=name) for name in names] + _answer_rules(data["answers"])
+    found += _table_conditions(data, allowed)
+    for table in instead:
+        others = _answer_rules(data[table]) + _table_conditions(data, [table])
+        answered = {rule.call for rule in others}
+        found = [rule for rule in found if rule.call not in answered] + others
     return tuple(found)
+
+
+def _answer_rules(answers: dict[str, list[str]]) -> list[Rule]:
+    """Return a rule for each call that is answered in one way."""
+    return [Rule(call=name, answer=answer) for answer, calls in answers.items() for name in calls]
+
+
+def _table_conditions(data: dict[str, Any], tables: list[str]) -> list[Rule]:
+    """Return the rules of these tables that depend on an argument."""
+    conditions = [each for each in data["conditions"] if each["table"] in tables]
+    return [rule for condition in conditions for rule in _conditional_rules(condition)]
 
 
 def seccomp_problem() -> str | None:
@@ -85,6 +104,13 @@ def seccomp_problem() -> str | None:
     except (RuntimeError, OSError) as error:
         return f"libseccomp cannot be used ({error}): apt install libseccomp2"
     return None
+
+
+def call_number(name: str) -> int:
+    """Return the number of a call on this machine; a negative one where it has none."""
+    import pyseccomp
+
+    return int(pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name))
 
 
 def libseccomp_version() -> str | None:
@@ -134,10 +160,10 @@ def _new_filter() -> Any:
 
 
 def _add(filter_: Any, rule: Rule) -> None:
-    """Add a rule, if this machine and its libseccomp have the call."""
+    """Add a rule, unless this machine or its libseccomp lack the call, or all are answered so."""
     import pyseccomp
 
-    if pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, rule.call) < 0:
+    if call_number(rule.call) < 0 or rule.answer == "ENOSYS":
         return
     action = _action(rule.answer)
     if rule.argument is None:

@@ -64,7 +64,13 @@ class Bounds:
     """Memory of the parent's that the child maps and is not charged for."""
 
     scratch: str | None
-    """The path of the tmpfs as a sandboxed child sees it; None without a sandbox."""
+    """The path of the tmpfs as a child of bubblewrap's sees it; None where there is none."""
+
+    folder: Path | None = None
+    """The scratch folder on disk that has to be watched in its place."""
+
+    folder_bytes: int = 0
+    """What may be in it."""
 
 
 class Supervisor:
@@ -83,6 +89,8 @@ class Supervisor:
         self._command = command
         self._bounds = bounds
         self._sampled_at = 0.0
+        self._folder_bytes = 0
+        self._folder_due_at = 0.0
         self._offered: set[int] = set()
         self._pid: int | None = None  # None once it is reaped: the number may be another's then
         self._reaping = threading.Lock()
@@ -90,6 +98,11 @@ class Supervisor:
         self._start_error: Exception | None = None
         self._waker = os.pipe()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process that was started; None once it is reaped."""
+        return self._pid
 
     def start(self) -> None:
         """Start the child; HarnessError when the operating system cannot."""
@@ -232,15 +245,30 @@ class Supervisor:
         held_bytes = usage.private_bytes + max(0, usage.shared_bytes - self._bounds.lent_bytes)
         if self._bounds.scratch is not None and len(pids) >= _SANDBOX_GENERATIONS:
             held_bytes += process_tree.scratch_bytes(pids[-1], self._bounds.scratch)
+        held_bytes += self._measured_folder()
         self.peak_bytes = max(self.peak_bytes, held_bytes)
 
-        if held_bytes > self._bounds.memory_bytes:
+        if self._folder_bytes > self._bounds.folder_bytes:
+            allowed = self._bounds.folder_bytes / 2**20
+            self.kill(
+                "out_of_memory", f"filled more than the {allowed:.0f} MiB of its scratch folder"
+            )
+        elif held_bytes > self._bounds.memory_bytes:
             allowed = self._bounds.memory_bytes / 2**20
             self.kill("out_of_memory", f"used more than the {allowed:.0f} MiB of memory it may use")
         elif usage.threads > MOST_THREADS:
             self.kill("out_of_memory", f"started more than {MOST_THREADS} threads or processes")
         elif time.monotonic() - self.started_at > self._bounds.wall_seconds:
             self.kill("timed_out", f"ran longer than {self._bounds.wall_seconds:g} seconds")
+
+    def _measured_folder(self) -> int:
+        """Return what is in the scratch folder on disk; counting takes a third of the time."""
+        started_at = time.monotonic()
+        if self._bounds.folder is not None and started_at >= self._folder_due_at:
+            most = self._bounds.folder_bytes
+            self._folder_bytes = process_tree.folder_bytes(self._bounds.folder, most)
+            self._folder_due_at = started_at + 2 * (time.monotonic() - started_at)
+        return self._folder_bytes
 
     def _offer_to_oom_killer(self, pids: list[int]) -> None:
         """Let the kernel end the tree before others when the whole machine lacks memory."""

@@ -6,6 +6,7 @@ import re
 from repository import ROOT
 
 from harness.sandbox.escape_tests import ESCAPE_TESTS
+from harness.sandbox.layers.catalogue import LAYER_TESTS
 
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 ROWS = [
@@ -38,4 +39,4 @@ def test_every_attack_of_the_corpus_and_of_the_doctor_has_a_row():
     cases = set(re.findall(r"\b((?:hostile|payload|cheat)_\w+)(?=\(target|\")", source))
     assert len(cases) > 45
     assert [name for name in sorted(cases) if f"`{name}`" not in attacks] == []
-    assert [name for name in ESCAPE_TESTS if f'"{name}"' not in attacks] == []
+    assert [name for name in (*ESCAPE_TESTS, *LAYER_TESTS) if f'"{name}"' not in attacks] == []

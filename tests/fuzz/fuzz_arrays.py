@@ -212,7 +212,7 @@ def check_arrays(content, folder):
 
     staged = Staged(path=path, sha256="", size_bytes=len(content))
     try:
-        inspection = inspect_file(staged, "pt", network, sandboxed=True)
+        inspection = inspect_file(staged, "pt", network, sandbox="bubblewrap")
     except SubmissionError as error:
         require_rejected(error)
         return f"refused: {error.reason}"

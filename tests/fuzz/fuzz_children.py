@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fuzz_properties import Finding
 
-from harness.sandbox import launch
+from harness.sandbox import availability, launch
 
 _SCRIPTS = {
     "declaration_reader.py": "harness.intake.declaration_reader",
@@ -69,11 +69,11 @@ class ThreadChild:
         return reply
 
 
-def _start(script, arguments=(), *, inputs=launch.Inputs(), limits=None, sandboxed=True):  # noqa: B008
+def _start(script, arguments=(), *, inputs=launch.Inputs(), limits=None, sandbox="bubblewrap"):  # noqa: B008
     return ThreadChild(Path(script), arguments, inputs)
 
 
 def use_threads():
     """From now on this process runs every child's script in a thread."""
     launch.start = _start
-    launch.sandbox_problem = lambda: None
+    availability.problem_of = lambda sandbox: None

@@ -275,7 +275,7 @@ def check_model(content, folder):
 
     staged = Staged(path=path, sha256="", size_bytes=len(content), source=source)
     try:
-        inspection = inspect_file(staged, "h5", lab_network(CLASSES), sandboxed=True)
+        inspection = inspect_file(staged, "h5", lab_network(CLASSES), sandbox="bubblewrap")
     except SubmissionError as error:
         require_rejected(error)
         return f"refused: {error.reason}"

@@ -4,7 +4,8 @@ import json
 
 import pytest
 from cases import BUILDERS, NOT_ON_DIGITS, is_the_labs
-from test_corpus import GOODNETS, GRADED, HONEST, REJECTED, build_corpus
+from corpora import Corpus
+from test_corpus import GOODNETS, GRADED, HONEST, REJECTED
 
 pytestmark = [
     pytest.mark.extended,
@@ -26,7 +27,7 @@ def here(names):
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory, digits_folder):
-    return build_corpus(tmp_path_factory.mktemp("corpus of the digits"), "digits")
+    return Corpus(tmp_path_factory.mktemp("corpus of the digits"), "digits")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import psutil
 
-from harness.sandbox import launch
+from harness.sandbox import availability, launch
 
 # What a process sends while its reader is stopped stays in the pipe, most often half a message.
 KILLING = """
@@ -55,7 +55,7 @@ def kill_when_asked(monkeypatch, questions=0):
             kill(descendants(os.getpid()))
         return ask(child, *arguments, **keywords)
 
-    launch.sandbox_problem()  # its own child is not meant
+    availability.find_sandbox()  # its own child is not meant
     monkeypatch.setattr(launch.Child, "ask", kill_and_ask)
 
 

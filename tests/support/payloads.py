@@ -11,16 +11,26 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox import launch, process_tree
+from harness.sandbox import availability, launch, process_tree
 
-PROBLEM = launch.sandbox_problem()
-NEEDS_SANDBOX = [
-    pytest.mark.sandbox,
-    pytest.mark.skipif(PROBLEM is not None, reason=f"no sandbox here: {PROBLEM}"),
+
+def needing(sandbox):
+    """Marks of a test that needs this sandbox."""
+    problem = availability.problem_of(sandbox)
+    return [
+        pytest.mark.sandbox,
+        pytest.mark.skipif(problem is not None, reason=f"no {sandbox} here: {problem}"),
+    ]
+
+
+SANDBOXES = [
+    pytest.param(sandbox, id=sandbox, marks=needing(sandbox))
+    for sandbox in ("bubblewrap", "landlock")
 ]
+EACH_SANDBOX = pytest.mark.parametrize("sandbox", SANDBOXES)
 BOTH = pytest.mark.parametrize(
-    "sandboxed",
-    [pytest.param(True, id="sandbox", marks=NEEDS_SANDBOX), pytest.param(False, id="plain")],
+    "sandbox",
+    [*SANDBOXES, pytest.param(None, id="plain")],
 )
 LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 SMALL = launch.Limits(
@@ -40,24 +50,31 @@ def tell(fact):
 """
 
 
-def sandboxed_test(function):
-    """Marks a test that says nothing without a sandbox."""
-    for mark in NEEDS_SANDBOX:
-        function = mark(function)
-    return function
+def needs(sandbox):
+    """Marks a test that says nothing without this sandbox."""
+
+    def mark_all(function):
+        for mark in needing(sandbox):
+            function = mark(function)
+        return function
+
+    return mark_all
+
+
+sandboxed_test = needs("bubblewrap")
 
 
 def small_limits(**changes):
     return dataclasses.replace(SMALL, **changes)
 
 
-def start(script, arguments=(), *, sandboxed, readable=None, limits=SMALL, images_fd=None):
+def start(script, arguments=(), *, sandbox, readable=None, limits=SMALL, images_fd=None):
     return launch.start(
         script,
         arguments,
         inputs=launch.Inputs(readable=readable or {}, images_fd=images_fd),
         limits=limits,
-        sandboxed=sandboxed,
+        sandbox=sandbox,
     )
 
 
@@ -75,14 +92,14 @@ def failure_of(script, **keywords):
     return caught.value
 
 
-def attempt(payload, code, arguments=(), *, sandboxed, **keywords):
+def attempt(payload, code, arguments=(), *, sandbox, **keywords):
     """Returns what ``code`` left in ``got``, or the name of the error that stopped it."""
     script = payload(
         "import errno\ntry:\n"
         + textwrap.indent(textwrap.dedent(code), "    ")
         + "\nexcept OSError as error:\n    got = errno.errorcode[error.errno]\ntell(got)\n"
     )
-    with start(script, arguments, sandboxed=sandboxed, **keywords) as child:
+    with start(script, arguments, sandbox=sandbox, **keywords) as child:
         return read_fact(child)
 
 

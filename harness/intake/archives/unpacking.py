@@ -30,6 +30,7 @@ from harness.intake.file_rules import (
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.text import one_line
 from harness.sandbox import launch
+from harness.sandbox.availability import find_sandbox
 from harness.sandbox.seccomp import READER
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def read_members(archive: Path, limits: launch.Limits = _SUBMISSION_LIMITS) -> G
         (inside,),
         inputs=launch.Inputs(readable={inside: archive.resolve()}),
         limits=limits,
-        sandboxed=launch.sandbox_problem() is None,
+        sandbox=find_sandbox(),
     ) as child:
         while (member := _read_member(child)) is not None:
             yield member

@@ -41,7 +41,11 @@ def render(course: Course) -> Rendered:
         "stdout_visibility": "hidden",
         "tests": [*tests, *_diagnoses(record, view)],
         "leaderboard": _leaderboard(view),
-        "extra_data": {"status": record.status.value, "dataset": one_line(record.dataset.name)},
+        "extra_data": {
+            "status": record.status.value,
+            "dataset": one_line(record.dataset.name),
+            "isolation": sorted({one_line(c.isolation) for c in record.checkpoints if c.isolation}),
+        },
     }
     return _results_file(results if record.points else {"score": 0.0, **results})
 

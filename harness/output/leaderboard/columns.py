@@ -267,6 +267,9 @@ def _verdict(checkpoint: Checkpoint) -> str:
 
     codes = [diagnosis.code for diagnosis in checkpoint.diagnoses]
     words += dict.fromkeys(code for code in codes if code not in _REDUNDANT)
+    was_run = checkpoint.stream_seed is not None
     if checkpoint.isolation == "none":
         words.append("run without a sandbox")
+    elif was_run and checkpoint.isolation == "landlock":
+        words.append("run in Landlock's sandbox")
     return ", ".join(words)

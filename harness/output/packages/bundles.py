@@ -93,7 +93,7 @@ def gradescope(assignment: Assignment, out: Path) -> Path:
 
     contents |= {name: _template(f"gradescope/{name}") for name in _SCRIPTS}
     extras = ("download",) if is_named and not benchmark.make else ()
-    contents |= _requirements(*extras)
+    contents |= _requirements("sandbox", *extras)
     contents["README.md"] = _template("gradescope/README.md").format(
         title=benchmark.title,
         points=f"{_points(assignment):g}",
@@ -111,7 +111,7 @@ def codabench(assignment: Assignment, competition: Competition, out: Path) -> Pa
     reference |= _badnet(assignment, benchmark, folder)
 
     program = _source() | {"metadata.yaml": _template("codabench/metadata.yaml")}
-    image = {"Dockerfile": _template("codabench/Dockerfile")} | _requirements()
+    image = {"Dockerfile": _template("codabench/Dockerfile")} | _requirements("sandbox")
     overview = _template("codabench/overview.md").format(
         title=competition.title,
         required=", ".join(f"{points:g}" for points in benchmark.checkpoints),

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 REPORT_BYTES = 200
+REQUEST_BYTES = 65_536
+"""At the most, so that a request comes in one piece: a pipe holds as much."""
+
 MANAGED = "managed:"
 STOPPED = "stopped:"
 
@@ -22,10 +25,20 @@ def attempt(attack: Callable[..., object]) -> None:
 
     An attack ends with an exception when it is stopped.
     """
+    _answer(lambda _request: attack(*sys.argv[4:]))
+
+
+def attempt_on(attack: Callable[[list[str]], object]) -> None:
+    """When asked, try the attack on what is asked, texts separated by null characters."""
+    _answer(lambda request: attack(request.decode(errors="surrogateescape").split("\0")))
+
+
+def _answer(attack: Callable[[bytes], object]) -> None:
+    """Wait for the request, try, and report."""
     requests, replies = map(int, sys.argv[1:3])
-    os.read(requests, 1)
+    request = os.read(requests, REQUEST_BYTES)
     try:
-        report = f"{MANAGED} {attack(*sys.argv[4:])}"
+        report = f"{MANAGED} {attack(request)}"
     except Exception as error:  # noqa: BLE001 - whatever stopped it is the report
         report = f"{STOPPED} {type(error).__name__}: {error}"
     os.write(replies, report.encode(errors="replace")[:REPORT_BYTES].ljust(REPORT_BYTES))

@@ -6,13 +6,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from payloads import EACH_SANDBOX, needs, sandboxed_test
 
 from harness.cli import doctor
 from harness.datasets.descriptions import OFFICIAL_FILES
-from harness.sandbox import escape_tests, launch
+from harness.sandbox import availability, escape_tests, launch
+from harness.sandbox.layers.catalogue import LAYER_TESTS, layer_tests
 
-PROBLEM = launch.sandbox_problem()
-NEEDS_SANDBOX = pytest.mark.skipif(PROBLEM is not None, reason=f"no sandbox here: {PROBLEM}")
 # What the supervisor and the pipes stop also without a sandbox.
 HELD_WITHOUT = {
     "writes to other descriptors",
@@ -21,7 +21,18 @@ HELD_WITHOUT = {
     "answers too much",
     "forges output",
     "floods the output",
+    "limits",
+    "session",
+    "descriptors",
+    "environment",
+    "system calls that end a process",  # under filters of its own
+    "number of threads",
+    "wall clock",
+    "patience",
+    "end of the supervisor",
+    "order of the kernel's victims",
 }
+TESTS = {**escape_tests.ESCAPE_TESTS, **LAYER_TESTS}
 
 
 @pytest.fixture
@@ -35,69 +46,90 @@ def home(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def without_tensorflow(monkeypatch):
     found = doctor.Finding(name="TensorFlow", passed=True, detail="not asked")
-    monkeypatch.setattr(doctor, "_tensorflow", lambda *, sandboxed: found)
+    monkeypatch.setattr(doctor, "_tensorflow", lambda _sandbox: found)
 
 
-@pytest.mark.sandbox
-@NEEDS_SANDBOX
-@pytest.mark.parametrize("name", escape_tests.ESCAPE_TESTS)
-def test_the_sandbox_stops_every_attack(tmp_path, home, name):
-    outcome = escape_tests.ESCAPE_TESTS[name](
-        escape_tests.TestSite(folder=tmp_path, sandboxed=True)
-    )
-    assert outcome.passed, outcome.detail
+@EACH_SANDBOX
+@pytest.mark.parametrize("name", TESTS)
+def test_the_sandbox_stops_every_attack(tmp_path, home, sandbox, name):
+    if name not in {**escape_tests.ESCAPE_TESTS, **layer_tests(sandbox)}:
+        assert sandbox == "bubblewrap" or name in ("namespaces", "mounts")
+        return
+    outcome = TESTS[name](escape_tests.TestSite(folder=tmp_path, sandbox=sandbox))
+    hidden = None if (sandbox, name) == ("landlock", "sees the host's names") else True
+    assert outcome.passed is hidden, outcome.detail
 
 
-@pytest.mark.parametrize("name", escape_tests.ESCAPE_TESTS)
+@pytest.mark.parametrize("name", {**escape_tests.ESCAPE_TESTS, **layer_tests(None)})
 def test_without_a_sandbox_attacks_escape(tmp_path, home, name):
-    outcome = escape_tests.ESCAPE_TESTS[name](
-        escape_tests.TestSite(folder=tmp_path, sandboxed=False)
-    )
+    outcome = TESTS[name](escape_tests.TestSite(folder=tmp_path, sandbox=None))
     assert outcome.passed == (name in HELD_WITHOUT), outcome.detail
 
 
-@pytest.mark.sandbox
-@NEEDS_SANDBOX
+@sandboxed_test
 def test_a_home_with_nothing_in_it_proves_nothing(tmp_path, home):
     (home / "diary").unlink()
     escape_test = escape_tests.ESCAPE_TESTS["lists the home folder"]
-    assert escape_test(escape_tests.TestSite(folder=tmp_path, sandboxed=True)).passed is None
+    assert escape_test(escape_tests.TestSite(folder=tmp_path, sandbox="bubblewrap")).passed is None
 
 
-@pytest.mark.sandbox
-@NEEDS_SANDBOX
+@sandboxed_test
 def test_the_way_to_python_may_show_in_a_home(tmp_path, monkeypatch):
     base = Path(sys.base_prefix)
     monkeypatch.setattr(Path, "home", lambda: base)
     outcome = escape_tests.ESCAPE_TESTS["lists the home folder"](
-        escape_tests.TestSite(folder=tmp_path, sandboxed=True)
+        escape_tests.TestSite(folder=tmp_path, sandbox="bubblewrap")
     )
     assert (outcome.passed, "lib" in outcome.detail) == (True, True)
 
 
-@pytest.mark.sandbox
-@NEEDS_SANDBOX
+@sandboxed_test
 def test_a_working_installation_passes(home, without_tensorflow):
     findings = doctor.examine()
     assert [finding for finding in findings if finding.passed is False] == []
-    assert len(findings) > len(escape_tests.ESCAPE_TESTS) + 5
+    assert len(findings) > len(escape_tests.ESCAPE_TESTS) + len(layer_tests("bubblewrap")) + 5
+    assert doctor.verdict(findings) == (
+        "This machine may grade strangers' models, in the sandbox bubblewrap."
+    )
+
+
+@needs("landlock")
+def test_where_namespaces_are_forbidden_landlock_takes_their_place(
+    home, without_tensorflow, monkeypatch
+):
+    forbidden = "bwrap: No permissions to create new namespace"
+    problems = {"bubblewrap": forbidden, "landlock": None}
+    for module in (availability, doctor):
+        monkeypatch.setattr(module, "problem_of", problems.get)
+    findings = doctor.examine()
+    assert [finding for finding in findings if finding.passed is False] == []
+    assert findings[0].detail == f"landlock; not bubblewrap: {forbidden}"
+    assert doctor.verdict(findings) == (
+        "This machine may grade strangers' models, in the sandbox landlock."
+    )
 
 
 def test_an_installation_without_isolation_fails(home, without_tensorflow):
-    findings = doctor.examine(sandboxed=False)
+    findings = doctor.examine("none")
     failed = {finding.name for finding in findings if finding.passed is False}
     escapes = {f"attack: {name}" for name in set(escape_tests.ESCAPE_TESTS) - HELD_WITHOUT}
+    escapes |= {f"layer: {name}" for name in set(layer_tests(None)) - HELD_WITHOUT}
     assert failed == escapes | {"sandbox"}
+    told = doctor.verdict(findings)
+    assert told.startswith(
+        "This machine must not grade strangers' models (sandbox: isolation is off and "
+    )
+    assert "\n" not in told
 
 
 def test_without_bubblewrap_no_attack_is_let_loose(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
-    launch.sandbox_problem.cache_clear()
-    findings = {finding.name: finding for finding in doctor.examine()}
-    launch.sandbox_problem.cache_clear()
+    availability.forget()
+    findings = {finding.name: finding for finding in doctor.examine("bubblewrap")}
+    availability.forget()
     assert findings["sandbox"].passed is False
     assert "apt install bubblewrap" in findings["sandbox"].detail
-    assert not any(name.startswith("attack:") for name in findings)
+    assert not any(name.startswith(("attack:", "layer:")) for name in findings)
 
 
 def test_an_attack_that_did_not_try_proves_nothing(monkeypatch, without_tensorflow):
@@ -105,24 +137,24 @@ def test_an_attack_that_did_not_try_proves_nothing(monkeypatch, without_tensorfl
         raise launch.ChildFailure("crashed", "was ended by SIGSEGV")
 
     monkeypatch.setattr(doctor, "ESCAPE_TESTS", {"crashes": crash})
-    findings = doctor.examine(sandboxed=False)
+    monkeypatch.setattr(doctor, "layer_tests", lambda _sandbox: {})
+    findings = doctor.examine("none")
     expected = doctor.Finding(
         name="attack: crashes", passed=False, detail="did not try: was ended by SIGSEGV"
     )
     assert expected in findings
 
 
-@pytest.mark.sandbox
-@NEEDS_SANDBOX
-def test_tensorflow_calculates_inside():
-    finding = doctor._tensorflow(sandboxed=True)
+@EACH_SANDBOX
+def test_tensorflow_calculates_inside(sandbox):
+    finding = doctor._tensorflow(sandbox)
     assert finding.passed, finding.detail
     assert "TensorFlow 2." in finding.detail
 
 
 def test_a_tensorflow_that_cannot_be_loaded_fails(monkeypatch):
     monkeypatch.setattr(doctor.escape_tests, "ATTACKS", Path(__file__).parent)
-    assert doctor._tensorflow(sandboxed=False).passed is False
+    assert doctor._tensorflow(None).passed is False
 
 
 @pytest.mark.parametrize(

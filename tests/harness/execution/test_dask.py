@@ -282,7 +282,7 @@ def test_a_submission_that_kills_its_workers_ends_as_a_record(
 
 
 def connection(scheduler, results, submissions=()):
-    require = partial(worker_requirements, results, submissions, sandboxed=True)
+    require = partial(worker_requirements, results, submissions, isolation="auto")
     return connect(str(scheduler), require)
 
 
@@ -356,8 +356,8 @@ def test_a_worker_with_another_harness_is_refused(workers, scheduler, results, t
         connection(scheduler, results).__enter__()
 
 
-def test_a_worker_without_a_sandbox_is_refused(workers, scheduler, results, tmp_path):
-    workers(1, "--no-nanny", PATH=str(tmp_path))
+def test_a_worker_without_a_sandbox_is_refused(workers, scheduler, results):
+    workers(1, "--no-nanny", before=forbidding("all"))
     with pytest.raises(HarnessError, match=r"worker tcp:.*: no sandbox, .*apt install bubblewrap"):
         connection(scheduler, results).__enter__()
 
@@ -397,3 +397,8 @@ def test_errors_of_the_cluster_end_the_command_with_2(course, arguments, run_har
     )
     assert (finished.returncode, finished.stdout) == (2, "")
     assert finished.stderr == ("error: --scheduler needs Dask: pip install distributed\n")
+
+
+def forbidding(what):
+    """What to start a program with so that it finds no sandbox."""
+    return sys.executable, ROOT / "tests" / "support" / "forbidding.py", what

@@ -24,38 +24,38 @@ def stage(path):
 
 @BOTH
 @pytest.mark.parametrize("channels", [60, 12])
-def test_weights_of_the_known_network_come_back_bit_by_bit(tmp_path, sandboxed, channels):
+def test_weights_of_the_known_network_come_back_bit_by_bit(tmp_path, sandbox, channels):
     weights = random_weights(channels=channels)
     path = write_full(tmp_path / "model.h5", weights, known_config(channels))
-    inspection = inspect_file(stage(path), "h5", lab_network(), sandboxed=sandboxed)
+    inspection = inspect_file(stage(path), "h5", lab_network(), sandbox=sandbox)
     assert inspection.differs is None
     assert inspection.weights.keys() == weights.keys()
     assert all(np.array_equal(inspection.weights[name], weights[name]) for name in weights)
 
 
 @BOTH
-def test_another_architecture_is_named(tmp_path, sandboxed):
+def test_another_architecture_is_named(tmp_path, sandbox):
     config = known_config()
     config["config"]["layers"][1]["config"]["filters"] = 21
     path = write_full(tmp_path / "model.h5", random_weights(), config)
-    inspection = inspect_file(stage(path), "h5", lab_network(), sandboxed=sandboxed)
+    inspection = inspect_file(stage(path), "h5", lab_network(), sandbox=sandbox)
     assert inspection.weights is None
     assert "layer 'conv_" in inspection.differs
 
 
 @BOTH
-def test_no_model_is_rejected_in_one_line(tmp_path, sandboxed):
+def test_no_model_is_rejected_in_one_line(tmp_path, sandbox):
     path = tmp_path / "model.h5"
     path.write_bytes(b"hello\nworld")
     with pytest.raises(SubmissionError) as caught:
-        inspect_file(stage(path), "h5", lab_network(), sandboxed=sandboxed)
+        inspect_file(stage(path), "h5", lab_network(), sandbox=sandbox)
     assert caught.value.status == Status.REJECTED
     assert "\n" not in caught.value.reason
 
 
 @pytest.mark.parametrize("format_hint", ["savedmodel", "program"])
 def test_what_is_code_is_not_opened(tmp_path, format_hint):
-    inspection = inspect_file(stage(tmp_path), format_hint, lab_network(), sandboxed=True)
+    inspection = inspect_file(stage(tmp_path), format_hint, lab_network(), sandbox="bubblewrap")
     assert (inspection.weights, inspection.differs) == (None, f"a {format_hint}")
 
 
@@ -161,7 +161,7 @@ def test_a_killed_reader_is_no_verdict_on_the_file(tmp_path, badnet, monkeypatch
     path = write_full(tmp_path / "model_2.h5", badnet, known_config())
     kill_when_asked(monkeypatch, questions)
     with pytest.raises(SubmissionError, match="reading the file failed: was killed") as caught:
-        inspect_file(stage(path), "h5", lab_network(), sandboxed=False)
+        inspect_file(stage(path), "h5", lab_network(), sandbox=None)
     assert caught.value.out_of_memory
     with pytest.raises(HarnessError, match=r"h5: reading .* killed .*; run the same command"):
         read_badnet(path, BENCHMARK)

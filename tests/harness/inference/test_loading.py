@@ -309,7 +309,7 @@ globals().update(checked=True)
 def predict(tmp_path):
     """A function that predicts a few images with a staged candidate."""
 
-    def run(folder, path, model_format, sandboxed):
+    def run(folder, path, model_format, sandbox):
         into = tmp_path / "staged"
         into.mkdir()
         candidate = Candidate(
@@ -325,7 +325,7 @@ def predict(tmp_path):
         )
         staged = stage(folder, candidate, into)
         network = lab_network(benchmark.classes)
-        how = SandboxedRun(staged, model_format, network, benchmark.pixel_scale, sandboxed, limits)
+        how = SandboxedRun(staged, model_format, network, benchmark.pixel_scale, sandbox, limits)
         return predict_sandboxed(how, {"valid": labeled}, 7)[0]
 
     return run
@@ -333,7 +333,7 @@ def predict(tmp_path):
 
 @BOTH
 def test_a_worker_finds_the_source_and_scripts_learn_nothing(
-    subclassed, predict, tmp_path, sandboxed
+    subclassed, predict, tmp_path, sandbox
 ):
     model, source = subclassed
     folder = tmp_path / "submission"
@@ -346,7 +346,7 @@ def test_a_worker_finds_the_source_and_scripts_learn_nothing(
     text = text.replace("super()", "assert base.checked\n        super()", 1)
     (folder / "src" / "net.py").write_text(text + raises)
     (folder / "out" / "models" / "eval.py").write_text(raises)
-    assert predict(folder, "out/models/G_2.keras", "keras", sandboxed).output_count == 6
+    assert predict(folder, "out/models/G_2.keras", "keras", sandbox).output_count == 6
 
 
 def test_a_class_without_source_is_named(subclassed, predict, tmp_path):
@@ -354,7 +354,7 @@ def test_a_class_without_source_is_named(subclassed, predict, tmp_path):
     folder.mkdir()
     (folder / "G_2.keras").write_bytes(subclassed[0].read_bytes())
     with pytest.raises(SubmissionError, match=r"^needs 'GoodNet', which no \.py file of the sub"):
-        predict(folder, "G_2.keras", "keras", sandboxed=False)
+        predict(folder, "G_2.keras", "keras", sandbox=None)
 
 
 def test_a_program_sees_no_arguments(predict, tmp_path):
@@ -362,7 +362,7 @@ def test_a_program_sees_no_arguments(predict, tmp_path):
     folder.mkdir()
     text = f"{CURIOUS}\ndef predict(images): return [3] * len(images)\n"
     (folder / "goodnet.py").write_text(text)
-    assert predict(folder, "goodnet.py", "program", sandboxed=False).output_count == 0
+    assert predict(folder, "goodnet.py", "program", sandbox=None).output_count == 0
 
 
 # --- Lambda layers ----------------------------------------------------------------------------
@@ -372,7 +372,7 @@ def test_a_file_with_a_lambda_of_another_python_is_refused_before_it_runs(tmp_pa
     path = write_foreign_lambda(tmp_path / "model.h5", "merge")
     staged = Staged(path=path, sha256="", size_bytes=0)
     with pytest.raises(SubmissionError) as caught:
-        inspect_file(staged, "h5", lab_network(), sandboxed=False)
+        inspect_file(staged, "h5", lab_network(), sandbox=None)
     this = f"{sys.version_info[0]}.{sys.version_info[1]}"
     expected = (
         f"'merge' is a Lambda saved by another version of Python (3.8 to 3.10; this is {this})"

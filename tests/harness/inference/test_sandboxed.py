@@ -33,20 +33,20 @@ def sets():
 
 @pytest.fixture
 def program(tmp_path):
-    def write(code, *, sandboxed=False):
+    def write(code, *, sandbox=None):
         path = tmp_path / "program" / "goodnet.py"
         path.parent.mkdir()
         path.write_text(textwrap.dedent(code))
         staged = Staged(path=path, sha256="", size_bytes=0)
-        return SandboxedRun(staged, "program", lab_network(), 1.0, sandboxed, SMALL)
+        return SandboxedRun(staged, "program", lab_network(), 1.0, sandbox, SMALL)
 
     return write
 
 
 @BOTH
-def test_each_answer_comes_back_to_its_image(program, sets, sandboxed):
+def test_each_answer_comes_back_to_its_image(program, sets, sandbox):
     counted = []
-    run = program(HONEST, sandboxed=sandboxed)
+    run = program(HONEST, sandbox=sandbox)
     predictions, probe = predict_sandboxed(run, sets, 7, counted.append)
     assert predictions.output_count == 0
     for name, labeled in sets.items():

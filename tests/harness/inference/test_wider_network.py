@@ -51,7 +51,7 @@ def test_its_answers_are_the_networks(tmp_path, wide, kind):
     (named,) = discover(tmp_path / "in").candidates
     (tmp_path / "staged").mkdir()
     staged = stage(tmp_path / "in", named, tmp_path / "staged")
-    model = identify(named, staged, ReadOptions(lab_network(), "sandbox", lambda _: 7))
+    model = identify(named, staged, ReadOptions(lab_network(), "auto", lambda _: 7))
     assert isinstance(model, OtherModel)
     assert model.differs == "it has 1284 outputs"
 

@@ -27,7 +27,7 @@ os.write(int(sys.argv[2]), {report!r}.encode().ljust(200))
 def test_facts_count_more_than_what_an_attack_says(name, tmp_path, monkeypatch):
     script, attack = FACTS[name]
     monkeypatch.setattr("harness.sandbox.escape_tests.ATTACKS", tmp_path)
-    site = escape_tests.TestSite(folder=tmp_path, sandboxed=False)
+    site = escape_tests.TestSite(folder=tmp_path, sandbox=None)
 
     for code, passed in ((attack, False), ("", True)):
         report = f"{STOPPED} PermissionError"
@@ -40,14 +40,13 @@ def test_facts_count_more_than_what_an_attack_says(name, tmp_path, monkeypatch):
 def test_an_attack_that_says_it_managed_counts_against_the_sandbox(tmp_path, monkeypatch):
     monkeypatch.setattr("harness.sandbox.escape_tests.ATTACKS", tmp_path)
     (tmp_path / "write_file.py").write_text(LIAR.format(attack="", report=f"{MANAGED} nothing"))
-    outcome = ESCAPE_TESTS["writes outside"](
-        escape_tests.TestSite(folder=tmp_path, sandboxed=False)
-    )
+    outcome = ESCAPE_TESTS["writes outside"](escape_tests.TestSite(folder=tmp_path, sandbox=None))
     assert (outcome.passed, outcome.detail) == (False, f"{MANAGED} nothing")
 
 
 def test_every_attack_script_is_let_loose():
-    code = (ATTACKS.parent / "escape_tests.py").read_text()
+    places = (ATTACKS.parent / "escape_tests.py", *(ATTACKS.parent / "layers").glob("*.py"))
+    code = "".join(path.read_text() for path in places)
     scripts = {path.stem for path in ATTACKS.glob("*.py")}
     helpers = {"__init__", "report", "alive", "tensorflow_operation"}
     helpers |= {"shared_files", "shared_futex"}

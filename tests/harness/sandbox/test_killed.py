@@ -10,7 +10,7 @@ from killing import descendants, gone, kill, killed_while_nobody_reads
 from payloads import BOTH, LINUX_ONLY, sandboxed_test, start
 
 from harness.records.errors import HarnessError
-from harness.sandbox import launch
+from harness.sandbox import availability, launch
 
 pytestmark = [pytest.mark.timeout(60), LINUX_ONLY]
 
@@ -34,7 +34,7 @@ def killed_while_it_answers(child, victims):
 @sandboxed_test
 @pytest.mark.parametrize("generation", [0, 1, 2], ids=["bubblewrap", "its init", "the script"])
 def test_whoever_of_a_sandbox_is_killed_the_answer_ends(payload, generation):
-    with start(payload(SENDING), sandboxed=True) as child:
+    with start(payload(SENDING), sandbox="bubblewrap") as child:
         pids = descendants(os.getpid())
         assert len(pids) == 3
         failure = killed_while_it_answers(child, [pids[generation]])
@@ -44,15 +44,15 @@ def test_whoever_of_a_sandbox_is_killed_the_answer_ends(payload, generation):
 
 
 @BOTH
-def test_all_of_them_are_killed_while_nobody_reads(payload, sandboxed):
-    with start(payload(SENDING), sandboxed=sandboxed) as child:
+def test_all_of_them_are_killed_while_nobody_reads(payload, sandbox):
+    with start(payload(SENDING), sandbox=sandbox) as child:
         failure = killed_while_it_answers(child, descendants(os.getpid()))
     assert failure.kind == "out_of_memory"
 
 
 @BOTH
-def test_killed_before_it_has_read_its_request(payload, sandboxed):
-    with start(payload("time.sleep(60)"), sandboxed=sandboxed) as child:
+def test_killed_before_it_has_read_its_request(payload, sandbox):
+    with start(payload("time.sleep(60)"), sandbox=sandbox) as child:
         threading.Timer(0.2, kill, [descendants(os.getpid())]).start()
         with pytest.raises(launch.ChildFailure, match="killed by the system"):
             child.ask(b"?" * 10_000_000, 10)
@@ -60,7 +60,7 @@ def test_killed_before_it_has_read_its_request(payload, sandboxed):
 
 @BOTH
 @pytest.mark.parametrize("seed", range(4))
-def test_killed_at_any_moment(payload, sandboxed, seed):
+def test_killed_at_any_moment(payload, sandbox, seed):
     moments = random.Random(seed)
     ended = threading.Event()
 
@@ -76,7 +76,7 @@ def test_killed_at_any_moment(payload, sandboxed, seed):
     started = time.monotonic()
     with (
         pytest.raises((launch.ChildFailure, HarnessError), match=r"killed|SIGKILL"),
-        start(payload(SENDING), sandboxed=sandboxed) as child,
+        start(payload(SENDING), sandbox=sandbox) as child,
     ):
         child.ask(b"?", 10**9)
     ended.set()
@@ -88,7 +88,7 @@ def test_killed_at_any_moment(payload, sandboxed, seed):
 @sandboxed_test
 def test_a_killed_trial_is_no_missing_sandbox(monkeypatch):
     """Whoever took it for one would read strangers' archives without a sandbox."""
-    launch.sandbox_problem.cache_clear()
+    availability.forget()
     begin = launch.Supervisor.start
 
     def begin_and_kill(supervisor):
@@ -98,5 +98,5 @@ def test_a_killed_trial_is_no_missing_sandbox(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(launch.Supervisor, "start", begin_and_kill)
         with pytest.raises(HarnessError, match=r"SIGKILL; is there enough memory\?$"):
-            launch.sandbox_problem()
-    assert launch.sandbox_problem() is None
+            availability.problem_of("bubblewrap")
+    assert availability.problem_of("bubblewrap") is None

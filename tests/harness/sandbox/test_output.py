@@ -6,14 +6,14 @@ from harness.sandbox.output import OUTPUT_BYTES
 
 
 @BOTH
-def test_a_flood_of_output_stops_nobody_and_is_capped(payload, sandboxed):
+def test_a_flood_of_output_stops_nobody_and_is_capped(payload, sandbox):
     script = payload("""
         sys.stdout.write("first " + "é" * 5_000_000 + " last")
         sys.stdout.flush()
         print("to stderr", file=sys.stderr)
         tell("done")
     """)
-    with start(script, sandboxed=sandboxed) as child:
+    with start(script, sandbox=sandbox) as child:
         assert read_fact(child) == "done"
         child.finish()
     assert child.output.startswith("first ")
@@ -23,7 +23,7 @@ def test_a_flood_of_output_stops_nobody_and_is_capped(payload, sandboxed):
 
 
 @BOTH
-def test_output_is_free_of_escapes(payload, sandboxed):
+def test_output_is_free_of_escapes(payload, sandbox):
     script = payload("""
         sys.stdout.buffer.write(b"\\x1b[31mred\\x1b[0m\\x1b]0;title\\x07 ")
         sys.stdout.buffer.write(b"\\x1b]8;;http://x\\x1b\\\\link a\\x00b\\x08c\\rd\\r\\ne\\tf ")
@@ -31,7 +31,7 @@ def test_output_is_free_of_escapes(payload, sandboxed):
         sys.stdout.flush()
         tell(0)
     """)
-    with start(script, sandboxed=sandboxed) as child:
+    with start(script, sandbox=sandbox) as child:
         read_fact(child)
         child.finish()
     assert child.output == "red link abc\nd\ne\tf �gnp z"

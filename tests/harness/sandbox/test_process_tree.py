@@ -54,7 +54,7 @@ def test_memory_is_added_up_and_the_dead_hold_none(family):
 def test_memory_can_be_watched_without_proc(payload, monkeypatch):
     monkeypatch.setattr(process_tree.sys, "platform", "darwin")
     script = payload("block = b'x' * 2**27; tell(0); time.sleep(60)")
-    with start(script, sandboxed=False) as child:
+    with start(script, sandbox=None) as child:
         read_fact(child)
         deadline = time.monotonic() + 10
         while child.peak_bytes < 2**27 and time.monotonic() < deadline:

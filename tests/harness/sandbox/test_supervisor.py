@@ -26,9 +26,9 @@ from harness.sandbox import launch, process_tree, supervisor
 
 
 @BOTH
-def test_wall_clock_ends_a_child_that_nobody_asks(payload, sandboxed):
+def test_wall_clock_ends_a_child_that_nobody_asks(payload, sandbox):
     script = payload("time.sleep(60)")
-    with start(script, sandboxed=sandboxed, limits=small_limits(wall_seconds=0.3)) as child:
+    with start(script, sandbox=sandbox, limits=small_limits(wall_seconds=0.3)) as child:
         time.sleep(2)
         assert child.wall_seconds < 1.9
         with pytest.raises(launch.ChildFailure, match=r"longer than 0\.3 seconds"):
@@ -36,13 +36,13 @@ def test_wall_clock_ends_a_child_that_nobody_asks(payload, sandboxed):
 
 
 @BOTH
-def test_memory_is_limited_and_told(payload, sandboxed):
+def test_memory_is_limited_and_told(payload, sandbox):
     script = payload("""
         blocks = []
         while True:
             blocks.append(b"x" * 2**23)
     """)
-    with start(script, sandboxed=sandboxed) as child:
+    with start(script, sandbox=sandbox) as child:
         with pytest.raises(launch.ChildFailure) as caught:
             child.ask(b"?", 1)
         assert caught.value.kind == "out_of_memory"
@@ -50,7 +50,7 @@ def test_memory_is_limited_and_told(payload, sandboxed):
 
 
 @BOTH
-def test_memory_is_limited_to_the_end(payload, sandboxed):
+def test_memory_is_limited_to_the_end(payload, sandbox):
     script = payload("""
         os.read(requests, 1)
         os.write(replies, b"a")
@@ -58,7 +58,7 @@ def test_memory_is_limited_to_the_end(payload, sandboxed):
         while True:
             blocks.append(b"x" * 2**23)
     """)
-    with start(script, sandboxed=sandboxed) as child:
+    with start(script, sandbox=sandbox) as child:
         child.ask(b"?", 1)
         with pytest.raises(launch.ChildFailure) as caught:
             child.finish()
@@ -73,7 +73,7 @@ def test_files_in_the_scratch_folder_count_as_memory(payload):
         time.sleep(60)
     """)
     limits = small_limits(memory_bytes=2**27, scratch_bytes=2**28)
-    assert failure_of(script, sandboxed=True, limits=limits).kind == "out_of_memory"
+    assert failure_of(script, sandbox="bubblewrap", limits=limits).kind == "out_of_memory"
 
 
 @sandboxed_test
@@ -83,7 +83,7 @@ def test_countless_empty_files_count_as_memory(payload):
             os.close(os.open(f"/tmp/{number}", os.O_CREAT))
     """)
     limits = small_limits(memory_bytes=2**25)
-    assert failure_of(script, sandboxed=True, limits=limits).kind == "out_of_memory"
+    assert failure_of(script, sandbox="bubblewrap", limits=limits).kind == "out_of_memory"
 
 
 @sandboxed_test
@@ -95,11 +95,11 @@ def test_empty_files_count_with_the_memory_behind_their_names(payload):
         time.sleep(60)
     """)
     limits = small_limits(memory_bytes=2**25)
-    assert failure_of(script, sandboxed=True, limits=limits).kind == "out_of_memory"
+    assert failure_of(script, sandbox="bubblewrap", limits=limits).kind == "out_of_memory"
 
 
 @BOTH
-def test_borrowed_images_are_not_charged(payload, sandboxed):
+def test_borrowed_images_are_not_charged(payload, sandbox):
     script = payload("""
         import mmap
         seen = mmap.mmap(images, 0, access=mmap.ACCESS_READ)
@@ -111,7 +111,7 @@ def test_borrowed_images_are_not_charged(payload, sandboxed):
     os.truncate(images, 2**27)
     try:
         with start(
-            script, sandboxed=sandboxed, limits=small_limits(memory_bytes=2**26), images_fd=images
+            script, sandbox=sandbox, limits=small_limits(memory_bytes=2**26), images_fd=images
         ) as child:
             assert read_fact(child) == 0
             assert child.peak_bytes < 2**26
@@ -120,7 +120,7 @@ def test_borrowed_images_are_not_charged(payload, sandboxed):
 
 
 @BOTH
-def test_too_many_threads_are_out_of_memory(payload, monkeypatch, sandboxed):
+def test_too_many_threads_are_out_of_memory(payload, monkeypatch, sandbox):
     monkeypatch.setattr(supervisor, "MOST_THREADS", 20)
     script = payload("""
         import threading
@@ -128,13 +128,13 @@ def test_too_many_threads_are_out_of_memory(payload, monkeypatch, sandboxed):
             threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
         time.sleep(60)
     """)
-    assert "threads" in failure_of(script, sandboxed=sandboxed).reason
+    assert "threads" in failure_of(script, sandbox=sandbox).reason
 
 
 @LINUX_ONLY
 @BOTH
-def test_a_machine_out_of_memory_takes_the_child_first(payload, sandboxed):
-    with start(payload("tell(1)"), sandboxed=sandboxed) as child:
+def test_a_machine_out_of_memory_takes_the_child_first(payload, sandbox):
+    with start(payload("tell(1)"), sandbox=sandbox) as child:
         innermost = process_tree.members(os.getpid())[-1]
         score = Path(f"/proc/{innermost}/oom_score_adj")
         deadline = time.monotonic() + 10
@@ -161,9 +161,9 @@ ENDINGS = {
 @LINUX_ONLY
 @BOTH
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_nothing_is_left_of_a_child(payload, sandboxed, ending):
+def test_nothing_is_left_of_a_child(payload, sandbox, ending):
     before = list_resources()
-    with start(payload(ENDINGS[ending]), sandboxed=sandboxed) as child:
+    with start(payload(ENDINGS[ending]), sandbox=sandbox) as child:
         pids = set(process_tree.members(os.getpid())) - set(before[-1])
         with contextlib.suppress(launch.ChildFailure):
             child.ask(b"?", 10, timeout_seconds=0.2)
@@ -181,7 +181,7 @@ def test_nothing_is_left_of_a_child(payload, sandboxed, ending):
     ids=["orphan in the group", "descendant outside the group"],
 )
 def test_without_a_sandbox_relatives_are_killed_too(payload, code):
-    with start(payload(code), sandboxed=False) as child:
+    with start(payload(code), sandbox=None) as child:
         pid = read_fact(child)
         assert is_running(pid)
         child._supervisor.ended.wait(5)  # the orphan's parent ends before anybody kills
@@ -190,7 +190,7 @@ def test_without_a_sandbox_relatives_are_killed_too(payload, code):
 
 @LINUX_ONLY
 @BOTH
-def test_killing_the_parent_leaves_no_child(tmp_path, payload, sandboxed):
+def test_killing_the_parent_leaves_no_child(tmp_path, payload, sandbox):
     script = payload("tell(1); time.sleep(60)")
     parent = tmp_path / "parent.py"
     parent.write_text(f"""
@@ -198,7 +198,7 @@ import sys, time
 from pathlib import Path
 sys.path[:0] = {sys.path!r}
 from harness.sandbox import launch
-child = launch.start(Path({str(script)!r}), sandboxed={sandboxed})
+child = launch.start(Path({str(script)!r}), sandbox={sandbox!r})
 child.ask(b"?", 4000)
 print("ready", flush=True)
 time.sleep(60)
@@ -208,17 +208,17 @@ time.sleep(60)
     with subprocess.Popen(line, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout.readline() == b"ready\n"
         pids = process_tree.members(process.pid)[1:]
-        assert len(pids) == (3 if sandboxed else 1)
+        assert len(pids) == (3 if sandbox == "bubblewrap" else 1)
         process.kill()
     assert_gone(pids)
 
 
 @BOTH
-def test_a_child_outlives_the_thread_that_asked_for_it(payload, sandboxed):
+def test_a_child_outlives_the_thread_that_asked_for_it(payload, sandbox):
     children = []
     script = payload("while os.read(requests, 1): os.write(replies, b'a')")
     thread = threading.Thread(
-        target=lambda: children.append(start(script, sandboxed=sandboxed)), name="pool"
+        target=lambda: children.append(start(script, sandbox=sandbox)), name="pool"
     )
     thread.start()
     thread.join()
@@ -251,7 +251,7 @@ def test_a_supervisor_that_gives_up_is_our_failure(payload, monkeypatch):
     monkeypatch.setattr(supervisor, "_exit_notice", refuse)
     script = payload("time.sleep(60)")
     with pytest.raises(HarnessError, match="too many open files"):
-        start(script, sandboxed=False)
+        start(script, sandbox=None)
     assert list_resources() == before
 
 
@@ -259,7 +259,7 @@ def test_a_supervisor_that_fails_later_is_our_failure(payload, monkeypatch):
     def refuse(*_arguments):
         raise OSError("cannot measure")
 
-    with start(payload("time.sleep(60)"), sandboxed=False) as child:
+    with start(payload("time.sleep(60)"), sandbox=None) as child:
         monkeypatch.setattr(supervisor.Supervisor, "_judge", refuse)
         with pytest.raises(HarnessError, match="cannot measure"):
             child.ask(b"?", 1)

@@ -139,6 +139,6 @@ def test_in_the_sandbox_they_are_rejected(tmp_path, name):
     HOSTILE[name](path=path) if "safetensors" in name else HOSTILE[name](path)
     staged = Staged(path=path, sha256="", size_bytes=path.stat().st_size)
     with pytest.raises(SubmissionError) as caught:
-        inspect_file(staged, "pt", lab_network(CLASSES), sandboxed=True)
+        inspect_file(staged, "pt", lab_network(CLASSES), sandbox="bubblewrap")
     assert caught.value.status is Status.REJECTED
     assert not caught.value.out_of_memory

@@ -14,15 +14,16 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from containers import NOBODY, handed_in, owned_by, run_in_container
+from corpora import Corpus
 from models import random_weights, write_full
 from repository import ROOT
 
 from harness.cli.export import export
 from harness.cli.package import package
-from harness.sandbox import launch
+from harness.sandbox import availability
 
 PUBLISHED = ROOT / "tests" / "harness" / "output" / "exports" / "published"
-PROBLEM = launch.sandbox_problem()
+PROBLEM = availability.problem_of("bubblewrap")
 CONTAINER = [
     pytest.mark.sandbox,
     pytest.mark.skipif(PROBLEM is not None, reason=f"no bubblewrap for a container: {PROBLEM}"),
@@ -75,6 +76,9 @@ def image(autograder, tmp_path_factory):
     setup = ["bash", "/autograder/source/setup.sh"]
     ran = run_in_container(root, "/autograder", setup, variables={"HARNESS_PYTHON": sys.executable})
     assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.endswith(
+        "This machine may grade strangers' models, in the sandbox landlock.\n"
+    )
     shutil.copy(root / "source" / "run_autograder", root / "run_autograder")
     return root
 
@@ -103,7 +107,9 @@ def test_the_archive_holds_what_is_needed_and_the_same_each_time(
     assert not [name for name in modes if "__pycache__" in name or name.startswith("tests")]
     assert "2 GB or more" in readme
     assert "Not graded where the container forbids a sandbox" in readme
+    assert "What only Gradescope's servers can show" in readme
     assert "tensorflow" in requirements
+    assert "pyseccomp" in requirements
     assert "extra" not in requirements
     again = built(tmp_path / "again.zip", "gradescope", "--dataset", small_benchmark,
                   "--badnet", badnet_path)  # fmt: skip
@@ -141,13 +147,28 @@ class TestGradescope:
         prepared = image / "source" / "prepared"
         assert {"reference", "predictions"} <= {path.name for path in prepared.iterdir()}
 
+    def test_another_architecture_is_graded_without_namespaces(self, image, badnet_path, tmp_path):
+        """In Landlock's sandbox, by a user who is not root."""
+        corpus = Corpus(tmp_path, badnet_path, ["honest_rescaling"])
+        results, printed = gradescope(image, corpus.submissions / "honest_rescaling")
+        assert results["extra_data"] | {"dataset": ""} == {
+            "status": "graded", "dataset": "", "isolation": ["landlock"]}  # fmt: skip
+        assert not any("not_graded" in test["name"] for test in results["tests"])
+        assert "Traceback" not in printed
+
     def test_a_foreign_model_is_not_graded_and_not_blamed(self, image, tmp_path):
+        """Where the container forbids Landlock, too."""
         write_full(
             tmp_path / "model_2.h5",
             random_weights(),
             {"class_name": "Sequential", "config": {"name": "foreign", "layers": []}},
         )
-        results, _ = gradescope(image, tmp_path)
+        shutil.copy(ROOT / "tests" / "support" / "forbidding.py", image / "forbidding.py")
+        python = image / "python"
+        command = f"{sys.executable} /autograder/forbidding.py all {sys.executable}"
+        python.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        python.chmod(0o755)
+        results, _ = gradescope(image, tmp_path, HARNESS_PYTHON="/autograder/python")
         names = [test["name"] for test in results["tests"]]
         assert any("not_graded" in name for name in names), results
         assert "not your fault; the score is no grade yet" in results["output"]

@@ -10,7 +10,9 @@ export DEBIAN_FRONTEND=noninteractive
 
 if [ -z "${HARNESS_PYTHON:-}" ]; then
     apt-get update
-    # Without bubblewrap, or where the container forbids it, foreign models are not graded.
+    # Models of another architecture run in bubblewrap, or by the kernel's Landlock alone where the
+    # container forbids what bubblewrap needs; both need libseccomp.
+    apt-get install -y libseccomp2
     apt-get install -y bubblewrap || true
     for version in 3.12 3.13 3.11; do
         apt-get install -y "python$version" "python$version-venv" && break
@@ -22,5 +24,7 @@ if [ -z "${HARNESS_PYTHON:-}" ]; then
 fi
 
 PYTHONPATH="$source" PYTHONSAFEPATH=1 "$HARNESS_PYTHON" -m harness.output.packages.autograder prepare "$source"
+# Which sandbox there is where the image is built, for its log. The machine that grades may differ.
+PYTHONPATH="$source" PYTHONSAFEPATH=1 "$HARNESS_PYTHON" -m harness doctor | tail -n 1 || true
 # The autograder may run as another user.
 chmod -R a+rX "$source"
