@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from harness.assessment.diagnoses import what_to_do
 from harness.assessment.scoring import NONE_PASSED
 from harness.output.leaderboard.columns import in_points
+from harness.records.errors import Status
 from harness.records.traversal import (
+    SUBMISSION,
     checkpoint_name,
     enumeration,
     failures,
@@ -76,7 +78,8 @@ def _from_diagnoses(record: Record) -> Iterator[str]:
         if do is not None:
             places.setdefault(do, []).append(place)
     for do, where in places.items():
-        yield f"{enumeration(list(dict.fromkeys(where)))}: {do}"
+        named = [place for place in dict.fromkeys(where) if place != SUBMISSION]
+        yield f"{enumeration(named)}: {do}" if named else do
 
 
 def _from_failures(record: Record) -> Iterator[str]:
@@ -86,11 +89,20 @@ def _from_failures(record: Record) -> Iterator[str]:
             yield f"{failure.places}: wait; the instructor grades it again ({failure.reason})"
         else:
             yield f"{failure.places}: hand it in again: {failure.reason}"
+    missing = list(_missing(record))
+    if missing and record.status is not Status.GRADED and found:
+        yield f"{enumeration(missing)}: hand in a B'"
     if record.reason and not found:
         if record.status.is_ours:
             yield f"wait; the instructor grades it again ({record.reason})"
         else:
             yield f"hand it in again: {record.reason}"
+
+
+def _missing(record: Record) -> Iterator[str]:
+    for points, checkpoint in required_checkpoints(record).items():
+        if checkpoint is None:
+            yield checkpoint_name(points)
 
 
 def _from_cap(record: Record) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from harness.output.html.assets import trust
@@ -50,6 +51,7 @@ class Hints:
         return trust(f'<span class="hint">{described}{tip}</span>')
 
 
+@lru_cache(maxsize=4096)  # the pages of a course repeat most cells of their tables
 def breakable(text: str) -> Markup:
     """A name that may be broken behind its separators, and nowhere else if it fits so."""
     from markupsafe import escape

@@ -83,7 +83,7 @@ def _clusters(names: Sequence[tuple[str, Place]]) -> Iterator[tuple[str, Place]]
 def _candidates(place: Place, width: float, height: float) -> Iterator[Place]:
     """Lower left corners around a point: beside it, below and above, then at its corners."""
     x, y = place
-    gap = _POINT / 2 + 1.5
+    gap = _POINT / 2 + 2.5
     right, left, middle = x + gap, x - gap - width, x - width / 2
     above, below, beside = y + gap, y - gap - height, y - height / 2
     yield from ((right, beside), (left, beside), (middle, below), (middle, above))

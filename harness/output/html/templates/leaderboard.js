@@ -28,6 +28,7 @@
   }
 
   const rows = board.tBodies[0].rows.length;
+  const baselines = board.querySelectorAll("tr.baseline").length;
   const table = new DataTable(board, {
     order: [],
     autoWidth: false,
@@ -44,11 +45,13 @@
       bottomStart: rows > 50 ? "pageLength" : null,
       bottomEnd: rows > 50 ? "paging" : null,
     },
+    infoCallback: (settings, start, end, all, fitting) => {
+      const count = fitting - baselines;
+      const noun = count === 1 ? "submission" : "submissions";
+      return `${count} ${noun}${fitting < all ? ` out of ${all - baselines}` : ""}`;
+    },
     language: {
       search: "Search",
-      info: "_START_ to _END_ of _TOTAL_",
-      infoEmpty: "none",
-      infoFiltered: "(out of _MAX_)",
       zeroRecords: "No submission fits.",
       emptyTable: "No submission.",
     },
