@@ -18,11 +18,10 @@ LATEX_ESCAPED = re.compile(
 
 def test_latex_is_a_booktabs_table_that_nothing_breaks_out_of():
     text = only_file("latex", course(graded(), hostile_record()))
-    lines = text.splitlines()
+    lines, wrapped = text.splitlines(), r">{{\raggedright\arraybackslash}}p{{{}\linewidth}}"
     assert [line for line in lines if line.startswith("\\")] == [
         r"\begingroup\footnotesize\setlength{\tabcolsep}{3pt}",
-        r"\begin{tabular}{@{}r>{\raggedright\arraybackslash}p{0.15\linewidth}rrrrrrr"
-        r">{\raggedright\arraybackslash}p{0.22\linewidth}@{}}",
+        rf"\begin{{tabular}}{{@{{}}r{wrapped.format('0.15')}rrrrrrr{wrapped.format('0.22')}@{{}}}}",
         r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}", r"\endgroup"]  # fmt: skip
     body = lines[lines.index(r"\midrule") + 1 : -3]
     assert len(body) == 2 + 3 + 2
