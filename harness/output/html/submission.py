@@ -82,7 +82,7 @@ def _group_by_checkpoint(examples: Sequence[Example]) -> list[tuple[str, list[Ex
 
 
 def _tables(record: Record) -> dict[str, Any]:
-    checks = list(tables.check_rows(record))
+    checks, claims = list(tables.check_rows(record)), list(tables.claim_rows(record.claims))
     return {
         "points": total(record.points) if record.points else None,
         "pending": sum(item.pending for item in record.points),
@@ -100,7 +100,8 @@ def _tables(record: Record) -> dict[str, Any]:
         "attack_headings": ATTACK_HEADINGS,
         "attacks": attack_rows(record),
         "paired": list(tables.mcnemar_rows(record)),
-        "claims": list(tables.claim_rows(record.claims)),
+        "compared_claims": [row for row in claims if row[0] != "open"],
+        "open_claims": [row for row in claims if row[0] == "open"],
         "published": list(tables.claim_rows(record.published)),
         "speeds": list(tables.speed_rows(record)),
         "models": list(tables.model_rows(record)),
