@@ -125,6 +125,13 @@ def _summary(record: Record) -> Iterator[str]:
         yield f"  decided by the instructor: {decided(override)}: {override.reason}"
 
 
+def score_line(record: Record) -> Iterator[str]:
+    """The score on one line; nothing where it is hidden and no checkpoint is required."""
+    score = ", ".join(_score(record))
+    if score:
+        yield score
+
+
 def _score(record: Record) -> Iterator[str]:
     """Points, and how many of the required checkpoints passed."""
     points = total(record.points) if record.points else None

@@ -43,6 +43,9 @@ class Subject:
     pseudonym: str | None = None
     """What it is called on the students' leaderboard, where that shows no names."""
 
+    home: str | None = "../index.html"
+    """Where the leaderboard is; None where there is none."""
+
 
 def render(subject: Subject, examples: Sequence[Example], audience: str) -> str:
     """The page of a view."""
@@ -71,6 +74,7 @@ def _context(subject: Subject, audience: str) -> dict[str, Any]:
         "tones": _TONES,
         "attempt": attempt(row) if tells_attempt(row) else None,
         "pseudonym": subject.pseudonym,
+        "home": subject.home,
         "in_points": in_points,
     }
     return context | _plots(record, subject.curve) | _tables(record)
