@@ -180,6 +180,8 @@ def _checks(record: Record, *, full: bool) -> Iterator[str]:
         if full or check.passed is not True:
             name = check.name.replace("_", " ")
             yield f"  {_ANSWERS[check.passed]:>3}  {place}, {name}: {check.reason}"
+    if "hints" not in record.hidden:
+        return  # what to do names what could not be graded, and why
     for failure in failures(record.checkpoints):
         yield f"   NO  {failure.places}: {failure.status.value}: {failure.reason}"
 

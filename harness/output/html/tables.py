@@ -28,13 +28,13 @@ _NETS = {"badnet": "B", "repaired": "B'", "goodnet": "G"}
 
 
 def check_rows(record: Record) -> Iterator[tuple[str, str, str, str]]:
-    """Every check, and every model that could not be graded.
+    """Every check: its answer, place, name and reason.
 
-    Answer, place, name and reason of each.
+    Models that could not be graded are among what to do, and here where that is hidden.
     """
     for about, check in located_checks(record):
         yield ANSWERS[check.passed], about, check.name.replace("_", " "), check.reason
-    for failure in failures(record.checkpoints):
+    for failure in failures(record.checkpoints) if "hints" in record.hidden else ():
         yield "failed", failure.places, failure.status.value.replace("_", " "), failure.reason
 
 

@@ -235,6 +235,22 @@ def test_a_word_explains_itself_by_mouse_and_keyboard(folder, visit):
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.parametrize("width", [1400, 390])
+def test_no_text_of_a_word_runs_off_the_window(folder, visit, width):
+    for path in ("index.html", "submissions/telling.html"):
+        page = visit(folder / "instructor" / path, viewport={"width": width, "height": 900})
+        page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
+        off = page.evaluate(
+            """() => [...document.querySelectorAll('.term')].filter((term) => {
+                term.focus();
+                const box = term.parentElement.querySelector('.tip').getBoundingClientRect();
+                return !box.width || box.left < 0 || box.right > innerWidth + 1
+                    || box.top < 0 || box.bottom > innerHeight + 1;
+            }).map((term) => term.innerText)"""
+        )
+        assert off == []
+
+
 def test_escape_hides_a_text_until_another_word_is_reached(folder, visit):
     page = visit(folder / "instructor" / "index.html")
     chip = page.locator("a.chip", has_text="OVER_PRUNED").first
