@@ -241,12 +241,19 @@ def test_no_text_of_a_word_runs_off_the_window(folder, visit, width):
         page = visit(folder / "instructor" / path, viewport={"width": width, "height": 900})
         page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
         off = page.evaluate(
-            """() => [...document.querySelectorAll('.term')].filter((term) => {
-                term.focus();
-                const box = term.parentElement.querySelector('.tip').getBoundingClientRect();
-                return !box.width || box.left < 0 || box.right > innerWidth + 1
-                    || box.top < 0 || box.bottom > innerHeight + 1;
-            }).map((term) => term.innerText)"""
+            """async () => {
+                const off = [];
+                for (const term of document.querySelectorAll('.term')) {
+                    if (!term.checkVisibility()) continue;
+                    term.focus();
+                    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+                    const tip = term.parentElement.querySelector('.tip');
+                    const box = tip.getBoundingClientRect();
+                    if (!box.width || box.left < 0 || box.right > innerWidth + 1
+                        || box.top < 0 || box.bottom > innerHeight + 1) off.push(term.innerText);
+                }
+                return off;
+            }"""
         )
         assert off == []
 
