@@ -63,13 +63,19 @@ class Point:
 
 
 def curve_chart(
-    curve: Curve | None, marks: Sequence[Mark], title: str = "", nothing: str = ""
+    curve: Curve | None,
+    marks: Sequence[Mark],
+    title: str = "",
+    nothing: str = "",
+    *,
+    whole: bool = False,
 ) -> Any:
     """Clean accuracy and ASR against the channels pruned, with the checkpoints on the curve.
 
-    ``nothing`` says why there is no checkpoint on it, where there is none.
+    What lies around the checkpoints is shown, or the ``whole`` curve; ``nothing`` says why there
+    is no checkpoint on it, where there is none.
     """
-    window = curve_window(marks, channels_of(curve))
+    window = curve_window(() if whole else marks, channels_of(curve))
     figure = curve_frame(curve, window, title)
     axes = figure.axes[0]
     _add_shapes(axes, curve_shapes(marks, window))
