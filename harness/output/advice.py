@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from harness.records.record import Checkpoint, Record
 
 
+_MISGUIDED = frozenset(
+    {"INDEX_ORDER", "DECREASING_ORDER", "OTHER_ORDER", "WRONG_LAYER", "OTHER_BASE", "IS_BADNET"}
+)
+"""With these the next channel of the same pruning is no step in the right direction."""
+
+
 def advice(record: Record) -> Iterator[str]:
     """What would raise the grade, a line each; nothing where hints are hidden.
 
@@ -53,6 +59,8 @@ def _next_step(checkpoint: Checkpoint) -> str | None:
     """Which channel to prune next or to put back, where the step that is missing is known."""
     crossing, steps = checkpoint.crossing, checkpoint.steps
     if crossing is None or steps is None:
+        return None
+    if _MISGUIDED & {diagnosis.code for diagnosis in checkpoint.diagnoses}:
         return None
 
     lost_after, lost_before, needed = crossing.lost_after, crossing.lost_before, crossing.needed

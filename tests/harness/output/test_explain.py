@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.resources import files
 
 import pytest
-from records_by_hand import checkpoint, good_checkpoints, record
+from records_by_hand import checkpoint, good_checkpoints, lineage, record
 
 from harness.assessment.verdict import assess
 from harness.output.explain import explanation
@@ -80,6 +80,14 @@ def test_points_are_the_grade_and_percentage_points_the_accuracy(tmp_path):
 def test_who_stopped_too_early_reads_which_channel_comes_next(tmp_path):
     text = explanation(stored(tmp_path, checkpoint(2.0, clean=985, before=988, after=960)), "s")
     assert "prune on: channel 8 comes next; then 30 images are lost, 20 are needed" in text
+
+
+def test_nobody_is_told_to_go_on_in_the_wrong_order(tmp_path):
+    own = checkpoint(2.0, clean=985, before=988, after=960,
+                     lineage=lineage(orders=("index",), pruned=(0, 1, 2)))  # fmt: skip
+    steps = sections(explanation(stored(tmp_path, own, pruning_order="index"), "s"))["What to do"]
+    assert any("Sort the channels by their mean activation first" in line for line in steps)
+    assert not any("comes next" in line for line in steps)
 
 
 def test_verdicts_and_pending_points_are_told(tmp_path):
