@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from courses import graded, rubric
 from records_by_hand import both, checkpoint, counts
 
@@ -37,3 +39,26 @@ def test_pages_of_a_large_course(benchmark: Any, tmp_path: Path) -> None:
     written = list((tmp_path / "0" / "student" / "submissions").iterdir())
     if len(written) != SUBMISSIONS:
         raise AssertionError(len(written))
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_the_board_of_a_large_course_opens(benchmark: Any, tmp_path: Path, width: int) -> None:
+    """From asking for the file until its table can be used, in Debian's Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium here; apt install chromium")
+    write_pages(tmp_path, [submission(number) for number in range(SUBMISSIONS)], rubric())
+    address = (tmp_path / "instructor" / "index.html").as_uri()
+    switches = ["--headless", "--no-sandbox", "--disable-gpu"]
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=switches)
+        page = browser.new_page(viewport={"width": width, "height": 900})
+
+        def opened() -> None:
+            page.goto("about:blank")
+            page.goto(address)
+            page.locator(".dt-info", has_text=f"{SUBMISSIONS} submissions").wait_for()
+
+        benchmark.pedantic(opened, rounds=5, warmup_rounds=1)
+        browser.close()

@@ -70,10 +70,10 @@ def photograph(page: Path, out: Path) -> None:
     switches = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=switches)
-        view = browser.new_page(viewport={"width": 1200, "height": 2000}, color_scheme="light")
+        view = browser.new_page(viewport={"width": 1400, "height": 2000}, color_scheme="light")
         view.goto(page.as_uri())
         table = view.locator("section").first.bounding_box() or {"y": 0, "height": 1200}
-        clip = {"x": 0, "y": 0, "width": 1200, "height": table["y"] + table["height"] + 14}
+        clip = {"x": 0, "y": 0, "width": 1400, "height": table["y"] + table["height"] + 14}
         view.screenshot(path=out, clip=clip)
         browser.close()
     image = Image.open(out).convert("RGB")

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from diagnosis_page import diagnoses
+from glossary_page import glossary
 from pictures import PICTURES, draw_all, picture
 from record_page import record_fields
 from rubric_page import rubric_keys
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 _MARK = re.compile(r"<!-- generated: (.+?) -->(?:(?:(?!<!--).)*<!-- end -->)?", flags=re.DOTALL)
-_PARTS = {"diagnoses": diagnoses, "record fields": record_fields, "rubric keys": rubric_keys}
+_PARTS = {
+    "diagnoses": diagnoses,
+    "glossary": glossary,
+    "record fields": record_fields,
+    "rubric keys": rubric_keys,
+}
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -51,7 +51,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "memory_points": "memory_points = 5.0",
         "memory_significance": "memory_significance = 0.001",
     },
-    "[student_view]": {"hide": 'hide = ["test", "hints"]'},
+    "[student_view]": {"hide": 'hide = ["test", "hints"]', "names": "names = true"},
     "[[items]]": {
         "name": 'name = "checkpoint_30"',
         "title": 'title = "B\' for X = 30"',

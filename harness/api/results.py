@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from harness.assessment.scoring import total
 from harness.lineage.pruning_curve import reference_curve
-from harness.output.explain import advice, story
+from harness.output.advice import advice
+from harness.output.explain import story
 from harness.output.exports.course import ExportOptions, course_of
 from harness.output.frames import board_frame, check_frame, checkpoint_frame, curve_frame
 from harness.output.html import notebook
 from harness.output.html.leaderboard import standing
 from harness.output.leaderboard import text
+from harness.output.leaderboard.columns import in_points
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name
@@ -131,7 +133,7 @@ class GradedSubmission:
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """What would raise the grade, most points first; a line each."""
+        """What to do next, a line each."""
         return tuple(one_line(line) for line in advice(self.record))
 
     def to_frame(self) -> pd.DataFrame:
@@ -149,17 +151,18 @@ class GradedSubmission:
             )
         return curve_frame(self.curve)
 
-    def explain(self) -> str:
-        """The whole story, as ``python -m harness explain`` tells it."""
-        return story(self.record)
+    def explain(self, *, full: bool = False) -> str:
+        """The story, as ``python -m harness explain`` tells it; ``full`` as with ``--full``."""
+        return story(self.record, full=full)
 
     def __repr__(self) -> str:
         return "\n".join(self._summary())
 
     def _summary(self) -> Iterator[str]:
-        given = (
-            "" if self.points is None else f", {self.points:g} of {self.maximum_points:g} points"
-        )
+        given = ""
+        if self.points is not None:
+            most = in_points(self.maximum_points or 0.0)
+            given = f", {in_points(self.points)} of {most} points"
         reason = f": {one_line(self.record.reason)}" if self.record.reason else ""
         yield f"{one_line(self.name)}: {self.verdict}{given}{reason}"
         for each in self.checkpoints:

@@ -60,8 +60,8 @@ def drop_check(margin: ThresholdMargin, points: float, images: int, tolerance: i
 
     verb = "reached" if is_reached else "not reached"
     reason = (
-        f"clean validation accuracy dropped by {observed:.3f} points; {points:g} {verb}: "
-        f"{margin.lost} images lost, {margin.needed} needed ({margin.margin:+d}; "
+        f"clean validation accuracy dropped by {observed:.3f} percentage points; {points:g} "
+        f"{verb}: {margin.lost:,} images lost, {margin.needed:,} needed ({margin.margin:+d}; "
         f"{margin.margin_relative:+d} if X is taken relative to the original accuracy)"
     )
     if is_close:
@@ -98,8 +98,8 @@ def first_crossing_check(
     if margin.margin < -tolerance:
         passed = None
     reason = (
-        f"one channel earlier the drop was {observed:.3f} points ({margin.lost_before} images "
-        f"lost, {margin_before:+d}); {ending}"
+        f"one channel earlier the drop was {observed:.3f} percentage points "
+        f"({margin.lost_before:,} images lost, {margin_before:+d}); {ending}"
     )
     if is_close:
         reason += _kept_within(tolerance)
@@ -114,10 +114,14 @@ def budget_check(lost: int, bound: int | None, points: float, tolerance: int = 2
     has no net for it, which leaves the check undecided.
     """
     if bound is None:
-        reason = f"{lost} clean images lost; the reference has no net for X = {points:g} to compare"
+        reason = (
+            f"{lost:,} clean images lost; the reference has no net for X = {points:g} to compare"
+        )
         return Check(name=BUDGET, passed=None, observed=float(lost), limit=None, reason=reason)
 
-    reason = f"{lost} clean validation images lost, at most {bound} are allowed for X = {points:g}"
+    reason = (
+        f"{lost:,} clean validation images lost, at most {bound:,} are allowed for X = {points:g}"
+    )
     if bound < lost <= bound + tolerance:
         reason += _kept_within(tolerance)
     return Check(

@@ -53,6 +53,12 @@ def diagnosis(
 
 def what_was_seen(found: Diagnosis) -> str | None:
     """A diagnosis's explanation without what to do; None where its text is of another version."""
+    do = what_to_do(found)
+    return None if do is None else found.explanation.removesuffix(f" {do}")
+
+
+def what_to_do(found: Diagnosis) -> str | None:
+    """What a diagnosis's explanation says to do; None where its text is of another version."""
     for code, template in explanations().items():
         if code.partition(".")[0] != found.code:
             continue
@@ -62,7 +68,7 @@ def what_was_seen(found: Diagnosis) -> str | None:
         except (KeyError, TypeError, ValueError):
             continue
         if found.explanation.endswith(f"{seen} {do}"):
-            return found.explanation.removesuffix(f" {do}")
+            return do
     return None
 
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from harness.records.rubric import Item, Rubric
 
 
+NONE_PASSED = "no required checkpoint passed"
+"""How the reason begins for points that are kept back since everything failed."""
+
+
 def score(record: Record, rubric: Rubric) -> Record:
     """``record`` with points and overrides; those of the rubric replace those it already has."""
     overrides = merge_overrides(record, rubric)
@@ -132,7 +136,7 @@ def _cap(record: Record, points: list[ItemScore], rubric: Rubric) -> list[ItemSc
     for each in reversed(points):
         taken = min(max(0.0, excess), each.points or 0.0)
         if taken > 0:
-            reason = f"no required checkpoint passed: at most {allowed:g} points are given"
+            reason = f"{NONE_PASSED}: at most {allowed:g} points are given"
             loss = Deduction(points=taken, reason=reason)
             each = replace(  # noqa: PLW2901 - the item with less
                 each, points=(each.points or 0.0) - taken, losses=(*each.losses, loss)

@@ -22,12 +22,19 @@ if TYPE_CHECKING:
 @options.instructor
 @click.option("--rubric", type=paths.IN_FILE, metavar="FILE",
               help="The rubric to grade by, instead of the one in RESULTS.")  # fmt: skip
+@click.option("--full", is_flag=True,
+              help="Also passed checks, intervals, tests, claims, published results.")  # fmt: skip
 @options.key_file
 def explain(
-    results: str, submission: str, instructor: bool, rubric: Path | None, anonymous: Path | None
+    results: str,
+    submission: str,
+    instructor: bool,
+    rubric: Path | None,
+    full: bool,
+    anonymous: Path | None,
 ) -> None:
-    """Tell the story of one SUBMISSION: figures, checks, diagnoses, points."""
+    """Tell the story of one SUBMISSION: its score, what to do, why, and its figures."""
     with one_line_errors(), results_at(results) as opened:
         submission = pseudonym_of(submission, anonymous)
-        text = explanation(opened.folder, submission, rubric, instructor=instructor)
+        text = explanation(opened.folder, submission, rubric, instructor=instructor, full=full)
         click.echo(text, nl=False)

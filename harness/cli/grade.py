@@ -10,7 +10,7 @@ import click
 from harness.assessment.verdict import exit_code
 from harness.cli import options
 from harness.cli.paths import RESULTS_TO_WRITE, SUBMISSION, SUBMISSIONS
-from harness.cli.report import show_note, show_notes
+from harness.cli.report import next_steps, show_note, show_notes
 from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
 from harness.grading.batch import Batch, connect_cluster, find_submissions
@@ -123,6 +123,8 @@ def grade(
             _grade(batch, display, jobs or 1, people, attempts)
 
         records = _report(batch, people, attempts)
+        if not quiet:
+            click.echo(next_steps(out, results.folder, records), err=True)
     sys.exit(2 if batch.problems else exit_code(records))
 
 

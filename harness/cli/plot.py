@@ -11,7 +11,7 @@ from harness.execution.console import one_line_errors
 from harness.lineage.pruning_curve import reference_curve
 from harness.output.exports.course import ExportOptions, course_of
 from harness.output.html import charts
-from harness.output.leaderboard.plots import render_image
+from harness.output.leaderboard.figures import render_image
 from harness.people.pseudonyms import pseudonym_of
 from harness.records.errors import HarnessError
 from harness.storage.results import replace_file

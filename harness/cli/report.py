@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
 
+from harness.output.html.folders import INDEX
+from harness.records.text import one_line
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from harness.output.boards import WrittenBoards
+    from harness.records.record import Record
 
 
 def show_note(written: WrittenBoards) -> WrittenBoards:
@@ -22,3 +28,18 @@ def show_notes(notes: Iterable[str]) -> None:
     """Say on stderr what the files that are written do not."""
     for note in notes:
         click.echo(f"note: {note}", err=True)
+
+
+def next_steps(address: str, folder: Path, records: Sequence[Record]) -> str:
+    """Where the pages are and what to run next, on one line; ``address`` is where results went."""
+    steps = []
+    if (folder / "instructor" / INDEX).is_file():
+        steps.append(f"pages: {address}/instructor/{INDEX}, for students {address}/student/{INDEX}")
+    name = one_line(records[0].submission) if len(records) == 1 else "NAME"
+    explain = f"python -m harness explain {shlex.quote(address)} {shlex.quote(name)}"
+    steps.append(f"next: {explain}")
+    if len(records) > 1:
+        steps.append(
+            f"for a gradebook: python -m harness export {shlex.quote(address)} --format FORMAT"
+        )
+    return "; ".join(steps)

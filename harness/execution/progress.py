@@ -158,10 +158,12 @@ class _LineDisplay(Display):
     """Shows one line on stderr for each stage."""
 
     def __init__(self) -> None:
-        self._total = self._done = 0
+        self._total = self._done = self._done_before = 0
+        self._begun = time.monotonic()
 
     def begin(self, submissions: int, done: int) -> None:
-        self._total, self._done = submissions, done
+        self._total, self._done, self._done_before = submissions, done, done
+        self._begun = time.monotonic()
         if done:
             self.message(f"{done} of {submissions} submissions are graded already")
 
@@ -171,13 +173,31 @@ class _LineDisplay(Display):
     def finish(self, submission: str) -> None:
         self._done += 1
         if self._total > 1:
-            self.message(f"{submission}: done ({self._done} of {self._total})")
+            self.message(f"{submission}: done ({self._done} of {self._total}){self._time_left()}")
+
+    def _time_left(self) -> str:
+        """How long the others will take, if they take as long as those that this run has done."""
+        left, done = self._total - self._done, self._done - self._done_before
+        if left <= 0 or done <= 0:
+            return ""
+        return f", about {rough_time(left * (time.monotonic() - self._begun) / done)} left"
 
     def message(self, line: str) -> None:
         print(one_line(line), file=sys.stderr, flush=True)
 
     def show_event(self, event: Event) -> None:
         getattr(self, event.name)(*event.arguments)
+
+
+def rough_time(seconds: float) -> str:
+    """A time as people say it: ``40 s``, ``4 min``, ``2 h 10 min``."""
+    if seconds < 55:
+        return f"{max(5, 5 * round(seconds / 5))} s"
+    minutes = max(1, round(seconds / 60))
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(10 * round(minutes / 10), 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 @dataclass(frozen=True, slots=True)

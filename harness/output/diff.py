@@ -6,52 +6,97 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.assessment.scoring import total
+from harness.output.flips import Flip, flips
+from harness.output.leaderboard.columns import in_points
 from harness.output.ranked import evidence_of, ranked_board
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name, diagnoses
+from harness.storage.goodnets import GoodNetAnswers
 from harness.storage.results import Store
 from harness.storage.rubrics import rubric_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from harness.records.findings import ItemScore
     from harness.records.record import Check, Record
 
 
-def differences(before: Path, after: Path) -> list[str]:
-    """One line for each submission that differs, and a summary. Raises HarnessError."""
-    old, new = _rank_records(before), _rank_records(after)
-    names = sorted(old.keys() | new.keys())
-    lines = []
-    for name in names:
-        reasons = list(_reasons(old.get(name), new.get(name)))
-        if reasons:
-            lines.append(one_line(f"{name}: {'; '.join(reasons)}"))
-
-    same = len(names) - len(lines)
-    return [*lines, f"{len(lines)} differ, {same} are the same"]
-
-
 @dataclass(frozen=True, slots=True)
-class _Ranked:
+class Ranked:
     """A record and its rank."""
 
     rank: int | None
     record: Record
 
 
-def _rank_records(results: Path) -> dict[str, _Ranked]:
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One submission in both folders, and how it differs."""
+
+    name: str
+    before: Ranked | None
+    after: Ranked | None
+
+    reasons: tuple[str, ...]
+    """What differs; nothing where all is the same."""
+
+    flips: tuple[Flip, ...] = ()
+    """Images that its G answers otherwise."""
+
+
+def differences(before: Path, after: Path) -> list[str]:
+    """One line for each submission that differs, and a summary. Raises HarnessError."""
+    return lines_of(compare_folders(before, after))
+
+
+def lines_of(found: Sequence[Difference]) -> list[str]:
+    """One line for each that differs, and a summary."""
+    lines = [one_line(f"{each.name}: {'; '.join(each.reasons)}") for each in found if each.reasons]
+    return [*lines, f"{len(lines)} differ, {len(found) - len(lines)} are the same"]
+
+
+def compare_folders(before: Path, after: Path) -> list[Difference]:
+    """Every submission of two results folders, by name. Raises HarnessError.
+
+    Where each folder holds one, these two are compared, whatever they are called: two defences.
+    """
+    old, new = _rank_records(before), _rank_records(after)
+    pairs: list[tuple[str, Ranked | None, Ranked | None]]
+    if len(old) == len(new) == 1 and old.keys() != new.keys():
+        ((first, one),), ((second, other),) = old.items(), new.items()
+        pairs = [(f"{first} -> {second}", one, other)]
+    else:
+        pairs = [(name, old.get(name), new.get(name)) for name in sorted(old.keys() | new.keys())]
+
+    stores = GoodNetAnswers(Store(before)), GoodNetAnswers(Store(after))
+    labels = Store(after)
+    return [
+        Difference(
+            name=name,
+            before=one,
+            after=other,
+            reasons=tuple(_reasons(one, other)),
+            flips=tuple(flips((stores[0], one.record), (stores[1], other.record), labels))
+            if one and other
+            else (),
+        )
+        for name, one, other in pairs
+    ]
+
+
+def _rank_records(results: Path) -> dict[str, Ranked]:
     records = {record.submission: record for record in Store(results).records()}
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
     shown = list(records.values())
     rows = ranked_board(results, shown, rubric_of(results), evidence_of(results, shown)).rows
-    return {row.submission: _Ranked(row.rank, records[row.submission]) for row in rows}
+    return {row.submission: Ranked(row.rank, records[row.submission]) for row in rows}
 
 
-def _reasons(before: _Ranked | None, after: _Ranked | None) -> Iterator[str]:
+def _reasons(before: Ranked | None, after: Ranked | None) -> Iterator[str]:
     if before is None:
         yield "is new"
         return
@@ -63,10 +108,25 @@ def _reasons(before: _Ranked | None, after: _Ranked | None) -> Iterator[str]:
     yield from _change("rank", before.rank, after.rank)
     yield from _change("status", old.status.value, new.status.value)
     yield from _change("points", _points(old), _points(new))
+    yield from _item_changes(old, new)
     if old.dataset != new.dataset:
         yield "data changed"
     yield from _checkpoint_changes(old, new)
     yield from _change("diagnoses", _codes(old), _codes(new))
+
+
+def _item_changes(old: Record, new: Record) -> Iterator[str]:
+    """Where points were won and lost, item by item."""
+    known = {item.item: item for item in old.points}
+    for item in new.points:
+        before = known.get(item.item)
+        if before is not None:
+            yield from _change(f"{item.title}:", _of_maximum(before), _of_maximum(item))
+
+
+def _of_maximum(item: ItemScore) -> str:
+    points = "hidden" if item.points is None else in_points(item.points)
+    return f"{points} of {in_points(item.maximum)}"
 
 
 def _checkpoint_changes(old: Record, new: Record) -> Iterator[str]:
@@ -103,7 +163,7 @@ def _in_words(value: object) -> str:
 
 def _points(record: Record) -> str | None:
     points = total(record.points)
-    return f"{points[0]:g} of {points[1]:g}" if points else None
+    return f"{in_points(points[0])} of {in_points(points[1])}" if points else None
 
 
 def _codes(record: Record) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.output.explain import advice
+from harness.output.advice import advice
 from harness.output.leaderboard import markdown
 from harness.output.leaderboard.markdown import escape
 from harness.records.errors import Status
@@ -151,7 +151,7 @@ def grade_summary(record: Record, board: Board, verdict: str) -> str:
         lines += ["", escape(one_line(record.reason))]
     lines += ["", markdown.render(board).rstrip("\n")]
     told = [one_line(line) for line in advice(record)]
-    return "\n".join([*lines, *_bullets("What would raise the grade", told)])
+    return "\n".join([*lines, *_bullets("What to do", told)])
 
 
 def failure_summary(reason: str) -> str:

@@ -51,6 +51,9 @@ class Standing:
     late: bool | None
     """None where nothing tells. A team is late where all are of whom it is known."""
 
+    team: tuple[Person, ...] = ()
+    """Everybody whose it is; empty: nobody in the roster."""
+
 
 Standings = Mapping[str, Standing]
 """By submission."""
@@ -115,10 +118,12 @@ def find_standings(names: Sequence[str], roster: Sequence[Person]) -> dict[str, 
         last = max([len(group.attempts), *declared])
         for each, number in zip(group.attempts, numbers, strict=True):
             late, first = _late(each), standings.get(each.name)
+            own = () if each.person is None else (each.person,)
             if first is None:
-                standings[each.name] = Standing(each.person, each.name, number, last, late)
+                standings[each.name] = Standing(each.person, each.name, number, last, late, own)
             else:
-                standings[each.name] = replace(first, late=_late_together(first.late, late))
+                late, team = _late_together(first.late, late), (*first.team, *own)
+                standings[each.name] = replace(first, late=late, team=team)
     return {name: standings[name] for name in names}
 
 

@@ -65,6 +65,11 @@ def is_pseudonym(name: str) -> bool:
     return _PSEUDONYM.fullmatch(name) is not None
 
 
+def board_pseudonym(name: str, number: int) -> str:
+    """What stands for a name on a board: its pseudonym if it is one, else one made of a number."""
+    return name if is_pseudonym(name) else f"s-{number % 16**10:010x}"
+
+
 def _draw_pseudonym(taken: set[str]) -> str:
     """A random pseudonym that nobody has."""
     while True:

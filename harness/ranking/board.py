@@ -59,7 +59,7 @@ def rank_records(
     return Board(
         dataset=", ".join(sorted({record.dataset.name for record in records})),
         badnet=badnets[0] if badnets else None,
-        rows=tuple(sorted(ranked, key=_sort_key)),
+        rows=tuple(sorted(ranked, key=sort_key)),
         ranking=rubric.ranking,
         baselines=baselines(records, rubric),
         columns=tuple(_column(each) for each in compared if len(each.submissions) > 1),
@@ -167,7 +167,7 @@ def _is_better(
     return False
 
 
-def _sort_key(row: Row) -> tuple[float, float, str]:
+def sort_key(row: Row) -> tuple[float, float, str]:
     """By rank, what shares one by quality, then by name; unranked rows last."""
     if row.rank is None:
         return float("inf"), 0.0, row.submission

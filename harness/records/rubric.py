@@ -113,6 +113,9 @@ class StudentView:
     hide: tuple[str, ...] = ()
     """What is hidden from them: any of test, points, reference, timing and hints."""
 
+    names: bool = False
+    """Whether their leaderboard shows whose each row is; else it shows pseudonyms."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineageCodes:

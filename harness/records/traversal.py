@@ -52,8 +52,8 @@ def failures(checkpoints: Iterable[Checkpoint]) -> list[Failure]:
     for (status, text), members in groups.items():
         files = list(dict.fromkeys(file for _, file in members if file))
         places = list(dict.fromkeys(place for place, _ in members))
-        reason = f"{_enumeration(files)}: {text}" if files else text
-        found.append(Failure(_enumeration(places), status, reason))
+        reason = f"{enumeration(files)}: {text}" if files else text
+        found.append(Failure(enumeration(places), status, reason))
     return found
 
 
@@ -72,7 +72,7 @@ def joined_reasons(checkpoints: Iterable[Checkpoint]) -> str:
     return reasons
 
 
-def _enumeration(names: Sequence[str]) -> str:
+def enumeration(names: Sequence[str]) -> str:
     """``a, b and c``; of many, the first and how many more."""
     if len(names) > MAX_NAMES:
         names = [*names[: MAX_NAMES - 1], f"{len(names) - MAX_NAMES + 1} more"]

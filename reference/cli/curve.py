@@ -60,7 +60,7 @@ def _load_network(path: Path) -> Any:
 
 
 def _draw(measured: Any, path: Path) -> None:
-    from harness.output.leaderboard.plots import render_image
+    from harness.output.leaderboard.figures import render_image
     from harness.storage.results import replace_file
     from reference.keras_badnets.curve import curve_chart
 

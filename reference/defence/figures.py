@@ -26,7 +26,7 @@ def curve_chart(curve: Curve, repairs: list[Repair]) -> Any:
                 attack=curve.backdoored_attacked[step] / curve.backdoored_total,
             )
         )
-    return plots.curve_chart(curve, marks)
+    return plots.curve_chart(curve, marks, whole=True)
 
 
 def bar_chart(repairs: list[Repair]) -> Any:

@@ -25,7 +25,7 @@ def write_submission(
     folder: Path, inputs: Inputs, curve: Curve, repairs: list[Repair]
 ) -> list[str]:
     """Write an ordinary submission folder; returns the lines of its result table."""
-    from harness.output.leaderboard.plots import render_image
+    from harness.output.leaderboard.figures import render_image
     from reference.defence.figures import bar_chart, curve_chart
 
     suffix = ".h5" if is_lab_network(inputs.network) else ".keras"

@@ -183,7 +183,7 @@ def curve_chart(curve: KerasCurve) -> Any:
         backdoored_total=total,
         backdoored_attacked=tuple(hits),
     )
-    return plots.curve_chart(drawn, marks)
+    return plots.curve_chart(drawn, marks, whole=True)
 
 
 def _rate(hits: int, total: int) -> str:

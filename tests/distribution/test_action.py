@@ -234,7 +234,7 @@ def test_a_grade_is_annotated_summarised_and_stored(workflow, models, results):
     assert any("a repaired model for X = 4 was not found" in line for line in lines)
     summary = workflow.summary.read_text()
     assert summary.startswith("## ::error::mine: not passed")
-    assert "### What would raise the grade" in summary
+    assert "### What to do" in summary
     assert harness.load_results(results)["::error::mine"].passed is False
 
 

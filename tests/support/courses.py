@@ -27,8 +27,8 @@ CURVE = Curve(
 )
 
 
-def rubric(*hidden, overrides=()):
-    view = StudentView(hide=hidden)
+def rubric(*hidden, overrides=(), names=False):
+    view = StudentView(hide=hidden, names=names)
     return replace(default_rubric(), student_view=view, overrides=overrides)
 
 

@@ -20,6 +20,7 @@ FORMATS: dict[str, str] = {
     "markdown": "harness.output.exports.markdown",
     "latex": "harness.output.exports.latex",
     "junit": "harness.output.exports.junit",
+    "feedback": "harness.output.exports.feedback",
 }
 """The module of each format; it is loaded when the format is used."""
 

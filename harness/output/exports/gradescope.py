@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from harness.output.advice import advice
+from harness.output.explain import score_line
 from harness.output.exports.course import Rendered, is_undecided
 from harness.output.exports.scores import columns, scores
+from harness.output.leaderboard.columns import in_points
 from harness.people.private_images import without_private_words
 from harness.records.record import PRESENT
 from harness.records.text import one_line
@@ -103,9 +106,9 @@ def _reasons(item: ItemScore) -> Iterator[str]:
         yield f"set by the instructor: {item.override.reason}"
         return
     if item.pending:
-        yield f"{item.pending:g} points are pending until the instructor decides"
+        yield f"{in_points(item.pending)} points are pending until the instructor decides"
     for deduction in item.losses:
-        yield f"-{deduction.points:g}: {deduction.reason}"
+        yield f"-{in_points(deduction.points)}: {deduction.reason}"
 
 
 def _problems(record: Record) -> Iterator[dict[str, Any]]:
@@ -136,6 +139,11 @@ def _diagnoses(record: Record, view: Record) -> Iterator[dict[str, Any]]:
 
 
 def _summary(view: Record) -> Iterator[str]:
+    """The score, what to do, then the rest; nothing that is hidden is in a view."""
+    yield from score_line(view)
+    steps = [f"- {line}" for line in advice(view)]
+    if steps:
+        yield from ("", "What to do", *steps, "")
     yield f"{view.status.value} on {view.dataset.name}"
     if view.reason:
         yield view.reason

@@ -12,8 +12,29 @@ if TYPE_CHECKING:
     from harness.output.exports.course import Course
 
 _PACKAGES = (
-    r"% \usepackage[T1]{fontenc}, \usepackage{booktabs}; for names in other scripts, LuaLaTeX"
+    r"% \usepackage[T1]{fontenc}, \usepackage{array,booktabs,longtable}; "
+    "for names in other scripts, LuaLaTeX"
 )
+_WRAPPED = r">{{\raggedright\arraybackslash}}p{{{}\linewidth}}"
+_COLUMNS = {
+    "rank": ("", "r"),
+    "submission": ("submission", _WRAPPED.format("0.15")),
+    "attempt": ("attempt", _WRAPPED.format("0.08")),
+    "points": ("points", "r"),
+    "passed": ("passed", "r"),
+    "X": ("X", "r"),
+    "channels": ("ch.", "r"),
+    "B' valid acc": ("B' acc.", "r"),
+    "G test acc": ("G acc.", "r"),
+    "G test ASR": ("G ASR", "r"),
+    "verdict": ("verdict", _WRAPPED.format("0.22")),
+}
+"""What fits the width of a page: a short heading and the kind of each column; CSV has all."""
+
+_LINES_OF_PAGE = 40
+"""A table with more lines is broken over pages."""
+
+_LAYOUT = (r"\begingroup\footnotesize\setlength{\tabcolsep}{3pt}",)
 _ESCAPES = str.maketrans(
     {
         "`": r"\textasciigrave{}",
@@ -29,13 +50,35 @@ _ESCAPES = str.maketrans(
 
 
 def render(course: Course) -> Rendered:
-    """``leaderboard.tex``: a ``tabular`` to be input between ``table`` and ``caption``."""
+    """``leaderboard.tex``: a ``tabular`` to be input between ``table`` and ``caption``.
+
+    One that is longer than a page is a ``longtable`` instead, which stands by itself.
+    """
+    board = course.board()
+    rendered = _tabular(headings(board), table(board))
+    # A caption is the author's; what letters and marks mean stands above as comments.
+    lines = [_PACKAGES, *(f"% {note}" for note in notes(board)), *_LAYOUT, rendered, r"\endgroup"]
+    return Rendered(files={"leaderboard.tex": "\n".join(lines) + "\n"})
+
+
+def _tabular(titles: list[str], rows: list[list[str]]) -> str:
+    """The columns that fit a page, as an environment."""
     from tabulate import tabulate
 
-    board = course.board()
-    rendered = tabulate(
-        table(board), headings(board), "latex_booktabs", disable_numparse=True, stralign=None
-    )
-    # A caption is the author's; what letters and marks mean stands above as comments.
-    lines = [_PACKAGES, *(f"% {note}" for note in notes(board)), rendered.translate(_ESCAPES)]
-    return Rendered(files={"leaderboard.tex": "\n".join(lines) + "\n"})
+    chosen = [(titles.index(name), *_COLUMNS[name]) for name in _COLUMNS if name in titles]
+    chosen.sort()
+    cells = [[row[at] for at, *_ in chosen] for row in rows]
+    short = [title for _, title, _ in chosen]
+    rendered = tabulate(cells, short, "latex_booktabs", disable_numparse=True, stralign=None)
+
+    # Diagnoses and names are broken where words of them end.
+    rendered = rendered.translate(_ESCAPES).replace(r"\_", r"\_\allowbreak{}")
+    environment = "tabular" if len(rows) <= _LINES_OF_PAGE else "longtable"
+    _, *lines, _ = rendered.splitlines()
+    kinds = "".join(kind for *_, kind in chosen)
+    if "attempt" in titles:  # it takes its room from the widest column
+        kinds = kinds.replace("{0.22", "{0.13")
+    if environment == "longtable":
+        lines.insert(lines.index(r"\midrule") + 1, r"\endhead")
+    begin, end = (f"\\{what}{{{environment}}}" for what in ("begin", "end"))
+    return "\n".join([f"{begin}{{@{{}}{kinds}@{{}}}}", *lines, end])

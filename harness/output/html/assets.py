@@ -63,12 +63,14 @@ def environment() -> Environment:
 
 def render_page(template: str, context: dict[str, Any], script: str | None = None) -> str:
     """A page of ``template`` with the style, the policy and, where there is one, the script."""
+    from harness.output.html.hints import Hints, breakable
+
     style = text("style.css")
     return (
         environment()
         .get_template(template)
         .render(
-            context,
+            {"hints": Hints(), "breakable": breakable} | context,
             generator=trust(GENERATOR),
             style=trust(style),
             script=trust(script or ""),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.assessment.metrics import attack_success_rate, clean_accuracy
 from harness.output.leaderboard import plots
-from harness.output.leaderboard.shapes import Bar, Mark
+from harness.output.leaderboard.shapes import Bar, Mark, curve_window
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from harness.lineage.pruning_curve import Curve
     from harness.records.record import Checkpoint, Record, ReferenceNet, SplitCounts
 
-_CHANNELS_APART = 3
-"""So far must names on the curve be apart, or they could not be read."""
+_NAMES_ON_CURVE = 26
+"""So many names of checkpoints have room beside each other on the axis."""
 
 SPLIT_NAMES = {"test": "test", "valid": "validation"}
 
@@ -44,7 +45,14 @@ def rates(net: SplitCounts | None, split: str) -> tuple[float, float] | None:
 def curve_figure(record: Record, curve: Curve | None, title: str = "") -> Any:
     """The checkpoints of a record on the reference's curve."""
     shown = curve if record.reference else None
-    return plots.curve_chart(shown, list(marks(record)), one_line(title))
+    return plots.curve_chart(shown, list(marks(record)), one_line(title), nothing_on_curve(record))
+
+
+def nothing_on_curve(record: Record) -> str:
+    """Why no checkpoint of a record has a place on the pruning curve."""
+    if not any(checkpoint.repaired for checkpoint in record.checkpoints):
+        return "No checkpoint: no repaired net could be graded."
+    return "No checkpoint: none of the nets is this BadNet with nothing but channels pruned."
 
 
 def marks(record: Record) -> Iterator[Mark]:
@@ -54,10 +62,12 @@ def marks(record: Record) -> Iterator[Mark]:
     """
     marked = [mark for checkpoint in record.checkpoints for mark in _mark(checkpoint)]
     marked.sort(key=lambda mark: mark.step)
+    low, high = curve_window(marked, sys.maxsize)
+    apart = max(1, -(-(high - low) // _NAMES_ON_CURVE)) if marked else 1
 
     group: list[Mark] = []
     for mark in marked:
-        if group and mark.step - group[0].step >= _CHANNELS_APART:
+        if group and mark.step - group[0].step >= apart:
             yield from _share_label(group)
             group = []
         group.append(mark)
@@ -140,8 +150,9 @@ def scatter_figure(
     badnet: plots.Point | None = None
     for record in records:
         address = url(record) if url else None
+        name = one_line(record.submission)
         for checkpoint in record.checkpoints:
-            points += _points(checkpoint, split, address)
+            points += _points(checkpoint, split, name, address)
 
         # All records have the same reference and BadNet, but not all of them hold their figures.
         if not reference:
@@ -153,21 +164,18 @@ def scatter_figure(
 
 
 def _points(
-    nets: Checkpoint | ReferenceNet, split: str, url: str | None = None
+    nets: Checkpoint | ReferenceNet, split: str, name: str = "", url: str | None = None
 ) -> Iterator[plots.Point]:
-    for name, counts in (("B'", nets.repaired), ("G", nets.goodnet)):
-        point = _point(name, nets.drop_points, rates(counts, split), url)
+    for net, counts in (("B'", nets.repaired), ("G", nets.goodnet)):
+        point = _point(net, nets.drop_points, rates(counts, split))
         if point is not None:
-            yield point
+            yield replace(point, name=name, url=url)
 
 
 def _point(
-    net: str,
-    drop_points: float | None,
-    net_rates: tuple[float, float] | None,
-    url: str | None = None,
+    net: str, drop_points: float | None, net_rates: tuple[float, float] | None
 ) -> plots.Point | None:
     if net_rates is None:
         return None
     accuracy, attack = net_rates
-    return plots.Point(net=net, drop_points=drop_points, accuracy=accuracy, attack=attack, url=url)
+    return plots.Point(net=net, drop_points=drop_points, accuracy=accuracy, attack=attack)

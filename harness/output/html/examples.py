@@ -88,20 +88,30 @@ def open_examples(store: Store, audience: str) -> Iterator[Callable[[Record], li
 
     Students see images of the validation set, which they have, and none of a private split.
     """
+    evidence_of = evidence_opener(store)
+
+    def examples_of(record: Record) -> list[Example]:
+        if audience == "student" and record.dataset.split != "public":
+            return []
+        split = "test" if audience == "instructor" else "valid"
+        return examples(record, split, evidence_of(record))
+
+    yield examples_of
+
+
+def evidence_opener(store: Store) -> Callable[[Record], Evidence | None]:
+    """A function from a record to the images it was graded on; None where they are not here."""
     datasets = DatasetCache(store.folder / "sets")
 
     @cache
     def open_once(dataset: str) -> Evidence | None:
         return _open_evidence(store, dataset, datasets)
 
-    def examples_of(record: Record) -> list[Example]:
-        if audience == "student" and record.dataset.split != "public":
-            return []
-        split = "test" if audience == "instructor" else "valid"
+    def evidence_of(record: Record) -> Evidence | None:
         dataset = datasets.known_dataset(record.dataset.arrays) or record.dataset.name
-        return examples(record, split, open_once(dataset))
+        return open_once(dataset)
 
-    yield examples_of
+    return evidence_of
 
 
 def _open_evidence(store: Store, dataset: str, kept: DatasetCache) -> Evidence | None:

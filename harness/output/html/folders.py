@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.output.html import assets
 from harness.output.html.assets import SUBMISSIONS
 from harness.output.ranked import evidence_of, ranked_board
 from harness.people.attempts import add_standings
+from harness.people.pseudonyms import board_pseudonym
 from harness.people.views import student_view
+from harness.ranking.board import sort_key
 from harness.records.environment import install_command
 from harness.records.errors import HarnessError
 from harness.storage.results import Store, write_text
@@ -59,11 +62,9 @@ def write_pages(
         "instructor": list(records),
     }
     evidence = evidence or evidence_of(results, records)
+    course = _PageCourse(results, rubric, by_name or {}, evidence)
     for audience in AUDIENCES:
-        ranked = ranked_board(results, views[audience], rubric, evidence)
-        if audience == "instructor":
-            ranked = add_standings(ranked, by_name or {})
-        pages = _render_pages(views[audience], audience, ranked, evidence.folder)
+        pages = _render_pages(views[audience], audience, course)
         try:
             _write_folder(results / audience, views[audience], pages)
         except HarnessError as error:
@@ -137,14 +138,39 @@ def _page_name(record: Record) -> str:
     return f"{SUBMISSIONS}/{file_name(record)}"
 
 
+@dataclass(frozen=True, slots=True)
+class _PageCourse:
+    """What the pages of a course are made from, beside its records."""
+
+    results: Path
+    rubric: Rubric
+    by_name: Standings
+    evidence: Evidence
+
+    def board(self, records: Sequence[Record], audience: str) -> Board:
+        """The ranked board of views; the instructor's with attempts and lateness."""
+        ranked = ranked_board(self.results, records, self.rubric, self.evidence)
+        return add_standings(ranked, self.by_name) if audience == "instructor" else ranked
+
+    def pseudonyms(self, records: Sequence[Record]) -> dict[str, str]:
+        """What students see in place of each name; none where they see names."""
+        if self.rubric.student_view.names:
+            return {}
+        number = Store(self.evidence.folder).secret_number
+        names = [record.submission for record in records]
+        return {name: board_pseudonym(name, number(f"pseudonym {name}")) for name in names}
+
+
 def _render_pages(
-    records: Sequence[Record], audience: str, ranked: Board, evidence: Path
+    records: Sequence[Record], audience: str, course: _PageCourse
 ) -> Iterator[tuple[str, str]]:
     from harness.lineage.pruning_curve import reference_curve
-    from harness.output.html import leaderboard, submission
+    from harness.output.html import submission
     from harness.output.html.examples import open_examples
 
-    yield INDEX, leaderboard.render(ranked, records, audience)
+    ranked, evidence = course.board(records, audience), course.evidence.folder
+    pseudonyms = course.pseudonyms(records)
+    yield INDEX, _render_index(records, audience, course, ranked)
     rows = {row.submission: row for row in ranked.rows}
 
     # Records of one BadNet and data share a curve, which is read once.
@@ -153,9 +179,33 @@ def _render_pages(
 
     with open_examples(Store(evidence), audience) as examples:
         for record in records:
-            row, curve = rows[record.submission], curves[_basis(record)]
-            page = submission.render(record, row, curve, examples(record), audience)
-            yield _page_name(record), page
+            name = record.submission
+            subject = submission.Subject(
+                record, rows[name], curves[_basis(record)], pseudonyms.get(name)
+            )
+            yield _page_name(record), submission.render(subject, examples(record), audience)
+
+
+def _render_index(
+    records: Sequence[Record], audience: str, course: _PageCourse, ranked: Board
+) -> str:
+    """The leaderboard's page; the students' shows pseudonyms and leads to no page."""
+    from harness.output.html import leaderboard
+
+    pseudonyms = course.pseudonyms(records)
+    if audience == "instructor":
+        people = {name: each.team for name, each in course.by_name.items()}
+        names = leaderboard.Names(people=people, pseudonyms=pseudonyms)
+        return leaderboard.render(ranked, records, audience, names)
+    if not pseudonyms:
+        return leaderboard.render(ranked, records, audience)
+
+    # Equal rows are in the order of their names: that order must not tell them.
+    hidden = [replace(each, submission=pseudonyms[each.submission]) for each in records]
+    rows = [replace(row, submission=pseudonyms[row.submission]) for row in ranked.rows]
+    board = replace(ranked, rows=tuple(sorted(rows, key=sort_key)))
+    hidden.sort(key=lambda record: record.submission)
+    return leaderboard.render(board, hidden, audience, leaderboard.Names(linked=False))
 
 
 def _basis(record: Record) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ from harness.assessment.statistics import false_positive_rate, true_positive_rat
 from harness.output.html import assets, plots
 from harness.output.html.assets import SUBMISSIONS
 from harness.output.html.charts import SPLIT_NAMES, rates, scatter_figure, shown_split
+from harness.output.html.tables import anchor
 from harness.output.leaderboard.columns import (
     attempt,
     effectiveness,
@@ -21,29 +23,61 @@ from harness.output.leaderboard.columns import (
     tells_attempts,
 )
 from harness.output.leaderboard.notes import letters_note, notes
+from harness.people.roster import PLATFORM_IDS
+from harness.ranking.baselines import DO_NOTHING, FLAG_EVERYTHING, REFERENCE
 from harness.ranking.class_statistics import class_statistics
 from harness.records.board import Baseline
 from harness.records.errors import Status
 from harness.records.text import one_line
-from harness.records.traversal import diagnoses, required_points
+from harness.records.traversal import located_diagnoses, required_points
 from harness.storage.results import safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from markupsafe import Markup
 
+    from harness.people.roster import Person
+    from harness.ranking.class_statistics import ClassStatistics
     from harness.records.board import Board, Row
     from harness.records.record import Counts, Record
 
-_LONGEST_BAR = 30
-"""Blocks; with fewer submissions than this a block is one submission."""
+_BASELINE_TERMS = {
+    DO_NOTHING: "do_nothing",
+    REFERENCE: "reference",
+    FLAG_EVERYTHING: "flag_everything",
+}
+NEEDS_LOOK = "needs a look"
 
 
-def render(board: Board, records: Sequence[Record], audience: str) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What else than its name tells whose a row is."""
+
+    people: Mapping[str, tuple[Person, ...]] = field(default_factory=dict)
+    """By submission, as the roster tells."""
+
+    pseudonyms: Mapping[str, str] = field(default_factory=dict)
+    """By submission, what students see in its place."""
+
+    linked: bool = True
+    """Whether rows lead to pages, whose addresses hold the names."""
+
+
+def render(
+    board: Board, records: Sequence[Record], audience: str, names: Names | None = None
+) -> str:
     """The page; ``records`` are the views that are on the board, ``audience`` those who see it."""
+    names = names or Names()
     split, required = shown_split(records), _required(records)
-    rows = [table_row(row, split, required) for row in board.rows]
+    found = class_statistics(records) if audience == "instructor" else None
+    looks = {look.submission: look.reasons for look in found.needs_look} if found else {}
+    rows = [
+        table_row(row, split, required)
+        | _identity(row.submission, names)
+        | {"look": looks.get(row.submission, ())}
+        for row in board.rows
+    ]
     by_name = dict(zip((row.submission for row in board.rows), rows, strict=True))
     lines = [
         _baseline_line(entry, split, required)
@@ -68,11 +102,13 @@ def render(board: Board, records: Sequence[Record], audience: str) -> str:
         "points": audience == "instructor" and any(row["points"] is not None for row in rows),
         "letters": audience == "instructor" and split == "test",
         "notes": _notes(board, audience),
-        "statistics": _statistics(records) if audience == "instructor" else None,
+        "linked": names.linked,
+        "looks": sum(bool(row["look"]) for row in rows),
+        "statistics": _statistics(found, board) if found else None,
         "attempts": tells_attempts(board),
         "timed": any(row["time"] is not None for row in rows),
         "filters": _filters(rows),
-        "scatter": _scatter(records),
+        "scatter": _scatter(records, linked=names.linked),
     }
     return assets.render_page("leaderboard.html", context, assets.table_script())
 
@@ -135,9 +171,36 @@ def table_row(row: Row, split: str, required: Sequence[float]) -> dict[str, Any]
         "noisy": bool(speeds and not times),
         # Not of models that could not be opened: what they are is unknown.
         "families": sorted({family(c) for c in row.checkpoints if c.repaired or c.goodnet}),
-        "codes": sorted({diagnosis.code for diagnosis in diagnoses(row)}),
+        "findings": list(_findings(row)),
         "reason": next(filter(None, [row.reason, *(c.reason for c in row.checkpoints)]), None),
     }
+
+
+def _identity(name: str, names: Names) -> dict[str, Any]:
+    """Whose a row is, in words and for the search."""
+    team = names.people.get(name, ())
+    pseudonym = names.pseudonyms.get(name, "")
+    known = [pseudonym]
+    for person in team:
+        known += [person.name, *(getattr(person, each) for each in PLATFORM_IDS)]
+    return {
+        "people": [person.name for person in team if person.name and person.name != name],
+        "search": " ".join([name, *filter(None, known)]),
+    }
+
+
+def _findings(row: Row) -> Iterator[dict[str, str]]:
+    """Each diagnosis once: its code, what its text says, and where that stands."""
+    texts: dict[str, list[str]] = {}
+    for place, diagnosis in located_diagnoses(row):
+        texts.setdefault(diagnosis.code, []).append(f"{place}: {diagnosis.explanation}")
+    for code, (text, *others) in sorted(texts.items()):
+        more = f" (and {len(others)} more)" if others else ""
+        yield {
+            "code": code,
+            "text": f"{text}{more}",
+            "href": f"{address(row.submission)}#{anchor(code)}",
+        }
 
 
 def _figures(counts: Counts | None) -> dict[str, float | None]:
@@ -159,6 +222,7 @@ def _baseline_line(baseline: Baseline, split: str, required: Sequence[float]) ->
     return {
         "is_baseline": True,
         "name": baseline.name,
+        "term": _BASELINE_TERMS[baseline.name],
         "quality": baseline.quality,
         "effectiveness": baseline.defense_effectiveness,
         "effectiveness_shown": effectiveness(baseline.defense_effectiveness),
@@ -172,16 +236,27 @@ def _notes(board: Board, audience: str) -> list[str]:
     return [note for note in notes(board) if note not in hidden]
 
 
-def _statistics(records: Sequence[Record]) -> dict[str, Any]:
-    """The class in figures; bars are texts of up to ``_LONGEST_BAR`` blocks."""
-    found = class_statistics(records)
-    longest = max((each.submissions for each in found.histogram), default=0)
-    bars = []
-    for each in found.histogram:
-        blocks = -(-_LONGEST_BAR * each.submissions // max(longest, _LONGEST_BAR))
-        label = f"{round(each.low, 2):g} to {round(each.high, 2):g}"
-        bars.append((label, "\u2588" * blocks, each.submissions))
-    return {"found": found, "bars": bars if found.mean_points is not None else []}
+def _statistics(found: ClassStatistics, board: Board) -> dict[str, Any]:
+    """The class in figures, as texts and plots."""
+    has_points = found.mean_points is not None
+    return {
+        "found": found,
+        "pending": any(row.pending for row in board.rows),
+        "looks": [
+            {
+                "name": look.submission,
+                "href": address(look.submission),
+                "reasons": "; ".join(look.reasons),
+            }
+            for look in found.needs_look
+        ],
+        "diagnoses": [
+            (code, f"#diagnosis={quote(one_line(code), safe='')}", submissions)
+            for code, submissions in found.diagnoses
+        ],
+        "histogram": plots.histogram(found.histogram) if has_points and found.histogram else None,
+        "pass_rates": plots.pass_rates(found.pass_rates) if found.pass_rates else None,
+    }
 
 
 def _required(records: Sequence[Record]) -> list[float]:
@@ -189,14 +264,22 @@ def _required(records: Sequence[Record]) -> list[float]:
 
 
 def _filters(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, list[str]]]:
+    looks = [NEEDS_LOOK] if any(row["look"] for row in rows) else []
     return [
+        ("look", "Attention", looks),
         ("status", "Status", sorted({row["standing"] for row in rows})),
         ("family", "Family", sorted({name for row in rows for name in row["families"]})),
-        ("diagnosis", "Diagnosis", sorted({code for row in rows for code in row["codes"]})),
+        (
+            "diagnosis",
+            "Diagnosis",
+            sorted({each["code"] for row in rows for each in row["findings"]}),
+        ),
     ]
 
 
-def _scatter(records: Sequence[Record]) -> Markup:
+def _scatter(records: Sequence[Record], *, linked: bool) -> Markup:
+    if not linked:
+        return plots.scatter(scatter_figure(records), {})
     figure = scatter_figure(records, lambda record: address(record.submission))
     titles = {address(r.submission): one_line(r.submission) for r in records}
     return plots.scatter(figure, titles)

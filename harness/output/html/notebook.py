@@ -25,9 +25,11 @@ def show_submission(record: Record, row: Row, curve: Curve | None, audience: str
     """The summary of a view of a record; None where the packages for pages are missing."""
     if assets.missing_packages():
         return None
-    from harness.output.html.submission import render_summary
+    from harness.output.html.submission import Subject, render_summary
 
-    return _frame(render_summary(record, row, curve, audience), record.submission, _MOST_PIXELS)
+    return _frame(
+        render_summary(Subject(record, row, curve), audience), record.submission, _MOST_PIXELS
+    )
 
 
 def show_check(found: DryRun) -> str | None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.output.html.assets import trust
 from harness.output.html.svg import inline
-from harness.output.leaderboard import plots
+from harness.output.leaderboard import class_plots, plots
+from harness.output.leaderboard.figures import render_image
 from harness.output.leaderboard.shapes import (
     ATTACK,
     INK,
@@ -23,6 +24,7 @@ from harness.output.leaderboard.shapes import (
     Line,
     bar_shapes,
     curve_shapes,
+    curve_window,
     legend_entries,
 )
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from harness.lineage.pruning_curve import Curve
     from harness.output.leaderboard.shapes import Group, LegendEntries, Look, Mark, Marker, Shape
+    from harness.ranking.class_statistics import Bin, PassRate
 
 _POINTS_PER_INCH = 72
 _HATCH = (
@@ -68,9 +71,10 @@ class Frame:
 
 
 def curve(reference: Curve | None, marks: Sequence[Mark]) -> Markup:
-    """The checkpoints of a submission on the reference's curve."""
-    frame = _curve_frame(reference)
-    return frame.insert(_element(shape, frame) for shape in curve_shapes(marks))
+    """The checkpoints of a submission on the part of the reference's curve around them."""
+    window = curve_window(marks, plots.channels_of(reference))
+    frame = _curve_frame(reference, window)
+    return frame.insert(_element(shape, frame) for shape in curve_shapes(marks, window))
 
 
 def bars(groups: Sequence[Group], split: str) -> Markup:
@@ -81,17 +85,37 @@ def bars(groups: Sequence[Group], split: str) -> Markup:
 
 def scatter(figure: Any, titles: Mapping[str, str]) -> Markup:
     """A scatter plot of a course; ``titles`` names what each link leads to."""
-    image = plots.render_image(figure, "svg", transparent=True)
+    image = render_image(figure, "svg", transparent=True)
     return inline(image, "scatter", "Clean accuracy against attack success rate", titles)
+
+
+def histogram(bins: Sequence[Bin]) -> Markup:
+    """The points of a class."""
+    told = ", ".join(
+        f"{each.submissions} with {each.low:g} to {each.high:g}"
+        for each in bins
+        if each.submissions
+    )
+    image = render_image(class_plots.histogram_chart(bins), "svg", transparent=True)
+    return inline(image, "histogram", f"Submissions by points: {told}")
+
+
+def pass_rates(rates: Sequence[PassRate]) -> Markup:
+    """How many of a class pass each X."""
+    told = ", ".join(
+        f"X = {each.drop_points:g}: {each.passed} of {each.submissions}" for each in rates
+    )
+    image = render_image(class_plots.pass_chart(rates), "svg", transparent=True)
+    return inline(image, "rates", f"Passed, {told}")
 
 
 # --- frames -----------------------------------------------------------------------------------
 
 
 @cache
-def _curve_frame(reference: Curve | None) -> Frame:
+def _curve_frame(reference: Curve | None, window: tuple[int, int]) -> Frame:
     title = "Clean accuracy and ASR against the channels pruned"
-    return _frame(plots.curve_frame(reference), "curve", title)
+    return _frame(plots.curve_frame(reference, window), "curve", title)
 
 
 @cache
@@ -105,7 +129,7 @@ def _bar_frame(labels: tuple[str, ...], entries: LegendEntries, split: str) -> F
 
 
 def _frame(figure: Any, name: str, description: str) -> Frame:
-    svg = inline(plots.render_image(figure, "svg", transparent=True), name, description)
+    svg = inline(render_image(figure, "svg", transparent=True), name, description)
 
     axes = figure.axes[0]
     box, (left, right), (low, top) = axes.get_position(), axes.get_xlim(), axes.get_ylim()

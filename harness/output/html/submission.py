@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from harness.assessment.scoring import total
+from harness.output.advice import advice
 from harness.output.attacks import ATTACK_HEADINGS, attack_rows
-from harness.output.explain import NET_HEADINGS, advice, net_rows
 from harness.output.html import assets, plots, tables
-from harness.output.html.charts import SPLIT_NAMES, bar_groups, marks, shown_split
+from harness.output.html.charts import SPLIT_NAMES, bar_groups, marks, nothing_on_curve, shown_split
 from harness.output.html.leaderboard import standing
-from harness.output.leaderboard.columns import attempt, tells_attempt
+from harness.output.leaderboard.columns import attempt, in_points, tells_attempt
+from harness.output.net_figures import NET_HEADINGS, SHORT_HEADINGS, net_rows, short_rows
 from harness.records.traversal import decided, submission_reason
 
 if TYPE_CHECKING:
@@ -25,22 +27,41 @@ if TYPE_CHECKING:
 _TONES = {"passed": "good", "failed": "bad", "open": "open"}
 
 
-def render(
-    record: Record, row: Row, curve: Curve | None, examples: Sequence[Example], audience: str
-) -> str:
-    """The page of a view; ``row`` is its row on the leaderboard, ``curve`` the reference's."""
-    context = _context(record, row, curve, audience)
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom a page is about."""
+
+    record: Record
+    """A view: what is hidden is not in it."""
+
+    row: Row
+    """Its row on the leaderboard."""
+
+    curve: Curve | None
+    """The reference's."""
+
+    pseudonym: str | None = None
+    """What it is called on the students' leaderboard, where that shows no names."""
+
+    home: str | None = "../index.html"
+    """Where the leaderboard is; None where there is none."""
+
+
+def render(subject: Subject, examples: Sequence[Example], audience: str) -> str:
+    """The page of a view."""
+    context = _context(subject, audience)
     return assets.render_page(
         "submission.html", context | {"examples": _group_by_checkpoint(examples)}
     )
 
 
-def render_summary(record: Record, row: Row, curve: Curve | None, audience: str) -> str:
-    """A page with what is asked first: the verdict, what to do, plots, diagnoses, checks."""
-    return assets.render_page("summary.html", _context(record, row, curve, audience))
+def render_summary(subject: Subject, audience: str) -> str:
+    """A page with what is asked first: the score, what to do, why, and the plots."""
+    return assets.render_page("summary.html", _context(subject, audience))
 
 
-def _context(record: Record, row: Row, curve: Curve | None, audience: str) -> dict[str, Any]:
+def _context(subject: Subject, audience: str) -> dict[str, Any]:
+    record, row = subject.record, subject.row
     words, tone = standing(row)
     context = {
         "title": f"{record.submission}, {record.dataset.name}",
@@ -52,8 +73,11 @@ def _context(record: Record, row: Row, curve: Curve | None, audience: str) -> di
         "tone": tone,
         "tones": _TONES,
         "attempt": attempt(row) if tells_attempt(row) else None,
+        "pseudonym": subject.pseudonym,
+        "home": subject.home,
+        "in_points": in_points,
     }
-    return context | _plots(record, curve) | _tables(record)
+    return context | _plots(record, subject.curve) | _tables(record)
 
 
 def _group_by_checkpoint(examples: Sequence[Example]) -> list[tuple[str, list[Example]]]:
@@ -62,6 +86,7 @@ def _group_by_checkpoint(examples: Sequence[Example]) -> list[tuple[str, list[Ex
 
 
 def _tables(record: Record) -> dict[str, Any]:
+    checks, claims = list(tables.check_rows(record)), list(tables.claim_rows(record.claims))
     return {
         "points": total(record.points) if record.points else None,
         "pending": sum(item.pending for item in record.points),
@@ -69,13 +94,18 @@ def _tables(record: Record) -> dict[str, Any]:
         "submission_reason": submission_reason,
         "advice": list(advice(record)),
         "diagnoses": list(tables.diagnosis_rows(record)),
-        "checks": list(tables.check_rows(record)),
+        "verdicts": list(tables.verdict_rows(record)),
+        "open_checks": [row for row in checks if row[0] != "passed"],
+        "passed_checks": [row for row in checks if row[0] == "passed"],
+        "short_headings": SHORT_HEADINGS,
+        "short": short_rows(record),
         "net_headings": NET_HEADINGS,
         "nets": net_rows(record),
         "attack_headings": ATTACK_HEADINGS,
         "attacks": attack_rows(record),
         "paired": list(tables.mcnemar_rows(record)),
-        "claims": list(tables.claim_rows(record.claims)),
+        "compared_claims": [row for row in claims if row[0] != "open"],
+        "open_claims": [row for row in claims if row[0] == "open"],
         "published": list(tables.claim_rows(record.published)),
         "speeds": list(tables.speed_rows(record)),
         "models": list(tables.model_rows(record)),
@@ -90,5 +120,6 @@ def _plots(record: Record, curve: Curve | None) -> dict[str, Any]:
     return {
         "has_reference": bool(record.reference),
         "curve": plots.curve(shown, points) if points else None,
+        "no_curve": nothing_on_curve(record),
         "bars": plots.bars(groups, SPLIT_NAMES[split]) if groups else None,
     }

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from harness.assessment.diagnoses import what_was_seen
 from harness.assessment.verdict import verdict_reason
 from harness.output.leaderboard.columns import ABSENT, NOISY, family, known_ratio
-from harness.records.traversal import checkpoint_name, failures, located_checks, located_diagnoses
+from harness.records.traversal import (
+    checkpoint_name,
+    failures,
+    located_checks,
+    located_diagnoses,
+    required_checkpoints,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,34 +23,53 @@ if TYPE_CHECKING:
     from harness.records.record import Artifact, Checkpoint, Record, Speed
 
 ANSWERS = {True: "passed", False: "failed", None: "open"}
+_TONES = {"passed": "passed", "failed": "failed"}
 _NETS = {"badnet": "B", "repaired": "B'", "goodnet": "G"}
 
 
 def check_rows(record: Record) -> Iterator[tuple[str, str, str, str]]:
-    """Every verdict and check, and every model that could not be graded.
+    """Every check: its answer, place, name and reason.
 
-    Answer, place, name and reason of each.
+    Models that could not be graded are among what to do, and here where that is hidden.
     """
-    for checkpoint in record.checkpoints:
-        if checkpoint.verdict is not None:
-            answer = "open" if checkpoint.verdict == "undecided" else checkpoint.verdict
-            reason = verdict_reason(checkpoint)
-            yield answer, checkpoint_name(checkpoint.drop_points), "verdict", reason
     for about, check in located_checks(record):
         yield ANSWERS[check.passed], about, check.name.replace("_", " "), check.reason
-    for failure in failures(record.checkpoints):
+    for failure in failures(record.checkpoints) if "hints" in record.hidden else ():
         yield "failed", failure.places, failure.status.value.replace("_", " "), failure.reason
 
 
 def diagnosis_rows(record: Record) -> Iterator[dict[str, object]]:
-    """Every diagnosis with its explanation and the numbers behind it."""
+    """Every diagnosis: what was seen; what to do stands above. The first of a code has an id."""
+    known: set[str] = set()
     for about, diagnosis in located_diagnoses(record):
         yield {
             "about": about,
             "code": diagnosis.code,
-            "explanation": diagnosis.explanation,
+            "id": None if diagnosis.code in known else anchor(diagnosis.code),
+            "explanation": what_was_seen(diagnosis) or diagnosis.explanation,
             "certain": diagnosis.certain,
         }
+        known.add(diagnosis.code)
+
+
+def anchor(code: str) -> str:
+    """The id of the first text of a diagnosis on a submission's page."""
+    return re.sub(r"[^\w-]", "_", code)
+
+
+def verdict_rows(record: Record) -> Iterator[dict[str, str]]:
+    """How every X stands, those without a model included."""
+    required = required_checkpoints(record)
+    others = {c.drop_points: c for c in record.checkpoints if c.drop_points not in required}
+    for points, checkpoint in (required | others).items():
+        verdict = checkpoint.verdict if checkpoint else None
+        if checkpoint is None:
+            answer, reason = "failed", "no model"
+        else:
+            answer = _TONES.get(verdict or "", "open")
+            reason = verdict_reason(checkpoint) if verdict else checkpoint.status.value
+        name, extra = checkpoint_name(points), "" if points in required else ", not asked for"
+        yield {"name": f"{name}{extra}", "answer": answer, "reason": reason}
 
 
 def speed_rows(record: Record) -> Iterator[tuple[str, ...]]:
@@ -93,9 +120,9 @@ def mcnemar_rows(record: Record) -> Iterator[tuple[str, ...]]:
                 checkpoint_name(checkpoint.drop_points),
                 "B'" if pair.net == "repaired" else "G",
                 pair.set,
-                str(pair.only_submission),
-                str(pair.only_reference),
-                str(pair.images),
+                f"{pair.only_submission:,}",
+                f"{pair.only_reference:,}",
+                f"{pair.images:,}",
                 f"{pair.p_value:.3g}",
             )
 

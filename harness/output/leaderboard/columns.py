@@ -146,8 +146,13 @@ def points(row: Row) -> str:
     """The points of a row, as ``80 + 10 pending``, or a dash."""
     if row.points is None:
         return ABSENT
-    given = f"{round(row.points, 2):g}"
-    return f"{given} + {round(row.pending, 2):g} pending" if row.pending else given
+    given = in_points(row.points)
+    return f"{given} + {in_points(row.pending)} pending" if row.pending else given
+
+
+def in_points(value: float) -> str:
+    """Points as people write them: with one decimal at most."""
+    return f"{round(value, 1):g}"
 
 
 def letters(row: Row, drop_points: float | None, set_name: str) -> str:

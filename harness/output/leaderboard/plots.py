@@ -7,10 +7,11 @@ fixed, so that a figure takes hundredths of a second and is the same wherever it
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.output.leaderboard.figures import add_legend, create_figure
+from harness.output.leaderboard.labels import LABEL_SIZE, place_labels
 from harness.output.leaderboard.shapes import (
     ACCURACY,
     ATTACK,
@@ -24,10 +25,9 @@ from harness.output.leaderboard.shapes import (
     bar_look,
     bar_shapes,
     curve_shapes,
+    curve_window,
     legend_entries,
 )
-from harness.records.environment import install_command
-from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,22 +37,8 @@ if TYPE_CHECKING:
 
 POINT_COLOURS = {2.0: "#56b4e9", 4.0: "#e69f00", 10.0: "#009e73"}
 OTHER_COLOUR = "#cc79a7"
+_LAB_CHANNELS = 60
 _MARKERS = {"disc": "o", "square": "s", "cross": "x"}
-_TITLE_LENGTH = 50
-_SIZE = (5.8, 4.1)
-"""Inches; small, so that its words can be read on a phone too."""
-_SETTINGS = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "harness",  # else the names in an SVG are another each time
-    "font.size": 10,
-    "font.family": "sans-serif",
-    "hatch.linewidth": 0.8,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +52,9 @@ class Point:
     accuracy: float
     attack: float
 
+    name: str = ""
+    """Whose it is."""
+
     url: str | None = None
     """What it links to."""
 
@@ -73,17 +62,38 @@ class Point:
 # --- the pruning curve ------------------------------------------------------------------------
 
 
-def curve_chart(curve: Curve | None, marks: Sequence[Mark], title: str = "") -> Any:
-    """Clean accuracy and ASR against the channels pruned, with the checkpoints on the curve."""
-    figure = curve_frame(curve, title)
-    _add_shapes(figure.axes[0], curve_shapes(marks))
+def curve_chart(
+    curve: Curve | None,
+    marks: Sequence[Mark],
+    title: str = "",
+    nothing: str = "",
+    *,
+    whole: bool = False,
+) -> Any:
+    """Clean accuracy and ASR against the channels pruned, with the checkpoints on the curve.
+
+    What lies around the checkpoints is shown, or the ``whole`` curve; ``nothing`` says why there
+    is no checkpoint on it, where there is none.
+    """
+    window = curve_window(() if whole else marks, channels_of(curve))
+    figure = curve_frame(curve, window, title)
+    axes = figure.axes[0]
+    _add_shapes(axes, curve_shapes(marks, window))
+    if nothing and not marks:
+        middle = {"transform": axes.transAxes, "ha": "center", "va": "center", "wrap": True}
+        axes.text(0.5, 0.4, nothing, fontsize=10, parse_math=False, **middle)
     return figure
 
 
-def curve_frame(curve: Curve | None, title: str = "") -> Any:
-    """The curve without any checkpoint: axes, legend and the reference."""
-    figure, axes = _create_figure(title)
-    channels = len(curve.order) if curve else 60
+def channels_of(curve: Curve | None) -> int:
+    """How many channels the pruned layer has; the lab's where no curve tells."""
+    return len(curve.order) if curve else _LAB_CHANNELS
+
+
+def curve_frame(curve: Curve | None, window: tuple[int, int], title: str = "") -> Any:
+    """A part of the curve without any checkpoint: axes, legend and the reference."""
+    figure, axes = create_figure(title)
+    channels = channels_of(curve)
     if curve:
         steps = range(channels + 1)
         accuracy = [100 * count / curve.clean_total for count in curve.clean_correct]
@@ -95,11 +105,14 @@ def curve_frame(curve: Curve | None, title: str = "") -> Any:
     axes.plot([], [], "o", color=ACCURACY, label="clean accuracy, checkpoint")
     axes.plot([], [], "s", color=ATTACK, label="ASR, checkpoint")
 
-    quarters = [channels * part // 4 for part in range(5)]
-    axes.set_xticks(quarters, [f"{step}\n{100 * step / channels:.0f} %" for step in quarters])
-    axes.set(xlim=(-3, channels + 1), xlabel="channels pruned")
+    low, high = window
+    width = high - low
+    ticks = sorted({low + width * part // 4 for part in range(5)})
+    axes.set_xticks(ticks, [f"{step}\n{100 * step / channels:.0f} %" for step in ticks])
+    axes.set(xlim=(low - 0.05 * width, high + 0.02 * width))
+    axes.set(xlabel=f"channels pruned, of {channels}")
     axes.set(ylim=(0, CURVE_TOP), ylabel="% of validation images")
-    _add_legend(figure, *axes.get_legend_handles_labels())
+    add_legend(figure, *axes.get_legend_handles_labels())
     return figure
 
 
@@ -119,7 +132,7 @@ def bar_frame(labels: Sequence[str], entries: LegendEntries, split: str, title: 
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    figure, axes = _create_figure(title)
+    figure, axes = create_figure(title)
     axes.set_xticks(range(len(labels)), labels)
     axes.set(xlim=(-0.5, max(len(labels), 1) - 0.5))
     axes.set(ylim=(0, BARS_TOP), ylabel=f"% of {split} images")
@@ -131,7 +144,7 @@ def bar_frame(labels: Sequence[str], entries: LegendEntries, split: str, title: 
             handles[name] = Patch(**_patch_style(bar_look(net, attack=attack)))
     if entries.reference:
         handles["the reference"] = Line2D([], [], color=INK, linewidth=1.6)
-    _add_legend(figure, list(handles.values()), list(handles))
+    add_legend(figure, list(handles.values()), list(handles))
     return figure
 
 
@@ -191,7 +204,7 @@ def scatter_chart(
     title: str = "",
 ) -> Any:
     """Clean accuracy against ASR of every B' and G; a better defence lies further down right."""
-    figure, axes = _create_figure(title)
+    figure, axes = create_figure(title)
     for (net, drop_points), group in _group_points(points).items():
         _add_points(axes, net, drop_points, group)
 
@@ -208,8 +221,31 @@ def scatter_chart(
         axes.set(**{f"{axis}lim": (low, 102), f"{axis}ticks": range(low, 101, 10)})
     axes.set(xlabel=f"clean accuracy, % of {split} images", ylabel=f"ASR, % of {split} images")
     axes.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.8)
-    _add_legend(figure, *axes.get_legend_handles_labels())
+    add_legend(figure, *axes.get_legend_handles_labels())
+    _add_names(axes, points, [*reference, *([badnet] if badnet else [])])
     return figure
+
+
+def _add_names(axes: Any, points: Sequence[Point], others: Sequence[Point]) -> None:
+    """Name as many points as there is room for: G before B', the largest X first."""
+    pixels = axes.figure.dpi / 72
+    places = axes.transData.transform(_pairs([*points, *others])) / pixels
+    box = axes.bbox.bounds
+    corner, size = (box[0] / pixels, box[1] / pixels), (box[2] / pixels, box[3] / pixels)
+
+    order = sorted(range(len(points)), key=lambda i: _importance(points[i]))
+    names = [(points[i].name, tuple(places[i])) for i in order if points[i].name]
+    for label in place_labels(names, places, (*corner, *size)):
+        at = axes.transData.inverted().transform((label.x * pixels, label.y * pixels))
+        axes.text(*at, label.text, fontsize=LABEL_SIZE, parse_math=False)
+
+
+def _importance(point: Point) -> tuple[bool, float, float]:
+    return point.net != "G", -(point.drop_points or 0.0), point.attack
+
+
+def _pairs(points: Sequence[Point]) -> list[tuple[float, float]]:
+    return list(zip(*_coordinates(points), strict=True)) or [(0.0, 0.0)]
 
 
 def _add_points(axes: Any, net: str, drop_points: float | None, points: Sequence[Point]) -> None:
@@ -239,60 +275,3 @@ def _group_points(points: Sequence[Point]) -> dict[tuple[str, float | None], lis
         groups.setdefault((point.net, point.drop_points), []).append(point)
     order = sorted(groups, key=lambda key: (key[1] is None, key[1] or 0.0, key[0]))
     return {key: groups[key] for key in order}
-
-
-# --- figures ----------------------------------------------------------------------------------
-
-
-def _create_figure(title: str) -> tuple[Any, Any]:
-    # It would announce on stderr that it looks for fonts, once on every machine.
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise HarnessError(f"plots need matplotlib: {install_command('plots')}") from None
-    with rc_context(_SETTINGS):
-        figure = Figure(figsize=_SIZE)
-        axes = figure.add_axes((0.115, 0.28, 0.85, 0.63 if title else 0.69))
-        if title:
-            axes.set_title(title[:_TITLE_LENGTH], loc="left", parse_math=False)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.set_yticks(range(0, 101, 20))
-        axes.grid(axis="y", color=GREY, alpha=0.25, linewidth=0.8)
-        axes.set_axisbelow(True)
-    return figure, axes
-
-
-def _add_legend(figure: Any, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """A legend below the axes."""
-    if not labels:
-        return
-    columns = len(labels) if len(labels) < 4 else -(-len(labels) // 2)
-    figure.legend(
-        handles,
-        labels,
-        loc="lower center",
-        frameon=False,
-        fontsize=9,
-        ncols=columns,
-        bbox_to_anchor=(0.535, 0.0),
-        columnspacing=1.3,
-        handlelength=1.5,
-    )
-
-
-def render_image(figure: Any, kind: str, *, transparent: bool = False) -> bytes:
-    """A figure as ``svg`` or ``png``; the same figure always gives the same bytes."""
-    import io
-    import warnings
-
-    from matplotlib import rc_context
-
-    output = io.BytesIO()
-    # A date or a version would make two runs differ.
-    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-    with rc_context(_SETTINGS), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box is drawn for it
-        figure.savefig(output, format=kind, dpi=150, transparent=transparent, metadata=metadata)
-    return output.getvalue()

@@ -22,6 +22,9 @@ GREY = "#8a8a8a"
 CURVE_TOP, BARS_TOP = 104, 108
 """Where the y axes of the two plots end, in percent."""
 
+_AROUND = 5
+"""So many channels are shown on either side of the checkpoints, and windows end at multiples."""
+
 
 # --- what is shown ----------------------------------------------------------------------------
 
@@ -144,13 +147,24 @@ Shape = Line | Box | Marker | Label
 # --- the pruning curve ------------------------------------------------------------------------
 
 
-def curve_shapes(marks: Sequence[Mark]) -> Iterator[Shape]:
-    """The checkpoints on a pruning curve."""
+def curve_window(marks: Sequence[Mark], channels: int) -> tuple[int, int]:
+    """The first and the last step that is shown: those around the checkpoints, else all."""
+    steps = [mark.step for mark in marks]
+    if not steps:
+        return 0, channels
+    low = max(0, min(steps) - _AROUND) // _AROUND * _AROUND
+    high = -(-(max(steps) + _AROUND) // _AROUND) * _AROUND
+    return low, max(min(high, channels), low + _AROUND)
+
+
+def curve_shapes(marks: Sequence[Mark], window: tuple[int, int]) -> Iterator[Shape]:
+    """The checkpoints on the part of a pruning curve that is shown."""
+    beside = 0.012 * (window[1] - window[0])
     for mark in marks:
         yield Line(
             start=(mark.step, 0), end=(mark.step, CURVE_TOP), colour=GREY, width=0.8, dashes=(1, 2)
         )
-        yield Label(x=mark.step - 0.7, y=2.5, text=mark.label, size=10, upright=True)
+        yield Label(x=mark.step - beside, y=2.5, text=mark.label, size=10, upright=True)
 
         for step, accuracy in mark.neighbours:
             yield Marker(x=step, y=100 * accuracy, kind="cross", colour=ACCURACY, size=5)

@@ -44,6 +44,9 @@ _DATASETS = (
     "signs/dataset.toml",
     "signs/badnet.keras",
 )
+_PAGES = ("overview.md", "data.md", "starting_kit.md")
+"""Of a competition, for participants."""
+
 _SCRIPTS = ("setup.sh", "run_autograder")
 _DATE = (1980, 1, 1, 0, 0, 0)
 """Of every file in an archive, so that the same files give the same archive."""
@@ -111,21 +114,20 @@ def codabench(assignment: Assignment, competition: Competition, out: Path) -> Pa
     reference |= _badnet(assignment, benchmark, folder)
 
     program = _source() | {"metadata.yaml": _template("codabench/metadata.yaml")}
-    image = {"Dockerfile": _template("codabench/Dockerfile")} | _requirements("sandbox")
-    overview = _template("codabench/overview.md").format(
-        title=competition.title,
-        required=", ".join(f"{points:g}" for points in benchmark.checkpoints),
-        memory=MEMORY["codabench"],
-    )
+    image = {"Dockerfile": _template("codabench/Dockerfile")} | _requirements("html", "sandbox")
+    pages = {name: _page(name, assignment, benchmark, competition) for name in _PAGES}
+    kit: Contents = {"README.md": pages.pop("starting_kit.md")}
+    kit |= {"submission.toml": _sample(benchmark)} | _badnet(assignment, benchmark, folder)
 
     contents: Contents = {
         "competition.yaml": _competition(benchmark, competition),
-        "overview.md": overview,
+        **pages,
         "terms.md": _template("codabench/terms.md"),
         "logo.png": _template_path("codabench/logo.png"),
         **_in_folder("image", image),
         **_in_folder("scoring_program", program),
         **_in_folder("reference_data", reference),
+        **_in_folder("starting_kit", kit),
     }
     return _write_archive(contents, out)
 
@@ -234,6 +236,37 @@ def _competition(benchmark: Benchmark, competition: Competition) -> str:
         start=competition.start,
         columns="\n".join(lines),
     )
+
+
+def _page(name: str, assignment: Assignment, benchmark: Benchmark, competition: Competition) -> str:
+    """A page for participants."""
+    height, width, depth = benchmark.input_shape
+    is_named = assignment.dataset in benchmark_names()
+    how = "make" if benchmark.make else "fetch"
+    source = "The organisers say where it is."
+    if is_named:
+        source = f"    python -m harness data {how} {benchmark.name}"
+    return _template(f"codabench/{name}").format(
+        title=competition.title,
+        required=", ".join(f"{points:g}" for points in benchmark.checkpoints),
+        memory=MEMORY["codabench"],
+        benchmark=benchmark.title,
+        classes=benchmark.classes,
+        last=benchmark.classes - 1,
+        shape=f"{height} x {width} x {depth}",
+        valid=f"{benchmark.images.get('valid', 0):,}",
+        test=f"{benchmark.images.get('test', 0):,}",
+        source=source,
+    )
+
+
+def _sample(benchmark: Benchmark) -> str:
+    """A ``submission.toml`` to fill in."""
+    lines = [
+        f'"model_{points:g}.h5" = {{ role = "repaired", drop_points = {points:g} }}'
+        for points in benchmark.checkpoints
+    ]
+    return "# Only where file names do not say enough.\n[artifacts]\n" + "\n".join(lines) + "\n"
 
 
 def _in_folder(folder: str, contents: Mapping[str, Path | str]) -> Contents:

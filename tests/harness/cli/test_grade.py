@@ -162,6 +162,13 @@ def test_the_leaderboard_command_renders_the_same_again(graded, run_harness):
     assert (output / "leaderboard.md").read_bytes() == before
 
 
+def test_a_batch_s_last_line_says_where_the_pages_are(graded):
+    finished, _, output = graded
+    last = finished.stderr.splitlines()[-1]
+    assert last.startswith(f"pages: {output}/instructor/index.html, for students {output}/student")
+    assert f"; next: python -m harness explain {output} NAME; for a gradebook: " in last
+
+
 def test_nothing_is_left_behind(graded):
     _, _, output = graded
     assert not list(output.rglob("*.partial"))

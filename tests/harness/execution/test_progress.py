@@ -13,7 +13,14 @@ import pytest
 from rich.console import Console
 from worker_calls import send_events
 
-from harness.execution.progress import Event, Quiet, _LineDisplay, _LiveDisplay, live_bar
+from harness.execution.progress import (
+    Event,
+    Quiet,
+    _LineDisplay,
+    _LiveDisplay,
+    live_bar,
+    rough_time,
+)
 from harness.execution.worker_process import WorkerLostError, WorkerProcess
 
 
@@ -86,7 +93,7 @@ def test_plain_lines_count_what_is_done_already(capsys):
     assert capsys.readouterr().err.splitlines() == [
         "4 of 6 submissions are graded already",
         "ann: reading model_2.h5",
-        "ann: done (5 of 6)",
+        "ann: done (5 of 6), about 5 s left",
     ]
 
 
@@ -172,3 +179,29 @@ def test_a_hostile_name_arrives_as_it_is():
     with display.receive_events() as wire:
         wire.put(Event(7, "stage", ("a\udcff\n" * 80, "reading")))
     assert heard == [Event(7, "stage", ("a\udcff\n" * 80, "reading"))]
+
+
+def test_a_log_says_how_much_time_is_left(monkeypatch, capsys):
+    """Each takes as long as those that this run has done; those of an earlier one do not count."""
+    now = [100.0]
+    monkeypatch.setattr("harness.execution.progress.time.monotonic", lambda: now[0])
+    display = _LineDisplay()
+    display.begin(6, 2)
+    for name, seconds in (("ann", 90), ("bob", 30), ("cyd", 1), ("dan", 1)):
+        now[0] += seconds
+        display.finish(name)
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "ann: done (3 of 6), about 4 min left",
+        "bob: done (4 of 6), about 2 min left",
+        "cyd: done (5 of 6), about 40 s left",
+        "dan: done (6 of 6)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.2, "5 s"), (41, "40 s"), (56, "1 min"), (61, "1 min"), (3540, "59 min"), (3599, "1 h"),
+     (7860, "2 h 10 min"), (86_400, "24 h")],
+)  # fmt: skip
+def test_times_are_said_as_people_say_them(seconds, said):
+    assert rough_time(seconds) == said

@@ -159,5 +159,5 @@ def test_the_same_weights_lose_nothing_against_each_other(graded):
 def test_the_story_of_a_real_submission(graded, run_harness, graded_output):
     finished = run_harness("explain", graded_output, "r05")
     assert finished.returncode == 0, finished.stderr
-    for word in ("NOT_NESTED", "WRONG_LAYER", "conv_2 18", "What would raise the grade"):
+    for word in ("NOT_NESTED", "WRONG_LAYER", "conv_2 18", "What to do"):
         assert word in finished.stdout

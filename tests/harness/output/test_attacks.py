@@ -43,7 +43,9 @@ def test_each_net_split_and_attack_has_its_row():
 def test_the_story_and_the_page_have_the_table():
     own = several()
     assert "Figures by attack\n" in story(own)
-    page = submission.render(own, rank_records([own]).rows[0], None, [], "instructor")
+    page = submission.render(
+        submission.Subject(own, rank_records([own]).rows[0], None), [], "instructor"
+    )
     assert "By attack" in Page(page).text
     assert "5.00 (3.26-7.60)" in Page(page).text
 
@@ -52,7 +54,9 @@ def test_without_names_there_is_no_table():
     own = record(checkpoint(2.0))
     assert attack_rows(own) == []
     assert "by attack" not in story(own).lower()
-    page = submission.render(own, rank_records([own]).rows[0], None, [], "instructor")
+    page = submission.render(
+        submission.Subject(own, rank_records([own]).rows[0], None), [], "instructor"
+    )
     assert "By attack" not in page
 
 
@@ -66,5 +70,7 @@ def test_a_hostile_name_stays_in_its_cell():
     lines = story(own).splitlines()
     assert "Points" not in lines
     assert not any("\x1b" in line for line in lines)
-    page = submission.render(own, rank_records([own]).rows[0], None, [], "instructor")
+    page = submission.render(
+        submission.Subject(own, rank_records([own]).rows[0], None), [], "instructor"
+    )
     assert "<script>alert" not in page

@@ -29,11 +29,13 @@ def test_every_file_is_written_and_shows_all_records(tmp_path):
     written = write_boards(tmp_path)
     assert (written.note, written.standings) == (None, {})
     assert [record.submission for record in written.records] == ["ann", "bob"]
-    for name in ("leaderboard.md", "leaderboard.csv", "leaderboard.json", "student/index.html",
-                 "instructor/index.html"):  # fmt: skip
+    boards = ("leaderboard.md", "leaderboard.csv", "leaderboard.json", "instructor/index.html")
+    for name in boards:
         text = (tmp_path / name).read_text()
         assert "ann" in text
         assert "bob" in text
+    students = (tmp_path / "student" / "index.html").read_text()
+    assert students.count('class="name" data-search="s-') == 2
 
 
 def test_of_several_attempts_the_board_shows_which_one_it_is(tmp_path):

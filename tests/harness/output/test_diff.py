@@ -32,7 +32,12 @@ def test_each_change_is_named(tmp_path):
     reasons, summary = found
     # Four points for being late, X = 4's twenty, and a third of the forty for metrics and G.
     assert reasons.split("; ") == [
-        "ann: points 100 of 100 -> 57.6667 of 100",
+        "ann: points 100 of 100 -> 57.7 of 100",
+        "every required model is there and can be loaded: 10 of 10 -> 6.7 of 10",
+        "B' for X = 4: 20 of 20 -> 0 of 20",
+        "B' for X = 10: 20 of 20 -> 16 of 20",
+        "G answers by the GoodNet rule: 15 of 15 -> 5 of 15",
+        "clean accuracy and ASR of G on test, against the reference: 15 of 15 -> 10 of 15",
         "X = 4 is gone",
         "X = 10 counts of B' changed",
         "X = 10 counts of G changed",

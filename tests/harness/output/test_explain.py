@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.resources import files
 
 import pytest
-from records_by_hand import checkpoint, good_checkpoints, record
+from records_by_hand import checkpoint, good_checkpoints, lineage, record
 
 from harness.assessment.verdict import assess
 from harness.output.explain import explanation
@@ -28,29 +28,66 @@ def sections(text):
     return {block.splitlines()[0]: block.splitlines()[1:] for block in text.split("\n\n")}
 
 
-def test_every_section_tells_its_part(tmp_path):
+def test_the_story_begins_with_the_score_and_what_to_do(tmp_path):
     two, four, _ = good_checkpoints()
     late = checkpoint(10.0, clean=800, before=850)
-    text = explanation(stored(tmp_path, two, replace(four, named_points=5.0), late), "s")
+    own = stored(tmp_path, two, replace(four, named_points=5.0), late)
+    text = explanation(own, "s")
     told = sections(text)
-    assert text.startswith("s: graded on lab3, 91 of 100 points\n")
-    assert any("first_crossing" in line and "NO" in line for line in told["Checks"])
-    codes = [line.split(": ")[1] for line in told["Diagnoses (a diagnosis is no accusation)"]]
-    assert codes == ["WRONG_X", "OVER_PRUNED"]
-    assert any(line.startswith("          -4: one channel earlier") for line in told["Points"])
-    advice = told["What would raise the grade"]
-    assert advice[0].startswith("  +5 points (G answers by the GoodNet rule): X = 10")
-    assert advice[1].startswith("  +4 points (B' for X = 10)")
-    assert advice[-1] == (
-        "  X = 10: prune less: without channel 7 140 images are lost, and 100 are enough"
+    assert list(told) == [
+        "s: 91 of 100 points, 2 of 3 checkpoints passed", "What to do", "Why", "Points",
+        "Checks that did not pass", "Figures, in percent", told_last(text),
+    ]  # fmt: skip
+    assert told["What to do"][0] == (
+        "  X = 10: prune less: without channel 7, 140 images are lost, and 100 are enough"
     )
+    assert told["What to do"][-1].startswith("  X = 10: Compare after every single channel")
+    assert told["Why"][:2] == ["  X = 2: passed", "  X = 4: passed"]
+    assert told["Why"][2] == "  X = 10: failed: first crossing"
+    assert [line.split(": ")[1] for line in told["Why"][3:]] == ["WRONG_X", "OVER_PRUNED"]
+    assert any(line.startswith("          -4: one channel earlier") for line in told["Points"])
+    assert all("NO" in line for line in told["Checks that did not pass"])
+    assert told_last(text) == (
+        "`explain --full` also shows: 11 checks that passed; 95 % intervals and all rates."
+    )
+
+
+def told_last(text):
+    return text.strip().split("\n\n")[-1]
+
+
+def test_the_full_story_leaves_nothing_out(tmp_path):
+    two, four, _ = good_checkpoints()
+    late = checkpoint(10.0, clean=800, before=850)
+    text = explanation(stored(tmp_path, two, four, late), "s", full=True)
+    told = sections(text)
+    assert any("first crossing" in line and "NO" in line for line in told["Checks"])
+    assert any("yes" in line for line in told["Checks"])
     # 965 of 1000: Wilson's interval is 95.17 to 97.47 %.
     assert any("96.50 (95.17-97.47)" in line for line in told["Figures"])
+    assert "--full" not in text
+
+
+def test_points_are_the_grade_and_percentage_points_the_accuracy(tmp_path):
+    late = checkpoint(10.0, clean=800, before=850)
+    text = explanation(stored(tmp_path, late), "s", full=True)
+    assert "dropped by 19.000 percentage points" in text
+    assert "earlier the drop was 14.000 percentage points" in text
+    assert " 3.3 of 10  every required model is there" in text
+    assert "3.33" not in text
 
 
 def test_who_stopped_too_early_reads_which_channel_comes_next(tmp_path):
     text = explanation(stored(tmp_path, checkpoint(2.0, clean=985, before=988, after=960)), "s")
-    assert "prune on: channel 8 comes next, then 30 images are lost, 20 are needed" in text
+    assert "prune on: channel 8 comes next; then 30 images are lost, 20 are needed" in text
+
+
+def test_nobody_is_told_to_go_on_in_the_wrong_order(tmp_path):
+    own = checkpoint(2.0, clean=985, before=988, after=960,
+                     lineage=lineage(orders=("index",), pruned=(0, 1, 2)))  # fmt: skip
+    steps = sections(explanation(stored(tmp_path, own, pruning_order="index"), "s"))["What to do"]
+    assert any("Sort the channels by their mean activation first" in line for line in steps)
+    assert not any("comes next" in line for line in steps)
 
 
 def test_verdicts_and_pending_points_are_told(tmp_path):
@@ -60,17 +97,18 @@ def test_verdicts_and_pending_points_are_told(tmp_path):
     decision = 'submission = "s"\ndrop_points = 2\nverdict = "passed"\nreason = "seen"'
     (tmp_path / "rubric.toml").write_text(f"{text}\n[[overrides]]\n{decision}\n")
     told = sections(explanation(folder, "s"))
-    assert told["Verdicts"][0] == "  X = 2: passed"
-    assert told["Verdicts"][1].startswith("  X = 4: undecided: the rubric does not say")
+    assert told["Why"][0] == "  X = 2: passed"
+    assert told["Why"][1].startswith("  X = 4: undecided: the rubric does not say")
+    assert told["What to do"][0] == "  X = 4: wait; the instructor decides whether it passes"
     assert "  decided by the instructor: X = 2 passed: seen" in explanation(folder, "s")
     assert explanation(folder, "s").startswith(
-        "s: graded on lab3, 40 of 100 points and 60 pending\n"
+        "s: 40 of 100 points and 60 pending, 1 of 3 checkpoints passed\n"
     )
 
 
-def test_nothing_to_raise_means_no_such_section(tmp_path):
+def test_nothing_to_do_means_no_such_section(tmp_path):
     text = explanation(stored(tmp_path, *good_checkpoints()), "s")
-    assert "raise" not in text
+    assert "What to do" not in text
     assert "100 of 100 points" in text
 
 
@@ -146,4 +184,4 @@ def test_the_command_needs_no_tensorflow(tmp_path):
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
     )
     assert finished.returncode == 0, finished.stderr
-    assert finished.stdout.startswith("s: graded on lab3")
+    assert finished.stdout.startswith("s: 100 of 100 points")

@@ -60,9 +60,9 @@ def test_the_standing_of_each_submission():
         person("b.zip", login="bob"),
     )
     assert find_standings(["a1", "a2", "b", "c"], roster) == {
-        "a1": Standing(roster[0], "a1", 2, 2, True),
-        "a2": Standing(roster[1], "a2", 1, 2, None),
-        "b": Standing(roster[2], "b", 1, 1, None),
+        "a1": Standing(roster[0], "a1", 2, 2, True, (roster[0],)),
+        "a2": Standing(roster[1], "a2", 1, 2, None, (roster[1],)),
+        "b": Standing(roster[2], "b", 1, 1, None, (roster[2],)),
         "c": Standing(None, "c", 1, 1, None),
     }
 

@@ -4,6 +4,7 @@
   const board = document.querySelector("#leaderboard");
   const form = document.querySelector(".filters");
   const filters = [...form.querySelectorAll("select")];
+  const more = form.querySelector("[data-more]");
 
   // Baselines stay, whoever is looked for.
   const passesFilters = (row) => row.classList.contains("baseline") || filters.every((filter) =>
@@ -19,7 +20,15 @@
     "figure-desc": (a, b) => known(a, b) || b - a,
   });
 
+  // A word that explains itself sorts like the rest of its heading: by a key once, not twice.
+  for (const term of board.tHead.querySelectorAll(".term")) {
+    for (const kind of ["keydown", "keypress"]) {
+      term.addEventListener(kind, (event) => event.stopPropagation());
+    }
+  }
+
   const rows = board.tBodies[0].rows.length;
+  const baselines = board.querySelectorAll("tr.baseline").length;
   const table = new DataTable(board, {
     order: [],
     autoWidth: false,
@@ -36,11 +45,13 @@
       bottomStart: rows > 50 ? "pageLength" : null,
       bottomEnd: rows > 50 ? "paging" : null,
     },
+    infoCallback: (settings, start, end, all, fitting) => {
+      const count = fitting - baselines;
+      const noun = count === 1 ? "submission" : "submissions";
+      return `${count} ${noun}${fitting < all ? ` out of ${all - baselines}` : ""}`;
+    },
     language: {
       search: "Search",
-      info: "_START_ to _END_ of _TOTAL_",
-      infoEmpty: "none",
-      infoFiltered: "(out of _MAX_)",
       zeroRecords: "No submission fits.",
       emptyTable: "No submission.",
     },
@@ -55,24 +66,104 @@
       point.classList.toggle("dim", !shown.has(target));
     }
   };
-  table.on("draw", dimPoints);
-  dimPoints();
 
-  const more = form.querySelector("[data-more]");
-  const switchColumns = () => board.classList.toggle("show-more", more.checked);
-  more.addEventListener("change", switchColumns);
+  // --- what was chosen, in the address ----------------------------------------------------------
 
+  const shared = form.querySelector("[data-shared]");
+  const chosen = () => {
+    const state = new URLSearchParams();
+    for (const filter of filters) {
+      if (filter.value) state.set(filter.dataset.filter, filter.value);
+    }
+    if (table.search()) state.set("search", table.search());
+    if (more.checked) state.set("more", "yes");
+    const order = table.order().filter(([, direction]) => direction);
+    if (order.length) state.set("sort", order.map(([at, direction]) => `${at}-${direction}`).join(","));
+    if (table.page.len() !== 50) state.set("rows", table.page.len());
+    if (table.page()) state.set("page", table.page() + 1);
+    return state;
+  };
+
+  let isChoosing = false;
+  const keep = () => {
+    if (isChoosing) return;
+    const state = chosen().toString();
+    shared.hidden = !state;
+    history.replaceState(null, "", state ? `#${state}` : location.href.split("#")[0]);
+  };
+
+  const switchColumns = () => {
+    board.classList.toggle("show-more", more.checked);
+    showHint();
+  };
+
+  const choose = () => {
+    const state = new URLSearchParams(location.hash.slice(1));
+    isChoosing = true;
+    for (const filter of filters) {
+      const value = state.get(filter.dataset.filter) ?? "";
+      filter.value = [...filter.options].some((option) => option.value === value) ? value : "";
+    }
+    more.checked = state.has("more");
+    const order = (state.get("sort") ?? "").split(",").map((entry) => entry.split("-"))
+      .map(([at, direction]) => [Number(at), direction])
+      .filter(([at, direction]) => at < table.columns().count() && /^(asc|desc)$/.test(direction));
+    table.search(state.get("search") ?? "").order(order);
+    if ([25, 50, 100, -1].includes(Number(state.get("rows")))) {
+      table.page.len(Number(state.get("rows")));
+    }
+    table.draw();
+    const page = Number(state.get("page") ?? 1) - 1;
+    if (page > 0 && page < table.page.info().pages) table.page(page).draw("page");
+    isChoosing = false;
+    switchColumns();
+    keep();
+  };
+
+  window.addEventListener("hashchange", () => {
+    if (!location.hash || location.hash.includes("=")) choose();
+  });
+
+  // A jump within the page must not take the choice out of the address.
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest?.('a[href^="#"]')?.getAttribute("href").slice(1);
+    if (!target || target.includes("=")) return;
+    event.preventDefault();
+    document.getElementById(target)?.focus();
+    document.getElementById(target)?.scrollIntoView();
+  });
+
+  // --- more columns than fit --------------------------------------------------------------------
+
+  const scroller = board.closest(".scroll");
+  const hint = document.querySelector("[data-more-columns]");
+  const showHint = () => {
+    hint.hidden = scroller.scrollLeft + scroller.clientWidth >= scroller.scrollWidth - 2;
+  };
+  scroller.addEventListener("scroll", showHint, { passive: true });
+  window.addEventListener("resize", showHint);
+
+  // --- start ------------------------------------------------------------------------------------
+
+  table.on("draw", () => { dimPoints(); keep(); showHint(); });
   form.hidden = false;
-  form.addEventListener("change", () => table.draw());
+  choose();
+  form.addEventListener("change", () => { switchColumns(); table.draw(); });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(() => {
     switchColumns();
-    table.search("").draw();
+    table.search("").order([]).draw();
   }));
   document.addEventListener("keydown", (event) => {
     if (event.key === "/" && !/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) {
       event.preventDefault();
       document.querySelector(".dt-search input").focus();
     }
+    if (event.key === "Escape") document.body.classList.add("hushed");
   });
+  for (const kind of ["focusin", "mouseover"]) {
+    document.addEventListener(kind, (event) => {
+      if (event.target.closest?.(".hint")) document.body.classList.remove("hushed");
+    });
+  }
 })();

@@ -68,6 +68,20 @@ def test_gradescope_gets_points_checks_and_a_leaderboard():
     assert not [name for name in board if "oints" in name.replace("checkpoints", "")]
 
 
+def test_the_output_begins_with_the_score_and_what_to_do():
+    two, four, _ = good_checkpoints()
+    late = checkpoint(10.0, clean=800, before=850)
+    given = graded("ann", (two, four, late))
+    output = valid_results(only_file("gradescope", course(given)))["output"].splitlines()
+    assert output[:4] == [
+        "91 of 100 points, 2 of 3 checkpoints passed", "", "What to do",
+        "- X = 10: prune less: without channel 7, 140 images are lost, and 100 are enough",
+    ]  # fmt: skip
+    assert "graded on lab3" in output
+    hidden = valid_results(only_file("gradescope", course(given, hide=("points", "hints"))))
+    assert hidden["output"].splitlines()[:2] == ["2 of 3 checkpoints passed", "graded on lab3"]
+
+
 def test_points_that_students_see_quote_no_figure_that_they_do_not():
     two, four, _ = good_checkpoints()
     late = checkpoint(10.0, clean=800, before=850)

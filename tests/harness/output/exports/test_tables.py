@@ -11,28 +11,37 @@ from harness.output.exports.course import ExportOptions, course_of
 from harness.storage.results import Store
 
 LATEX_ESCAPED = re.compile(
-    r"\\text(backslash|asciitilde|asciigrave|quotedbl|bar)\{\}|\\\^\{\}|\\ensuremath\{[<>]\}"
+    r"\\allowbreak\{\}|\\text(backslash|asciitilde|asciigrave|quotedbl|bar)\{\}|\\\^\{\}|\\ensuremath\{[<>]\}"
     r"|\\[#$%&_{}]|\{[\[\]*]\}"
 )
 
 
 def test_latex_is_a_booktabs_table_that_nothing_breaks_out_of():
     text = only_file("latex", course(graded(), hostile_record()))
-    lines = text.splitlines()
+    lines, wrapped = text.splitlines(), r">{{\raggedright\arraybackslash}}p{{{}\linewidth}}"
     assert [line for line in lines if line.startswith("\\")] == [
-        r"\begin{tabular}{llllllllllllllll}", r"\toprule", r"\midrule", r"\bottomrule",
-        r"\end{tabular}"]  # fmt: skip
-    body = lines[lines.index(r"\midrule") + 1 : -2]
+        r"\begingroup\footnotesize\setlength{\tabcolsep}{3pt}",
+        rf"\begin{{tabular}}{{@{{}}r{wrapped.format('0.15')}rrrrrrr{wrapped.format('0.22')}@{{}}}}",
+        r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}", r"\endgroup"]  # fmt: skip
+    body = lines[lines.index(r"\midrule") + 1 : -3]
     assert len(body) == 2 + 3 + 2
     for line in body:
         assert line.endswith(r" \\")
         cells = line.removesuffix(r" \\").split(" & ")
-        assert len(cells) == 16
+        assert len(cells) == 10
         for cell in cells:
             rest = LATEX_ESCAPED.sub("", cell)
             assert not re.search(r"[\\{}$&#^_~%<>|\[\]*`\"]", rest), cell
     assert r"\textbackslash{}\{" not in body[2]
     assert "1 & ann & - & 3/3 & " in body[2]
+
+
+def test_a_latex_table_of_a_large_course_is_broken_over_pages():
+    text = only_file("latex", course(*(graded(f"s{number}") for number in range(20))))
+    lines = text.splitlines()
+    assert lines[lines.index(r"\midrule") + 1] == r"\endhead"
+    assert lines[-2:] == [r"\end{longtable}", r"\endgroup"]
+    assert r"\begin{longtable}{@{}r" in text
 
 
 def test_boards_hide_what_the_rubric_hides():

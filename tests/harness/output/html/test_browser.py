@@ -1,24 +1,26 @@
 """The pages in a real browser, opened from files: sorted, searched, filtered, read, attacked."""
 
 import pytest
-from courses import crowd, put, rubric, telling
+from courses import crowd, graded, put, rubric, telling
 from hostile import NAMES
 
 from harness.output.html.folders import write_pages
 from harness.output.html.leaderboard import file_name
+from harness.people.attempts import find_standings
+from harness.people.roster import Person
 from harness.storage.results import Store
 
 pytestmark = pytest.mark.browser
 AUDIENCES = ("instructor", "student")
 SORTED = "#leaderboard th[aria-sort={}]"
-NAME_CELLS = "#leaderboard tbody th.name a"
+NAME_CELLS = "#leaderboard tbody tr:not(.baseline) th.name > :is(a, bdi)"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Pages of a crowd in which every second name is an attack."""
     results = tmp_path_factory.mktemp("crowd")
-    write_pages(results, put(results, telling(), *crowd()), rubric("timing"))
+    write_pages(results, put(results, telling(), *crowd()), rubric("timing", names=True))
     return results
 
 
@@ -33,7 +35,7 @@ def column(page, heading, group=None):
             const table = document.querySelector('#leaderboard');
             const api = new DataTable.Api(table);
             const header = [...table.tHead.rows].flatMap((row) => [...row.cells]).filter(
-                (cell) => cell.innerText.trim() === heading)[group ?? 0];
+                (cell) => cell.getAttribute('aria-label') === heading)[group ?? 0];
             const index = api.column(header).index();
             return [...table.tBodies[0].rows].map((row) => row.cells[index].innerText);
         }""",
@@ -142,6 +144,178 @@ def test_search_and_filters_narrow_the_table_and_the_plot(folder, visit, audienc
     )
     page.locator("select[data-filter=family]").select_option("pruned")
     assert "dan" not in names(page)
+
+
+def test_what_was_chosen_is_in_the_address(folder, visit):
+    """It survives a reload, and whoever gets the address sees the same."""
+    page = visit(folder / "instructor" / "index.html")
+    page.locator("select[data-filter=status]").select_option("not passed")
+    page.locator("[data-more]").check()
+    page.get_by_role("searchbox").fill("o")
+    heading(page, "DER").locator("span[role=button]").first.focus()
+    page.keyboard.press("Enter")
+    page.locator(SORTED.format("descending")).wait_for()
+    chosen = names(page)
+    assert 0 < len(chosen) < len(crowd())
+    # A jump to the content leaves the choice where it is.
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    address = page.url
+    for again in (page, visit(folder / "instructor" / "index.html")):
+        again.goto("about:blank")
+        again.goto(address)
+        again.locator(SORTED.format("descending")).wait_for()
+        assert names(again) == chosen
+        assert again.locator("select[data-filter=status]").input_value() == "not passed"
+        assert again.get_by_role("searchbox").input_value() == "o"
+        assert again.locator("#leaderboard.show-more").count() == 1
+    page.get_by_role("button", name="Clear").click()
+    page.wait_for_function("() => !location.hash")
+    assert len(names(page)) == len(crowd()) + 1
+
+
+def test_an_address_that_nobody_chose_hides_nothing(folder, visit):
+    page = visit(folder / "instructor" / "index.html")
+    everybody = names(page)
+    page.goto("about:blank")
+    odd = "#status=nonsense&sort=99-asc,x-desc,1-up&page=-7&rows=3&more"
+    page.goto((folder / "instructor" / "index.html").as_uri() + odd)
+    assert names(page) == everybody
+
+
+def test_a_common_diagnosis_leads_to_those_who_have_it(tmp_path, visit):
+    write_pages(tmp_path, put(tmp_path, *crowd()[:3]), rubric())
+    page = visit(tmp_path / "instructor" / "index.html")
+    page.locator(".counts .chip", has_text="OVER_PRUNED").click()
+    page.wait_for_function("() => location.hash.includes('OVER_PRUNED')")
+    assert names(page) == ["bob"]
+
+
+def test_people_of_the_roster_are_found_by_name_and_id(tmp_path, visit):
+    people = (
+        Person(folder="ann", name="Doe, Jane", login="jd77", email="jane@uni.example"),
+        Person(folder="bob", name="Lee, Bob", login="bl1"),
+        Person(folder="bob", name="Roe, Rick", login="rr2"),
+    )
+    records = put(tmp_path, graded("ann"), graded("bob"), graded("cyd"))
+    standings = find_standings([each.submission for each in records], people)
+    write_pages(tmp_path, records, rubric(), standings)
+    page = visit(tmp_path / "instructor" / "index.html")
+    search = page.get_by_role("searchbox")
+    for wanted, found in (("jane", ["ann"]), ("jd77", ["ann"]), ("uni.example", ["ann"]),
+                          ("roe", ["bob"]), ("bl1", ["bob"]), ("cyd", ["cyd"])):  # fmt: skip
+        search.fill(wanted)
+        assert names(page) == found, wanted
+    search.fill("roe")
+    assert "Lee, Bob\nRoe, Rick" in page.locator("#leaderboard th.name").last.inner_text()
+    student = (tmp_path / "student" / "index.html").read_text(encoding="utf-8")
+    assert "Jane" not in student
+    assert "jd77" not in student
+
+
+def test_a_word_explains_itself_by_mouse_and_keyboard(folder, visit):
+    for path, word in (("index.html", "DER"), ("submissions/telling.html", "DER")):
+        page = visit(folder / "instructor" / path)
+        term = page.locator("button.term", has_text=word).first
+        tip = term.locator("xpath=following-sibling::*[@role='tooltip']")
+        assert not tip.is_visible()
+        term.focus()
+        assert tip.is_visible()
+        assert "Doing nothing gets 0.5" in tip.inner_text()
+        assert term.get_attribute("aria-describedby") == tip.get_attribute("id")
+        box = tip.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= page.viewport_size["width"]
+        page.evaluate("document.activeElement.blur()")
+        assert not tip.is_visible()
+        term.hover()
+        assert tip.is_visible()
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((each) => each.id)")
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_no_text_of_a_word_runs_off_the_window(folder, visit, width):
+    for path in ("index.html", "submissions/telling.html"):
+        page = visit(folder / "instructor" / path, viewport={"width": width, "height": 900})
+        page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
+        off = page.evaluate(
+            """async () => {
+                const off = [];
+                for (const term of document.querySelectorAll('.term')) {
+                    if (!term.checkVisibility()) continue;
+                    term.focus();
+                    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+                    const tip = term.parentElement.querySelector('.tip');
+                    const box = tip.getBoundingClientRect();
+                    if (!box.width || box.left < 0 || box.right > innerWidth + 1
+                        || box.top < 0 || box.bottom > innerHeight + 1) off.push(term.innerText);
+                }
+                return off;
+            }"""
+        )
+        assert off == []
+
+
+def test_escape_hides_a_text_until_another_word_is_reached(folder, visit):
+    page = visit(folder / "instructor" / "index.html")
+    chip = page.locator("a.chip", has_text="OVER_PRUNED").first
+    tip = chip.locator("xpath=following-sibling::*[@role='tooltip']")
+    chip.focus()
+    assert "One channel earlier the drop was already" in tip.inner_text()
+    page.keyboard.press("Escape")
+    assert not tip.is_visible()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    assert tip.is_visible()
+
+
+def test_a_diagnosis_leads_to_its_text(folder, visit):
+    page = visit(folder / "instructor" / "index.html")
+    page.locator("a.chip", has_text="OVER_PRUNED").first.click()
+    page.wait_for_url("**/bob.html#OVER_PRUNED")
+    assert page.locator("#OVER_PRUNED").is_visible()
+    assert "One channel earlier" in page.locator("#OVER_PRUNED").inner_text()
+
+
+@pytest.mark.parametrize("width", [1400, 800, 390])
+def test_nothing_runs_off_a_page(folder, visit, width):
+    """And what is wider than its card can be scrolled there, with a word about it."""
+    for path in ("index.html", "submissions/telling.html", "submissions/dan.html"):
+        page = visit(folder / "instructor" / path, viewport={"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        off = page.evaluate(
+            """() => [...document.querySelectorAll('main *')].filter((element) =>
+                !element.closest('.scroll') && !element.closest('svg') && element.checkVisibility()
+                && element.getBoundingClientRect().right > innerWidth + 1).length"""
+        )
+        assert off == 0
+        if path == "index.html":
+            hint = page.locator("[data-more-columns]")
+            table = page.locator(".scroll").first
+            is_wider = table.evaluate("(box) => box.scrollWidth > box.clientWidth + 2")
+            assert hint.is_visible() == is_wider
+            table.evaluate("(box) => box.scrollTo(box.scrollWidth, 0)")
+            hint.wait_for(state="hidden")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(folder, visit, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    submissions = ("instructor/submissions/telling.html", "student/submissions/bob.html")
+    for path in ("instructor/index.html", "student/index.html", *submissions):
+        page = visit(folder / path, color_scheme=scheme)
+        page.evaluate(
+            "document.querySelectorAll('details').forEach((each) => { each.open = true })"
+        )
+        found = axe.run(page).response["violations"]
+        serious = [
+            (each["id"], [node["html"][:120] for node in each["nodes"][:3]])
+            for each in found
+            if each["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
 
 
 @pytest.mark.parametrize("audience", AUDIENCES)

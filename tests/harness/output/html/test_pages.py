@@ -22,7 +22,7 @@ CHANGES = {"test": 7, "reference": 7, "timing": 0.5, "points": 3.0}
 
 def page_of(record, audience="instructor"):
     ranked = rank_records([record])
-    return submission.render(record, ranked.rows[0], None, [], audience)
+    return submission.render(submission.Subject(record, ranked.rows[0], None), [], audience)
 
 
 # --- what a page says ---------------------------------------------------------------------------
@@ -34,8 +34,8 @@ def test_the_leaderboard_says_what_is_measured():
     assert "2 submissions" in text
     assert "99.00 % clean accuracy of the BadNet" in text
     head = (
-        "Rank Submission Status Points Quality DER G, X = 2 G, X = 4 G, X = 10 "
-        "Abstentions, X = 2 Abstentions, X = 4 Abstentions, X = 10 Time Findings"
+        "Rank Submission Status Points Findings Quality DER G , X = 2 G , X = 4 G , X = 10 "
+        "N + 1 , X = 2 N + 1 , X = 4 N + 1 , X = 10 Time"
     )
     assert head in text
     assert (
@@ -57,7 +57,7 @@ def test_a_model_that_was_not_opened_is_of_no_family():
 def test_the_page_of_a_submission_says_everything():
     text = Page(page_of(telling())).text
     for part in ("checkpoints passed", "72.70", "14 images off", "9.87", "4,321", "2.39",
-                 "Points", "Environment", "Checks", "B' and G"):  # fmt: skip
+                 "Points", "Environment", "12 checks that passed", "B' and G"):  # fmt: skip
         assert part in text, part
 
 
@@ -97,6 +97,7 @@ def test_what_the_rubric_hides_changes_not_a_byte_for_students(tmp_path, hidden)
     found = {}
     for name, own in (("a", telling()), ("b", telling(**{keyword: CHANGES[hidden]}))):
         records = put(tmp_path / name, own, graded("ann"))
+        (tmp_path / name / "secret").write_text("0" * 64)
         write_pages(tmp_path / name, records, rubric(hidden))
         found[name] = [texts(tmp_path / name / audience) for audience in folders.AUDIENCES]
     (student, instructor), (other_student, other_instructor) = found["a"], found["b"]
@@ -107,8 +108,8 @@ def test_what_the_rubric_hides_changes_not_a_byte_for_students(tmp_path, hidden)
 
 def test_nobody_sees_the_points_of_others_on_the_leaderboard(tmp_path):
     write_pages(tmp_path, put(tmp_path, telling()), rubric())
-    assert ">Points</th>" in texts(tmp_path / "instructor")["index.html"]
-    assert "Points</th>" not in texts(tmp_path / "student")["index.html"]
+    assert ' aria-label="Points">' in texts(tmp_path / "instructor")["index.html"]
+    assert ' aria-label="Points">' not in texts(tmp_path / "student")["index.html"]
 
 
 def test_the_class_in_figures_is_the_instructor_s_to_see(tmp_path):
@@ -116,13 +117,50 @@ def test_the_class_in_figures_is_the_instructor_s_to_see(tmp_path):
     open_one = replace(graded("open"), checkpoints=(undecided, *graded().checkpoints[1:]))
     records = put(tmp_path, telling(), graded("ann"), open_one)
     write_pages(tmp_path, records, rubric())
-    instructor = Page(texts(tmp_path / "instructor")["index.html"]).text
-    assert "The class Points: 99.17 of 100 on average, without what is pending." in instructor
-    assert f"90 to 100 3 {3 * chr(0x2588)} X = 2: 2 of 3 pass (67 %), 1 undecided" in instructor
+    page = Page(texts(tmp_path / "instructor")["index.html"])
+    instructor = page.text
+    assert "The class 99.2 of 100 points on average." in instructor
+    drawn = [attributes["aria-label"] for tag, attributes in page.tags if tag == "svg"]
+    assert "Submissions by points: 3 with 90 to 100" in drawn
+    assert "Passed, X = 2: 2 of 3, X = 4: 3 of 3, X = 10: 3 of 3" in drawn
+    assert {"2 of 3 (67 %)", "undecided"} <= set(page.words)
+    assert "1 need s a look" in instructor.replace("needs", "need s")
     assert "Needs a look open : X = 2 is undecided" in instructor
     student = Page(texts(tmp_path / "student")["index.html"]).text
     assert "The class" not in student
     assert "pending" not in student
+
+
+def test_students_see_pseudonyms_on_their_board_unless_names_are_switched_on(tmp_path):
+    records = put(tmp_path, graded("ann"), telling("zoe"))
+    write_pages(tmp_path, records, rubric())
+    index = texts(tmp_path / "student")["index.html"]
+    assert "ann" not in Page(index).text.replace("channel", "")
+    assert "zoe" not in index
+    assert "submissions/" not in index
+    own = Page(texts(tmp_path / "student")["ann.html"]).text
+    (pseudonym,) = re.findall(r"On the students' leaderboard: (s-[0-9a-f]{10}) ", own)
+    assert f"1 {pseudonym} pruned passed 3/3" in Page(index).text
+    # The instructor can look for it, and it is the same next time.
+    assert f'data-search="ann {pseudonym}"' in texts(tmp_path / "instructor")["index.html"]
+    write_pages(tmp_path, records, rubric())
+    assert texts(tmp_path / "student")["index.html"] == index
+
+    write_pages(tmp_path, records, rubric(names=True))
+    named = texts(tmp_path / "student")
+    assert "1 ann pruned passed 3/3" in Page(named["index.html"]).text
+    assert 'href="submissions/ann.html"' in named["index.html"]
+    assert "s-" + pseudonym[2:] not in named["ann.html"]
+
+
+def test_equal_rows_are_in_no_order_of_names(tmp_path):
+    """With pseudonyms the order of equal rows follows from these."""
+    records = put(tmp_path, *(graded(name) for name in "abcdefgh"))
+    write_pages(tmp_path, records, rubric())
+    text = Page(texts(tmp_path / "student")["index.html"]).text
+    shown = re.findall(r"\b1 (s-[0-9a-f]{10}) pruned", text)
+    assert len(shown) == 8
+    assert shown == sorted(shown)
 
 
 def test_attempts_and_lateness_are_the_instructor_s_to_see(tmp_path):
@@ -132,7 +170,7 @@ def test_attempts_and_lateness_are_the_instructor_s_to_see(tmp_path):
     write_pages(tmp_path, records, rubric(), found)
     for audience, shown in (("instructor", True), ("student", False)):
         pages = {name: Page(text).text for name, text in texts(tmp_path / audience).items()}
-        assert ("Attempt Points Quality DER" in pages["index.html"]) == shown
+        assert ("Attempt Points Findings Quality DER" in pages["index.html"]) == shown
         assert ("1 ann pruned passed 3/3 2 of 2, late 100" in pages["index.html"]) == shown
         assert ("1 of 1" in pages["index.html"]) is False
         assert ("2 of 2, late attempt" in pages["ann.html"]) == shown
@@ -145,7 +183,7 @@ def test_ranks_do_not_betray_the_test_split():
     assert [(row.rank, row.submission) for row in rows] == [(None, "amy"), (None, "zoe")]
     page = Page(leaderboard.render(rank_records(views), views, "student")).text
     assert page.index("amy") < page.index("zoe")
-    assert "G on the validation images" in page
+    assert "Figures are those of G on the validation images" in page
 
 
 # --- hostile names ------------------------------------------------------------------------------
@@ -155,7 +193,8 @@ KNOWN_ATTRIBUTES = {
     "lang", "http-equiv", "hidden", "tabindex", "role", "scope", "rowspan", "colspan", "value",
     "type", "data-page", "data-more", "data-status", "data-family", "data-diagnosis", "data-order",
     "data-dt-order", "data-filter", "aria-hidden", "width", "height", "aria-label",
-    "aria-labelledby",
+    "aria-labelledby", "aria-describedby", "data-look", "data-search", "data-shared",
+    "data-more-columns",
 }  # fmt: skip
 DRAWN = {
     "svg",
@@ -192,6 +231,8 @@ def assert_harmless(tag, attributes):
     assert not any(key.startswith("on") for key in attributes)
     for key in ("href", "xlink:href"):
         link = attributes.get(key, "#main")
-        assert re.fullmatch(r"#[\w.-]+|submissions/[\w.%-]+\.html|\.\./index\.html", link)
+        assert re.fullmatch(
+            r"#[\w.%+=/-]+|submissions/[\w.%-]+\.html(#[\w-]+)?|\.\./index\.html", link
+        )
     if tag not in DRAWN:
         assert set(attributes) <= KNOWN_ATTRIBUTES

@@ -10,6 +10,7 @@ from harness.output.html import charts
 from harness.output.html import plots as html_plots
 from harness.output.html.svg import inline
 from harness.output.leaderboard import plots, shapes
+from harness.output.leaderboard.figures import render_image
 
 
 def texts(svg):
@@ -18,9 +19,10 @@ def texts(svg):
 
 def test_the_shapes_on_a_page_lie_where_matplotlib_draws_them():
     """The frame's scale is the figure's: a mark at a step of the curve is on its line."""
-    frame = html_plots._curve_frame(CURVE)
-    axes = plots.curve_frame(CURVE).axes[0]
-    for step, value in ((0, 0.0), (31, 49.4), (60, 100.0)):
+    window = (20, 60)
+    frame = html_plots._curve_frame(CURVE, window)
+    axes = plots.curve_frame(CURVE, window).axes[0]
+    for step, value in ((20, 0.0), (31, 49.4), (60, 100.0)):
         x, y = axes.transData.transform((step, value)) * 72 / axes.figure.dpi
         high = axes.figure.get_size_inches()[1] * 72
         assert frame.x(step) == pytest.approx(x, abs=0.02)
@@ -30,7 +32,7 @@ def test_the_shapes_on_a_page_lie_where_matplotlib_draws_them():
 def test_a_page_s_bars_say_what_the_plot_says():
     groups = list(charts.bar_groups(telling(), "test"))
     page = str(html_plots.bars(groups, "test"))
-    drawn = plots.render_image(plots.bar_chart(groups, "test"), "svg").decode()
+    drawn = render_image(plots.bar_chart(groups, "test"), "svg").decode()
     assert sorted(texts(page)) == sorted(texts(drawn))
     ElementTree.fromstring(page.replace("currentColor", "#000"))
 
@@ -43,7 +45,7 @@ def coordinates(svg):
 
 def test_numbers_stand_at_the_same_places_on_a_page_and_in_a_file():
     groups = list(charts.bar_groups(telling(), "test"))
-    in_file = coordinates(plots.render_image(plots.bar_chart(groups, "test"), "svg").decode())
+    in_file = coordinates(render_image(plots.bar_chart(groups, "test"), "svg").decode())
     on_page = coordinates(re.sub(r" text-anchor=[^>]*", "", str(html_plots.bars(groups, "test"))))
     assert len(on_page) == 12
     for (text, x, y), (other_text, other_x, other_y) in zip(in_file, on_page, strict=True):
@@ -56,7 +58,7 @@ def test_a_mark_is_drawn_on_a_page_as_in_a_file():
     mark = shapes.Mark(label="X = 2 <b>", step=30, accuracy=0.9, attack=0.5,
                        neighbours=((29, 0.95),))  # fmt: skip
     page = str(html_plots.curve(CURVE, [mark]))
-    frame = html_plots._curve_frame(CURVE)
+    frame = html_plots._curve_frame(CURVE, shapes.curve_window([mark], 60))
     assert f'<circle cx="{frame.x(30)}" cy="{frame.y(90)}" r="3.7"' in page
     assert f'<rect x="{frame.x(30) - 3.5:.2f}" y="{frame.y(50) - 3.5:.2f}" width="7"' in page
     assert f'<path d="M{frame.x(29)} {frame.y(95)}m-2.5 -2.5l5 5' in page
@@ -74,7 +76,7 @@ def test_a_mark_is_drawn_on_a_page_as_in_a_file():
 
 
 def test_an_inlined_plot_brings_no_style_and_no_name_of_another():
-    svg = plots.render_image(
+    svg = render_image(
         charts.scatter_figure([telling(), graded("ann")], lambda record: "page.html"),
         "svg",
         transparent=True,

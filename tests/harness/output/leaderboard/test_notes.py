@@ -50,7 +50,7 @@ def test_a_der_below_one_half_is_marked():
 def test_pending_points_are_shown_apart():
     row = ranked().rows[0]
     assert points(replace(row, points=80.0)) == "80"
-    assert points(replace(row, points=200 / 3, pending=2.5)) == "66.67 + 2.5 pending"
+    assert points(replace(row, points=200 / 3, pending=2.5)) == "66.7 + 2.5 pending"
     assert points(replace(row, points=None)) == "-"
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -253,6 +254,12 @@ def test_the_competition_is_what_codabench_reads(bundle):
         assert (bundle / name).exists(), name
     assert (bundle / "logo.png").read_bytes().startswith(b"\x89PNG")
     assert "3 GB of memory" in (bundle / "overview.md").read_text()
+    assert "in 1283 classes (0 to 1282)" in (bundle / "data.md").read_text()
+    (kit,) = competition["solutions"]
+    files = {path.name for path in (bundle / kit["path"]).iterdir()}
+    assert files == {"README.md", "submission.toml", "bd_weights.h5"}
+    declared = tomllib.loads((bundle / kit["path"] / "submission.toml").read_text())["artifacts"]
+    assert [each["drop_points"] for each in declared.values()] == [2, 4, 10]
 
 
 class TestCodabench:
@@ -269,7 +276,8 @@ class TestCodabench:
         assert list(scores) == [column["key"] for column in leaderboard["columns"]]
         assert scores["checkpoints_passed"] == 3
         page = (tmp_path / "output" / "detailed_results.html").read_text()
-        assert "res: graded on" in page
+        assert "100</b> of 100" in page
+        assert "<svg" in page
         assert "3 GB of memory" in page
         assert {path.name for path in (tmp_path / "output").iterdir()} == {
             "scores.json", "detailed_results.html"}  # fmt: skip
