@@ -45,7 +45,8 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     with archive.open(name) as member:
         content = member.read(limit + 1)
     if len(content) > limit:
-        raise RejectedFileError(f"{name} unpacks to more than {limit >> 20} MiB")
+        size = f"{limit >> 20} MiB" if limit >> 20 else f"{limit:,} bytes"
+        raise RejectedFileError(f"{name!r:.60} unpacks to more than {size}")
     return content
 
 

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.networks.keras_files.archive import read_member
 from harness.networks.keras_files.layers import RejectedFileError
 from harness.networks.tensor_files.arrays import (
     DTYPES,
@@ -33,7 +34,6 @@ from harness.networks.tensor_files.pickles import (
     read_pickle,
 )
 from harness.networks.tensor_files.refusals import SAVE_WEIGHTS
-from harness.networks.tensor_files.zips import read_member
 
 if TYPE_CHECKING:
     import zipfile

@@ -91,12 +91,3 @@ def _zip64_sizes(extra: bytes) -> tuple[int, int]:
             return size, packed
         place += 4 + length
     return -1, -1
-
-
-def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    """All of a member, never more than ``limit`` bytes, whatever its header says."""
-    with archive.open(name) as member:
-        content = member.read(limit + 1)
-    if len(content) > limit:
-        raise RejectedFileError(f"{name!r:.60} unpacks to more than it may ({limit:,} bytes)")
-    return content
