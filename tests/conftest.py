@@ -23,6 +23,25 @@ def pytest_addoption(parser):
     parser.addini("real_files", "folder with the real BadNet, submissions and data")
 
 
+LONGEST = (
+    "submissions/test_corpus.py", "verdicts/test_verdicts.py", "submissions/test_careless.py",
+    "grading/test_real_submissions.py", "documentation/test_commands.py",
+    "sandbox/layers/test_mutations.py", "cli/test_any_benchmark.py", "badnet/test_training.py",
+    "execution/test_dask.py", "grading/test_batch.py", "api/test_calls.py",
+    "documentation/test_starter_notebook.py", "distribution/test_action.py",
+    "sharing/test_sharing_of_the_lab.py", "grading/test_formats.py",
+)  # fmt: skip
+"""Files whose tests take minutes: begun first, they are not waited for at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    def rank(item):
+        path = item.path.as_posix()
+        return next((n for n, end in enumerate(LONGEST) if path.endswith(end)), len(LONGEST))
+
+    items.sort(key=rank)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """With $HARNESS_NO_SKIPS a skipped test fails: what did not run proves nothing."""

@@ -47,7 +47,7 @@ REJECTED = {
     "broken_text": "not an HDF5 or .keras file",
     "broken_zip_header": "truncated or damaged",
     "broken_hdf5_header": "truncated or damaged",
-    "broken_pickle": "not an HDF5 or .keras file",
+    "broken_pickle": "a pickle, which is code and is not opened",
     "broken_truncated": "truncated: 1,215,378 of 2,430,756 bytes",
     "broken_wrong_shape": "wrong shape",
     "broken_missing_layer": "incomplete",

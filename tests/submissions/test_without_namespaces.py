@@ -1,6 +1,6 @@
 """Models of another architecture where namespaces are forbidden: graded as in bubblewrap.
 
-A few of the corpus, in Landlock's sandbox; `tox -e extended` grades all of it there.
+A few of the corpus, in Landlock's sandbox (`tox -e extended`, which grades all of it there, too).
 """
 
 import json
@@ -9,7 +9,7 @@ import pytest
 from corpora import Corpus
 from payloads import needing
 
-pytestmark = [*needing("landlock"), pytest.mark.timeout(2700)]
+pytestmark = [*needing("landlock"), pytest.mark.extended, pytest.mark.timeout(2700)]
 
 # One for each runtime: Keras 3, tf_keras, TensorFlow's SavedModel, a program; B' or G.
 HONEST = ("honest_rescaling", "honest_tf_keras", "honest_savedmodel")
