@@ -50,7 +50,7 @@ def test_it_is_valid_and_holds_no_outputs():
         assert cell.get("execution_count") is None
 
 
-@pytest.mark.parametrize("data", ["digits", "lab"])
+@pytest.mark.parametrize("data", ["digits", pytest.param("lab", marks=pytest.mark.extended)])
 def test_what_it_hands_in_passes(data, tmp_path, monkeypatch, request):
     notebook = read()
     dataset, badnet = "digits", None
