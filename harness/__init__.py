@@ -18,12 +18,10 @@ if sys.argv[:1] == ["-m"] and sys.path[:1] == [os.getcwd()]:  # noqa: PTH109
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if sys.version_info >= (3, 11):  # noqa: UP036 - older ones get as far as to be told that they are
-    from harness.records.environment import __version__
-
 if TYPE_CHECKING:
     from harness.api.calls import check, grade, load_results
     from harness.api.results import CheckResult, GradedSubmission, Results
+    from harness.records.environment import __version__
     from harness.records.errors import HarnessError
 
 __all__ = [
@@ -42,6 +40,7 @@ _MODULES = {
     "GradedSubmission": "harness.api.results",
     "HarnessError": "harness.records.errors",
     "Results": "harness.api.results",
+    "__version__": "harness.records.environment",
     "check": "harness.api.calls",
     "grade": "harness.api.calls",
     "load_results": "harness.api.calls",

@@ -69,7 +69,8 @@ class Options:
 
     isolation: str = "auto"
     """auto: in the best sandbox that works here, files of the known network also without one.
-    bubblewrap, landlock: all in that one. none: for one's own work only."""
+    sandbox: nothing without one. bubblewrap, landlock: all in that one. none: for one's own work
+    only."""
 
     timing: bool = True
 
