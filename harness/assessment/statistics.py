@@ -124,16 +124,12 @@ def paired_tests(
     """Compare two nets on both sets of the test split."""
     results = []
     for name in ("test", "bd_test"):
-        won = _won(submission[name], sets[name])
-        won_by_reference = _won(reference[name], sets[name])
+        labels, backdoored = sets[name].labels, sets[name].kind == "backdoored"
+        won, won_by_reference = (
+            nets[name].won(labels, backdoored=backdoored) for nets in (submission, reference)
+        )
         results.append(paired_test(net, name, won, won_by_reference))
     return results
-
-
-def _won(answers: Answers, labeled: LabeledSet) -> np.ndarray:
-    """Clean images that got their class; backdoored ones that did not get the target (bool)."""
-    right = answers.class_ids == labeled.labels
-    return np.asarray(~right if labeled.kind == "backdoored" else right)
 
 
 def original_counts(

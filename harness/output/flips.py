@@ -72,9 +72,9 @@ def _flip(
         return None
 
     changed = int(np.count_nonzero(one.class_ids != other.class_ids))
-    was_right, is_right = one.class_ids == truth, other.class_ids == truth
-    if name == "bd_test":  # there the label is what the attack wants
-        was_right, is_right = ~was_right, ~is_right
+    was_right, is_right = (
+        answers.won(truth, backdoored=name == "bd_test") for answers in (one, other)
+    )
     return (
         Flip(
             checkpoint=checkpoint_name(checkpoint.drop_points),

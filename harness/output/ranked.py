@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.assessment.metrics import clean_hits, repelled_hits
 from harness.ranking.board import rank_records
 from harness.ranking.comparisons import compare_column
 from harness.storage.goodnets import GoodNetAnswers
@@ -65,8 +66,8 @@ def compare_goodnets(store: Store, records: Sequence[Record]) -> tuple[ComparedC
                 own_labels = labels.of(set_hash)
                 if answers is None or own_labels is None or len(answers) != len(own_labels):
                     continue
-                won = _won(answers.class_ids == own_labels, name, counts)
-                if won is not None:
+                won = answers.won(own_labels, backdoored=name != "test")
+                if np.count_nonzero(won) == _counted_hits(name, counts):
                     key = checkpoint.drop_points or 0.0, name
                     by_data = columns.setdefault(key, defaultdict(dict))
                     by_data[set_hash][record.submission] = won
@@ -99,12 +100,9 @@ def _measured(record: Record) -> Iterator[tuple[Checkpoint, Counts]]:
             yield checkpoint, counts
 
 
-def _won(is_label: np.ndarray, set_name: str, counts: Counts) -> np.ndarray | None:
-    """Which images a G won; None where its answers are not those that were counted."""
-    hits = int(np.count_nonzero(is_label))
-    if set_name == "test":
-        return is_label if hits == counts.clean_correct else None
-    return ~is_label if hits == counts.backdoored_attacked else None
+def _counted_hits(set_name: str, counts: Counts) -> int:
+    """How many images of a set the G won, as the record has it."""
+    return (clean_hits if set_name == "test" else repelled_hits)(counts).hits
 
 
 def _commonest(by_data: Mapping[str, Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:

@@ -47,6 +47,11 @@ class Answers:
         """Where the answer was not finite or is no class (N, bool)."""
         return np.asarray(self.not_finite | (self.class_ids > self.classes))
 
+    def won(self, labels: np.ndarray, *, backdoored: bool) -> np.ndarray:
+        """Clean images that got their class; backdoored ones that did not get the target (bool)."""
+        is_label = self.class_ids == labels
+        return np.asarray(~is_label if backdoored else is_label)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:

@@ -74,3 +74,14 @@ def test_goodnet_compares_classes_even_where_an_answer_is_not_finite():
     answers = compose_goodnet(badnet, repaired)
     assert answers.class_ids.tolist() == [0, N]
     assert answers.invalid.tolist() == [True, True]
+
+
+def test_a_clean_image_is_won_by_its_class_and_a_backdoored_one_by_any_but_the_target():
+    answers = decode(np.array([3, 0, 5, 4], np.uint16), 5)
+    assert answers.won(np.array([3, 1, 5, 0]), backdoored=False).tolist() == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert answers.won(np.zeros(4, int), backdoored=True).tolist() == [True, False, True, True]
