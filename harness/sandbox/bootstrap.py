@@ -34,7 +34,6 @@ def main() -> None:
 
     with open(script, "rb") as file:  # noqa: PTH123 - pathlib takes 5 ms to import
         code = compile(file.read(), script, "exec", dont_inherit=True)
-    sys.path.append(packages)
     sys.meta_path.insert(0, _OwnPackages(packages))
 
     _set_limits(limits)
@@ -51,8 +50,7 @@ def main() -> None:
 class _OwnPackages:
     """Finds the harness's packages where it lies itself, even if another copy is installed.
 
-    Everything else is looked for in ``sys.path``, where that folder comes last: a checkout has
-    folders whose names are those of other people's packages.
+    Nothing else of that folder: a checkout's others bear names of other people's packages.
     """
 
     def __init__(self, folder: str) -> None:
