@@ -16,7 +16,7 @@ import logging
 import secrets
 import threading
 import warnings
-from concurrent.futures import CancelledError, Executor, Future
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,9 +166,9 @@ class Workers(PreparedExecutor):
     def __init__(
         self, cluster: Cluster, prepare: Callable[..., object], arguments: tuple[Any, ...] = ()
     ) -> None:
+        self._client = cluster.client
         self._preparation = Preparation(cluster.requirements, prepare, arguments)
-        # The same call twice is two calls; a call's own error is no reason to repeat it.
-        self._pool: Executor = cluster.client.get_executor(pure=False, retries=0)
+        self._running: set[Any] = set()
         self._closed = False
 
     def submit(self, call: Callable[..., _Result], /, *args: Any, **kwargs: Any) -> Future[_Result]:
@@ -176,31 +176,40 @@ class Workers(PreparedExecutor):
         outcome: Future[_Result] = Future()
         outcome.set_running_or_notify_cancel()
         with _blame_scheduler():
-            running = self._pool.submit(run_on_worker, self._preparation, call, args, kwargs)
-        running.add_done_callback(lambda done: self._pass_on(done, outcome))
+            # The same call twice is two calls; a call's own error is no reason to repeat it.
+            running = self._client.submit(
+                run_on_worker, self._preparation, call, args, kwargs, pure=False, retries=0
+            )
+            self._running.add(running)
+            self._client.loop.add_callback(self._pass_on, running, outcome)
         return outcome
 
-    def _pass_on(self, done: Future[_Result], outcome: Future[_Result]) -> None:
-        """Let a future of ours end as Dask's has, with our own errors for Dask's."""
+    async def _pass_on(self, running: Any, outcome: Future[_Result]) -> None:
+        """Let a future of ours end as Dask's does, with our own errors for Dask's.
+
+        Dask's own executor takes a result for an error when its worker dies just after sending it.
+        """
         from distributed import KilledWorker
 
         try:
-            outcome.set_result(done.result())
+            outcome.set_result(await running)
         except KilledWorker:
             outcome.set_exception(WorkerLostError())
-        except CancelledError:
+        except (CancelledError, asyncio.CancelledError):
             gone = UnusableError(f"the scheduler is gone; {_AGAIN}")
             outcome.set_exception(WorkerLostError() if self._closed else gone)
         except (ImportError, AttributeError) as error:
             outcome.set_exception(UnusableError(f"a worker: {_explain_foreign_error(error)}"))
         except Exception as error:  # noqa: BLE001 - it is the future's to raise
             outcome.set_exception(error)
+        finally:
+            self._running.discard(running)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let go of the workers; with ``cancel_futures`` of what they have not begun, too."""
-        del wait, cancel_futures  # Dask's executor always cancels what is left
+        """Let go of the workers, and of what they have not done."""
+        del wait, cancel_futures
         self._closed = True
-        self._pool.shutdown(wait=False)
+        self._client.cancel(list(self._running))
 
 
 # --- on a worker ------------------------------------------------------------------------------

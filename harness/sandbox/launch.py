@@ -326,7 +326,8 @@ def _await_readiness(supervisor: Supervisor, replies: FileIO) -> None:
     """Wait until the child says that it is confined; HarnessError when it never does."""
     poll = select.poll()
     poll.register(replies, select.POLLIN)
-    if poll.poll(_BOOT_SECONDS * 1000) and replies.read(1) == bootstrap.READY:
+    ready = poll.poll(_BOOT_SECONDS * 1000) and replies.read(1) == bootstrap.READY
+    if ready and supervisor.pid is not None:  # or else an orphan of bubblewrap's said so
         return
 
     ended = supervisor.ended.wait(_ENDING_SECONDS)

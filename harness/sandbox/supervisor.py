@@ -206,7 +206,8 @@ class Supervisor:
                 self._judge(process.pid)
 
         self.ended_at = time.monotonic()
-        if self._bounds.scratch is None:
+        # One that was killed early leaves an init that has not asked to die with it yet.
+        if self._bounds.scratch is None or process.returncode < 0:
             _kill_group(process.pid)
         while self.output.open and time.monotonic() - self.ended_at < _LAST_WORDS_SECONDS:
             self._drain(selector, 0)

@@ -1,10 +1,12 @@
 """Children that somebody else kills, as the kernel does when memory is short."""
 
+import contextlib
 import os
 import random
 import threading
 import time
 
+import psutil
 import pytest
 from killing import descendants, gone, kill, killed_while_nobody_reads
 from payloads import BOTH, LINUX_ONLY, sandboxed_test, start
@@ -83,6 +85,32 @@ def test_killed_at_any_moment(payload, sandbox, seed):
     killer.join()
     assert time.monotonic() - started < 10
     assert gone(descendants(os.getpid()))
+
+
+@sandboxed_test
+def test_bubblewrap_killed_while_it_starts_leaves_no_orphan(payload, monkeypatch):
+    """Its init asks to die with it a few milliseconds after its start."""
+    begin, moments = launch.Supervisor.start, random.Random(1)
+    script = payload("os.read(requests, 1); os.write(replies, b'!')")
+    before = set(psutil.pids())
+
+    def begin_and_kill(supervisor):
+        begin(supervisor)
+        time.sleep(moments.uniform(0, 0.006))
+        kill([supervisor.pid])
+
+    monkeypatch.setattr(launch.Supervisor, "start", begin_and_kill)
+    for _ in range(60):
+        with pytest.raises(launch.KilledAtStartError):
+            start(script, sandbox="bubblewrap")
+    assert gone([pid for pid in set(psutil.pids()) - before if is_orphan(pid)])
+
+
+def is_orphan(pid):
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        return (process.name(), process.ppid()) == ("bwrap", 1)
+    return False
 
 
 @sandboxed_test
