@@ -153,10 +153,12 @@ def attack_check(
     is_enough = difference >= limits.attack_reduction_points - 1e-9
     is_certain = p_value < limits.attack_significance
     reason = (
-        f"the attack success rate of G on test is {difference:.2f} percentage points below that "
-        f"of the reference's G; {limits.attack_reduction_points:g} are needed, beyond chance "
-        f"(one-sided p = {p_value:.3g}, {limits.attack_significance:g} allowed)"
+        "what is not merely pruned must push the attack success rate of G on test "
+        f"{limits.attack_reduction_points:g} below the reference's; it is {difference:.2f} "
+        "percentage points below"
     )
+    if is_enough and not is_certain:
+        reason += f", which may be chance (p = {p_value:.2g})"
     if left:
         named = ", ".join(attack.in_words for attack in left)
         reason += f"; left as it was: {named}"

@@ -55,9 +55,9 @@ def _goodnet_problem(checkpoint: Checkpoint) -> str | None:
                 return check.reason
         return None
 
-    failed = [check.name for check in checkpoint.checks if check.passed is False]
+    failed = [check.name.replace("_", " ") for check in checkpoint.checks if check.passed is False]
     if failed:
-        return f"G was composed of a B' that fails: {', '.join(failed)}"
+        return f"G was composed of a B' that fails ({', '.join(failed)}); mend B'"
     return None
 
 

@@ -15,7 +15,7 @@ from harness.assessment.checkpoint_points import take_for_checkpoint
 from harness.assessment.goodnet_points import take_for_goodnets
 from harness.assessment.tally import Tally, reason_of
 from harness.records.errors import Status
-from harness.records.findings import Deduction, ItemScore, Override
+from harness.records.findings import ItemScore, Override
 from harness.records.traversal import checkpoint_name, required_checkpoints
 
 if TYPE_CHECKING:
@@ -25,15 +25,17 @@ if TYPE_CHECKING:
     from harness.records.rubric import Item, Rubric
 
 
-NONE_PASSED = "no required checkpoint passed"
-"""How the reason begins for points that are kept back since everything failed."""
+CAP = "cap"
+"""The kind of the line for points that are kept back since every checkpoint failed."""
+
+_ROUNDING = 1e-9
 
 
 def score(record: Record, rubric: Rubric) -> Record:
     """``record`` with points and overrides; those of the rubric replace those it already has."""
     overrides = merge_overrides(record, rubric)
     points = [_score_item(record, item, rubric) for item in rubric.items]
-    points = _cap(record, points, rubric)
+    points += _cap(record, points, rubric)
 
     status = record.status
     for override in overrides:
@@ -73,9 +75,8 @@ def merge_overrides(record: Record, rubric: Rubric) -> tuple[Override, ...]:
 def _apply_override(points: ItemScore, overrides: Iterable[Override]) -> ItemScore:
     for override in overrides:
         if override.item == points.item and override.points is not None:
-            losses = points.losses if override.points < points.maximum else ()
             return replace(
-                points, points=override.points, override=override, losses=losses, pending=0.0
+                points, points=override.points, override=override, losses=(), pending=0.0
             )
     return points
 
@@ -115,7 +116,8 @@ def _take_for_loading(record: Record, item: Item, tally: Tally) -> None:
     for points, checkpoint in required.items():
         name = checkpoint_name(points)
         if checkpoint is None:
-            tally.lose(share, reason_of(record, None, f"no model for {name}"))
+            reason = reason_of(record, None, "")
+            tally.lose(share, f"{name}: {reason}" if reason else f"no model for {name}")
         elif checkpoint.status is not Status.GRADED:
             tally.lose(share, f"{name}: {reason_of(record, checkpoint, '')}")
 
@@ -124,23 +126,22 @@ def _take_for_loading(record: Record, item: Item, tally: Tally) -> None:
 
 
 def _cap(record: Record, points: list[ItemScore], rubric: Rubric) -> list[ItemScore]:
-    """Where every required checkpoint failed, at most a share of all points is left."""
+    """A line for what is above a share of all points, where every required checkpoint failed."""
     required = required_checkpoints(record)
     verdicts = [each.verdict if each else "failed" for each in required.values()]
     if not verdicts or any(verdict != "failed" for verdict in verdicts):
-        return points
+        return []
 
     allowed = rubric.all_failed_share * sum(each.maximum for each in points)
     excess = sum(each.points or 0.0 for each in points) - allowed
-    capped = []
-    for each in reversed(points):
-        taken = min(max(0.0, excess), each.points or 0.0)
-        if taken > 0:
-            reason = f"{NONE_PASSED}: at most {allowed:g} points are given"
-            loss = Deduction(points=taken, reason=reason)
-            each = replace(  # noqa: PLW2901 - the item with less
-                each, points=(each.points or 0.0) - taken, losses=(*each.losses, loss)
-            )
-            excess -= taken
-        capped.append(each)
-    return capped[::-1]
+    if excess < _ROUNDING:
+        return []
+    line = ItemScore(
+        item=CAP,
+        title=f"no required checkpoint passed: at most {allowed:g} points are given",
+        kind=CAP,
+        maximum=0.0,
+        points=-excess,
+        uses_test=any(each.uses_test for each in points),
+    )
+    return [line]

@@ -6,6 +6,7 @@ with Ctrl-C.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ class Commands(click.Group):
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         """The command of that name, which is also its file's and its function's."""
         if cmd_name not in COMMANDS:
+            if near := get_close_matches(cmd_name, COMMANDS, n=1):
+                ctx.fail(f"No such command {cmd_name!r}. Did you mean {near[0]!r}?")
             return None
         command: Command = getattr(import_module(f"harness.cli.{cmd_name}"), cmd_name)
         return command

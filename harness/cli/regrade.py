@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options, paths
-from harness.cli.report import show_note
+from harness.cli.report import show_note, show_notes
+from harness.cli.rubric import unknown_overrides
 from harness.execution.console import one_line_errors
 from harness.grading.regrade import regrade_results
 from harness.output.boards import write_boards
 from harness.output.leaderboard import text
 from harness.people.choice import choose
 from harness.storage.remote import results_at
+from harness.storage.rubrics import rubric_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +47,8 @@ def regrade(
         results_at(results) as source,
         results_at(out) if out else nullcontext(source) as target,
     ):
-        folder = regrade_results(source.folder, rubric, target.folder)
+        taken_back = regrade_results(source.folder, rubric, folder := target.folder)
+        show_notes([*taken_back, *unknown_overrides(folder, rubric_of(folder))])
         people, which = choose(folder, roster, attempts, anonymous)
         shown = show_note(write_boards(folder, people, which, evidence=source.folder))
         click.echo(text.render(shown.board), nl=False)

@@ -40,6 +40,7 @@ def next_steps(address: str, folder: Path, records: Sequence[Record]) -> str:
     steps.append(f"next: {explain}")
     if len(records) > 1:
         steps.append(
-            f"for a gradebook: python -m harness export {shlex.quote(address)} --format FORMAT"
+            f"for a gradebook: python -m harness export {shlex.quote(address)} --format FORMAT "
+            "--roster FILE"
         )
     return "; ".join(steps)

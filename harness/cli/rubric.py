@@ -19,7 +19,7 @@ from harness.records.traversal import required_points
 from harness.storage.remote import results_at
 from harness.storage.results import Store
 from harness.storage.rubric_text import examine_rubric, nearest
-from harness.storage.rubrics import read_rubric_text
+from harness.storage.rubrics import default_rubric_text, read_rubric_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -33,7 +33,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def rubric() -> None:
-    """Rubrics: find what is wrong with one."""
+    """Rubrics: begin one of your own, find what is wrong with one."""
+
+
+@rubric.command("show")
+def rubric_show() -> None:
+    """Print the rubric that comes with the harness, to be changed and kept as rubric.toml."""
+    click.echo(default_rubric_text(), nl=False)
 
 
 @rubric.command("check")
@@ -92,16 +98,19 @@ def rubric_problems(rubric: Rubric) -> Iterator[str]:
 
 def results_problems(results: Path, file: Path, rubric: Rubric | None) -> list[str]:
     """Overrides of what is not in a results folder, and what is wrong with the roster there."""
-    records = {record.submission: record for record in Store(results).records()}
-    lines = []
-    for override in rubric.overrides if rubric else ():
-        problem = _override_problem(override, records)
-        lines += [f"{file}: {problem}"] if problem else []
-
+    lines = [f"{file}: {problem}" for problem in unknown_overrides(results, rubric)]
     roster = results / "roster.csv"
     if roster.is_file():
-        lines += _roster_problems(roster, list(records))
+        names = [record.submission for record in Store(results).records()]
+        lines += _roster_problems(roster, names)
     return lines
+
+
+def unknown_overrides(results: Path, rubric: Rubric | None) -> list[str]:
+    """A line for each override of what is not in a results folder."""
+    records = {record.submission: record for record in Store(results).records()}
+    found = [_override_problem(each, records) for each in (rubric.overrides if rubric else ())]
+    return [problem for problem in found if problem]
 
 
 def _roster_problems(roster: Path, names: Sequence[str]) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.datasets.descriptions import badnet_file, load_benchmark
+from harness.datasets.descriptions import badnet_file, benchmark_names, load_benchmark
 from harness.grading.context import Options
 from harness.inference.identification import Failed, KnownModel, ReadOptions
 from harness.inference.known_network import BadNet, read_badnet
@@ -15,12 +16,13 @@ from harness.inference.opening import identify_model, open_submission
 from harness.intake.discovery import discover
 from harness.intake.entries import find_entries, prepare_folder
 from harness.intake.matching import Expectation, assign, missing_points, stand_in_notes
-from harness.lineage.known import pruned_channels
+from harness.lineage.known import known_kernel_hashes, pruned_channels
+from harness.lineage.lineage import THIS_BADNET, find_base
 from harness.networks.deepid import lab_network
 from harness.records.errors import HarnessError, SubmissionError
 from harness.records.submission import DryRun, DryRunModel
 from harness.records.text import one_line
-from harness.records.traversal import checkpoint_name
+from harness.records.traversal import checkpoint_name, enumeration
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
@@ -62,7 +64,9 @@ def dry_run(path: Path, dataset: str, badnet: Path | None = None) -> DryRun:
         except SubmissionError as error:
             problem = f"would be rejected: {one_line(error.reason)}"
             return DryRun(submission=one_line(entry.name), problems=(problem,), rejected=True)
-    return _describe(entry.name, opened, expected, network)
+    found = _describe(entry.name, opened, expected, network)
+    strangers = tuple(_other_bases(opened.models, known, benchmark.name)) if known else ()
+    return replace(found, problems=(*found.problems, *map(one_line, strangers)))
 
 
 def _read_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> BadNet | None:
@@ -97,6 +101,27 @@ def _problems(opened: OpenedSubmission, slots: Sequence[CheckpointSlot]) -> Iter
         yield f"not usable: {', '.join(failed)}"
     for slot in slots:
         yield from slot.questions.values()
+
+
+def _other_bases(
+    models: Sequence[Identified | Failed], badnet: BadNet, dataset: str
+) -> Iterator[str]:
+    """A sentence for the nets of each other BadNet; what is made of one passes nothing here."""
+    network = badnet.network
+    others = known_kernel_hashes(array_hash(badnet.weights), network)
+    paths: dict[str, list[str]] = {}
+    for model in models:
+        if isinstance(model, KnownModel):
+            base, _ = find_base(model.weights, badnet.weights, others, network)
+            if base != THIS_BADNET:
+                paths.setdefault(base or "", []).append(model.candidate.path)
+    for base, files in paths.items():
+        known = f"from the BadNet of {base}" if base else "from another BadNet"
+        switch = f"--dataset {base}" if base in benchmark_names() else "--dataset and --badnet"
+        yield (
+            f"{enumeration(files)}: made {known}, not from that of {dataset}, against which this "
+            f"was checked; name its data ({switch}), or start from the BadNet's file of {dataset}"
+        )
 
 
 def _twins(models: Sequence[Identified | Failed]) -> Iterator[str]:

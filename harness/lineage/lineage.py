@@ -54,9 +54,7 @@ def trace_lineage(
     if full is None and not is_narrower:
         full = own  # values that are not finite
     compared = own if full is None else full
-    similarity = _similarity(compared, original, layer)
-    is_own = similarity >= SAME_BASE
-    base = THIS_BADNET if is_own else _known_base(kernel_hashes(weights, network), known)
+    base, similarity = _base(weights, compared, original, known, network)
 
     pruned = None if full is None else _zeroed_channels(full, original, kernel_name(network, layer))
     mask = () if pruned is None else pruned
@@ -83,6 +81,31 @@ def trace_lineage(
         pruned_layer=layer,
         ranked_layers=network.ranked_layers,
     )
+
+
+def find_base(
+    weights: Mapping[str, np.ndarray],
+    badnet: Mapping[str, np.ndarray],
+    known: KernelHashes,
+    network: Network,
+) -> tuple[str | None, float]:
+    """What ``weights`` were made from: `THIS_BADNET`, a known one or None; and the cosine."""
+    own, original = fold(network, weights), fold(network, badnet)
+    full = normal_form(weights, badnet, network)
+    return _base(weights, own if full is None else full, original, known, network)
+
+
+def _base(
+    weights: Mapping[str, np.ndarray],
+    compared: Mapping[str, np.ndarray],
+    original: Mapping[str, np.ndarray],
+    known: KernelHashes,
+    network: Network,
+) -> tuple[str | None, float]:
+    similarity = _similarity(compared, original, network.pruned_layer)
+    if similarity >= SAME_BASE:
+        return THIS_BADNET, similarity
+    return _known_base(kernel_hashes(weights, network), known), similarity
 
 
 def kernel_hashes(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.assessment.diagnoses import what_to_do
-from harness.assessment.scoring import NONE_PASSED
 from harness.output.leaderboard.columns import in_points
 from harness.records.errors import Status
 from harness.records.traversal import (
@@ -42,7 +41,6 @@ def advice(record: Record) -> Iterator[str]:
     if not lines:
         lines += _from_losses(record)
     yield from lines
-    yield from _from_cap(record)
     for points, checkpoint in required_checkpoints(record).items():
         if checkpoint is not None and checkpoint.verdict == "undecided":
             yield f"{checkpoint_name(points)}: wait; the instructor decides whether it passes"
@@ -81,9 +79,12 @@ def _next_step(checkpoint: Checkpoint) -> str | None:
 def _from_diagnoses(record: Record) -> Iterator[str]:
     """What each diagnosis says to do, once, with the places that it is about."""
     places: dict[str, list[str]] = {}
-    for place, diagnosis in located_diagnoses(record):
+    found = list(located_diagnoses(record))
+    elsewhere = {place for place, diagnosis in found if diagnosis.code == "OTHER_BASE"}
+    for place, diagnosis in found:
         do = what_to_do(diagnosis)
-        if do is not None:
+        explained = diagnosis.code == "NEAR_CHANCE" and place in elsewhere
+        if do is not None and not explained:
             places.setdefault(do, []).append(place)
     for do, where in places.items():
         named = [place for place in dict.fromkeys(where) if place != SUBMISSION]
@@ -99,7 +100,7 @@ def _from_failures(record: Record) -> Iterator[str]:
             yield f"{failure.places}: hand it in again: {failure.reason}"
     missing = list(_missing(record))
     if missing and record.status is not Status.GRADED and found:
-        yield f"{enumeration(missing)}: hand in a B'"
+        yield f"{enumeration(missing)}: hand in a B', or name its file in submission.toml"
     if record.reason and not found:
         if record.status.is_ours:
             yield f"wait; the instructor grades it again ({record.reason})"
@@ -111,14 +112,6 @@ def _missing(record: Record) -> Iterator[str]:
     for points, checkpoint in required_checkpoints(record).items():
         if checkpoint is None:
             yield checkpoint_name(points)
-
-
-def _from_cap(record: Record) -> Iterator[str]:
-    """That one checkpoint must pass, where points are kept back since none does."""
-    reasons = [loss.reason for item in record.points for loss in item.losses]
-    most = next((r.partition(": ")[2] for r in reasons if r.startswith(NONE_PASSED)), None)
-    if most:
-        yield f"get one X to pass: as long as none does, {most}"
 
 
 def _from_losses(record: Record) -> Iterator[str]:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.assessment.scoring import total
+from harness.output.boards import shown_records
 from harness.output.flips import Flip, flips
 from harness.output.leaderboard.columns import in_points
 from harness.output.ranked import evidence_of, ranked_board
+from harness.people.choice import choose
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name, diagnoses
@@ -42,6 +44,9 @@ class Difference:
 
     reasons: tuple[str, ...]
     """What differs; nothing where all is the same."""
+
+    new_losses: tuple[str, ...] = ()
+    """What costs points only after."""
 
     flips: tuple[Flip, ...] = ()
     """Images that its G answers otherwise."""
@@ -79,6 +84,7 @@ def compare_folders(before: Path, after: Path) -> list[Difference]:
             before=one,
             after=other,
             reasons=tuple(_reasons(one, other)),
+            new_losses=tuple(_new_losses(one, other)),
             flips=tuple(flips((stores[0], one.record), (stores[1], other.record), labels))
             if one and other
             else (),
@@ -91,9 +97,12 @@ def _rank_records(results: Path) -> dict[str, Ranked]:
     records = {record.submission: record for record in Store(results).records()}
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
-    shown = list(records.values())
-    rows = ranked_board(results, shown, rubric_of(results), evidence_of(results, shown)).rows
-    return {row.submission: Ranked(row.rank, records[row.submission]) for row in rows}
+    rubric, (people, which) = rubric_of(results), choose(results, None, None)
+    judged = shown_records(list(records.values()), people, "all", rubric)
+    shown = shown_records(judged, people, which)
+    rows = ranked_board(results, shown, rubric, evidence_of(results, shown)).rows
+    ranks = {row.submission: row.rank for row in rows}
+    return {each.submission: Ranked(ranks.get(each.submission), each) for each in judged}
 
 
 def _reasons(before: Ranked | None, after: Ranked | None) -> Iterator[str]:
@@ -122,6 +131,16 @@ def _item_changes(old: Record, new: Record) -> Iterator[str]:
         before = known.get(item.item)
         if before is not None:
             yield from _change(f"{item.title}:", _of_maximum(before), _of_maximum(item))
+
+
+def _new_losses(before: Ranked | None, after: Ranked | None) -> Iterator[str]:
+    """What costs points only now, item by item."""
+    old = {item.item: item.losses for item in before.record.points} if before else {}
+    for item in after.record.points if after else ():
+        known = {loss.reason for loss in old.get(item.item, item.losses)}
+        for loss in item.losses:
+            if loss.reason not in known:
+                yield f"{item.title}: -{in_points(loss.points)}: {loss.reason}"
 
 
 def _of_maximum(item: ItemScore) -> str:

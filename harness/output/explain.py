@@ -19,16 +19,17 @@ from harness.output.net_figures import NET_HEADINGS, SHORT_HEADINGS, net_rows, s
 from harness.people.attempts import find_standings
 from harness.people.choice import known_people
 from harness.people.lateness import take_late_penalties
-from harness.people.views import LATE, student_view
+from harness.people.views import student_view
 from harness.records.errors import HarnessError, Status
 from harness.records.text import one_line
 from harness.records.traversal import (
     checkpoint_name,
     decided,
+    enumeration,
     failures,
     located_checks,
-    located_diagnoses,
     required_checkpoints,
+    seen_together,
     submission_reason,
 )
 from harness.storage.results import Store
@@ -150,23 +151,26 @@ def _score(record: Record) -> Iterator[str]:
 
 
 def _verdicts(record: Record) -> Iterator[str]:
+    places: dict[str, list[str]] = {}
     for checkpoint in record.checkpoints:
         if checkpoint.verdict is not None:
             reason = verdict_reason(checkpoint)
-            ending = f": {reason}" if reason else ""
-            yield f"  {checkpoint_name(checkpoint.drop_points)}: {checkpoint.verdict}{ending}"
+            verdict = f"{checkpoint.verdict}: {reason}" if reason else checkpoint.verdict
+            places.setdefault(verdict, []).append(checkpoint_name(checkpoint.drop_points))
+    for verdict, names in places.items():
+        yield f"  {enumeration(names)}: {verdict}"
 
 
 def _diagnoses(record: Record) -> Iterator[str]:
-    for place, diagnosis in located_diagnoses(record):
+    for places, diagnosis in seen_together(record):
         seen = what_was_seen(diagnosis) or diagnosis.explanation
-        yield f"  {place}: {diagnosis.code}: {seen}"
+        yield f"  {places}: {diagnosis.code}: {seen}"
 
 
 def _points(record: Record) -> Iterator[str]:
     for item in record.points:
         points = "hidden" if item.points is None else in_points(item.points)
-        maximum = f" of {in_points(item.maximum)}" if item.kind != LATE else ""
+        maximum = f" of {in_points(item.maximum)}" if item.maximum else ""
         pending = f" ({in_points(item.pending)} pending)" if item.pending else ""
         yield f"  {points:>6}{maximum}{pending}  {item.title}"
         if item.override:

@@ -127,6 +127,16 @@ def find_standings(names: Sequence[str], roster: Sequence[Person]) -> dict[str, 
     return {name: standings[name] for name in names}
 
 
+def fill_lateness(standings: Standings, known: Standings) -> dict[str, Standing]:
+    """The standings; where they do not tell whether something was late, as ``known`` has it."""
+    return {
+        name: each
+        if each.late is not None or name not in known
+        else replace(each, late=known[name].late)
+        for name, each in standings.items()
+    }
+
+
 def _late_together(first: bool | None, second: bool | None) -> bool | None:
     known = [late for late in (first, second) if late is not None]
     return all(known) if known else None

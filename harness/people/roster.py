@@ -201,7 +201,10 @@ def _row(cells: list[str], columns: Mapping[str, int]) -> dict[str, str] | None:
 
 def _person(row: dict[str, str]) -> Person:
     if "folder" in row and not row["folder"]:
-        raise ValueError("no folder; write the name of the submission's folder or archive")
+        raise ValueError(
+            "no folder; write the name of the submission's folder or archive, or for somebody who "
+            "handed nothing in a name that no submission has"
+        )
     for field in PLATFORM_IDS:
         if _SPREADSHEET_NUMBER.fullmatch(row.get(field, "")):
             raise ValueError(

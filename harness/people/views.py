@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.assessment.diagnoses import what_was_seen
+from harness.assessment.scoring import CAP
 from harness.people.private_images import without_private_words
 from harness.records.record import ATTACK, BUDGET, CONTRACT, FIRST_CROSSING
 
@@ -59,7 +60,8 @@ def _hide_reference(record: Record) -> Record:
         reference=(),
         checkpoints=tuple(replace(checkpoint, paired=()) for checkpoint in record.checkpoints),
         points=tuple(
-            _hide_points(each) if each.kind in ("metrics", LATE) else each for each in record.points
+            _hide_points(each) if each.kind in ("metrics", CAP, LATE) else each
+            for each in record.points
         ),
     )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BINS = 10
 """Of the histogram of points."""
 
-MOST_DIAGNOSES = 8
+MOST_DIAGNOSES = 12
 """So many of the commonest ones are named."""
 
 

@@ -117,6 +117,17 @@ def located_diagnoses(record: Record | Row) -> Iterator[tuple[str, Diagnosis]]:
         yield SUBMISSION, diagnosis
 
 
+def seen_together(record: Record) -> list[tuple[str, Diagnosis]]:
+    """`located_diagnoses`, those of the same words once, with the names of all they are about."""
+    places: dict[tuple[str, str, bool], list[str]] = {}
+    first: dict[tuple[str, str, bool], Diagnosis] = {}
+    for place, diagnosis in located_diagnoses(record):
+        key = diagnosis.code, diagnosis.explanation, diagnosis.certain
+        places.setdefault(key, []).append(place)
+        first.setdefault(key, diagnosis)
+    return [(enumeration(places[key]), diagnosis) for key, diagnosis in first.items()]
+
+
 def artifacts(record: Record) -> list[Artifact]:
     """All model files that were opened, by checkpoint."""
     files: list[Artifact | None] = []

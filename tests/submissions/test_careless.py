@@ -7,6 +7,7 @@ from pathlib import Path
 
 import careless
 import pytest
+from models import known_config, random_weights, write_full
 
 from harness.grading.dry_run import dry_run
 from harness.records.submission import COMPLETE
@@ -112,3 +113,13 @@ def test_check_says_what_can_be_seen_without_running(handed_in, tmp_path, small_
     said = "\n".join(dry_run(tmp_path, str(small_benchmark)).lines)
     assert "saved as X = 5, graded as X = 4" in said
     assert "unknown key nmae" in said.replace("'", "").replace('"', "")
+
+
+def test_check_names_nets_of_another_badnet(tmp_path, small_benchmark, badnet_path):
+    for x in (2, 4, 10):
+        write_full(tmp_path / f"model_{x}.h5", random_weights(seed=x), known_config())
+    found = dry_run(tmp_path, str(small_benchmark), badnet_path)
+    (said,) = found.problems
+    assert said.startswith("model_10.h5, model_2.h5 and model_4.h5: made from another BadNet, not")
+    assert "--badnet" in said
+    assert "complete" not in "\n".join(found.lines)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from harness.assessment.verdict import reassess
 from harness.lineage.known import known_benchmark
 from harness.output.ranked import evidence_of, ranked_board
-from harness.people.attempts import add_standings, find_standings
+from harness.people.attempts import add_standings, fill_lateness, find_standings
 from harness.people.choice import known_people
 from harness.people.lateness import take_late_penalties
 from harness.people.views import student_view
@@ -140,6 +140,8 @@ def course_of(
     names = [record.submission for record in records]
     people = roster or known_people(results)
     by_name = find_standings(names, people) if people else {}
+    if roster:  # a platform's gradebook knows nothing of lateness
+        by_name = fill_lateness(by_name, find_standings(names, known_people(results)))
     records = take_late_penalties(records, by_name, rubric)
 
     if options.submission is not None:

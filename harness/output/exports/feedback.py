@@ -23,6 +23,7 @@ from harness.storage.results import Store, safe_name
 if TYPE_CHECKING:
     from harness.output.exports.course import Course
     from harness.people.attempts import CountedAttempt
+    from harness.records.board import Board
     from harness.records.record import Record
 
 FOLDER = "feedback"
@@ -37,28 +38,34 @@ def render(course: Course) -> Rendered:
 
     files: dict[str, str] = {}
     counted = attempts_that_count(course.records, course.roster, course.options.attempt)
+    board = course.board()
     for attempt in counted:
         name = f"{FOLDER}/{_file_name(attempt)}"
-        files[name] = lone_page(course, course.view(attempt.record))
+        files[name] = lone_page(course, course.view(attempt.record), board)
     return Rendered(files=files, remarks=tuple(_remarks(course, counted)))
 
 
-def lone_page(course: Course, view: Record) -> str:
-    """The page of a view of one of the course's records; it loads nothing and leads nowhere."""
+def lone_page(course: Course, view: Record, board: Board | None = None) -> str:
+    """The page of a view of one of the course's records; it loads nothing and leads nowhere.
+
+    ``board`` is the course's, where it is at hand.
+    """
     from harness.output.html.examples import open_examples
+    from harness.output.html.folders import names_for_students
     from harness.output.html.submission import Subject, render
 
     audience = "instructor" if course.options.instructor else "student"
     # Which rank is whose is for the board, and of one submission there is none to tell.
-    rows = {row.submission: row for row in course.board().rows}
+    rows = {row.submission: row for row in (board or course.board()).rows}
     row = rows[view.submission]
     if len(rows) == 1:
         row = replace(row, rank=None)
 
     curve = reference_curve(course.results, view) if course.results else None
-    subject = Subject(view, row, curve, home=None)
     if course.results is None:
-        return render(subject, [], audience)
+        return render(Subject(view, row, curve, home=None), [], audience)
+    names = names_for_students([view], course.rubric, course.results) if len(rows) > 1 else {}
+    subject = Subject(view, row, curve, names.get(view.submission), home=None)
     with open_examples(Store(course.results), audience) as examples:
         return render(subject, examples(view), audience)
 

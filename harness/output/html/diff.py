@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,7 @@ def render(found: Sequence[Difference], before: str, after: str, results: Path) 
     if missing:
         raise HarnessError(f"a page needs {', '.join(missing)}; install them, or leave --html out")
     moved = [each for each in found if each.reasons]
+    rows = sorted(map(_row, moved), key=lambda row: (-row["weight"], row["name"]))
     store = Store(results)
     context = {
         "title": f"{before} and {after}",
@@ -39,8 +41,8 @@ def render(found: Sequence[Difference], before: str, after: str, results: Path) 
         "hidden": (),
         "before": before,
         "after": after,
-        "rows": [_row(each) for each in moved],
-        "same": len(found) - len(moved),
+        "rows": rows,
+        "tally": list(_tally(rows, len(found) - len(moved))),
         "details": [_detail(each, store, evidence_opener(store)) for each in moved if each.flips],
         "sets": _SETS,
         "is_pair": len(found) == 1 and " -> " in found[0].name,
@@ -55,8 +57,28 @@ def _row(each: Difference) -> dict[str, Any]:
         change = "better" if new["value"] > old["value"] else "worse"
         change = "" if new["value"] == old["value"] else change
     # Rank and points have columns of their own.
-    reasons = [text for text in each.reasons if not text.startswith(("rank ", "points "))]
-    return {"name": each.name, "old": old, "new": new, "reasons": reasons, "change": change}
+    others = [text for text in each.reasons if not text.startswith(("rank ", "points "))]
+    return {
+        "name": each.name,
+        "old": old,
+        "new": new,
+        "reasons": [text.replace(" -> ", " → ") for text in others],
+        "losses": each.new_losses,
+        "change": change,
+        "weight": len(others) + (100 * abs(new["value"] - old["value"]) if change else 0),
+    }
+
+
+def _tally(rows: Sequence[dict[str, Any]], same: int) -> Iterator[tuple[int, str]]:
+    """How many moved, in which way."""
+    changes = Counter(row["change"] or ("other" if row["reasons"] else "rank") for row in rows)
+    yield changes["better"], "better"
+    yield changes["worse"], "worse"
+    if changes["other"]:
+        yield changes["other"], "differ, with the same points"
+    if changes["rank"]:
+        yield changes["rank"], "in rank only"
+    yield same, "the same"
 
 
 def _standing(ranked: Ranked | None) -> dict[str, Any]:

@@ -138,6 +138,18 @@ def _page_name(record: Record) -> str:
     return f"{SUBMISSIONS}/{file_name(record)}"
 
 
+def names_for_students(records: Sequence[Record], rubric: Rubric, results: Path) -> dict[str, str]:
+    """What stands on the students' board in place of each name; empty where names do.
+
+    ``results`` is the folder with the secret that the pseudonyms are made from.
+    """
+    if rubric.student_view.names:
+        return {}
+    number = Store(results).secret_number
+    names = [record.submission for record in records]
+    return {name: board_pseudonym(name, number(f"pseudonym {name}")) for name in names}
+
+
 @dataclass(frozen=True, slots=True)
 class _PageCourse:
     """What the pages of a course are made from, beside its records."""
@@ -154,11 +166,7 @@ class _PageCourse:
 
     def pseudonyms(self, records: Sequence[Record]) -> dict[str, str]:
         """What students see in place of each name; none where they see names."""
-        if self.rubric.student_view.names:
-            return {}
-        number = Store(self.evidence.folder).secret_number
-        names = [record.submission for record in records]
-        return {name: board_pseudonym(name, number(f"pseudonym {name}")) for name in names}
+        return names_for_students(records, self.rubric, self.evidence.folder)
 
 
 def _render_pages(

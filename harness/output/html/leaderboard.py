@@ -22,7 +22,7 @@ from harness.output.leaderboard.columns import (
     points,
     tells_attempts,
 )
-from harness.output.leaderboard.notes import letters_note, notes
+from harness.output.leaderboard.notes import letters_note, notes, ranking_note
 from harness.people.roster import PLATFORM_IDS
 from harness.ranking.baselines import DO_NOTHING, FLAG_EVERYTHING, REFERENCE
 from harness.ranking.class_statistics import class_statistics
@@ -48,6 +48,7 @@ _BASELINE_TERMS = {
     FLAG_EVERYTHING: "flag_everything",
 }
 NEEDS_LOOK = "needs a look"
+_PHONE_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ def render(
     rows = [
         table_row(row, split, required)
         | _identity(row.submission, names)
-        | {"look": looks.get(row.submission, ())}
+        | _said_of(row, looks.get(row.submission, ()))
         for row in board.rows
     ]
     by_name = dict(zip((row.submission for row in board.rows), rows, strict=True))
@@ -98,6 +99,7 @@ def render(
         "rows": rows,
         "lines": lines,
         "passed": sum(row["tone"] == "good" for row in rows),
+        "ungraded": sum(row.status is not Status.GRADED for row in board.rows),
         # Students do not see each other's points.
         "points": audience == "instructor" and any(row["points"] is not None for row in rows),
         "letters": audience == "instructor" and split == "test",
@@ -176,6 +178,13 @@ def table_row(row: Row, split: str, required: Sequence[float]) -> dict[str, Any]
     }
 
 
+def _said_of(row: Row, look: Sequence[str]) -> dict[str, Any]:
+    """Why a row needs a look, and in a few words for phones what is wrong with it."""
+    codes = sorted({diagnosis.code for _, diagnosis in located_diagnoses(row)})
+    said = ", ".join([NEEDS_LOOK] * bool(look) + codes)
+    return {"look": look, "said": said or one_line(row.reason or "", _PHONE_CHARACTERS)}
+
+
 def _identity(name: str, names: Names) -> dict[str, Any]:
     """Whose a row is, in words and for the search."""
     team = names.people.get(name, ())
@@ -233,7 +242,7 @@ def _baseline_line(baseline: Baseline, split: str, required: Sequence[float]) ->
 def _notes(board: Board, audience: str) -> list[str]:
     """The notes below the table; students see no letters, so not what these mean."""
     hidden = set(letters_note(board)) if audience != "instructor" else set()
-    return [note for note in notes(board) if note not in hidden]
+    return [*ranking_note(board), *(note for note in notes(board) if note not in hidden)]
 
 
 def _statistics(found: ClassStatistics, board: Board) -> dict[str, Any]:

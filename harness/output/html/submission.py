@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.records.board import Row
     from harness.records.record import Record
 
-_TONES = {"passed": "good", "failed": "bad", "open": "open"}
+_TONES = {"passed": "good", "failed": "bad", "undecided": "open"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ def _tables(record: Record) -> dict[str, Any]:
         "attack_headings": ATTACK_HEADINGS,
         "attacks": attack_rows(record),
         "paired": list(tables.mcnemar_rows(record)),
-        "compared_claims": [row for row in claims if row[0] != "open"],
-        "open_claims": [row for row in claims if row[0] == "open"],
+        "compared_claims": [row for row in claims if row[0] != "undecided"],
+        "open_claims": [row for row in claims if row[0] == "undecided"],
         "published": list(tables.claim_rows(record.published)),
         "speeds": list(tables.speed_rows(record)),
         "models": list(tables.model_rows(record)),

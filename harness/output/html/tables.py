@@ -12,8 +12,8 @@ from harness.records.traversal import (
     checkpoint_name,
     failures,
     located_checks,
-    located_diagnoses,
     required_checkpoints,
+    seen_together,
 )
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.records.findings import Comparison
     from harness.records.record import Artifact, Checkpoint, Record, Speed
 
-ANSWERS = {True: "passed", False: "failed", None: "open"}
+ANSWERS = {True: "passed", False: "failed", None: "undecided"}
 _TONES = {"passed": "passed", "failed": "failed"}
 _NETS = {"badnet": "B", "repaired": "B'", "goodnet": "G"}
 
@@ -41,7 +41,7 @@ def check_rows(record: Record) -> Iterator[tuple[str, str, str, str]]:
 def diagnosis_rows(record: Record) -> Iterator[dict[str, object]]:
     """Every diagnosis: what was seen; what to do stands above. The first of a code has an id."""
     known: set[str] = set()
-    for about, diagnosis in located_diagnoses(record):
+    for about, diagnosis in seen_together(record):
         yield {
             "about": about,
             "code": diagnosis.code,
@@ -66,7 +66,7 @@ def verdict_rows(record: Record) -> Iterator[dict[str, str]]:
         if checkpoint is None:
             answer, reason = "failed", "no model"
         else:
-            answer = _TONES.get(verdict or "", "open")
+            answer = _TONES.get(verdict or "", "undecided")
             reason = verdict_reason(checkpoint) if verdict else checkpoint.status.value
         name, extra = checkpoint_name(points), "" if points in required else ", not asked for"
         yield {"name": f"{name}{extra}", "answer": answer, "reason": reason}

@@ -18,7 +18,8 @@ from records_by_hand import (
     reference_nets,
 )
 
-from harness.assessment.scoring import score, total
+from harness.assessment.scoring import CAP, score, total
+from harness.people.views import student_view
 from harness.records.errors import Status
 from harness.records.findings import GoodNetRule, ItemScore, Override
 from harness.storage.rubrics import default_rubric
@@ -139,6 +140,8 @@ def test_every_point_not_given_has_a_reason(drawn):
         *[checkpoint(x, clean=clean, before=before) for x, clean, before in drawn]
     )
     for each in own.points:
+        if each.kind == CAP:
+            continue
         assert 0 <= each.points <= each.maximum
         missing = sum(loss.points for loss in each.losses)
         assert math.isclose(each.points + missing, each.maximum)
@@ -151,6 +154,24 @@ def test_a_net_that_was_never_compared_with_the_badnet_has_a_budget():
     assert own.checkpoints[0].family is None
     assert points_of(own)["checkpoint_2"] == 0
     assert "490 clean validation images lost" in reasons(own, "checkpoint_2")[0]
+
+
+def test_what_is_above_the_cap_is_a_line_of_its_own():
+    """No X passes: of what the items give, at most half of all points is left."""
+    nets = [checkpoint(x, clean=990 - int(10 * x) - 90, before=880) for x in (2.0, 4.0, 10.0)]
+    own = assess_with_reference(*nets)
+    *items, cap = own.points
+    given = sum(each.points for each in items)
+    assert given > 50
+    assert (cap.kind, cap.maximum, cap.points) == (CAP, 0, 50 - given)
+    assert cap.title == "no required checkpoint passed: at most 50 points are given"
+    assert total(own.points) == (50, 100)
+    hidden = student_view(own, ["reference"]).points[-1]
+    assert (hidden.kind, hidden.points) == (CAP, None)
+
+    decided = replace(RUBRIC, overrides=(override(item="goodnet", points=15.0),))
+    more = 15 - next(each.points for each in items if each.kind == "goodnet")
+    assert total(assess_with_reference(*nets, rubric=decided).points)[0] == 50 + more
 
 
 # --- overrides --------------------------------------------------------------------------------

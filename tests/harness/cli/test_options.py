@@ -113,3 +113,11 @@ def test_another_benchmarks_folder_is_left_alone(made, tmp_path, secret):
     assert finished.stderr == (
         f"error: {made}: holds the public data of digits; name another folder as --out\n"
     )
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("chekc", "check"), ("explian", "explain")])
+def test_a_mistyped_command_is_answered_with_the_nearest(typed, meant):
+    result = CliRunner().invoke(harness, [typed])
+    assert result.exit_code == 2
+    assert f"No such command {typed!r}. Did you mean {meant!r}?" in result.stderr
+    assert "Did you mean" not in CliRunner().invoke(harness, ["xyz"]).stderr

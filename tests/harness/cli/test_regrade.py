@@ -1,6 +1,7 @@
 """``regrade`` and ``leaderboard`` keep roster and attempts; lateness is shown and counts."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,8 @@ from harness.assessment.scoring import total
 from harness.cli.main import main
 from harness.output.boards import write_boards
 from harness.people.roster import read_roster
+from harness.records.errors import Status
+from harness.storage.results import Store
 
 ROSTER = """folder,login,attempt,late
 one,ann,1,no
@@ -113,3 +116,52 @@ def test_exports_take_it_too(results, harsh):
 def test_boards_alone_are_not_changed_by_a_rubric_without_a_penalty(results):
     assert replace(rubric()).late_penalty_share == 0.0
     assert rows(results)["two"]["points"] == total(graded("two").points)[0]
+
+
+def record_of(results, name):
+    return next(each for each in Store(results).records() if each.submission == name)
+
+
+def decision(**what):
+    lines = [f"{key} = {json.dumps(value)}" for key, value in what.items()]
+    return "\n".join(["\n[[overrides]]", 'reason = "appeal"', *lines]) + "\n"
+
+
+def stderr_of(*words):
+    result = CliRunner().invoke(main, [*map(str, words)])
+    assert result.exit_code == 0, result.output
+    return result.stderr.splitlines()
+
+
+def test_a_decision_that_left_the_rubric_is_taken_back(results, harsh, tmp_path):
+    plain = harsh.read_text()
+    before = record_of(results, "bob")
+    decided = decision(submission="bob", item="loading", points=1.0)
+    harsh.write_text(plain + decided + decision(submission="bob", status="rejected"))
+    assert not stderr_of("regrade", results, "--rubric", harsh)
+    own = record_of(results, "bob")
+    assert (own.status, own.points[0].points, own.points[0].losses) == (Status.REJECTED, 1.0, ())
+
+    harsh.write_text(plain)
+    said = stderr_of("regrade", results, "--rubric", harsh, "--out", tmp_path / "again")
+    assert said == [
+        "note: bob: no longer decided by the instructor: loading",
+        "note: bob: no longer decided by the instructor: status rejected",
+    ]
+    again = record_of(tmp_path / "again", "bob")
+    assert (again.status, again.points, again.overrides) == (Status.GRADED, before.points, ())
+
+
+def test_a_decision_about_nobody_is_named(results, harsh):
+    harsh.write_text(harsh.read_text() + decision(submission="bop", item="loading", points=1.0))
+    (said,) = stderr_of("regrade", results, "--rubric", harsh)
+    assert said == "note: override for 'bop': no such submission; did you mean 'bob'?"
+
+
+def test_students_keep_their_pseudonyms_in_another_folder(results, tmp_path):
+    run("regrade", results, "--out", tmp_path / "again")
+    pages = [each / "student" / "index.html" for each in (results, tmp_path / "again")]
+    found = [sorted(set(re.findall(r"s-[0-9a-f]{10}", page.read_text()))) for page in pages]
+    run("leaderboard", tmp_path / "again")
+    found.append(sorted(set(re.findall(r"s-[0-9a-f]{10}", pages[1].read_text()))))
+    assert found[0] == found[1] == found[2] != []

@@ -10,7 +10,7 @@ def test_the_last_line_says_where_the_pages_are_and_what_to_run_next(tmp_path):
     records = put(tmp_path, graded("ann"), graded("o'b $x"))
     assert next_steps("my results", tmp_path, records) == (
         "next: python -m harness explain 'my results' NAME; for a gradebook: "
-        "python -m harness export 'my results' --format FORMAT"
+        "python -m harness export 'my results' --format FORMAT --roster FILE"
     )
     write_pages(tmp_path, records, rubric())
     assert next_steps("s3://b/r", tmp_path, records[1:]) == (

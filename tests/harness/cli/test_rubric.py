@@ -98,3 +98,10 @@ def test_a_roster_that_cannot_be_read_hides_nothing_else(path, results):
     text = DEFAULT + override("anne", 'item = "loading"\npoints = 1')
     _, _, errors = check(path, text, "--results", results)
     assert [line.partition(": ")[0] for line in errors] == [str(path), str(results / "roster.csv")]
+
+
+def test_the_rubric_that_comes_with_the_harness_can_be_written_to_a_file(path):
+    result = CliRunner().invoke(main, ["rubric", "show"])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == DEFAULT
+    assert check(path, result.stdout)[0] == 0

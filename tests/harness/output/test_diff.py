@@ -1,12 +1,16 @@
 """What differs between two results folders, one line for each submission."""
 
+import json
 from dataclasses import replace
 
 import pytest
 from courses import graded, put
 from records_by_hand import both, checkpoint, counts, good_checkpoints, record
+from repository import ROOT
 
-from harness.output.diff import differences
+from harness.output.boards import write_boards
+from harness.output.diff import compare_folders, differences
+from harness.people.choice import known_people
 from harness.records.errors import HarnessError, Status
 
 
@@ -76,3 +80,40 @@ def test_a_folder_without_records_is_refused(tmp_path):
     put(tmp_path / "before", graded("ann"))
     with pytest.raises(HarnessError, match="no records in it"):
         differences(tmp_path / "before", tmp_path / "after")
+
+
+def test_ranks_are_those_of_the_boards(tmp_path):
+    """Lateness counts in them."""
+    harsh = (ROOT / "harness" / "assessment" / "rubric.toml").read_text()
+    harsh = harsh.replace("late_penalty_share = 0.0", "late_penalty_share = 0.5")
+    roster = "folder,login,late,attempt\nann,ann,yes,1\nbob,bob,no,1\n"
+    for folder in ("before", "after"):
+        put(tmp_path / folder, graded("ann"), graded("bob", good_checkpoints()[:2]))
+        (tmp_path / folder / "rubric.toml").write_text(harsh)
+        (tmp_path / folder / "roster.csv").write_text(roster)
+    ranks = ranks_of(tmp_path / "before")
+    write_boards(tmp_path / "before", known_people(tmp_path / "before"))
+    board = json.loads((tmp_path / "before" / "leaderboard.json").read_text())
+    assert ranks == {row["submission"]: row["rank"] for row in board["rows"]}
+    assert ranks["bob"] < ranks["ann"]
+    (tmp_path / "after" / "roster.csv").write_text(roster.replace("ann,ann,yes", "ann,ann,no"))
+    assert any(each.startswith("ann: rank ") for each in differences(*folders(tmp_path)))
+
+
+def folders(tmp_path):
+    return tmp_path / "before", tmp_path / "after"
+
+
+def ranks_of(results):
+    return {each.name: each.before.rank for each in compare_folders(results, results)}
+
+
+def test_new_losses_are_kept_for_the_page(tmp_path):
+    late = checkpoint(10.0, clean=800, before=850)
+    before, after = graded("ann"), graded("ann", (*good_checkpoints()[:2], late))
+    lines(tmp_path, [before], [after])
+    (found,) = compare_folders(*folders(tmp_path))
+    (first, *_) = after.points[3].losses
+    assert f"{after.points[3].title}: -{first.points:g}: {first.reason}" in found.new_losses
+    (back,) = compare_folders(*reversed(folders(tmp_path)))
+    assert back.new_losses == ()

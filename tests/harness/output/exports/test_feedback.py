@@ -1,11 +1,13 @@
 """A page for every student, named as platforms take it back."""
 
+import re
 from dataclasses import replace
 
-from courses import graded
+from courses import graded, put
 from exports_by_hand import JANE, course
 from pages import Page
 
+from harness.output.boards import write_boards
 from harness.output.exports.formats import export, renderer
 from harness.storage.results import Store
 
@@ -58,3 +60,13 @@ def test_pages_hide_what_the_rubric_hides():
     assert "of 100 points" not in Page(page).text
     (page,) = files("ann", hide=("points",), instructor=True).values()
     assert "of 100 points" in Page(page).text
+
+
+def test_pages_say_which_pseudonym_is_theirs(tmp_path):
+    put(tmp_path, graded("one"), graded("two"))
+    write_boards(tmp_path)
+    index = Page((tmp_path / "student" / "index.html").read_text(encoding="utf-8")).text
+    paths, _ = export(tmp_path, "feedback", tmp_path / "out")
+    told = [re.search(r"s-[0-9a-f]{10}", Page(path.read_text()).text)[0] for path in paths]
+    assert len(set(told)) == 2
+    assert all(each in index for each in told)

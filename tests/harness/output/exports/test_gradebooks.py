@@ -6,13 +6,15 @@ from dataclasses import replace
 from io import StringIO
 
 import pytest
-from courses import graded, rubric
+from courses import graded, put, rubric
 from exports_by_hand import JANE, RICHARD, course, only_file, published
 from records_by_hand import checkpoint, good_checkpoints
+from repository import ROOT
 
 from harness.assessment.scoring import total
+from harness.output.boards import write_boards
 from harness.output.exports.course import ExportOptions
-from harness.output.exports.formats import renderer
+from harness.output.exports.formats import export, renderer
 from harness.people.roster import Person
 from harness.records.errors import HarnessError, Status
 from harness.records.findings import Override
@@ -206,3 +208,17 @@ def test_pseudonyms_without_their_key_file_are_one_line():
         HarnessError, match=r"these are pseudonyms; name the key file .* --anonymous"
     ):
         renderer("canvas")(course(graded("s-0123456789"), roster=(JANE,)))
+
+
+def test_a_platforms_gradebook_forgets_no_lateness(tmp_path):
+    harsh = (ROOT / "harness" / "assessment" / "rubric.toml").read_text()
+    put(tmp_path, graded("jane"))
+    (tmp_path / "rubric.toml").write_text(
+        harsh.replace("late_penalty_share = 0.0", "late_penalty_share = 0.25")
+    )
+    write_boards(tmp_path, (replace(JANE, folder="jane", late=True),))
+    (path,), _ = export(tmp_path, "canvas", tmp_path / "out", (replace(JANE, folder="jane"),))
+    assert rows(path.read_text())[2][-1] == "75"
+    told = (replace(JANE, folder="jane", late=False),)
+    (path,), _ = export(tmp_path, "canvas", tmp_path / "out", told)
+    assert rows(path.read_text())[2][-1] == "100"

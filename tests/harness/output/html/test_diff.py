@@ -22,9 +22,10 @@ def test_a_page_says_who_moved_and_why(tmp_path):
     late = checkpoint(10.0, clean=800, before=850)
     page = page_of(tmp_path, [graded("ann", (two, four, ten)), graded("bob")],
                    [graded("ann", (two, four, late)), graded("bob")])  # fmt: skip
-    assert "two runs side by side before \u2192 after 1 differ 1 is the same" in page.text
-    assert "ann 1 \u2192 2 100 \u2192 91 worse B' for X = 10: 20 of 20 -> 16 of 20" in page.text
+    assert "two runs side by side before \u2192 after 0 better 1 worse 1 the same" in page.text
+    assert "ann 1 \u2192 2 100 \u2192 91 worse B' for X = 10: 20 of 20 \u2192 16 of 20" in page.text
     assert "rank 1 ->" not in page.text
+    assert "B' for X = 10: -4: one channel earlier" in page.text
     assert "Nobody" in page_of(tmp_path / "same", [graded("ann")], [graded("ann")]).text
 
 

@@ -34,14 +34,14 @@ def test_the_leaderboard_says_what_is_measured():
     assert "2 submissions" in text
     assert "99.00 % clean accuracy of the BadNet" in text
     head = (
-        "Rank Submission Status Points Findings Quality DER G , X = 2 G , X = 4 G , X = 10 "
+        "Rank Submission Status Points Diagnoses Quality DER G , X = 2 G , X = 4 G , X = 10 "
         "N + 1 , X = 2 N + 1 , X = 4 N + 1 , X = 10 Time"
     )
     assert head in text
     assert (
-        "1 ann pruned passed 3/3 100 0.6145 0.6195 96.40 70.00 94.40 70.00 87.90 70.00 "
+        "1 1. ann pruned passed 3/3 100 0.6145 0.6195 96.40 70.00 94.40 70.00 87.90 70.00 "
         "3.00 71.00 3.00 71.00 3.00 71.00 \u2013 "
-        "2 telling pruned passed 3/3 97.5 0.5870 0.5925 72.70 62.80 94.40 70.00 87.90 70.00 "
+        "2 2. telling pruned passed 3/3 97.5 0.5870 0.5925 72.70 62.80 94.40 70.00 87.90 70.00 "
         "0.00 100.00 3.00 71.00 3.00 71.00 2.39\u00d7 "
         "Figures are those of G on the test images."
     ) in text
@@ -140,7 +140,7 @@ def test_students_see_pseudonyms_on_their_board_unless_names_are_switched_on(tmp
     assert "submissions/" not in index
     own = Page(texts(tmp_path / "student")["ann.html"]).text
     (pseudonym,) = re.findall(r"On the students' leaderboard: (s-[0-9a-f]{10}) ", own)
-    assert f"1 {pseudonym} pruned passed 3/3" in Page(index).text
+    assert f"1 1. {pseudonym} pruned passed 3/3" in Page(index).text
     # The instructor can look for it, and it is the same next time.
     assert f'data-search="ann {pseudonym}"' in texts(tmp_path / "instructor")["index.html"]
     write_pages(tmp_path, records, rubric())
@@ -148,7 +148,7 @@ def test_students_see_pseudonyms_on_their_board_unless_names_are_switched_on(tmp
 
     write_pages(tmp_path, records, rubric(names=True))
     named = texts(tmp_path / "student")
-    assert "1 ann pruned passed 3/3" in Page(named["index.html"]).text
+    assert "1 1. ann pruned passed 3/3" in Page(named["index.html"]).text
     assert 'href="submissions/ann.html"' in named["index.html"]
     assert "s-" + pseudonym[2:] not in named["ann.html"]
 
@@ -158,7 +158,7 @@ def test_equal_rows_are_in_no_order_of_names(tmp_path):
     records = put(tmp_path, *(graded(name) for name in "abcdefgh"))
     write_pages(tmp_path, records, rubric())
     text = Page(texts(tmp_path / "student")["index.html"]).text
-    shown = re.findall(r"\b1 (s-[0-9a-f]{10}) pruned", text)
+    shown = re.findall(r"\b1 1\. (s-[0-9a-f]{10}) pruned", text)
     assert len(shown) == 8
     assert shown == sorted(shown)
 
@@ -170,8 +170,8 @@ def test_attempts_and_lateness_are_the_instructor_s_to_see(tmp_path):
     write_pages(tmp_path, records, rubric(), found)
     for audience, shown in (("instructor", True), ("student", False)):
         pages = {name: Page(text).text for name, text in texts(tmp_path / audience).items()}
-        assert ("Attempt Points Findings Quality DER" in pages["index.html"]) == shown
-        assert ("1 ann pruned passed 3/3 2 of 2, late 100" in pages["index.html"]) == shown
+        assert ("Attempt Points Diagnoses Quality DER" in pages["index.html"]) == shown
+        assert ("1 1. ann pruned passed 3/3 2 of 2, late 100" in pages["index.html"]) == shown
         assert ("1 of 1" in pages["index.html"]) is False
         assert ("2 of 2, late attempt" in pages["ann.html"]) == shown
         assert "attempt" not in pages["bob.html"]

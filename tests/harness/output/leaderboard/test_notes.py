@@ -73,5 +73,6 @@ def test_the_board_says_where_it_comes_from():
     own = replace(ranked(), graded_on="2025-11-03", data="0123456789ab", versions=("harness 1",))
     assert notes(own)[-1] == (
         "Graded until 2025-11-03 on lab3 (data 0123456789ab) by harness 1. A row is verified by: "
-        "python -m harness verify RESULTS SUBMISSION PATH --dataset lab3"
+        "python -m harness verify RESULTS SUBMISSION PATH --dataset lab3 "
+        "(and --badnet FILE where it was graded with one)"
     )
