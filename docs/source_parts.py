@@ -1,4 +1,4 @@
-"""Write what is generated into the pages' sources, without pictures: ``python docs/source_parts.py``.
+"""Write what is generated into the pages' sources: ``python docs/source_parts.py``; no pictures.
 
 So that the texts can be read where nothing was built. ``tox -e docs`` puts the same there once
 more, with pictures.
