@@ -25,6 +25,7 @@ from harness.inference.identification import (
 )
 from harness.inference.known_network import predict_known_network
 from harness.inference.readings import Evidence
+from harness.inference.runtimes.catalogue import missing_runtime, system_calls
 from harness.inference.sandboxed import SandboxedRun, predict_sandboxed
 from harness.inference.sharing.prediction import predict_from_features
 from harness.intake.staging import stage
@@ -214,6 +215,7 @@ def sandboxed_run(model: OtherModel, datasets: Datasets, options: Options) -> Sa
             wall_seconds=options.model_seconds,
             cpu_seconds=int(2 * options.model_seconds) + 1,
             memory_bytes=options.model_memory_bytes,
+            runtime=system_calls(model.format),
         ),
     )
 
@@ -279,6 +281,8 @@ def draw_fresh(datasets: Datasets, run: RunContext) -> Datasets:
 
 def _run_model(model: OtherModel, datasets: Datasets, run: RunContext) -> tuple[Predictions, Probe]:
     """Run a model on all sets, and store what it answered."""
+    if (missing := missing_runtime(model.format)) is not None:
+        raise SubmissionError(Status.NOT_GRADED, missing)
     key = _key_of_answers(model, datasets)
     progress = partial(run.progress.images, total=_image_count(datasets))
     how = sandboxed_run(model, datasets, run.options)

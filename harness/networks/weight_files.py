@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.networks.array_files import KnownNetwork, MaskFile, read_array_file
 from harness.networks.deepid import Weights, lab_network
+from harness.networks.graph_files.reader import GRAPH_FORMATS, graph_format
 from harness.networks.hdf5_errors import (
     HDF5_MAGIC,
     LFS_POINTER,
@@ -72,9 +73,10 @@ MAX_WEIGHTS_BYTES = 512 << 20
 
 FORMATS = (
     "h5-full", "h5-weights", "keras", "other", "h5-json", "torch", "safetensors", "npz", "mask",
+    *GRAPH_FORMATS,
 )  # fmt: skip
 """Full models and weights alone in HDF5, ``.keras`` archives, and what is none of these; weights
-in HDF5 beside their graph in JSON, and files that hold arrays alone."""
+in HDF5 beside their graph in JSON, files that hold arrays alone, and graphs of other frameworks."""
 
 _Source = TypeVar("_Source")
 _Found = TypeVar("_Found")
@@ -131,8 +133,16 @@ def read_submitted(
         if head.startswith(_ZIP_MAGIC) and not _reject_damaged(holds_arrays, file):
             return _reject_damaged(reader.read_archive, file)
         if not _is_hdf5(head, file):
-            return _reject_damaged(lambda path: read_array_file(path, head, network), path)
+            return _reject_damaged(lambda path: _read_other(path, head, network), path)
         return _reject_damaged(reader.read_hdf5, path)
+
+
+def _read_other(path: Path, head: bytes, network: Network) -> KnownNetwork | MaskFile:
+    """Read a file that begins with ``head`` and is none of Keras's."""
+    form = graph_format(path, head, network)
+    if form is not None:
+        raise OtherArchitectureError(form, GRAPH_FORMATS[form])
+    return read_array_file(path, head, network)
 
 
 def read_network(path: Path, pruned_layer: str = "") -> Network:

@@ -16,6 +16,7 @@ EXTRAS = {
     "html": ("itables", "jinja2", "matplotlib", "pillow"),
     "images": ("pillow",),
     "legacy": ("tf-keras",),
+    "onnx": ("onnxruntime",),
     "plots": ("matplotlib",),
     "remote": ("fsspec",),
     "sandbox": ("pyseccomp",),

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 ARCHITECTURES = ("x86_64", "aarch64")
 READER = "reader"
 TENSORFLOW = "tensorflow"
-RUNTIMES = {READER: (READER,), TENSORFLOW: (READER, TENSORFLOW)}
-"""The tables of each runtime: `READER` opens files as data, `TENSORFLOW` runs models."""
+ONNX = "onnx"
+RUNTIMES = {READER: (READER,), **{name: (READER, name) for name in (TENSORFLOW, ONNX)}}
+"""The tables of each runtime: `READER` opens files as data, the others run models, `TENSORFLOW`
+those of Keras and programs."""
 
 LANDLOCK = "landlock"
 LANDLOCK_TRUNCATE = "landlock_truncate"

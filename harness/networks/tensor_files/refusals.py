@@ -15,7 +15,7 @@ _BY_SUFFIX = {
     ".pt2": f"a program of torch.export, which is not run; {SAVE_WEIGHTS}",
     ".pte": f"a program of ExecuTorch, which is not run; {SAVE_WEIGHTS}",
     ".mar": f"an archive of TorchServe, which holds code; {SAVE_WEIGHTS}",
-    ".onnx": f"an ONNX graph, which is not run; {_ANY}",
+    ".onnx": "not a whole ONNX model (truncated or damaged); export it again",
     ".tflite": f"a LiteRT model, which is not run; {_KERAS}, from which it was made",
     ".mlmodel": f"a Core ML model, which is not read; {_ANY}",
     ".mlpackage": f"a Core ML model, which is not read; {_ANY}",

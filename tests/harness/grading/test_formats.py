@@ -279,5 +279,5 @@ def test_files_of_other_frameworks_say_what_to_save(beside):
     assert beside["pickles"]["status"] == "rejected"
     said = "model_10.pkl: a pickle, which is code and is not opened; save"
     assert said in beside["pickles"]["reason"]
-    assert "model_10.onnx: an ONNX graph" in beside["instead"]["reason"]
+    assert "model_10.onnx: not a whole ONNX model" in beside["instead"]["reason"]
     assert beside["instead"]["status"] == "graded"
