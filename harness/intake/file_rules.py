@@ -33,7 +33,9 @@ MODEL_FORMATS = {
 ARRAY_FORMATS = {".npz": "npz", ".npy": "npy"}
 """The same of files that may hold a model, a mask, or arrays of any other meaning."""
 
-RUN_FORMATS = {".onnx": "onnx"}
+RUN_FORMATS = {
+    ".onnx": "onnx", ".tflite": "litert", ".lite": "litert", ".torchscript": "torchscript",
+}  # fmt: skip
 """The same of models that a runtime of another framework runs."""
 
 FOREIGN_FORMATS = {

@@ -16,10 +16,12 @@ EXTRAS = {
     "html": ("itables", "jinja2", "matplotlib", "pillow"),
     "images": ("pillow",),
     "legacy": ("tf-keras",),
+    "litert": ("ai-edge-litert",),
     "onnx": ("onnxruntime",),
     "plots": ("matplotlib",),
     "remote": ("fsspec",),
     "sandbox": ("pyseccomp",),
+    "torch": ("torch",),
 }
 """The packages of each extra of this distribution."""
 

@@ -11,7 +11,7 @@ from repository import ROOT
 from harness.datasets.descriptions import badnet_file, load_benchmark
 from harness.inference.known_network import inspect_file, read_badnet
 from harness.inference.runtimes.catalogue import system_calls
-from harness.inference.sandboxed import SandboxedRun, predict_sandboxed
+from harness.inference.sandboxed import SandboxedRun, predict_sandboxed, start_model
 from harness.intake.staging import Staged
 from harness.records.benchmark import LabeledSet
 
@@ -66,20 +66,29 @@ def images_for(network, count=60, seed=5):
 
 def run_model(path, network, images, sandbox, **limits):
     """What a file answers on images, looked at and run as a submission's is; and the probe."""
+    how = _how(path, network, sandbox, limits)
+    labels = np.zeros(len(images), int)
+    shown = LabeledSet(name="valid", kind="clean", images=images, labels=labels, sha256="")
+    return predict_sandboxed(how, {"valid": shown}, 7)
+
+
+def ask_once(path, network, images, sandbox, **limits):
+    """What one worker answers on all images, as class ids or whatever it encodes."""
+    with start_model(_how(path, network, sandbox, limits), images.dtype) as model:
+        model.show(images)
+        model.output_count()
+        answers = model.answers().copy()
+        model.finish()
+    return answers
+
+
+def _how(path, network, sandbox, limits):
     staged = Staged(path=path, sha256="", size_bytes=path.stat().st_size)
     inspection = inspect_file(staged, "", network, sandbox=sandbox)
     allowed = {
         "start_seconds": 60, "wall_seconds": 60, "cpu_seconds": 60, "memory_bytes": 2 << 30,
     } | limits  # fmt: skip
-    how = SandboxedRun(
-        staged,
-        inspection.format,
-        network,
-        1.0,
-        sandbox,
-        small_limits(runtime=system_calls(inspection.format), **allowed),
+    calls = system_calls(inspection.format)
+    return SandboxedRun(
+        staged, inspection.format, network, 1.0, sandbox, small_limits(runtime=calls, **allowed)
     )
-    labels = np.zeros(len(images), int)
-    shown = LabeledSet(name="valid", kind="clean", images=images, labels=labels, sha256="")
-    predictions, probe = predict_sandboxed(how, {"valid": shown}, 7)
-    return predictions, probe

@@ -30,6 +30,12 @@ RUNTIMES = {
     "onnx": Runtime(
         title="an ONNX model", module="onnxruntime", extra="onnx", calls=seccomp.ONNX
     ),
+    "torchscript": Runtime(
+        title="a TorchScript program", module="torch", extra="torch", calls=seccomp.TORCH
+    ),
+    "litert": Runtime(
+        title="a LiteRT model", module="ai_edge_litert", extra="litert", calls=seccomp.LITERT
+    ),
 }  # fmt: skip
 """By the formats of `harness.networks.weight_files`."""
 
@@ -42,7 +48,7 @@ def system_calls(format_name: str) -> str:
 
 def is_here(runtime: Runtime) -> bool:
     """Whether it is installed, found out without importing it."""
-    return importlib.util.find_spec(runtime.module.partition(".")[0]) is not None
+    return importlib.util.find_spec(runtime.module) is not None
 
 
 def missing_runtime(format_name: str) -> str | None:
@@ -50,5 +56,4 @@ def missing_runtime(format_name: str) -> str | None:
     runtime = RUNTIMES.get(format_name)
     if runtime is None or is_here(runtime):
         return None
-    package = runtime.module.partition(".")[0]
-    return f"{runtime.title}, which needs {package}: {install_command(runtime.extra)}"
+    return f"{runtime.title}, which needs {runtime.module}: {install_command(runtime.extra)}"

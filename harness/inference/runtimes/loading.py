@@ -28,8 +28,14 @@ def load_graph(path: Path, format_name: str, network: Network, pixel_scale: floa
 
 def _loader(format_name: str) -> Callable[[Path, Network, float], tuple[ImageFunction, int | None]]:
     """What loads a format: what answers images, and how many at a time where that is fixed."""
-    if format_name != "onnx":
-        raise UnusableModelError("in a format that nothing here runs")
-    from harness.inference.runtimes import onnx
+    if format_name == "onnx":
+        from harness.inference.runtimes import onnx
 
-    return onnx.load
+        return onnx.load
+    if format_name == "litert":
+        from harness.inference.runtimes import litert
+
+        return litert.load
+    from harness.inference.runtimes import torchscript
+
+    return torchscript.load

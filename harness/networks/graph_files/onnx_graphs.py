@@ -7,7 +7,6 @@ functions, no operators of other makers, no files beside it.
 
 from __future__ import annotations
 
-import mmap
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from harness.networks.graph_files.interface import (
     require_image_input,
     require_one,
 )
+from harness.networks.graph_files.mapped import mapped
 from harness.networks.graph_files.wire import Budget, Message
 from harness.networks.keras_files.layers import RejectedFileError
 
@@ -57,7 +57,7 @@ _WITH_SUBGRAPHS = ("If", "Loop", "Scan", "SequenceMap")
 def is_onnx(path: Path) -> bool:
     """Whether a file is a model of ONNX, which has no mark of its own: its outermost fields are."""
     try:
-        with _Mapped(path) as content:
+        with mapped(path) as content:
             model = Message(content, Budget(10_000))
             return _GRAPH in model.numbers and model.numbers <= _MODEL_FIELDS
     except RejectedFileError:
@@ -66,7 +66,7 @@ def is_onnx(path: Path) -> bool:
 
 def require_plain_graph(path: Path, network: Network) -> None:
     """Raise RejectedFileError for a model that may not run for the benchmark of ``network``."""
-    with _Mapped(path) as content:
+    with mapped(path) as content:
         model = Message(content, Budget())
         if _FUNCTIONS in model.numbers:
             raise RejectedFileError(
@@ -79,20 +79,6 @@ def require_plain_graph(path: Path, network: Network) -> None:
         if graph is None:
             raise RejectedFileError("holds no graph; export the model again")
         _check_graph(graph, network)
-
-
-class _Mapped:
-    """A file's bytes, read as they are looked at."""
-
-    def __init__(self, path: Path) -> None:
-        with path.open("rb") as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-    def __enter__(self) -> memoryview:
-        return memoryview(self._map)
-
-    def __exit__(self, *_: object) -> None:
-        """The map ends with the last that looks into it."""
 
 
 # --- the graph ------------------------------------------------------------------------------------

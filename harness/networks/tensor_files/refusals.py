@@ -16,7 +16,7 @@ _BY_SUFFIX = {
     ".pte": f"a program of ExecuTorch, which is not run; {SAVE_WEIGHTS}",
     ".mar": f"an archive of TorchServe, which holds code; {SAVE_WEIGHTS}",
     ".onnx": "not a whole ONNX model (truncated or damaged); export it again",
-    ".tflite": f"a LiteRT model, which is not run; {_KERAS}, from which it was made",
+    ".tflite": "not a whole LiteRT model (truncated or damaged); convert it again",
     ".mlmodel": f"a Core ML model, which is not read; {_ANY}",
     ".mlpackage": f"a Core ML model, which is not read; {_ANY}",
     ".caffemodel": f"a Caffe model, which is not read; {_ANY}",
@@ -54,8 +54,6 @@ def refusal(head: bytes, suffix: str) -> str:
     for beginning, reason in _BY_BEGINNING.items():
         if head.startswith(beginning):
             return reason
-    if head[4:8] == b"TFL3":
-        return _BY_SUFFIX[".tflite"]
     suffix = suffix.lower()
     if suffix in _BY_SUFFIX or suffix in _ALIASES:
         return _BY_SUFFIX[_ALIASES.get(suffix, suffix)]

@@ -108,7 +108,6 @@ def test_what_a_savedmodel_keeps_is_no_model(tmp_path):
         ("graph.pb", "a frozen graph of TensorFlow 1"),
         ("params.msgpack", "msgpack of JAX or Flax"),
         ("net.flax", "msgpack of JAX or Flax"),
-        ("net.tflite", "a LiteRT model"),
         ("net.mat", "a MATLAB file"),
         ("net.pdparams", "a Paddle file"),
     ],

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from graph_reading import digits_net, images_for, run_model
+from graph_reading import ask_once, digits_net, images_for, run_model
 from hostile_onnx import FAILING, ODD
 from onnx_files import network_model
 from payloads import BOTH, list_resources, sandboxed_test
@@ -56,7 +56,7 @@ def test_what_fails_is_a_rejection_and_leaves_nothing(net, images, tmp_path, nam
     path.write_bytes(make())
     before = list_resources()
     with pytest.raises(SubmissionError) as caught:
-        run_model(path, net.network, images, "bubblewrap", memory_bytes=1 << 29)
+        ask_once(path, net.network, images, "bubblewrap", memory_bytes=1 << 29)
     assert caught.value.reason.startswith(said)
     assert len(caught.value.reason) < 500
     assert caught.value.status in (Status.REJECTED, Status.CRASHED)
