@@ -25,6 +25,7 @@ from harness.inference.runtimes.predictors import (
     Classifier,
     Predictor,
     UnusableModelError,
+    describe_failure,
 )
 from harness.networks.array_files import MaskFile
 from harness.networks.forward import build_model
@@ -287,7 +288,7 @@ class _Program:
         try:
             answers = np.asarray(self._function(images.copy()))
         except Exception as error:  # noqa: BLE001 - submitted code raises anything
-            raise UnusableModelError(f"predict() fails: {describe_error(error)}") from None
+            raise UnusableModelError(f"predict() fails: {describe_failure(error)}") from None
         if answers.size != len(images):
             raise UnusableModelError(
                 f"predict() gives {answers.size} labels for {len(images)} images"
@@ -318,5 +319,5 @@ def _import_file(path: Path) -> ModuleType:
     try:
         specification.loader.exec_module(module)
     except Exception as error:  # noqa: BLE001 - submitted code raises anything
-        raise UnusableModelError(f"cannot be imported: {describe_error(error)}") from None
+        raise UnusableModelError(f"cannot be imported: {describe_failure(error)}") from None
     return module

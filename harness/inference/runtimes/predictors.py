@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from harness.records.environment import missing_module_hint
 from harness.records.predictions import encode_labels, encode_scores
 from harness.records.text import describe_error
 
@@ -20,6 +21,14 @@ LABELS = 0
 
 class UnusableModelError(Exception):
     """The model cannot be graded; the message is one line for the student."""
+
+
+def describe_failure(error: BaseException) -> str:
+    """What an exception of a student's code says, and what there is where a module is missing."""
+    text = describe_error(error)
+    if not isinstance(error, ModuleNotFoundError):
+        return text
+    return f"{text}; {missing_module_hint()}"
 
 
 class Predictor(Protocol):
