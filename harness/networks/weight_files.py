@@ -15,13 +15,8 @@ from harness.networks.deepid import lab_network
 from harness.networks.graph_files.reader import GRAPH_FORMATS, graph_format
 from harness.networks.hdf5_errors import hdf5_reason
 from harness.networks.keras_files.graph import UnknownArchitectureError
-from harness.networks.keras_files.layers import RejectedFileError
-from harness.networks.keras_files.reader import (
-    Beside,
-    KerasReader,
-    OtherArchitectureError,
-    is_hdf5,
-)
+from harness.networks.keras_files.layers import OtherArchitectureError, RejectedFileError
+from harness.networks.keras_files.reader import Beside, KerasReader, is_hdf5
 from harness.networks.keras_files.saved_config import read_config
 from harness.networks.keras_files.standard_layers import standard_graph
 from harness.networks.network import NetworkError, default_pruned_layer, require_prunable

@@ -31,6 +31,7 @@ from harness.networks.keras_files.classes import (
 from harness.networks.keras_files.config import known_layers
 from harness.networks.keras_files.graph import UnknownArchitectureError
 from harness.networks.keras_files.layers import (
+    OtherArchitectureError,
     RejectedFileError,
     follow_hard_links,
     legacy_layer,
@@ -50,17 +51,6 @@ if TYPE_CHECKING:
     from harness.records.network import Network
 
 MAX_WEIGHTS_BYTES = 512 << 20
-
-
-class OtherArchitectureError(Exception):
-    """A complete model, but not the known network; the message says where it differs."""
-
-    format: str
-    """Any of ``FORMATS``."""
-
-    def __init__(self, format_name: str, difference: str) -> None:
-        super().__init__(difference)
-        self.format = format_name
 
 
 @dataclass(frozen=True, slots=True)
