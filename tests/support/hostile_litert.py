@@ -113,11 +113,11 @@ def _root_outside():
     return struct.pack("<I", 0xFFFF_FFF0) + honest()[4:]
 
 
-def _root_in_itself():
-    """A table whose fields' places lie before the file."""
+def _fields_before_the_file(by=0x7000_0000):
+    """A table whose fields' places lie so many bytes before the file."""
     file = bytearray(honest())
     root = struct.unpack_from("<I", file)[0]
-    struct.pack_into("<i", file, root, 0x7FFF_FFFF)
+    struct.pack_into("<i", file, root, root + by)
     return bytes(file)
 
 
@@ -228,9 +228,10 @@ REFUSED = {
     "many operators": (_changed(_many_operators), "more than 20,000 operators"),
     "truncated": (lambda: honest()[: len(honest()) // 2], "truncated or damaged"),
     "nothing but a mark": (lambda: b"\x08\0\0\0TFL3", "truncated or damaged"),
-    "a root outside the file": (_root_outside, "truncated or damaged"),
-    "fields before the file": (_root_in_itself, "truncated or damaged"),
-    "four billion parts": (_endless_vector, "truncated or damaged"),
+    "a root outside the file": (_root_outside, "damaged; convert the model"),
+    "fields before the file": (_fields_before_the_file, "damaged; convert the model"),
+    "fields from its end": (lambda: _fields_before_the_file(24), "damaged; convert the model"),
+    "four billion parts": (_endless_vector, "damaged; convert the model"),
     "another mark": (_poked(4, b"TFL9"), "not a whole LiteRT model"),
 }  # fmt: skip
 """How each is made, and what is said of it."""
