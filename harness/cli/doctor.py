@@ -19,7 +19,7 @@ import psutil
 
 from harness.datasets import descriptions
 from harness.execution.console import one_line_errors
-from harness.records.environment import processors
+from harness.records.environment import EXTRAS, extras_here, processors
 from harness.records.errors import HarnessError
 from harness.records.text import join_lines
 from harness.sandbox import escape_tests, landlock, launch, seccomp
@@ -128,6 +128,11 @@ def _versions() -> Iterator[Finding]:
         yield Finding(name="libseccomp", passed=None, detail=version)
     with contextlib.suppress(OSError):
         yield Finding(name="Landlock", passed=None, detail=f"ABI {landlock.abi()}")
+    here = extras_here()
+    missing = [extra for extra in EXTRAS if extra not in here]
+    yield Finding(name="extras", passed=None, detail=", ".join(here) or "none")
+    if missing:
+        yield Finding(name="extras not here", passed=None, detail=", ".join(missing))
 
 
 def _machine() -> Iterator[Finding]:

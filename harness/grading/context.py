@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from harness.networks.deepid import lab_network
 from harness.storage.rubrics import default_rubric
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from harness.inference.sharing.features import FeatureStore
@@ -110,3 +114,29 @@ class RunContext:
     def unforced(self) -> RunContext:
         """The same run, which takes what is stored even where submissions are graded anew."""
         return replace(self, options=replace(self.options, force=False))
+
+
+class ModelClock:
+    """The time that a submission's models may take together, of which nothing else uses up any.
+
+    Files are read side by side, each within a limit of its own; what has to be predicted for that
+    is, one file at a time, on this clock.
+    """
+
+    def __init__(self, seconds: float = math.inf) -> None:
+        self._seconds = seconds
+        self._lock = Lock()
+
+    def deadline(self) -> float:
+        """By when models are to be done that go on from now, in the time of `time.monotonic`."""
+        return time.monotonic() + self._seconds
+
+    @contextmanager
+    def running(self) -> Iterator[float]:
+        """Let the clock run for one user at a time, who gets the deadline."""
+        with self._lock:
+            begun = time.monotonic()
+            try:
+                yield self.deadline()
+            finally:
+                self._seconds = max(0.0, self._seconds - (time.monotonic() - begun))

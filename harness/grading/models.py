@@ -10,12 +10,12 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.datasets.fresh import fresh_sets
+from harness.grading.context import ModelClock
 from harness.inference.identification import (
     Failed,
     KnownModel,
@@ -25,6 +25,7 @@ from harness.inference.identification import (
 )
 from harness.inference.known_network import predict_known_network
 from harness.inference.readings import Evidence
+from harness.inference.runtimes.catalogue import missing_runtime, system_calls
 from harness.inference.sandboxed import SandboxedRun, predict_sandboxed
 from harness.inference.sharing.prediction import predict_from_features
 from harness.intake.staging import stage
@@ -49,10 +50,6 @@ if TYPE_CHECKING:
     from harness.records.predictions import Answers
     from harness.records.record import Probe
     from harness.records.submission import Candidate, Submission
-
-
-_settling = Lock()
-"""A submission's files are read side by side; one of them at a time is settled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,16 +113,17 @@ def read_model(
 
 
 def read_options(
-    basis: GradingBasis, datasets: Datasets, run: RunContext, deadline: float = math.inf
+    basis: GradingBasis, datasets: Datasets, run: RunContext, clock: ModelClock | None = None
 ) -> ReadOptions:
-    """How submitted files are read in a run, whatever has to be predicted for it by ``deadline``.
+    """How submitted files are read in a run; what has to be predicted for it is on ``clock``.
 
-    Raises SubmissionError(TIMED_OUT) where that is late.
+    Settling how a file is meant raises SubmissionError(TIMED_OUT) where time is up.
     """
+    models_clock = clock or ModelClock()
 
     def shares_right(nets: Sequence[Weights]) -> list[float]:
         labels = datasets.sets["valid"].labels
-        with _settling:
+        with models_clock.running() as deadline:
             answers = [
                 predict_weights(weights, datasets, run, ("valid",), deadline).answers["valid"]
                 for weights in nets
@@ -214,6 +212,7 @@ def sandboxed_run(model: OtherModel, datasets: Datasets, options: Options) -> Sa
             wall_seconds=options.model_seconds,
             cpu_seconds=int(2 * options.model_seconds) + 1,
             memory_bytes=options.model_memory_bytes,
+            runtime=system_calls(model.format),
         ),
     )
 
@@ -279,6 +278,8 @@ def draw_fresh(datasets: Datasets, run: RunContext) -> Datasets:
 
 def _run_model(model: OtherModel, datasets: Datasets, run: RunContext) -> tuple[Predictions, Probe]:
     """Run a model on all sets, and store what it answered."""
+    if (missing := missing_runtime(model.format)) is not None:
+        raise SubmissionError(Status.NOT_GRADED, missing)
     key = _key_of_answers(model, datasets)
     progress = partial(run.progress.images, total=_image_count(datasets))
     how = sandboxed_run(model, datasets, run.options)

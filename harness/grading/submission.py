@@ -7,7 +7,6 @@ predictions) -> assign to X -> gather evidence -> assess -> record.
 from __future__ import annotations
 
 import tempfile
-import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from harness.assessment.metrics import split_counts
 from harness.assessment.statistics import split_originals
 from harness.assessment.verdict import assess
+from harness.grading.context import ModelClock
 from harness.grading.evidence import gather_checkpoint, score_reference_nets, trace_lineages
 from harness.grading.models import predict_models, read_options, run_until
 from harness.inference.identification import Failed
@@ -88,13 +88,13 @@ def _grade(
 ) -> Record:
     benchmark = datasets.benchmark
     expected = Expectation(benchmark.classes, benchmark.checkpoints, array_hash(basis.badnet))
-    seconds = run.options.submission_seconds
-    how = read_options(basis, datasets, run, time.monotonic() + seconds)
+    clock = ModelClock(run.options.submission_seconds)
+    how = read_options(basis, datasets, run, clock)
     many = len(submission.candidates)
     run.progress.stage(submission.name, f"reading {many} model{'s' if many != 1 else ''}")
     opened = open_submission(submission, scratch, expected, how)
 
-    deadline = time.monotonic() + seconds
+    deadline = clock.deadline()
     models = predict_models(opened, datasets, run, deadline)
     slots = assign([_identified(model, expected.classes) for model in models], expected)
     given = trace_lineages(models, slots, basis)

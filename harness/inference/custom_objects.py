@@ -19,6 +19,7 @@ from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.inference.runtimes.predictors import describe_failure
 from harness.inference.sources import is_definition
 from harness.networks.keras_files.lambda_code import names_in_lambdas
 from harness.networks.keras_files.saved_config import CustomName, custom_names
@@ -70,7 +71,7 @@ class CustomObjects:
                 path = definition.path.relative_to(sources.root).as_posix()
                 reasons.append(
                     f"needs {custom.name!r} of {path}, which cannot be imported: "
-                    f"{describe_error(error)}"
+                    f"{describe_failure(error)}"
                 )
             else:
                 self.by_key |= dict.fromkeys(custom.keys, found)

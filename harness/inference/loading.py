@@ -14,11 +14,19 @@ import tempfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.inference.custom_objects import CustomObjects
+from harness.inference.runtimes.predictors import (
+    BATCH,
+    LABELS,
+    Classifier,
+    Predictor,
+    UnusableModelError,
+    describe_failure,
+)
 from harness.networks.array_files import MaskFile
 from harness.networks.forward import build_model
 from harness.networks.keras_files.layers import RejectedFileError
@@ -26,7 +34,7 @@ from harness.networks.keras_files.migration import migrate_archive
 from harness.networks.keras_files.saved_config import read_config
 from harness.networks.tensorflow import import_tensorflow
 from harness.networks.weight_files import Beside, OtherArchitectureError, read_submitted
-from harness.records.predictions import encode_labels, encode_scores
+from harness.records.predictions import encode_labels
 from harness.records.text import describe_error
 
 if TYPE_CHECKING:
@@ -36,7 +44,6 @@ if TYPE_CHECKING:
     from harness.inference.sources import Sources
     from harness.records.network import Network
 
-BATCH = 256
 _PARTS_OF_KERAS = (
     "activations",
     "constraints",
@@ -51,23 +58,6 @@ _PARTS_OF_KERAS = (
     "random",
     "regularizers",
 )
-
-LABELS = 0
-"""Number of outputs of a model that answers class labels."""
-
-
-class UnusableModelError(Exception):
-    """The model cannot be graded; the message is one line for the student."""
-
-
-class Predictor(Protocol):
-    """A loaded submission."""
-
-    def output_count(self, images: np.ndarray) -> int:
-        """Number of class scores for each image, or ``LABELS``."""
-
-    def encoded_answers(self, images: np.ndarray) -> np.ndarray:
-        """Encoded predictions (N, uint16) of ``images`` (N x rows x columns x colours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +89,11 @@ def load_model(submitted: SubmittedModel, network: Network, pixel_scale: float) 
         raise
     except Exception as error:  # noqa: BLE001 - Keras raises anything
         raise UnusableModelError(f"cannot be loaded: {describe_error(error)}") from None
-    return _Model(forward, network, pixel_scale)
+    shape = forward.input_shape
+    if len(shape) != 4:
+        expected = (None, *network.input_shape)
+        raise UnusableModelError(f"takes input {shape}, expected {expected}")
+    return Classifier(_Traced(forward, pixel_scale), network.classes, shape[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,61 +254,18 @@ def _keras_knows(name: str) -> bool:
     return name == "Functional" or any(hasattr(part, name) for part in parts)
 
 
-class _Model:
-    """A TensorFlow function with whatever input layout and output it was saved with."""
+class _Traced:
+    """A forward pass over raw pixels, traced for the type of the first images that it sees."""
 
-    def __init__(self, forward: _ForwardPass, network: Network, pixel_scale: float) -> None:
-        shape = forward.input_shape
-        if len(shape) != 4:
-            expected = (None, *network.input_shape)
-            raise UnusableModelError(f"takes input {shape}, expected {expected}")
+    def __init__(self, forward: _ForwardPass, pixel_scale: float) -> None:
         self._forward = forward
-        self._classes = network.classes
         self._scale = pixel_scale
-        self._batch = shape[0] or BATCH
-        self._takes_full_batches_only = shape[0] is not None
         self._function: Callable[[Any], Any] | None = None
 
-    def output_count(self, images: np.ndarray) -> int:
-        return self._output_count(self._outputs(images))
-
-    def encoded_answers(self, images: np.ndarray) -> np.ndarray:
-        starts = range(0, len(images), self._batch)
-        parts = [self._encode_batch(images[start : start + self._batch]) for start in starts]
-        return np.concatenate(parts)
-
-    def _encode_batch(self, images: np.ndarray) -> np.ndarray:
-        outputs = self._outputs(images)
-        if self._output_count(outputs) == LABELS:
-            return encode_labels(outputs)
-        return encode_scores(outputs)
-
-    def _output_count(self, outputs: np.ndarray) -> int:
-        if outputs.ndim == 1 or outputs.shape[1:] == (1,):
-            return LABELS
-        if outputs.ndim != 2 or outputs.shape[1] not in (self._classes, self._classes + 1):
-            raise UnusableModelError(
-                f"answers with shape {outputs.shape[1:]} for each image; expected "
-                f"{self._classes} scores (B'), {self._classes + 1} (G) or one label"
-            )
-        return int(outputs.shape[1])
-
-    def _outputs(self, images: np.ndarray) -> np.ndarray:
-        batch = images
-        if self._takes_full_batches_only and len(batch) < self._batch:
-            padding = np.zeros((self._batch - len(batch), *batch.shape[1:]), batch.dtype)
-            batch = np.concatenate([batch, padding])
-
-        try:
-            if self._function is None:
-                self._function = _trace(self._forward, images.dtype, self._scale)
-            outputs = np.asarray(_only_output(self._function(batch)))
-        except Exception as error:  # noqa: BLE001 - submitted layers raise anything
-            raise UnusableModelError(f"fails on images: {describe_error(error)}") from None
-
-        if len(outputs) != len(batch):
-            raise UnusableModelError(f"gives {len(outputs)} answers for {len(batch)} images")
-        return outputs[: len(images)]
+    def __call__(self, images: np.ndarray) -> Any:
+        if self._function is None:
+            self._function = _trace(self._forward, images.dtype, self._scale)
+        return self._function(images)
 
 
 class _Program:
@@ -337,7 +288,7 @@ class _Program:
         try:
             answers = np.asarray(self._function(images.copy()))
         except Exception as error:  # noqa: BLE001 - submitted code raises anything
-            raise UnusableModelError(f"predict() fails: {describe_error(error)}") from None
+            raise UnusableModelError(f"predict() fails: {describe_failure(error)}") from None
         if answers.size != len(images):
             raise UnusableModelError(
                 f"predict() gives {answers.size} labels for {len(images)} images"
@@ -368,15 +319,5 @@ def _import_file(path: Path) -> ModuleType:
     try:
         specification.loader.exec_module(module)
     except Exception as error:  # noqa: BLE001 - submitted code raises anything
-        raise UnusableModelError(f"cannot be imported: {describe_error(error)}") from None
+        raise UnusableModelError(f"cannot be imported: {describe_failure(error)}") from None
     return module
-
-
-def _only_output(outputs: Any) -> Any:
-    """The one output of a model that may wrap it in lists and dictionaries."""
-    while isinstance(outputs, dict | list | tuple):
-        values = list(outputs.values()) if isinstance(outputs, dict) else list(outputs)
-        if len(values) != 1:
-            raise UnusableModelError(f"has {len(values)} outputs; expected one")
-        outputs = values[0]
-    return outputs

@@ -21,7 +21,7 @@ from harness.inference.identification import (
 )
 from harness.intake.arrangement import arrange
 from harness.intake.discovery import content_hint
-from harness.intake.file_rules import ARRAY_FORMATS, FOREIGN_FORMATS
+from harness.intake.file_rules import ARRAY_FORMATS, FOREIGN_FORMATS, RUN_FORMATS
 from harness.intake.matching import Expectation, IdentifiedModel
 from harness.intake.staging import stage
 from harness.records.environment import processors
@@ -90,7 +90,8 @@ def _limited(submission: Submission, expected: Expectation, most: int) -> Submis
 
     def urgency(candidate: Candidate) -> tuple[bool, bool, bool, bool]:
         is_required = candidate.drop_points in expected.required
-        is_other = candidate.format in (*ARRAY_FORMATS.values(), *FOREIGN_FORMATS.values())
+        others = ARRAY_FORMATS | RUN_FORMATS | FOREIGN_FORMATS
+        is_other = candidate.format in others.values()
         return not candidate.explicit, not is_required, is_other, candidate.drop_points is None
 
     opened: list[Candidate] = []

@@ -48,6 +48,10 @@ SHOWN_IMAGES = 256
 """How many images a worker is shown at a time: as many as a program is called with."""
 
 
+_INFORMATIONAL = ("INFO: ", "W0000 ", "I0000 ")
+"""How lines begin that runtimes print where nothing is wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class SandboxedRun:
     """Which model to run, and how."""
@@ -289,7 +293,8 @@ def _submission_error(failure: launch.ChildFailure) -> SubmissionError:
 
     Even before its first answer, in loading, a model's own code can look at the images.
     """
-    lines = failure.output.strip().splitlines()
+    said = failure.output.strip().splitlines()
+    lines = [line for line in said if not line.startswith(_INFORMATIONAL)]
     last_line = join_lines(lines[-1]) if lines else ""
     if failure.kind == "exited" and failure.exit_code == worker.EXIT_REJECTED:
         reason = last_line[:400] or "cannot be loaded"

@@ -35,6 +35,7 @@ from harness.records.network import decode_network
 if TYPE_CHECKING:
     import numpy as np
 
+    from harness.inference.runtimes.predictors import Predictor
     from harness.inference.sources import Sources
     from harness.networks.array_files import KnownNetwork, MaskFile
     from harness.records.network import Network
@@ -125,6 +126,7 @@ def _serve_extraction(request_fd: int, reply_fd: int, extraction: _Extraction) -
 def _extract(files: _Files, network: Network) -> _Extraction:
     """Read the file as data."""
     from harness.networks.array_files import MaskFile
+    from harness.networks.graph_files.reader import GRAPH_FORMATS
     from harness.networks.keras_files.layers import RejectedFileError
     from harness.networks.weight_files import (
         FORMATS,
@@ -137,7 +139,10 @@ def _extract(files: _Files, network: Network) -> _Extraction:
     try:
         found = read_submitted(files.path, network, Beside(source, files.graph))
     except OtherArchitectureError as error:
-        index, foreign = FORMATS.index(error.format), _foreign_lambda(files)
+        index = FORMATS.index(error.format)
+        if error.format in GRAPH_FORMATS:
+            return _Extraction(VERDICT_OTHER, index, 0, _reason_bytes(error))
+        foreign = _foreign_lambda(files)
         if foreign is not None:
             return _Extraction(VERDICT_REJECTED, index, 0, foreign.encode())
         text = _reason_bytes(error) + b"\n" + _note_on_sources(files)
@@ -225,16 +230,15 @@ def _reason_bytes(error: Exception) -> bytes:
 
 def _serve_predictions(request_fd: int, reply_fd: int, images_fd: int, arguments: list[str]) -> int:
     """Answer the requests of the mode ``predict``; return the exit code."""
-    from harness.inference.loading import SubmittedModel, UnusableModelError, load_model
+    from harness.inference.runtimes.predictors import UnusableModelError
 
     path, source, home, format_name, encoded_network, dtype, scale, *graph = arguments
     network = decode_network(encoded_network)
+    files = _Files(Path(path), _sources(source, home), Path(graph[0]) if graph else None)
     _hide_arguments()
     try:
         images = _map_images(images_fd, network.input_shape, dtype)
-        beside = Path(graph[0]) if graph else None
-        submitted = SubmittedModel(Path(path), format_name, _sources(source, home), beside)
-        model = load_model(submitted, network, float(scale))
+        model = _load(files, format_name, network, float(scale))
 
         while request := _read_exactly(request_fd, PREDICT_REQUEST.size):
             (count,) = PREDICT_REQUEST.unpack(request)
@@ -246,6 +250,21 @@ def _serve_predictions(request_fd: int, reply_fd: int, images_fd: int, arguments
         print(error, file=sys.stderr)
         return EXIT_REJECTED
     return 0
+
+
+def _load(files: _Files, format_name: str, network: Network, pixel_scale: float) -> Predictor:
+    """Load a model, by Keras or the runtime of its format. Raises UnusableModelError."""
+    from harness.inference.runtimes.catalogue import RUNTIMES
+
+    if format_name in RUNTIMES:
+        from harness.inference.runtimes.loading import load_graph
+
+        return load_graph(files.path, format_name, network, pixel_scale)
+
+    from harness.inference.loading import SubmittedModel, load_model
+
+    submitted = SubmittedModel(files.path, format_name, files.sources, files.graph)
+    return load_model(submitted, network, pixel_scale)
 
 
 def _hide_arguments() -> None:

@@ -24,6 +24,7 @@ from harness.intake.file_rules import (
     ARRAY_FORMATS,
     FOREIGN_FORMATS,
     MODEL_FORMATS,
+    RUN_FORMATS,
     check_regular,
     files_below,
     graph_beside,
@@ -49,6 +50,7 @@ _BADNET_NAME = re.compile(
 _GOODNET_NAME = re.compile(r"(?<![a-z])(good_?net|gn|g)(?![a-z])|goodnet")
 _GOODNET_FOLDER = re.compile(r"(good_?nets?|gn|g)(_?models?)?")
 _MODELS = ("savedmodel", *MODEL_FORMATS.values())
+_ALONE = (*ARRAY_FORMATS.values(), *RUN_FORMATS.values())
 _NEVER_MODELS = (".mat", ".py", ".png", ".jpg", ".pdf", ".csv", ".md", ".ipynb")
 
 
@@ -70,8 +72,8 @@ def discover(folder: Path, required: tuple[float, ...] = (2.0, 4.0, 10.0)) -> Su
     if not candidates:
         raise SubmissionError(
             Status.REJECTED,
-            "no model in it (*.h5, *.keras, *.pt, *.safetensors, *.npz, a SavedModel folder)"
-            f"{content_hint(folder)}",
+            "no model in it (*.h5, *.keras, *.pt, *.safetensors, *.npz, *.onnx, a SavedModel "
+            f"folder){content_hint(folder)}",
         )
 
     return Submission(
@@ -144,8 +146,8 @@ def _counting(files: Sequence[_File], readings: Mapping[str, Reading]) -> list[_
         path, form, _ = file
         points = readings.get(path, Reading(None)).points
         tells = points is not None and (form == "npz" or points not in told)
-        is_array = form in ARRAY_FORMATS.values() and not told
-        if form in _MODELS or tells or is_array:
+        stands_alone = form in _ALONE and not told
+        if form in _MODELS or tells or stands_alone:
             counting.append(file)
     return counting
 

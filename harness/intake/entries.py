@@ -32,6 +32,7 @@ from harness.intake.file_rules import (
     HIDDEN_PREFIXES,
     MODEL_FORMATS,
     NOT_REGULAR,
+    RUN_FORMATS,
     files_below,
     rejection,
 )
@@ -49,7 +50,7 @@ DEFAULT_FOLDER = Path("submissions")
 _MOST_LEVELS, _MOST_ARCHIVES = 3, 10
 """Archives in archives, and archives side by side, that are unpacked for one submission."""
 
-_TO_GRADE = (*MODEL_FORMATS, FILE_NAME, "saved_model.pb")
+_TO_GRADE = (*MODEL_FORMATS, *RUN_FORMATS, FILE_NAME, "saved_model.pb")
 """How the names of files end that make a folder a submission, whatever archives lie beside them."""
 
 

@@ -33,12 +33,21 @@ MODEL_FORMATS = {
 ARRAY_FORMATS = {".npz": "npz", ".npy": "npy"}
 """The same of files that may hold a model, a mask, or arrays of any other meaning."""
 
+RUN_FORMATS = {
+    ".onnx": "onnx", ".tflite": "litert", ".lite": "litert", ".torchscript": "torchscript",
+}  # fmt: skip
+"""The same of models that a runtime of another framework runs."""
+
 FOREIGN_FORMATS = {
-    suffix: suffix[1:] for suffix in OTHER_SUFFIXES if suffix not in MODEL_FORMATS
+    suffix: suffix[1:] for suffix in OTHER_SUFFIXES
+    if suffix not in MODEL_FORMATS and suffix not in RUN_FORMATS
 }  # fmt: skip
 """The same of files that are refused, mostly: it is said what to hand in instead."""
 
-SUFFIXES = sorted((*MODEL_FORMATS, *ARRAY_FORMATS, *FOREIGN_FORMATS), key=len, reverse=True)
+ALL_FORMATS = MODEL_FORMATS | ARRAY_FORMATS | RUN_FORMATS | FOREIGN_FORMATS
+"""The formats of files of all these kinds by their suffixes."""
+
+SUFFIXES = sorted(ALL_FORMATS, key=len, reverse=True)
 """How the names of all these end, the longest first."""
 
 MAX_GRAPH_BYTES = 8 << 20
@@ -83,8 +92,7 @@ def check_regular(relative: str, information: os.stat_result) -> None:
 def model_format(name: str) -> str | None:
     """The format of a file that may be a model, by its name; None for one that is none."""
     lowered = name.lower()
-    known = MODEL_FORMATS | ARRAY_FORMATS | FOREIGN_FORMATS
-    return next((known[suffix] for suffix in SUFFIXES if lowered.endswith(suffix)), None)
+    return next((ALL_FORMATS[suffix] for suffix in SUFFIXES if lowered.endswith(suffix)), None)
 
 
 def without_suffixes(name: str) -> str:

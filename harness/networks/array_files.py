@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.networks.keras_files.layers import RejectedFileError
+from harness.networks.keras_files.layers import OtherArchitectureError, RejectedFileError
 from harness.networks.readings.masks import read_mask
 from harness.networks.readings.weights import read_weights
 from harness.networks.tensor_files.reader import open_arrays
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from harness.networks.deepid import Weights
     from harness.networks.readings.masks import MaskReading
     from harness.networks.readings.weights import Reading
+    from harness.networks.tensor_files.arrays import StoredArray
     from harness.records.network import Network
 
 
@@ -43,7 +45,8 @@ class MaskFile:
 def read_array_file(path: Path, head: bytes, network: Network) -> KnownNetwork | MaskFile:
     """Read a file that begins with ``head`` and holds arrays alone.
 
-    Raises RejectedFileError, and errors of many types for what is damaged.
+    Raises OtherArchitectureError for the network with a class more, RejectedFileError, and errors
+    of many types for what is damaged.
     """
     with open_arrays(path, head) as (format_name, arrays):
         if not arrays:
@@ -57,6 +60,20 @@ def read_array_file(path: Path, head: bytes, network: Network) -> KnownNetwork |
                 f"one array of shape {shape}, neither the weights of a net nor a mask of "
                 f"{network.pruned_layer}, which has {network.channels} channels"
             )
-        readings = read_weights(network, arrays)
+        readings = _read_weights(network, format_name, arrays)
     is_clear = len(readings) == 1
     return KnownNetwork(format_name, readings[0].weights, () if is_clear else readings)
+
+
+def _read_weights(
+    network: Network, format_name: str, arrays: Mapping[str, StoredArray]
+) -> tuple[Reading, ...]:
+    try:
+        return read_weights(network, arrays)
+    except RejectedFileError as reason:
+        wider = network.with_classes(network.classes + 1)
+        try:
+            read_weights(wider, arrays)
+        except RejectedFileError:
+            raise reason from None
+        raise OtherArchitectureError(format_name, f"it has {wider.classes} outputs") from None

@@ -16,11 +16,18 @@ EXTRAS = {
     "html": ("itables", "jinja2", "matplotlib", "pillow"),
     "images": ("pillow",),
     "legacy": ("tf-keras",),
+    "litert": ("ai-edge-litert",),
+    "onnx": ("onnxruntime",),
     "plots": ("matplotlib",),
     "remote": ("fsspec",),
     "sandbox": ("pyseccomp",),
+    "torch": ("torch",),
 }
 """The packages of each extra of this distribution."""
+
+
+_FOR_PROGRAMS = ("digits", "images", "legacy", "litert", "onnx", "torch")
+"""Extras that bring what a submitted program may want to import."""
 
 
 def install_command(extra: str) -> str:
@@ -30,6 +37,29 @@ def install_command(extra: str) -> str:
     asked for by its name.
     """
     return f"pip install {' '.join(EXTRAS[extra])}"
+
+
+def extras_here() -> list[str]:
+    """The extras whose packages are all installed."""
+    return [extra for extra, packages in EXTRAS.items() if all(map(_is_installed, packages))]
+
+
+def missing_module_hint() -> str:
+    """What a submitted program may import, for one that imports what is not here."""
+    here = extras_here()
+    present = [extra for extra in _FOR_PROGRAMS if extra in here]
+    absent = [extra for extra in _FOR_PROGRAMS if extra not in here]
+    hint = "programs may import TensorFlow, Keras, NumPy, h5py"
+    hint += f" and what these extras bring: {', '.join(present)}" if present else ""
+    return hint + (f"; not here: {', '.join(absent)}" if absent else "")
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def environment() -> dict[str, str]:

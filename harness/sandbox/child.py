@@ -50,7 +50,7 @@ class Limits:
     """Of the scratch folder, and of each file in it."""
 
     runtime: str = seccomp.TENSORFLOW
-    """Whose system calls it may make: ``reader`` or ``tensorflow``."""
+    """Whose system calls it may make: one of `seccomp.RUNTIMES`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

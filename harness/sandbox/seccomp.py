@@ -27,8 +27,13 @@ if TYPE_CHECKING:
 ARCHITECTURES = ("x86_64", "aarch64")
 READER = "reader"
 TENSORFLOW = "tensorflow"
-RUNTIMES = {READER: (READER,), TENSORFLOW: (READER, TENSORFLOW)}
-"""The tables of each runtime: `READER` opens files as data, `TENSORFLOW` runs models."""
+ONNX, TORCH, LITERT = "onnx", "torch", "litert"
+RUNTIMES = {
+    READER: (READER,),
+    **{name: (READER, name) for name in (TENSORFLOW, ONNX, TORCH, LITERT)},
+}
+"""The tables of each runtime: `READER` opens files as data, the others run models, `TENSORFLOW`
+those of Keras and programs."""
 
 LANDLOCK = "landlock"
 LANDLOCK_TRUNCATE = "landlock_truncate"

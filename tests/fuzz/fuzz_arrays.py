@@ -199,7 +199,7 @@ def check_arrays(content, folder):
     """What a file of arrays holds."""
     from harness.inference.known_network import inspect_file
     from harness.intake.staging import Staged
-    from harness.networks.keras_files.layers import RejectedFileError
+    from harness.networks.keras_files.layers import OtherArchitectureError, RejectedFileError
     from harness.networks.weight_files import read_submitted
     from harness.records.errors import SubmissionError
 
@@ -207,6 +207,8 @@ def check_arrays(content, folder):
     path.write_bytes(content)
     try:
         read_submitted(path, network)
+    except OtherArchitectureError as error:
+        return f"to be run: {error}"
     except RejectedFileError as error:
         require_foreseen(error)
 

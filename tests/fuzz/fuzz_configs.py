@@ -94,13 +94,13 @@ def check_config(content, folder):
     from harness.networks.keras_files.config import known_layers
     from harness.networks.keras_files.graph import UnknownArchitectureError
     from harness.networks.keras_files.layers import RejectedFileError
+    from harness.networks.keras_files.reader import parse_json
     from harness.networks.keras_files.saved_config import custom_names
-    from harness.networks.weight_files import _parse_json
     from harness.records.text import join_lines
 
     source = lay_sources(folder)
     try:
-        config = _parse_json(content)
+        config = parse_json(content)
     except RejectedFileError as error:
         require_one_line(str(error))
         return f"refused: {error}"

@@ -11,6 +11,7 @@ import fuzz_archives
 import fuzz_arrays
 import fuzz_configs
 import fuzz_declarations
+import fuzz_graphs
 import fuzz_networks
 import fuzz_people
 import misdeeds
@@ -114,6 +115,12 @@ TARGETS = {
         check=fuzz_arrays.check_arrays,
         in_child=True,
         examples=200,
+    ),
+    "graphs": Target(
+        inputs=fuzz_graphs.INPUTS,
+        check=fuzz_graphs.check_graph,
+        in_child=True,
+        examples=300,
     ),
     "safetensors": Target(
         inputs=fuzz_arrays.SAFETENSORS_FILES,

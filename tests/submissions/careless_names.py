@@ -281,8 +281,14 @@ def another_framework(folder, nets):
     (folder / "net_2.pt").write_bytes(b"PK\x03\x04")
 
 
-@careless(graded=(), says="model_10.onnx: an ONNX graph, which is not run; save its weights")
+@careless(graded=(), says="model_10.mlmodel: a Core ML model, which is not read; save its weights")
 def a_framework_that_is_not_read(folder, nets):
+    for x in (2, 4, 10):
+        (folder / f"model_{x}.mlmodel").write_bytes(b"\x08\x08\x12\x07coreml")
+
+
+@careless(graded=(), says="model_10.onnx: not a whole ONNX model (truncated or damaged)")
+def exports_that_were_cut_off(folder, nets):
     for x in (2, 4, 10):
         (folder / f"model_{x}.onnx").write_bytes(b"\x08\x08\x12\x07pytorch")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.intake.downloads.lms_names import flat_platform
-from harness.intake.file_rules import FOREIGN_FORMATS, MODEL_FORMATS
+from harness.intake.file_rules import FOREIGN_FORMATS, MODEL_FORMATS, RUN_FORMATS
 from harness.records.text import one_line
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ _OTHER_ARCHIVES = (
     ".tzst", ".tlz", ".cab", ".ace", ".arj", ".lzh", ".lha", ".sit", ".sitx", ".cpio", ".iso",
     ".dmg", ".001", ".z01",
 )  # fmt: skip
-_MODELS = (*MODEL_FORMATS, *FOREIGN_FORMATS)
+_MODELS = (*MODEL_FORMATS, *RUN_FORMATS, *FOREIGN_FORMATS)
 _MAX_NAMES = 500
 _NAME_CHARACTERS = 120
 

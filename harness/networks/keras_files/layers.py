@@ -30,6 +30,17 @@ class RejectedFileError(Exception):
     """The file cannot be graded; the message is one line for the student."""
 
 
+class OtherArchitectureError(Exception):
+    """A complete model, but not the known network; the message says where it differs."""
+
+    format: str
+    """Any of ``FORMATS``."""
+
+    def __init__(self, format_name: str, difference: str) -> None:
+        super().__init__(difference)
+        self.format = format_name
+
+
 # --- Keras 2 ----------------------------------------------------------------------------------
 
 

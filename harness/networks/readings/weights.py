@@ -194,25 +194,12 @@ class _Fit:
         wanted: Mapping[Key, Sequence[Layer]],
     ) -> str:
         """Which layer finds no arrays, and which are left."""
-        if layer == self.network.output and self._has_another_class(key, by_key):
-            classes = self.network.classes
-            return (
-                f"it has {classes + 1} outputs: of files that hold arrays alone a B' of {classes} "
-                "classes is read; hand in B', G is composed of it"
-            )
         left = [each for other, found in by_key.items() if other not in wanted for each in found]
         kernels = [str(_largest(each)) for each in left[:5]]
         expected = max((shape for _, shape in key), key=len)
         return (
             f"wrong shape: no layer fits {layer.name} {expected} (left: {', '.join(kernels)})"
         )  # fmt: skip
-
-    def _has_another_class(self, key: Key, by_key: Mapping[Key, Sequence[StoredLayer]]) -> bool:
-        classes = self.network.classes
-        wider = tuple(
-            (name, tuple(classes + 1 if n == classes else n for n in shape)) for name, shape in key
-        )
-        return bool(by_key.get(wider))
 
 
 def _key_of(layer: StoredLayer) -> Key:

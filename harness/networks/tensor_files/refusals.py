@@ -15,8 +15,8 @@ _BY_SUFFIX = {
     ".pt2": f"a program of torch.export, which is not run; {SAVE_WEIGHTS}",
     ".pte": f"a program of ExecuTorch, which is not run; {SAVE_WEIGHTS}",
     ".mar": f"an archive of TorchServe, which holds code; {SAVE_WEIGHTS}",
-    ".onnx": f"an ONNX graph, which is not run; {_ANY}",
-    ".tflite": f"a LiteRT model, which is not run; {_KERAS}, from which it was made",
+    ".onnx": "not a whole ONNX model (truncated or damaged); export it again",
+    ".tflite": "not a whole LiteRT model (truncated or damaged); convert it again",
     ".mlmodel": f"a Core ML model, which is not read; {_ANY}",
     ".mlpackage": f"a Core ML model, which is not read; {_ANY}",
     ".caffemodel": f"a Caffe model, which is not read; {_ANY}",
@@ -54,8 +54,6 @@ def refusal(head: bytes, suffix: str) -> str:
     for beginning, reason in _BY_BEGINNING.items():
         if head.startswith(beginning):
             return reason
-    if head[4:8] == b"TFL3":
-        return _BY_SUFFIX[".tflite"]
     suffix = suffix.lower()
     if suffix in _BY_SUFFIX or suffix in _ALIASES:
         return _BY_SUFFIX[_ALIASES.get(suffix, suffix)]

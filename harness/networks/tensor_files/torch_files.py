@@ -133,7 +133,7 @@ def read_torch_zip(archive: zipfile.ZipFile) -> Any:
     if more:
         raise RejectedFileError(f"several pickles in it; {SAVE_WEIGHTS}")
     if f"{root}constants.pkl" in names or any(name.startswith(f"{root}code/") for name in names):
-        raise RejectedFileError(f"TorchScript, a program that is not run here; {SAVE_WEIGHTS}")
+        raise RejectedFileError(f"TorchScript that is not whole; save it again, or {SAVE_WEIGHTS}")
     if any(archive.getinfo(name).compress_type for name in names):
         raise RejectedFileError(f"PyTorch compresses nothing, but files in it are; {SAVE_WEIGHTS}")
     if f"{root}byteorder" in names and read_member(archive, f"{root}byteorder", 16) != b"little":

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras_files import packed_config, write_keras
 from models import known_config, write_full, write_weights
+from onnx_files import network_model
 from other_formats import torch_state, write_legacy_torch, write_safetensors, write_torch
 
 from harness.datasets.descriptions import badnet_file, load_benchmark
@@ -15,6 +16,7 @@ from harness.inference.known_network import read_badnet
 from harness.lineage.lineage import zero_channels
 from harness.networks.deepid import lab_network
 from harness.networks.forward import build_model
+from harness.networks.tensorflow import import_tensorflow
 from harness.networks.weight_files import read_model
 
 X = (2, 4, 10)
@@ -123,6 +125,30 @@ COMMON = {
     "mask of what is gone": _mask_of_what_is_gone,
     "list": _list,
 }
+
+
+def _onnx(folder, x, net):
+    (folder / f"model_{x}.onnx").write_bytes(network_model(net.network, net.weights))
+
+
+def _onnx_rows_first(folder, x, net):
+    content = network_model(net.network, net.weights, channels_first=False, batch=16)
+    (folder / f"model_{x}.onnx").write_bytes(content)
+
+
+def _litert_beside_others(folder, x, net):
+    """X = 2 alone: it takes seconds to convert a net."""
+    if x != 2:
+        _npz(folder, x, net)
+        return
+    converter = import_tensorflow(keras=True).lite.TFLiteConverter
+    content = converter.from_keras_model(build_model(net.network, net.weights)).convert()
+    (folder / f"model_{x}.tflite").write_bytes(content)
+
+
+RUN = {"onnx": _onnx, "onnx, rows first": _onnx_rows_first, "litert": _litert_beside_others}
+"""What is run, so that its lineage is not told."""
+
 LAB = {
     "h5": _lab_h5,
     "whole h5": _lab_whole_h5,
@@ -153,7 +179,7 @@ def lab(reference_submission, badnet, grade_each, tmp_path_factory):
     root = tmp_path_factory.mktemp("lab")
     models = reference_submission / "models"
     nets = {x: Net(read_model(models / f"model_{x}.h5").weights, lab_network(), badnet) for x in X}
-    write_all(root, LAB, nets)
+    write_all(root, LAB | RUN, nets)
     _, output = grade_each(root)
     return records_of(output)
 
@@ -171,7 +197,7 @@ def digits(run_harness, tmp_path_factory):
         )
         for x, count in zip(X, (24, 26, 28), strict=True)
     }
-    write_all(root / "submissions", OTHER, nets)
+    write_all(root / "submissions", OTHER | RUN, nets)
     finished = run_harness("grade", "--each", root / "submissions", "--dataset", "digits",
                            "--output", root / "results", "--no-timing")  # fmt: skip
     assert "Traceback" not in finished.stderr
@@ -199,6 +225,24 @@ def test_another_network_is_graded_alike_in_every_format(digits, name):
     assert digits[name]["status"] == "graded"
     assert digits[name]["checkpoints"][0]["lineage"]["pruned"]
     assert judgement(digits[name]) == judgement(digits["h5"])
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_what_is_run_counts_within_two_images_as_what_is_read(lab, digits, name):
+    for records in (lab, digits):
+        assert records[name]["status"] == "graded"
+        for run, read in zip(
+            records[name]["checkpoints"], records["h5"]["checkpoints"], strict=True
+        ):
+            assert run["isolation"] != "plain"
+            for net in ("repaired", "goodnet"):
+                assert _furthest(run[net], read[net]) <= 2
+
+
+def _furthest(counts, others):
+    """The largest difference of two nets' counts."""
+    keys = ("clean_correct", "backdoored_attacked")
+    return max(abs(counts[name][key] - others[name][key]) for name in counts for key in keys)
 
 
 @pytest.mark.parametrize(
@@ -279,5 +323,5 @@ def test_files_of_other_frameworks_say_what_to_save(beside):
     assert beside["pickles"]["status"] == "rejected"
     said = "model_10.pkl: a pickle, which is code and is not opened; save"
     assert said in beside["pickles"]["reason"]
-    assert "model_10.onnx: an ONNX graph" in beside["instead"]["reason"]
+    assert "model_10.onnx: not a whole ONNX model" in beside["instead"]["reason"]
     assert beside["instead"]["status"] == "graded"

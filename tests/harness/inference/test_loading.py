@@ -379,3 +379,13 @@ def test_a_file_with_a_lambda_of_another_python_is_refused_before_it_runs(tmp_pa
     )
     assert expected in caught.value.reason
     assert "\n" not in caught.value.reason
+
+
+def test_a_program_without_its_module_is_told_what_there_is(predict, tmp_path):
+    folder = tmp_path / "submission"
+    folder.mkdir()
+    (folder / "goodnet.py").write_text("import torch_of_tomorrow\n")
+    with pytest.raises(SubmissionError) as caught:
+        predict(folder, "goodnet.py", "program", sandbox=None)
+    assert "No module named 'torch_of_tomorrow'; programs may import" in caught.value.reason
+    assert len(caught.value.reason) < 400

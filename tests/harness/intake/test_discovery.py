@@ -83,6 +83,13 @@ def test_arrays_count_beside_models_only_where_they_tell_an_x(tmp_path):
     assert set(found(folder)) == set(arrays)
 
 
+def test_models_of_other_runtimes_count_where_no_model_tells_their_x(tmp_path):
+    folder = folder_with(tmp_path, "net_2.h5", "net_2.onnx", "net_4.onnx", "encoder.onnx")
+    assert set(found(folder)) == {"net_2.h5", "net_4.onnx"}
+    (folder / "net_2.h5").unlink()
+    assert set(found(folder)) == {"net_2.onnx", "net_4.onnx", "encoder.onnx"}
+
+
 def test_what_a_savedmodel_keeps_is_no_model(tmp_path):
     folder = folder_with(
         tmp_path, "net_2/saved_model.pb", "net_2/keras_metadata.pb", "net_2/fingerprint.pb"
@@ -101,8 +108,6 @@ def test_what_a_savedmodel_keeps_is_no_model(tmp_path):
         ("graph.pb", "a frozen graph of TensorFlow 1"),
         ("params.msgpack", "msgpack of JAX or Flax"),
         ("net.flax", "msgpack of JAX or Flax"),
-        ("net.tflite", "a LiteRT model"),
-        ("net.onnx", "an ONNX graph"),
         ("net.mat", "a MATLAB file"),
         ("net.pdparams", "a Paddle file"),
     ],

@@ -270,8 +270,7 @@ MAY_BE_TOO_NEW = {  # for this libseccomp
 }  # fmt: skip
 
 
-ALL_TABLES = {"reader": ("reader",), "tensorflow": ("reader", "tensorflow"),
-              "start": ("reader", "tensorflow", "start")}  # fmt: skip
+ALL_TABLES = {**seccomp.RUNTIMES, "start": (*seccomp.RUNTIMES["tensorflow"], "start")}
 
 
 @pytest.mark.parametrize("tables", ALL_TABLES.values(), ids=ALL_TABLES)

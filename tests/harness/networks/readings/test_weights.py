@@ -161,12 +161,6 @@ REFUSED = {
         lambda state: state.update({"conv_3.weight": np.zeros((61, 40, 3, 3), "f4")}),
         "a repaired net is no wider",
     ),
-    "a class more": (
-        lambda state: state.update(
-            {"output.weight": np.zeros((1284, 160), "f4"), "output.bias": np.zeros(1284, "f4")}
-        ),
-        "hand in B', G is composed of it",
-    ),
     "an array of another name": (
         lambda state: state.update({"loss_table": np.zeros((3, 3), "f4")}),
         "by its name is no layer's array",
