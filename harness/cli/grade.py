@@ -15,8 +15,7 @@ from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
 from harness.grading.batch import Batch, connect_cluster, find_submissions
 from harness.grading.context import Options
-from harness.grading.setup import prepare
-from harness.grading.worker import WorkerConfig
+from harness.grading.worker import WorkerConfig, prepare_grader
 from harness.output.boards import board_text, shown_records, write_boards
 from harness.people.attempts import load_people, stored_roster
 from harness.records.errors import HarnessError
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, type=SUBMISSION, metavar="[PATH]...")
 @click.option("--each", type=SUBMISSIONS, metavar="DIR", help="Grade every folder in DIR.")
-@options.dataset
+@options.dataset_or_competition
 @options.badnet
 @options.out(type=RESULTS_TO_WRITE, default="results", show_default=True,
              metavar="DIR|ADDRESS",
@@ -118,7 +117,7 @@ def grade(
             show_progress(quiet=quiet) as display,
             connect_cluster(scheduler, entries, config) as cluster,
         ):
-            prepared = prepare(dataset, badnet, results.folder, chosen, display)
+            prepared = prepare_grader(config, display)
             batch = Batch(entries, config, prepared, cluster, results.send_if_due)
             _grade(batch, display, jobs or 1, people, attempts)
 

@@ -12,7 +12,6 @@ from harness.cli.report import show_note
 from harness.execution.console import one_line_errors
 from harness.grading.regrade import regrade_results
 from harness.output.boards import write_boards
-from harness.output.leaderboard import text
 from harness.people.choice import choose
 from harness.storage.remote import results_at
 
@@ -48,4 +47,4 @@ def regrade(
         folder = regrade_results(source.folder, rubric, target.folder)
         people, which = choose(folder, roster, attempts, anonymous)
         shown = show_note(write_boards(folder, people, which, evidence=source.folder))
-        click.echo(text.render(shown.board), nl=False)
+        click.echo(shown.text, nl=False)

@@ -51,8 +51,8 @@ _SHOWN_CHARACTERS = 200
 _MAX_PATH_BYTES = 1000
 _MAX_NAME_BYTES = 255
 _KNOWN_KEYS = {
-    "": ("name", "badnet", "artifacts", "program", "claims"),
-    "artifacts": ("role", "drop_points"),
+    "": ("name", "badnet", "artifacts", "program", "programs", "claims"),
+    "artifacts": ("role", "drop_points", "network"),
     "program": ("file", "drop_points"),
     "claims": Claim.__slots__,
 }
@@ -96,6 +96,7 @@ def read_declaration(folder: Path) -> Declaration:
             for file, entry in artifacts.items()
         },
         program=_convert_program(table.get("program")),
+        programs=_convert_programs(table.get("programs", {})),
         claims=tuple(
             _convert_claim(claim, f"[[claims]], number {number}: ")
             for number, claim in enumerate(claims, 1)
@@ -106,21 +107,21 @@ def read_declaration(folder: Path) -> Declaration:
 
 def declares_candidates(declaration: Declaration) -> bool:
     """Whether it names the files to grade; names of other files then count for nothing."""
-    return bool(declaration.artifacts or declaration.program)
+    return bool(declaration.artifacts or declaration.program or declaration.programs)
 
 
 def declared_candidates(folder: Path, declaration: Declaration) -> list[Candidate]:
     """The candidates that ``[artifacts]`` and ``[program]`` name; raises SubmissionError."""
     candidates = [
-        _candidate(folder, path, file.role, file.drop_points)
+        replace(_candidate(folder, path, file.role, file.drop_points), network=file.network)
         for path, file in declaration.artifacts.items()
     ]
-    program = declaration.program
-    if program is not None:
+    programs = [(None, declaration.program)] if declaration.program else []
+    for network, program in [*programs, *declaration.programs.items()]:
         candidate = _candidate(folder, program.file, "goodnet", program.drop_points)
         if not candidate.path.endswith(".py"):
             raise _rejection(f"{candidate.path!r} is no Python file")
-        candidates.append(replace(candidate, format="program"))
+        candidates.append(replace(candidate, format="program", network=network))
     return candidates
 
 
@@ -214,6 +215,16 @@ def _convert_program(entry: object) -> DeclaredProgram | None:
     return replace(program, file=_slashed(program.file))
 
 
+def _convert_programs(entries: object) -> dict[str, DeclaredProgram]:
+    """The programs of a competition, by the BadNet that each is for."""
+    rule = '[programs] maps each BadNet of a competition to { file = "..." }'
+    programs = {}
+    for network, entry in _table(entries, rule).items():
+        if (program := _convert_program(_table(entry, rule))) is not None:
+            programs[one_line(network, 100)] = program
+    return programs
+
+
 def _convert_claim(entry: object, place: str) -> Claim:
     claim: Claim = _convert(entry, Claim, place)
     for key in ("drop_points", "clean_accuracy", "attack_success_rate"):
@@ -266,6 +277,9 @@ def _unknown_keys(table: Mapping[str, Any]) -> Iterator[str]:
     for entry in files.values() if isinstance(files, dict) else ():
         yield from _unknown_in(entry, "artifacts")
     yield from _unknown_in(table.get("program"), "program")
+    programs = table.get("programs")
+    for entry in programs.values() if isinstance(programs, dict) else ():
+        yield from _unknown_in(entry, "program")
     claims = table.get("claims")
     for entry in claims if isinstance(claims, list) else ():
         yield from _unknown_in(entry, "claims")

@@ -11,7 +11,7 @@ from harness.output.leaderboard.columns import in_points
 from harness.output.ranked import evidence_of, ranked_board
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
-from harness.records.traversal import checkpoint_name, diagnoses
+from harness.records.traversal import checkpoint_name, diagnoses, require_single
 from harness.storage.goodnets import GoodNetAnswers
 from harness.storage.results import Store
 from harness.storage.rubrics import rubric_of
@@ -91,6 +91,7 @@ def _rank_records(results: Path) -> dict[str, Ranked]:
     records = {record.submission: record for record in Store(results).records()}
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
+    require_single(records.values(), "diff")
     shown = list(records.values())
     rows = ranked_board(results, shown, rubric_of(results), evidence_of(results, shown)).rows
     return {row.submission: Ranked(row.rank, records[row.submission]) for row in rows}

@@ -227,7 +227,7 @@ def test_unknown_keys_are_named_with_the_nearest(tmp_path):
     submission = discovered(tmp_path, toml)
     assert submission.candidates[0].explicit is False
     assert submission.notes == (
-        f"{UNKNOWN} 'titel', left alone; there are artifacts, badnet, claims, name, program",
+        f"{UNKNOWN} 'titel', left alone; there are artifacts, badnet, claims, name, program, programs",
         f"{UNKNOWN} 'artefacts', left alone; did you mean 'artifacts'?",
     )
 

@@ -1,0 +1,75 @@
+"""Descriptions of competitions: what is wrong is one line that names the place."""
+
+import pytest
+
+from harness.datasets.competitions.descriptions import (
+    is_competition,
+    load_competition,
+    parse_competition,
+)
+from harness.datasets.descriptions import load_benchmark
+from harness.records.errors import HarnessError
+
+HEAD = 'schema_version = 1\nname = "c"\ntitle = "C"\nclasses = 10\n'
+FILES = '[files]\nvalid = "v.h5"\ntest = "t.h5"\n'
+NETWORK = '[[networks]]\nname = "one"\nbadnet = "one.h5"\n'
+TRIGGER = '[[networks.triggers]]\nname = "dot"\nfile = "dot.h5"\n'
+
+
+def test_a_network_becomes_a_benchmark_of_its_own():
+    text = HEAD + "pixel_scale = 0.5\n" + FILES + NETWORK + TRIGGER + "held_out = true\n"
+    competition = parse_competition(text, "folder", "here")
+    (network,) = competition.networks
+    benchmark = competition.benchmark_of(network)
+    assert (benchmark.name, benchmark.pixel_scale, benchmark.classes) == ("c/one", 0.5, 10)
+    assert benchmark.checkpoints == ()
+    assert [(a.name, a.files, a.held_out) for a in benchmark.attacks] == [
+        ("dot", {"test": "dot.h5"}, True)
+    ]
+    assert competition.data_files == ("v.h5", "t.h5", "dot.h5")
+
+
+def test_a_network_may_bring_its_own_clean_images():
+    own = 'files = { valid = "own/v.h5", test = "own/t.h5" }\n'
+    competition = parse_competition(HEAD + FILES + NETWORK + own, "folder", "here")
+    assert competition.data_files == ("own/v.h5", "own/t.h5")
+
+
+WRONG = [
+    ("schema_version = 2\n", "schema_version is 2, expected 1"),
+    (HEAD + FILES + "colour = 1\n" + NETWORK, "[files] unknown key 'colour'"),
+    (HEAD + "netwoks = 1\n" + FILES + NETWORK, "unknown key 'netwoks'; did you mean 'networks'"),
+    (HEAD + FILES, "networks is a list of tables, each begun by [[networks]]"),
+    (HEAD + "networks = []\n" + FILES, "networks is empty"),
+    (HEAD + FILES + '[[networks]]\nname = "one"\n', "network 'one': its badnet is missing"),
+    (HEAD + FILES + '[[networks]]\nbadnet = "one"\n', "network 1: its name is missing"),
+    (HEAD + NETWORK, "network 'one': no valid file, neither its own nor in [files]"),
+    (HEAD + FILES + NETWORK + NETWORK, "two networks have the name 'one'"),
+    (HEAD + FILES + NETWORK + TRIGGER + TRIGGER, "two triggers have the name 'dot'"),
+    (HEAD + FILES + NETWORK + TRIGGER + "target_label = 10\n", "target_label is 10, outside 0..9"),
+    (HEAD + FILES + NETWORK + "[[networks.triggers]]\nname = 'dot'\n", "the file of one of its"),
+    (HEAD + FILES + NETWORK + "reference_channels = [1, 1]\n", "names a channel twice"),
+    (HEAD + "pixel_scale = 0\n" + FILES + NETWORK, "pixel_scale is 0"),
+    (HEAD + FILES + NETWORK + 'aliases = "o"\n', "aliases: expected a list, got `str`"),
+    ("classes = [\n", "not a dataset description"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), WRONG)
+def test_what_is_wrong_is_one_line(text, said):
+    with pytest.raises(HarnessError) as raised:
+        parse_competition(text, "folder", "where.toml")
+    assert str(raised.value).startswith("where.toml: ")
+    assert said.partition("; did")[0] in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_folder_with_a_description_is_a_competition_and_no_benchmark(tmp_path):
+    (tmp_path / "competition.toml").write_text(HEAD + FILES + NETWORK)
+    assert is_competition(str(tmp_path))
+    competition, folder = load_competition(str(tmp_path))
+    assert (competition.name, folder) == ("c", tmp_path)
+    with pytest.raises(HarnessError, match="a competition of several BadNets, which this command"):
+        load_benchmark(str(tmp_path))
+
+
