@@ -52,3 +52,20 @@ def train(out: Path, force: bool) -> None:
         click.echo(name, err=True)
         with command_errors(), show_stages() as report:
             click.echo(str(train_network(name, out, report)))
+
+
+@competition.command()
+@click.option(
+    "--dataset", type=paths.DATASET_OR_COMPETITION, default="faces-competition", show_default=True,
+    metavar="NAME|DIR", help="The competition: its name, or a folder with its data.",
+)  # fmt: skip
+@options.out(
+    type=paths.OUT_FOLDER, required=True, metavar="FOLDER", help="The submission folder to write."
+)
+def solve(dataset: str, out: Path) -> None:
+    """Prune each BadNet of a competition and write an ordinary submission folder."""
+    from reference.competition.solution import solve as solve_competition
+
+    with command_errors():
+        for solved in solve_competition(dataset, out):
+            click.echo(str(solved))

@@ -71,5 +71,3 @@ def test_a_folder_with_a_description_is_a_competition_and_no_benchmark(tmp_path)
     assert (competition.name, folder) == ("c", tmp_path)
     with pytest.raises(HarnessError, match="a competition of several BadNets, which this command"):
         load_benchmark(str(tmp_path))
-
-
