@@ -54,6 +54,13 @@ if TYPE_CHECKING:
               help="Time limit for all models of one submission together.")  # fmt: skip
 @click.option("--most-models", type=click.IntRange(min=1), default=20, show_default=True,
               metavar="N", help="Open at most N model files of a submission.")  # fmt: skip
+@click.option("--script-images", type=click.IntRange(min=0), default=500, show_default=True,
+              metavar="N", help="Of a competition: ask a script about N images of each set and "
+              "trigger; 0 runs no scripts.")  # fmt: skip
+@click.option("--cold-images", type=click.IntRange(min=1), default=8, show_default=True,
+              metavar="N", help="Ask a fresh process about N of them, too.")  # fmt: skip
+@click.option("--image-format", type=click.Choice(["png", "jpeg"]), default="png",
+              show_default=True, help="What files scripts are shown.")  # fmt: skip
 @click.option("--no-timing", is_flag=True, help="Do not measure inference times.")
 @click.option("--no-sharing", is_flag=True,
               help="Run every net in full, without the BadNet's stored features.")  # fmt: skip
@@ -78,6 +85,9 @@ def grade(
     model_memory: float,
     submission_seconds: float,
     most_models: int,
+    script_images: int,
+    cold_images: int,
+    image_format: str,
     no_timing: bool,
     no_sharing: bool,
     force: bool,
@@ -102,6 +112,9 @@ def grade(
         model_memory_bytes=int(model_memory * 2**30),
         submission_seconds=submission_seconds,
         most_models=most_models,
+        script_images=script_images,
+        cold_images=cold_images,
+        image_format=image_format,
         force=force,
         sharing=not no_sharing,
     )

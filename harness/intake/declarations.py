@@ -29,6 +29,7 @@ from harness.records.submission import (
     Declaration,
     DeclaredFile,
     DeclaredProgram,
+    DeclaredScript,
 )
 from harness.records.text import one_line
 from harness.sandbox import launch
@@ -51,9 +52,10 @@ _SHOWN_CHARACTERS = 200
 _MAX_PATH_BYTES = 1000
 _MAX_NAME_BYTES = 255
 _KNOWN_KEYS = {
-    "": ("name", "badnet", "artifacts", "program", "programs", "claims"),
+    "": ("name", "badnet", "artifacts", "program", "programs", "scripts", "claims"),
     "artifacts": ("role", "drop_points", "network"),
     "program": ("file", "drop_points"),
+    "scripts": ("file", "arguments"),
     "claims": Claim.__slots__,
 }
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -97,6 +99,7 @@ def read_declaration(folder: Path) -> Declaration:
         },
         program=_convert_program(table.get("program")),
         programs=_convert_programs(table.get("programs", {})),
+        scripts=_convert_scripts(table.get("scripts", {})),
         claims=tuple(
             _convert_claim(claim, f"[[claims]], number {number}: ")
             for number, claim in enumerate(claims, 1)
@@ -225,6 +228,16 @@ def _convert_programs(entries: object) -> dict[str, DeclaredProgram]:
     return programs
 
 
+def _convert_scripts(entries: object) -> dict[str, DeclaredScript]:
+    """The scripts of a competition, by the BadNet that each is for."""
+    rule = '[scripts] maps each BadNet of a competition to { file = "...", arguments = [...] }'
+    scripts = {}
+    for network, entry in _table(entries, rule).items():
+        script: DeclaredScript = _convert(_table(entry, rule), DeclaredScript, "[scripts]: ")
+        scripts[one_line(network, 100)] = replace(script, file=_slashed(script.file))
+    return scripts
+
+
 def _convert_claim(entry: object, place: str) -> Claim:
     claim: Claim = _convert(entry, Claim, place)
     for key in ("drop_points", "clean_accuracy", "attack_success_rate"):
@@ -277,9 +290,10 @@ def _unknown_keys(table: Mapping[str, Any]) -> Iterator[str]:
     for entry in files.values() if isinstance(files, dict) else ():
         yield from _unknown_in(entry, "artifacts")
     yield from _unknown_in(table.get("program"), "program")
-    programs = table.get("programs")
-    for entry in programs.values() if isinstance(programs, dict) else ():
-        yield from _unknown_in(entry, "program")
+    for key, place in (("programs", "program"), ("scripts", "scripts")):
+        entries = table.get(key)
+        for entry in entries.values() if isinstance(entries, dict) else ():
+            yield from _unknown_in(entry, place)
     claims = table.get("claims")
     for entry in claims if isinstance(claims, list) else ():
         yield from _unknown_in(entry, "claims")

@@ -88,6 +88,17 @@ class DeclaredProgram:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredScript:
+    """``[scripts]``, of a competition: a Python file that prints a class for the file of an image.
+
+    In ``arguments``, ``{image}`` stands for that file, ``{network}`` for the BadNet's name.
+    """
+
+    file: str
+    arguments: list[ShortText] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
     """What ``submission.toml`` declares; empty where there is none."""
 
@@ -104,6 +115,9 @@ class Declaration:
 
     programs: Mapping[str, DeclaredProgram] = field(default_factory=dict)
     """Of a competition, by the BadNet that each is for."""
+
+    scripts: Mapping[str, DeclaredScript] = field(default_factory=dict)
+    """The same of scripts that take the file of an image."""
 
     claims: tuple[Claim, ...] = ()
 

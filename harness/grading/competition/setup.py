@@ -88,7 +88,9 @@ class PreparedCompetition:
             for network in self.networks
         ]
         stated = self.competition.name, self.competition.pixel_scale, self.competition.networks
-        return repr((networks, stated, limits_of(self.run.options)))
+        options = self.run.options
+        shown = options.script_images, options.cold_images, options.image_format
+        return repr((networks, stated, limits_of(options), shown))
 
     def inputs_hash(self, submission: Path) -> str | None:
         """Hash of a submission's files and of what they are graded with."""

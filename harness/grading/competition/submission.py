@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING
 
 from harness.grading.competition.allocation import allocate
 from harness.grading.competition.entry import grade_entry_for
+from harness.grading.competition.scripts import ScriptEntry, grade_script
 from harness.grading.submission import fit_to_store
 from harness.inference.identification import ReadOptions
 from harness.inference.opening import read_candidates
+from harness.intake.declarations import read_declaration
 from harness.intake.discovery import discover
 from harness.intake.matching import Expectation
+from harness.intake.scripts import find_scripts
+from harness.intake.staging import stage_repository
 from harness.records.environment import environment
-from harness.records.errors import Status
+from harness.records.errors import Status, SubmissionError
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
+from harness.records.submission import Submission
 from harness.records.text import storable
 
 if TYPE_CHECKING:
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
 
     from harness.grading.competition.networks import PreparedNetwork
     from harness.grading.context import RunContext
+    from harness.intake.scripts import Script
     from harness.records.benchmark import Competition
 
 _MOST_REASONS = 5
@@ -39,7 +45,8 @@ def grade_submission(
     """Grade a submission for each of the BadNets. Raises SubmissionError where nothing counts."""
     competition, networks = given
     deadline = time.monotonic() + run.options.submission_seconds
-    submission = replace(discover(folder, ()), name=name)
+    scripts = _scripts(folder, networks, run)
+    submission = _discovered(folder, name, has_scripts=bool(scripts))
     many = len(submission.candidates)
     run.progress.stage(name, f"reading {many} model{'s' if many != 1 else ''}")
     how = ReadOptions(
@@ -51,13 +58,41 @@ def grade_submission(
     expected = Expectation(competition.classes, ())
     submission, models = read_candidates(submission, scratch, expected, how)
     found = allocate(models, networks)
-    records = [
-        grade_entry_for(network, found.models[network.name], submission, run, deadline)
-        for network in networks
-    ]
+    repository = None
+    records, notes = [], [*submission.notes, *found.notes]
+    for network in networks:
+        own = found.models[network.name]
+        script = scripts.get(network.name)
+        if script is None or (own and not script.is_named):
+            records.append(grade_entry_for(network, own, submission, run, deadline))
+            continue
+        repository = repository or stage_repository(folder, scratch)
+        entry = ScriptEntry(script=script, repository=repository, models=own, submission=submission)
+        record, note = grade_script(network, entry, run, deadline)
+        records.append(record)
+        notes += [note] if note else []
     record = summary(name, competition, records)
-    notes = (*submission.notes, *found.notes)
-    return fit_to_store(replace(record, notes=notes, claimed=submission.claims))
+    return fit_to_store(replace(record, notes=tuple(notes), claimed=submission.claims))
+
+
+def _scripts(
+    folder: Path, networks: Sequence[PreparedNetwork], run: RunContext
+) -> dict[str, Script]:
+    """The script for each BadNet, where scripts are run at all."""
+    if run.options.script_images == 0 or not folder.is_dir():
+        return {}
+    described = [network.described for network in networks]
+    return find_scripts(folder, read_declaration(folder), described)
+
+
+def _discovered(folder: Path, name: str, *, has_scripts: bool) -> Submission:
+    """The submission with its models; with none where scripts are all there is."""
+    try:
+        return replace(discover(folder, ()), name=name)
+    except SubmissionError:
+        if not has_scripts:
+            raise
+        return Submission(name=name, folder=str(folder), candidates=())
 
 
 def summary(name: str, competition: Competition, records: Sequence[Record]) -> Record:
