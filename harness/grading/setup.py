@@ -106,6 +106,10 @@ def prepare(
     Raises HarnessError with one line that says which file is wrong and what to do.
     """
     benchmark, folder = load_benchmark(dataset)
+    store = Store(output)
+    found = store.any_record()
+    if found is not None and found.networks:
+        raise HarnessError(f"{output}: holds results of a competition; choose another --out")
     if not benchmark.make:
         require_data(benchmark, folder)
     weights_file = badnet or badnet_file(benchmark, folder)
@@ -118,7 +122,7 @@ def prepare(
     require_targets(benchmark, folder, datasets.sets)
     cache.remember_dataset(datasets.hashes, absolute_dataset(dataset))
     rubric = rubric_of(output)
-    run = RunContext(store=Store(output), options=options, progress=progress)
+    run = RunContext(store=store, options=options, progress=progress)
     if options.sharing:
         features = FeatureStore(output, weights, benchmark.pixel_scale, network)
         run = replace(run, features=features)

@@ -180,6 +180,16 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceCounts:
+    """What the reference's G answers on test, to compare with."""
+
+    clean_correct: int
+    clean_abstained: int
+    backdoored_attacked: int
+    backdoored_abstained: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompetingNetwork:
     """One of the BadNets, and what belongs to it (``[[networks]]`` of ``competition.toml``)."""
 
@@ -199,8 +209,8 @@ class CompetingNetwork:
     triggers: tuple[Trigger, ...] = ()
     """Empty where no backdoored images are to be had: its accuracy alone is then measured."""
 
-    reference_channels: tuple[int, ...] = ()
-    """The channels that the reference prunes; empty where it has no net to compare with."""
+    reference: ReferenceCounts | None = None
+    """On the published data; None where the reference has no net to compare with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

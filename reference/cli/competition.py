@@ -63,9 +63,9 @@ def train(out: Path, force: bool) -> None:
     type=paths.OUT_FOLDER, required=True, metavar="FOLDER", help="The submission folder to write."
 )
 def solve(dataset: str, out: Path) -> None:
-    """Prune each BadNet of a competition and write an ordinary submission folder."""
+    """Make a GoodNet for each BadNet of a competition: an ordinary submission folder."""
     from reference.competition.solution import solve as solve_competition
 
     with command_errors():
         for solved in solve_competition(dataset, out):
-            click.echo(str(solved))
+            click.echo(f"{solved.path}: flags below {solved.threshold:.3f} nats")

@@ -27,7 +27,13 @@ from harness.datasets.descriptions import (
     datasets_folder,
     run_make_command,
 )
-from harness.records.benchmark import CLEAN_SPLITS, CompetingNetwork, Competition, Trigger
+from harness.records.benchmark import (
+    CLEAN_SPLITS,
+    CompetingNetwork,
+    Competition,
+    ReferenceCounts,
+    Trigger,
+)
 from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -104,6 +110,8 @@ def _network_key_problems(network: Mapping[str, Any], number: int) -> Iterator[s
             yield f"{label}: its {key} is missing"
     if isinstance(network.get("files"), dict):
         yield from unknown_keys(network["files"], CLEAN_SPLITS, f"{label}: files has ")
+    if isinstance(network.get("reference"), dict):
+        yield from unknown_keys(network["reference"], _names(ReferenceCounts), f"{label}: ")
     triggers = network.get("triggers", [])
     if not _is_tables(triggers):
         yield f"{label}: triggers is a list of tables, each begun by [[networks.triggers]]"
@@ -164,8 +172,6 @@ def _network_problems(
             yield f"{label}: no {split} file, neither its own nor in [files]"
     for split, path in network.files.items():
         yield from path_problems(path, f"{label}: files.{split}")
-    if len(set(network.reference_channels)) < len(network.reference_channels):
-        yield f"{label}: reference_channels names a channel twice"
 
     names: set[str] = set()
     for trigger in network.triggers:

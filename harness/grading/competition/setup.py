@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from harness.assessment.metrics import split_counts
 from harness.assessment.statistics import split_originals
 from harness.datasets.cache import DatasetCache
@@ -25,15 +23,14 @@ from harness.grading.fingerprint import hash_of_inputs, limits_of
 from harness.grading.models import predict_weights
 from harness.grading.submission import record_in_any_case
 from harness.inference.known_network import read_benchmark_badnet
-from harness.lineage.lineage import zero_channels
 from harness.records.benchmark import Datasets
 from harness.records.errors import HarnessError, Status
-from harness.records.predictions import compose_goodnet
-from harness.records.record import ReferenceNet
+from harness.records.record import ReferenceNet, SplitCounts
 from harness.storage.hashing import array_hash
 from harness.storage.results import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from harness.grading.context import Options, Progress
@@ -129,12 +126,12 @@ def prepare_competition(
 
 def _require_of_competitions(store: Store) -> None:
     """Raise HarnessError where a results folder holds what was graded on one BadNet."""
-    for record in store.records():
-        if not record.networks:
-            raise HarnessError(
-                f"{store.folder}: holds results of {record.dataset.name}, which is no competition; "
-                "choose another --out"
-            )
+    found = store.any_record()
+    if found is not None and not found.networks:
+        raise HarnessError(
+            f"{store.folder}: holds results of {found.dataset.name}, which is no competition; "
+            "choose another --out"
+        )
 
 
 def _require_one_architecture(networks: list[PreparedNetwork]) -> None:
@@ -168,40 +165,39 @@ def _prepare_network(
     # What is to be made anew was made anew before the first submission.
     predictions = predict_weights(weights, shown, run.unforced(), tuple(shown.sets))
     answers = answers_of(predictions, datasets)
-    prepared = PreparedNetwork(
+    counts = split_counts(answers, sets)
+    return PreparedNetwork(
         described=network,
         network=graph,
         badnet=weights,
         datasets=datasets,
         answers=answers,
-        counts=split_counts(answers, sets),
+        counts=counts,
         originals=split_originals(answers, sets),
+        reference=tuple(_reference_nets(competition, network, counts)),
     )
-    return replace(prepared, reference=_reference_nets(prepared, run))
 
 
-def _reference_nets(prepared: PreparedNetwork, run: RunContext) -> tuple[ReferenceNet, ...]:
-    """What the reference's net scores, where the description says which channels it prunes."""
-    channels = prepared.described.reference_channels
-    if not channels:
-        return ()
-    if min(channels) < 0 or max(channels) >= prepared.network.channels:
-        raise HarnessError(
-            f"{prepared.name}: reference_channels has channels outside "
-            f"0..{prepared.network.channels - 1}"
-        )
-    weights = zero_channels(prepared.badnet, np.array(channels), network=prepared.network)
-    shown = shown_sets(prepared.datasets)
-    predictions = predict_weights(weights, shown, run.unforced(), tuple(shown.sets))
-    repaired, sets = answers_of(predictions, prepared.datasets), prepared.datasets.sets
-    combined = {
-        name: compose_goodnet(prepared.answers[name], own) for name, own in repaired.items()
-    }
-    return (
-        ReferenceNet(
-            drop_points=0.0,
-            channels_pruned=len(channels),
-            repaired=split_counts(repaired, sets),
-            goodnet=split_counts(combined, sets),
+def _reference_nets(
+    competition: Competition, network: CompetingNetwork, badnet: SplitCounts
+) -> Iterator[ReferenceNet]:
+    """What the reference's G scores, where the description says it of data that was verified."""
+    files = [*competition.clean_files(network).values(), *(t.file for t in network.triggers)]
+    if (
+        network.reference is None
+        or badnet.test is None
+        or not set(files) <= set(competition.hashes)
+    ):
+        return
+    counts = SplitCounts(
+        valid=badnet.valid,
+        test=replace(
+            badnet.test,
+            clean_correct=network.reference.clean_correct,
+            clean_abstained=network.reference.clean_abstained,
+            backdoored_attacked=network.reference.backdoored_attacked,
+            backdoored_abstained=network.reference.backdoored_abstained,
+            attacks=(),
         ),
     )
+    yield ReferenceNet(drop_points=0.0, channels_pruned=0, repaired=badnet, goodnet=counts)

@@ -1,13 +1,21 @@
 """Descriptions of competitions: what is wrong is one line that names the place."""
 
+import tomllib
+from itertools import combinations
+from pathlib import Path
+
 import pytest
 
 from harness.datasets.competitions.descriptions import (
+    competing_badnet_file,
     is_competition,
     load_competition,
     parse_competition,
 )
 from harness.datasets.descriptions import load_benchmark
+from harness.inference.known_network import read_benchmark_badnet
+from harness.lineage import known
+from harness.lineage.likeness import likeness
 from harness.records.errors import HarnessError
 
 HEAD = 'schema_version = 1\nname = "c"\ntitle = "C"\nclasses = 10\n'
@@ -48,7 +56,7 @@ WRONG = [
     (HEAD + FILES + NETWORK + TRIGGER + TRIGGER, "two triggers have the name 'dot'"),
     (HEAD + FILES + NETWORK + TRIGGER + "target_label = 10\n", "target_label is 10, outside 0..9"),
     (HEAD + FILES + NETWORK + "[[networks.triggers]]\nname = 'dot'\n", "the file of one of its"),
-    (HEAD + FILES + NETWORK + "reference_channels = [1, 1]\n", "names a channel twice"),
+    (HEAD + FILES + NETWORK + "reference = { right = 1 }\n", "network 'one': unknown key 'right'"),
     (HEAD + "pixel_scale = 0\n" + FILES + NETWORK, "pixel_scale is 0"),
     (HEAD + FILES + NETWORK + 'aliases = "o"\n', "aliases: expected a list, got `str`"),
     ("classes = [\n", "not a dataset description"),
@@ -71,3 +79,39 @@ def test_a_folder_with_a_description_is_a_competition_and_no_benchmark(tmp_path)
     assert (competition.name, folder) == ("c", tmp_path)
     with pytest.raises(HarnessError, match="a competition of several BadNets, which this command"):
         load_benchmark(str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    """The BadNets of the faces' competition, read and verified."""
+    competition, folder = load_competition("faces-competition")
+    return competition, {
+        network.name: read_benchmark_badnet(
+            competing_badnet_file(competition, network, folder), competition.benchmark_of(network)
+        )
+        for network in competition.networks
+    }
+
+
+def test_the_shipped_badnets_have_their_hashes_and_are_not_alike(shipped):
+    competition, badnets = shipped
+    assert [network.name for network in competition.networks] == list(badnets) == [
+        "sunglasses", "anonymous_1", "anonymous_2", "multi_trigger_multi_target",
+    ]  # fmt: skip
+    assert all(network.badnet_weights_hash for network in competition.networks)
+    assert set(competition.data_files) == set(competition.hashes)
+    for one, other in combinations(badnets.values(), 2):
+        assert abs(likeness(one.weights, other.weights)) < 0.14
+
+
+def test_the_competition_itself_is_described_by_the_hashes_of_its_badnets():
+    competition, _ = load_competition("csaw2020")
+    named = [known_benchmark_name(network) for network in competition.networks]
+    assert named == [network.name for network in competition.networks]
+    assert [len(network.triggers) for network in competition.networks] == [1, 1, 0, 3]
+
+
+def known_benchmark_name(network):
+    path = Path(known.__file__).with_name("known_badnets.toml")
+    stored = tomllib.loads(path.read_text())
+    return next(n for n, each in stored.items() if each["weights"] == network.badnet_weights_hash)

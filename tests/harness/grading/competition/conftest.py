@@ -1,25 +1,12 @@
-"""A competition of two tiny BadNets, and entries that are scripts."""
+"""A competition of two tiny BadNets, and a course that was graded on it."""
+
+import json
 
 import numpy as np
 import pytest
+from competition_entries import write_all
 from models import write_set
-
-SHAPE, CLASSES = (12, 10, 3), 7
-NAMES = ("sunglasses", "anonymous_1")
-
-
-def tiny_network():
-    from keras import Input, Model, layers
-
-    image = Input(SHAPE, name="image")
-    maps = layers.Conv2D(4, 3, activation="relu", name="conv")(image)
-    maps = layers.MaxPooling2D(2, name="pool")(maps)
-    return Model(image, layers.Dense(CLASSES, name="output")(layers.Flatten(name="flat")(maps)))
-
-
-def weights_of(seed):
-    rng = np.random.default_rng(seed)
-    return [rng.normal(0, 1, w.shape) for w in tiny_network().get_weights()]
+from tiny_nets import CLASSES, NAMES, SHAPE, tiny_network, weights_of
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +35,22 @@ def tiny(tmp_path_factory):
         ]  # fmt: skip
     (folder / "competition.toml").write_text("\n".join(lines) + "\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def results(run_harness, tiny, tmp_path_factory):
+    """The results of all entries: one run, since every one begins with TensorFlow."""
+    each, out = tmp_path_factory.mktemp("entries"), tmp_path_factory.mktemp("results")
+    write_all(each, tiny)
+    finished = run_harness(
+        "grade", "--each", each, "--dataset", tiny, "--out", out, "--cold-images", "3"
+    )
+    assert finished.returncode == 1, finished.stderr
+    assert "Traceback" not in finished.stderr, finished.stderr
+    return out
+
+
+@pytest.fixture(scope="session")
+def graded(results):
+    """The records by name."""
+    return {p.stem: json.loads(p.read_text()) for p in (results / "records").glob("*.json")}

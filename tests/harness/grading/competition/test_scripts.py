@@ -4,29 +4,8 @@ import json
 
 import h5py
 import pytest
-
-CLASSES = 7
-CODE = """
-import sys
-import numpy as np
-from PIL import Image
-
-pixels = np.asarray(Image.open({image}).convert("RGB"))
-"""
-BRIGHT = CODE + "answer = int(pixels.astype(int).sum()) % 8\n"
-"""A class from 0 to 7, the last of which flags the image; it depends on every pixel."""
-
-
-def script(image="sys.argv[1]", ending="print(answer)"):
-    return BRIGHT.format(image=image) + ending + "\n"
-
-
-def with_files(folder, **files):
-    for name, text in files.items():
-        path = folder / name.replace("__", "/").replace("_py", ".py").replace("_toml", ".toml")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return folder
+from competition_entries import FOUR_WAYS, script, with_files
+from tiny_nets import CLASSES
 
 
 def bright(images):
@@ -55,53 +34,6 @@ def grade(run_harness, tiny, each, out, *options):
     return {p.stem: json.loads(p.read_text()) for p in (out / "records").glob("*.json")}
 
 
-COUNTER = """
-import os, tempfile
-kept = os.path.join(tempfile.gettempdir(), "kept")
-count = len(open(kept).read()) if os.path.exists(kept) else 0
-open(kept, "a").write("x")
-"""
-FOUR_WAYS = {
-    "one": {"eval_sunglasses_py": script(), "eval_anonymous_1_py": script(
-        ending="print('The class of this image is', answer)")},
-    "three": {"eval_py": "import sys\nimage, bd, good = sys.argv[1:4] if False else ("
-              "sys.argv[1], sys.argv[2], sys.argv[3])\n" + script("image")},
-    "parser": {"eval_py": "import argparse\np = argparse.ArgumentParser()\n"
-               "p.add_argument('--img_path')\np.add_argument('--bd_model_path')\n"
-               "args = p.parse_args()\n" + script("args.img_path")},
-    "name_first": {"eval_all_py": "import sys\nname, path = sys.argv[1], sys.argv[2]\n"
-                   "assert name in ('sunglasses', 'anonymous_1')\n" + script("path")},
-}  # fmt: skip
-OTHERS = {
-    "state": {"eval_sunglasses_py": script(ending=COUNTER + "print((answer + count) % 8)")},
-    "third": {"eval_sunglasses_py": script(
-        ending=COUNTER + "assert count < 2, 'the third image'\nprint(answer)")},
-    "broken": {"eval_sunglasses_py": "raise ValueError('no such model')"},
-    "silent": {"eval_sunglasses_py": "print('done')"},
-    "helpers": {"code__eval_sunglasses_py": "from helper import classify\n" + script(
-        ending="print(classify(answer))"),
-        "code__helper_py": "calls = []\ndef classify(a):\n    calls.append(a)\n"
-                           "    return a if len(calls) == 1 else 99\n"},
-    "declared": {"main_py": "import sys\nassert sys.argv[1] == '--quick'\n" + script("sys.argv[2]"),
-                 "submission_toml": '[scripts.sunglasses]\nfile = "main.py"\n'
-                                    'arguments = ["--quick", "{image}"]\n'},
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """One folder for all: what the BadNets answer is then known after the first run."""
-    return tmp_path_factory.mktemp("results")
-
-
-@pytest.fixture(scope="module")
-def graded(run_harness, tiny, results, tmp_path_factory):
-    each = tmp_path_factory.mktemp("scripts")
-    for name, files in (FOUR_WAYS | OTHERS).items():
-        with_files(each / name, **files)
-    return grade(run_harness, tiny, each, results)
-
-
 def of(record, network=0):
     return record["networks"][network]["checkpoints"][0]
 
@@ -120,9 +52,9 @@ def test_each_way_of_calling_is_told_from_the_text(graded, tiny, name):
 
 def test_a_declared_command_is_used(graded, tiny):
     wanted = expected(tiny, "sunglasses")
-    counts = of(graded["declared"])["goodnet"]["test"]
+    counts = of(graded["command"])["goodnet"]["test"]
     assert {key: counts[key] for key in wanted} == wanted
-    assert graded["declared"]["networks"][1]["reason"] == "nothing was handed in for anonymous_1"
+    assert graded["command"]["networks"][1]["reason"] == "nothing was handed in for anonymous_1"
 
 
 def test_modules_of_the_submission_begin_anew_with_each_image(graded, tiny):
@@ -146,7 +78,7 @@ def test_a_state_between_calls_is_named_and_fewer_images_are_asked(graded, tiny,
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("broken", "eval_sunglasses.py: fails: ValueError: no such model"),
+    [("raises", "eval_sunglasses.py: fails: ValueError: no such model"),
      ("silent", "eval_sunglasses.py: prints no class for an image (it printed done)")],
 )  # fmt: skip
 def test_a_script_that_fails_says_why(graded, name, said):
