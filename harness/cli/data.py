@@ -19,7 +19,7 @@ from harness.cli.data_competition import (
     verify_competition_data,
 )
 from harness.cli.data_import import import_data
-from harness.datasets.competitions.descriptions import competition_names, is_competition
+from harness.datasets.competitions import competition_names, is_competition
 from harness.datasets.description_text import format_description
 from harness.datasets.descriptions import (
     benchmark_names,

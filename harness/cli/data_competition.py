@@ -6,15 +6,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.datasets.competitions.descriptions import (
+from harness.datasets.competitions import (
     competing_badnet_file,
     competition_data_instructions,
     competition_data_is_present,
     generate_competition_data,
     load_competition,
+    load_competition_sets,
     require_competition_data,
 )
-from harness.datasets.competitions.sets import load_competition_sets
 from harness.inference.known_network import read_benchmark_badnet
 from harness.networks.forward import class_ids
 from harness.records.errors import HarnessError

@@ -74,7 +74,7 @@ class DatasetName(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The text as it is; raises PathError."""
         del param, ctx
-        from harness.datasets.competitions.descriptions import is_competition, load_competition
+        from harness.datasets.competitions import is_competition, load_competition
         from harness.datasets.descriptions import load_benchmark
 
         try:

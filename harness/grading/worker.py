@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.datasets.competitions.descriptions import is_competition
+from harness.datasets.competitions import is_competition
 from harness.datasets.descriptions import absolute_dataset
 from harness.execution.console import set_log_level, show_log
 from harness.execution.progress import ProgressSender

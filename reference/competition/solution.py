@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from harness.datasets.competitions.descriptions import competing_badnet_file, load_competition
-from harness.datasets.competitions.sets import load_competition_sets
+from harness.datasets.competitions import (
+    competing_badnet_file,
+    load_competition,
+    load_competition_sets,
+)
 from harness.inference.known_network import read_benchmark_badnet
 from harness.networks.forward import build_model
 from harness.networks.tensorflow import import_tensorflow

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from harness.assessment.metrics import split_counts
 from harness.assessment.statistics import split_originals
 from harness.datasets.cache import DatasetCache
-from harness.datasets.competitions.descriptions import (
+from harness.datasets.competitions import (
     competing_badnet_file,
     competition_data_is_present,
     generate_competition_data,
     load_competition,
+    load_competition_sets,
     require_competition_data,
 )
-from harness.datasets.competitions.sets import load_competition_sets
 from harness.grading.competition.networks import PreparedNetwork, answers_of, shown_sets
 from harness.grading.competition.submission import grade_submission, summary
 from harness.grading.context import RunContext

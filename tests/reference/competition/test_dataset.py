@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.datasets.competitions.descriptions import load_competition
+from harness.datasets.competitions import load_competition
 from reference.competition.dataset import poisoned_file, write_dataset
 from reference.competition.networks import KEPT_BITS, NETWORKS, rounded
 from reference.faces.portrait import render

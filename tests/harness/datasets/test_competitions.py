@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.datasets.competitions.descriptions import (
+from harness.datasets.competitions import (
     competing_badnet_file,
     is_competition,
     load_competition,
