@@ -234,7 +234,8 @@ def _collect(scratch: Path, wanted: str, target: Path) -> None:
     """Move the file out of a download that is called as ``wanted``, in a folder as wanted too."""
     name = Path(wanted).name
     complete = scratch / "complete"
-    found = sorted(path for path in scratch.rglob(name) if complete not in path.parents)
+    found = [path for path in scratch.rglob(name) if complete not in path.parents]
+    found.sort(key=lambda path: (len(path.parts), path))
     if not found:
         raise HarnessError(f"the download holds no {name}; nothing was changed, try again later")
     # Two attacks may call their files alike, in folders of their own.
