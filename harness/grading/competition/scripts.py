@@ -12,6 +12,7 @@ from harness.assessment.metrics import split_counts
 from harness.assessment.statistics import split_originals
 from harness.grading.competition.entry import grade_entry_for
 from harness.grading.models import run_until
+from harness.inference.identification import KnownModel
 from harness.inference.scripts.images import FORMATS, drawn_images
 from harness.inference.scripts.running import ScriptRun, ask_script
 from harness.inference.scripts.worker import Settings
@@ -175,8 +176,12 @@ def _settings(network: PreparedNetwork, entry: ScriptEntry, form: str) -> Settin
 def _repaired_beside(
     network: PreparedNetwork, entry: ScriptEntry, run: RunContext, deadline: float
 ) -> Checkpoint:
-    """The checkpoint of a B' that was handed in beside the script; an empty one without any."""
-    record = grade_entry_for(network, entry.models, entry.submission, run, deadline)
+    """The checkpoint of a B' that was handed in beside the script; an empty one without any.
+
+    Models of other networks are what the script is made of, and are not run once more.
+    """
+    nets = [model for model in entry.models if isinstance(model, KnownModel)]
+    record = grade_entry_for(network, nets, entry.submission, run, deadline)
     (checkpoint,) = record.checkpoints
     return checkpoint
 
