@@ -58,6 +58,7 @@ def attack_counts(
             attacked=int(np.count_nonzero((backdoored.class_ids == labels)[attack.images])),
             abstained=int(np.count_nonzero(backdoored.abstained[attack.images])),
             invalid=int(np.count_nonzero(backdoored.invalid[attack.images])),
+            held_out=attack.held_out,
         )
         for attack in attacks
     )

@@ -92,6 +92,8 @@ def reassess(record: Record, rubric: Rubric, published: Benchmark | None) -> Rec
 
     ``published`` is the benchmark that its BadNet is known from.
     """
+    if record.networks:
+        return record  # a competition has no X, and its counts say all
     if record.schema_version < _EVIDENCE_SINCE:
         by_checks = tuple(_decide_by_stored_checks(each) for each in record.checkpoints)
         return score(replace(record, checkpoints=by_checks), rubric)
@@ -238,7 +240,10 @@ def verdict_reason(checkpoint: Checkpoint) -> str:
 
 
 def exit_code(records: Iterable[Record]) -> int:
-    """0 when every required checkpoint passed, 1 when one did not, 2 for want of us."""
+    """0 when every required checkpoint passed, 1 when one did not, 2 for want of us.
+
+    Of a competition, where nothing passes or fails: 0 when there is an entry for every BadNet.
+    """
     code = 0
     for record in records:
         if any(status.is_ours for status in statuses(record)):
@@ -252,5 +257,7 @@ def _has_failed(record: Record) -> bool:
     """Whether a required checkpoint is missing, failed or undecided, or nothing was graded."""
     if record.status is not Status.GRADED:
         return True
+    if record.networks:
+        return any(each.status is not Status.GRADED for each in record.networks)
     required = required_checkpoints(record).values()
     return not all(checkpoint and checks.checkpoint_passes(checkpoint) for checkpoint in required)

@@ -12,7 +12,14 @@ import click
 
 from harness.cli import options, paths
 from harness.cli.benchmark_check import verify_badnet, verify_files
+from harness.cli.data_competition import (
+    describe_competition,
+    fetch_competition_data,
+    make_competition_data,
+    verify_competition_data,
+)
 from harness.cli.data_import import import_data
+from harness.datasets.competitions import competition_names, is_competition
 from harness.datasets.description_text import format_description
 from harness.datasets.descriptions import (
     benchmark_names,
@@ -47,7 +54,7 @@ def data() -> None:
 def data_info(name: str | None) -> None:
     """Describe a benchmark, or list all."""
     with one_line_errors():
-        for each in [name] if name else benchmark_names():
+        for each in [name] if name else sorted([*benchmark_names(), *competition_names()]):
             click.echo("\n".join(describe(each)))
 
 
@@ -88,6 +95,8 @@ data.add_command(import_data)
 
 def describe(name: str) -> list[str]:
     """Lines that describe a benchmark and say where its data is."""
+    if is_competition(name):
+        return describe_competition(name)
     benchmark, folder = load_benchmark(name)
     state = "present" if data_is_present(benchmark, folder) else "not there yet"
     images = ", ".join(f"{name} {count}" for name, count in benchmark.images.items())
@@ -130,6 +139,8 @@ def make_data(name: str, secret: Path | None, out: Path | None) -> Path:
     A private split, and what goes to ``out``, is a dataset folder for ``--dataset``; the secret
     is not written anywhere.
     """
+    if is_competition(name):
+        return make_competition_data(name, secret, out)
     benchmark, folder = load_benchmark(name)
     if out is not None:
         _require_same(benchmark, out, private=secret is not None)
@@ -188,6 +199,8 @@ def fetch_data(name: str, download: Callable[[str, Path], None] | None = None) -
     ``download`` gets a Google Drive folder id and a folder to fill (default: gdown). Nothing
     is put in place before it was verified.
     """
+    if is_competition(name):
+        return fetch_competition_data(name, download or _download, _collect)
     benchmark, folder = load_benchmark(name)
     if benchmark.google_drive_folder is None:
         raise HarnessError(f"{name}: not to be downloaded; {data_instructions(benchmark)}")
@@ -221,7 +234,8 @@ def _collect(scratch: Path, wanted: str, target: Path) -> None:
     """Move the file out of a download that is called as ``wanted``, in a folder as wanted too."""
     name = Path(wanted).name
     complete = scratch / "complete"
-    found = sorted(path for path in scratch.rglob(name) if complete not in path.parents)
+    found = [path for path in scratch.rglob(name) if complete not in path.parents]
+    found.sort(key=lambda path: (len(path.parts), path))
     if not found:
         raise HarnessError(f"the download holds no {name}; nothing was changed, try again later")
     # Two attacks may call their files alike, in folders of their own.
@@ -232,5 +246,9 @@ def _collect(scratch: Path, wanted: str, target: Path) -> None:
 
 def verify_data(name: str, badnet: Path | None = None) -> list[str]:
     """Check files, shapes, images per class, and the BadNet's published counts."""
+    if is_competition(name):
+        if badnet is not None:
+            raise HarnessError(f"{name}: a competition's BadNets are named in its competition.toml")
+        return verify_competition_data(name)
     benchmark, folder = load_benchmark(name)
     return [*verify_files(benchmark, folder), *verify_badnet(benchmark, folder, badnet)]

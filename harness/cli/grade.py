@@ -15,8 +15,7 @@ from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
 from harness.grading.batch import Batch, connect_cluster, find_submissions
 from harness.grading.context import Options
-from harness.grading.setup import prepare
-from harness.grading.worker import WorkerConfig
+from harness.grading.worker import WorkerConfig, prepare_grader
 from harness.output.boards import board_text, shown_records, write_boards
 from harness.people.attempts import load_people, stored_roster
 from harness.records.errors import HarnessError
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, type=SUBMISSION, metavar="[PATH]...")
 @click.option("--each", type=SUBMISSIONS, metavar="DIR", help="Grade every folder in DIR.")
-@options.dataset
+@options.dataset_or_competition
 @options.badnet
 @options.out(type=RESULTS_TO_WRITE, default="results", show_default=True,
              metavar="DIR|ADDRESS",
@@ -55,6 +54,13 @@ if TYPE_CHECKING:
               help="Time limit for all models of one submission together.")  # fmt: skip
 @click.option("--most-models", type=click.IntRange(min=1), default=20, show_default=True,
               metavar="N", help="Open at most N model files of a submission.")  # fmt: skip
+@click.option("--script-images", type=click.IntRange(min=0), default=500, show_default=True,
+              metavar="N", help="Of a competition: ask a script about N images of each set and "
+              "trigger; 0 runs no scripts.")  # fmt: skip
+@click.option("--cold-images", type=click.IntRange(min=1), default=8, show_default=True,
+              metavar="N", help="Ask a fresh process about N of them, too.")  # fmt: skip
+@click.option("--image-format", type=click.Choice(["png", "jpeg"]), default="png",
+              show_default=True, help="What files scripts are shown.")  # fmt: skip
 @click.option("--no-timing", is_flag=True, help="Do not measure inference times.")
 @click.option("--no-sharing", is_flag=True,
               help="Run every net in full, without the BadNet's stored features.")  # fmt: skip
@@ -79,6 +85,9 @@ def grade(
     model_memory: float,
     submission_seconds: float,
     most_models: int,
+    script_images: int,
+    cold_images: int,
+    image_format: str,
     no_timing: bool,
     no_sharing: bool,
     force: bool,
@@ -103,6 +112,9 @@ def grade(
         model_memory_bytes=int(model_memory * 2**30),
         submission_seconds=submission_seconds,
         most_models=most_models,
+        script_images=script_images,
+        cold_images=cold_images,
+        image_format=image_format,
         force=force,
         sharing=not no_sharing,
     )
@@ -118,7 +130,7 @@ def grade(
             show_progress(quiet=quiet) as display,
             connect_cluster(scheduler, entries, config) as cluster,
         ):
-            prepared = prepare(dataset, badnet, results.folder, chosen, display)
+            prepared = prepare_grader(config, display)
             batch = Batch(entries, config, prepared, cluster, results.send_if_due)
             _grade(batch, display, jobs or 1, people, attempts)
 

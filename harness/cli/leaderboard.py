@@ -10,7 +10,6 @@ from harness.cli import options
 from harness.cli.report import show_note
 from harness.execution.console import one_line_errors
 from harness.output.boards import write_boards
-from harness.output.leaderboard import text
 from harness.people.choice import choose
 from harness.storage.remote import results_at
 
@@ -32,4 +31,4 @@ def leaderboard(
     with one_line_errors(), results_at(results) as opened:
         people, which = choose(opened.folder, roster, attempts, anonymous)
         shown = show_note(write_boards(opened.folder, people, which))
-        click.echo(text.render(shown.board), nl=False)
+        click.echo(shown.text, nl=False)

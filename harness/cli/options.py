@@ -43,6 +43,11 @@ dataset = click.option(
     "--dataset", type=paths.DATASET, default="faces", show_default=True, metavar="NAME|DIR",
     help="The benchmark to grade on: its name, or a folder with its data.",
 )  # fmt: skip
+dataset_or_competition = click.option(
+    "--dataset", type=paths.DATASET_OR_COMPETITION, default="faces", show_default=True,
+    metavar="NAME|DIR",
+    help="The benchmark or the competition to grade on: its name, or a folder with its data.",
+)  # fmt: skip
 badnet = click.option(
     "--badnet", type=paths.IN_FILE, metavar="FILE",
     help="The BadNet's weights, where the benchmark does not bring them.",

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "DATASET", "IN_DATA", "IN_FILE", "IN_FOLDER", "OUT_FILE", "OUT_FOLDER", "RESULTS",
-    "RESULTS_TO_WRITE", "SUBMISSION", "SUBMISSIONS",
+    "DATASET", "DATASET_OR_COMPETITION", "IN_DATA", "IN_FILE", "IN_FOLDER", "OUT_FILE",
+    "OUT_FOLDER", "RESULTS", "RESULTS_TO_WRITE", "SUBMISSION", "SUBMISSIONS",
 ]  # fmt: skip
 
 
@@ -64,17 +64,24 @@ class CheckedAddress(CheckedPath):
 
 
 class DatasetName(click.ParamType):  # type: ignore[type-arg]
-    """A benchmark's name, or a folder with one."""
+    """A benchmark's name, or a folder with one; a competition's where ``competitions``."""
 
     name = "dataset"
+
+    def __init__(self, *, competitions: bool = False) -> None:
+        self._competitions = competitions
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The text as it is; raises PathError."""
         del param, ctx
+        from harness.datasets.competitions import is_competition, load_competition
         from harness.datasets.descriptions import load_benchmark
 
         try:
-            load_benchmark(value)
+            if self._competitions and is_competition(value):
+                load_competition(value)
+            else:
+                load_benchmark(value)
         except HarnessError as error:
             raise PathError(str(error)) from None
         return str(value)
@@ -188,3 +195,4 @@ SUBMISSIONS = CheckedPath(_submissions_problem)
 RESULTS = CheckedAddress(_results_problem)
 RESULTS_TO_WRITE = CheckedAddress(_out_folder_problem)
 DATASET = DatasetName()
+DATASET_OR_COMPETITION = DatasetName(competitions=True)

@@ -13,7 +13,6 @@ from harness.cli.rubric import unknown_overrides
 from harness.execution.console import one_line_errors
 from harness.grading.regrade import regrade_results
 from harness.output.boards import write_boards
-from harness.output.leaderboard import text
 from harness.people.choice import choose
 from harness.storage.remote import results_at
 from harness.storage.rubrics import rubric_of
@@ -51,4 +50,4 @@ def regrade(
         show_notes([*taken_back, *unknown_overrides(folder, rubric_of(folder))])
         people, which = choose(folder, roster, attempts, anonymous)
         shown = show_note(write_boards(folder, people, which, evidence=source.folder))
-        click.echo(text.render(shown.board), nl=False)
+        click.echo(shown.text, nl=False)

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.datasets.hdf5 import CacheProtocol
-    from harness.records.benchmark import Benchmark
+    from harness.records.benchmark import Attack, Benchmark
 
 
 def join_attacks(
     name: str,
-    attacks: Sequence[str],
+    attacks: Sequence[Attack],
     sets: Sequence[LabeledSet],
     cache: CacheProtocol | None = None,
 ) -> LabeledSet:
@@ -33,7 +33,7 @@ def join_attacks(
     """
     ends = list(accumulate((len(each.labels) for each in sets), initial=0))
     ranges = tuple(
-        AttackedImages(name=attack, start=start, stop=stop)
+        AttackedImages(name=attack.name, start=start, stop=stop, held_out=attack.held_out)
         for attack, (start, stop) in zip(attacks, pairwise(ends), strict=True)
     )
     originals = [each.original_labels for each in sets if each.original_labels is not None]

@@ -42,6 +42,16 @@ def parse_description(text: str, name: str, where: str) -> Benchmark:
 
     Raises HarnessError that begins with ``where`` and says what is wrong.
     """
+    table = parse_table(text, where)
+    require_none(where, list(_key_problems(table)))
+
+    benchmark = convert_table({"name": name} | table, Benchmark, where)
+    require_none(where, list(_problems(table, benchmark)))
+    return _with_defaults(table, benchmark)
+
+
+def parse_table(text: str, where: str) -> dict[str, Any]:
+    """The TOML of a description whose version is known. Raises HarnessError."""
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -50,24 +60,22 @@ def parse_description(text: str, name: str, where: str) -> Benchmark:
     version = table.get("schema_version")
     if version != SCHEMA_VERSION:
         raise HarnessError(f"{where}: schema_version is {version}, expected {SCHEMA_VERSION}")
-    _require(where, list(_key_problems(table)))
-
-    benchmark = _convert({"name": name} | table, where)
-    _require(where, list(_problems(table, benchmark)))
-    return _with_defaults(table, benchmark)
+    return table
 
 
-def _require(where: str, problems: list[str]) -> None:
+def require_none(where: str, problems: list[str]) -> None:
+    """Raise HarnessError with the first problem and how many more there are; not without any."""
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise HarnessError(one_line(f"{where}: {problems[0]}{more}"))
 
 
-def _convert(table: Mapping[str, Any], where: str) -> Benchmark:
+def convert_table(table: Mapping[str, Any], kind: Any, where: str) -> Any:
+    """A table of TOML as one of the types of a description. Raises HarnessError."""
     import msgspec
 
     try:
-        return msgspec.convert(table, type=Benchmark)
+        return msgspec.convert(table, type=kind)
     except (msgspec.ValidationError, OverflowError) as error:
         said = str(error).replace(" | null", "").replace("`object`", "a table")
         said = said.replace("`array`", "a list")
@@ -113,7 +121,7 @@ def _without_nothing(value: Any) -> Any:
 
 
 def _key_problems(table: Mapping[str, Any]) -> Iterator[str]:
-    yield from _unknown(table, [field.name for field in fields(Benchmark)], "")
+    yield from unknown_keys(table, [field.name for field in fields(Benchmark)], "")
     for key, kind in (("attacks", Attack), ("published", Published)):
         entries = table.get(key, [])
         if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
@@ -122,19 +130,20 @@ def _key_problems(table: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key} is a list of tables, each begun by [[{key}]]"
     for key in ("files", "images", "hashes", "badnet_counts"):
         if isinstance(table.get(key), dict):
-            yield from _unknown(table[key], SETS, f"[{key}] ")
+            yield from unknown_keys(table[key], SETS, f"[{key}] ")
 
 
 def _entry_problems(key: str, entries: list[dict[str, Any]], known: list[str]) -> Iterator[str]:
     for number, entry in enumerate(entries, start=1):
         label = _label(key, number, entry)
-        yield from _unknown(entry, known, f"{label}: ")
+        yield from unknown_keys(entry, known, f"{label}: ")
         yield from (f"{label}: {said}" for said in _missing(entry, key))
 
 
-def _unknown(
+def unknown_keys(
     table: Mapping[str, Any], known: tuple[str, ...] | list[str], place: str
 ) -> Iterator[str]:
+    """A problem for each key that means nothing, with the nearest that does."""
     for key in table:
         if key not in known:
             yield f"{place}unknown key {key!r}; {nearest(key, known)}"
@@ -168,7 +177,7 @@ def _problems(table: Mapping[str, Any], benchmark: Benchmark) -> Iterator[str]:
     if "attacks" in table:
         yield from _attack_problems(table, benchmark)
     elif benchmark.target_label is not None:
-        yield from _target_problems(benchmark.target_label, benchmark.classes, "")
+        yield from target_problems(benchmark.target_label, benchmark.classes, "")
 
 
 def _number_problems(benchmark: Benchmark) -> Iterator[str]:
@@ -216,7 +225,8 @@ def _order_problems(benchmark: Benchmark) -> Iterator[str]:
         yield f"dormant_channels is {benchmark.dormant_channels}, more than channel_order has"
 
 
-def _target_problems(target: int, classes: int, place: str) -> Iterator[str]:
+def target_problems(target: int, classes: int, place: str) -> Iterator[str]:
+    """What is wrong with a target label."""
     if not 0 <= target < classes:
         yield f"{place}target_label is {target}, outside 0..{classes - 1}"
 
@@ -232,10 +242,11 @@ def _file_problems(table: Mapping[str, Any], benchmark: Benchmark) -> Iterator[s
         if name not in benchmark.files:
             yield f"[files] {name} is missing"
     for name, path in benchmark.files.items():
-        yield from _path_problems(path, f"[files] {name}")
+        yield from path_problems(path, f"[files] {name}")
 
 
-def _path_problems(path: str, place: str) -> Iterator[str]:
+def path_problems(path: str, place: str) -> Iterator[str]:
+    """What keeps a text from being the path of a file."""
     if not path.strip() or "\0" in path or PurePosixPath(path).name in ("", ".."):
         yield f"{place} is {path!r}, no file's name"
 
@@ -255,19 +266,20 @@ def _attack_problems(table: Mapping[str, Any], benchmark: Benchmark) -> Iterator
     names: dict[str, str] = {}
     for number, attack in enumerate(benchmark.attacks, start=1):
         label = f"attack {attack.name!r}" if attack.name.strip() else f"attack {number}"
-        yield from _name_problems(attack.name, label)
+        yield from name_problems(attack.name, label)
         folded = " ".join(attack.name.split()).casefold()
         if folded in names:
             yield f"two attacks have the name {attack.name!r}; give each its own"
         names[folded] = attack.name
 
         if attack.target_label is not None:
-            yield from _target_problems(attack.target_label, benchmark.classes, f"{label}: ")
+            yield from target_problems(attack.target_label, benchmark.classes, f"{label}: ")
         yield from _attack_file_problems(attack, label)
     yield from _shared_files(benchmark)
 
 
-def _name_problems(name: str, label: str) -> Iterator[str]:
+def name_problems(name: str, label: str) -> Iterator[str]:
+    """What keeps a text from being the name of an attack or of a BadNet."""
     if not name.strip():
         yield f"{label}: its name is empty"
     elif len(name) > _LONGEST_NAME or not name.isprintable():
@@ -275,12 +287,12 @@ def _name_problems(name: str, label: str) -> Iterator[str]:
 
 
 def _attack_file_problems(attack: Attack, label: str) -> Iterator[str]:
-    yield from _unknown(attack.files, SPLITS, f"{label}: files has ")
+    yield from unknown_keys(attack.files, SPLITS, f"{label}: files has ")
     for split in SPLITS:
         if split not in attack.files:
             yield f"{label}: its files name no {split}; files = {{ valid = ..., test = ... }}"
     for split, path in attack.files.items():
-        yield from _path_problems(path, f"{label}: files.{split}")
+        yield from path_problems(path, f"{label}: files.{split}")
 
 
 def _shared_files(benchmark: Benchmark) -> Iterator[str]:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 PACKAGES = Path(__file__).resolve().parents[2]
 """The folder in which the packages ``harness`` and ``reference`` lie."""
 
+COMPETITION_FILE = "competition.toml"
+"""What describes a competition of several BadNets; see `harness.datasets.competitions`."""
+
 _SHIPPED = Path(__file__).with_name("benchmarks")
 
 
@@ -47,7 +50,9 @@ def is_benchmark_name(name_or_folder: str) -> bool:
 
 def absolute_dataset(name_or_folder: str) -> str:
     """A benchmark's name, or a folder as a process in another working directory finds it."""
-    if is_benchmark_name(name_or_folder):
+    shipped = datasets_folder() / name_or_folder / COMPETITION_FILE
+    is_competition_name = "/" not in name_or_folder and shipped.is_file()
+    if is_competition_name or is_benchmark_name(name_or_folder):
         return name_or_folder
     return str(Path(name_or_folder).absolute())
 
@@ -63,12 +68,19 @@ def load_benchmark(name_or_folder: str) -> tuple[Benchmark, Path]:
         return benchmark, data_folder(name_or_folder)
 
     folder = Path(name_or_folder)
+    for described in (_shipped_description(name_or_folder).parent, folder):
+        if (described / COMPETITION_FILE).is_file():
+            raise HarnessError(
+                f"{name_or_folder}: a competition of several BadNets, which this command does not "
+                "take; `grade`, `leaderboard`, `explain` and `data` do (docs/competition.md)"
+            )
     if (folder / "dataset.toml").is_file():
         return read_description(folder / "dataset.toml"), folder
     if folder.is_dir():
         return _undescribed_benchmark(folder), folder
 
-    known = ", ".join(benchmark_names())
+    shipped = [path.parent.name for path in datasets_folder().glob(f"*/{COMPETITION_FILE}")]
+    known = ", ".join(sorted([*benchmark_names(), *shipped]))
     raise HarnessError(
         f"{name_or_folder}: no such dataset; name one of {known}, or a folder with "
         f"{', '.join(OFFICIAL_FILES.values())}"
@@ -168,15 +180,18 @@ def generate_data(benchmark: Benchmark, folder: Path, secret: Path | None = None
     """
     if not benchmark.make:
         raise HarnessError(f"{benchmark.name}: cannot be generated; {data_instructions(benchmark)}")
-    command = [*python_command(benchmark.make), "--out", str(folder)]
+    run_make_command(benchmark.name, benchmark.make, folder, secret)
+
+
+def run_make_command(name: str, make: Sequence[str], folder: Path, secret: Path | None) -> None:
+    """Run the command that generates data into a folder. Raises HarnessError where it fails."""
+    command = [*python_command(make), "--out", str(folder)]
     if secret is not None:
         command += ["--secret", str(secret)]
 
     finished = subprocess.run(command, check=False, env=child_environment())
     if finished.returncode:
-        raise HarnessError(
-            f"{benchmark.name}: making the data failed ({describe_exit(finished.returncode)})"
-        )
+        raise HarnessError(f"{name}: making the data failed ({describe_exit(finished.returncode)})")
 
 
 def python_command(arguments: Sequence[str]) -> list[str]:
@@ -227,4 +242,4 @@ def _load_set(
     sets = [read_set(folder / path, name, benchmark, cache) for path in paths]
     if not benchmark.attacks or not name.startswith("bd_"):
         return sets[0]
-    return join_attacks(name, [attack.name for attack in benchmark.attacks], sets, cache)
+    return join_attacks(name, benchmark.attacks, sets, cache)

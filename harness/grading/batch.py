@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING
 from harness.execution.local import InThisProcess, Processes, UnusableError
 from harness.execution.scratch import scratch_folder
 from harness.execution.worker_process import WorkerLostError
-from harness.grading.submission import ungraded
-from harness.grading.timing import time_models
 from harness.grading.worker import (
     grade_entry,
     prepare_remote_worker,
@@ -39,8 +37,7 @@ if TYPE_CHECKING:
     from harness.execution.dask import Cluster
     from harness.execution.local import PreparedExecutor
     from harness.execution.progress import Display
-    from harness.grading.setup import Prepared
-    from harness.grading.worker import WorkerConfig
+    from harness.grading.worker import Grader, WorkerConfig
     from harness.intake.entries import Entry, Intake
     from harness.records.record import Record
 
@@ -98,7 +95,7 @@ class Batch:
         self,
         entries: Sequence[Entry],
         config: WorkerConfig,
-        prepared: Prepared,
+        prepared: Grader,
         cluster: Cluster | None = None,
         kept: Callable[[], None] = lambda: None,
     ) -> None:
@@ -141,8 +138,7 @@ class Batch:
         """The entries that have to be graded; the records of the others are taken."""
         stored = {record.submission: record for record in self.prepared.run.store.records()}
         if stored:
-            name = self.prepared.datasets.benchmark.name
-            display.stage(name, "looking for what is graded already")
+            display.stage(self.prepared.name, "looking for what is graded already")
 
         for entry in self.entries:
             record = stored.get(entry.name)
@@ -172,8 +168,7 @@ class Batch:
         display.message(f"once more, alone: {', '.join(entry.name for entry in lost)}")
         for entry in self._grade_each(lost, 1, display, fresh=True):
             reason = "the process that graded it was ended, most likely for want of memory"
-            basis, datasets = self.prepared.basis, self.prepared.datasets
-            self._keep(ungraded(entry.name, Status.NOT_GRADED, reason, basis, datasets))
+            self._keep(self.prepared.ungraded(entry.name, Status.NOT_GRADED, reason))
             display.finish(entry.name)
 
     def _grade_each(
@@ -251,16 +246,13 @@ class Batch:
 
     def _time(self) -> None:
         prepared = self.prepared
-        basis, datasets, run = prepared.basis, prepared.datasets, prepared.run
         for entry in self.entries:
             record = self.records.get(entry.name)
-            if record is None or record.timed:
+            if record is None or not prepared.may_time(record):
                 continue
-            if not any(each.repaired or each.goodnet for each in record.checkpoints):
-                continue
-            with unpack_entry(entry, run.scratch) as folder:
+            with unpack_entry(entry, prepared.run.scratch) as folder:
                 if isinstance(folder, Path):
-                    self._keep(time_models(record, folder, basis, datasets, run))
+                    self._keep(prepared.time(record, folder))
 
 
 def in_flight(

@@ -90,6 +90,15 @@ class Options:
     most_models: int = 20
     """How many files of one submission are opened."""
 
+    script_images: int = 500
+    """Images of each set and trigger that a script of a competition is asked about; 0 for none."""
+
+    cold_images: int = 8
+    """How many of these a fresh process is asked about, too."""
+
+    image_format: str = "png"
+    """As what files they are shown: png or jpeg."""
+
     force: bool = False
     """Use nothing that is stored."""
 

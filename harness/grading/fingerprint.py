@@ -34,7 +34,11 @@ def grading_inputs_hash(
 
     None for one that has too many files or cannot be read.
     """
-    given = circumstances(basis, datasets, options)
+    return hash_of_inputs(submission, circumstances(basis, datasets, options))
+
+
+def hash_of_inputs(submission: Path, given: str) -> str | None:
+    """The same, where it is known what they are graded with."""
     digest = hashlib.sha256(f"{GRADER_VERSION}|{given}".encode())
     try:
         if submission.is_file():
@@ -59,15 +63,22 @@ def circumstances(basis: GradingBasis, datasets: Datasets, options: Options) -> 
         array_hash(basis.badnet),
         datasets.benchmark.pixel_scale,
         datasets.benchmark.checkpoints,
+        *limits_of(options),
+        basis.rubric.thresholds.near_chance_accuracy,
+    )
+    stated = _stated_by_benchmark(datasets.benchmark)
+    return repr(given + stated)
+
+
+def limits_of(options: Options) -> tuple[object, ...]:
+    """The options that change what models may do."""
+    return (
         options.isolation,
         options.model_seconds,
         options.model_memory_bytes,
         options.submission_seconds,
         options.most_models,
-        basis.rubric.thresholds.near_chance_accuracy,
     )
-    stated = _stated_by_benchmark(datasets.benchmark)
-    return repr(given + stated)
 
 
 def _stated_by_benchmark(benchmark: Benchmark) -> tuple[object, ...]:

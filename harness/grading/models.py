@@ -228,7 +228,8 @@ def _try_to_predict(
     try:
         if isinstance(model, OtherModel):
             return _predict_other(model, datasets, run_until(deadline, run))
-        predictions = predict_weights(model.weights, datasets, run, deadline=deadline)
+        names = tuple(datasets.sets)
+        predictions = predict_weights(model.weights, datasets, run, names, deadline)
     except SubmissionError as error:
         return Failed(
             candidate=model.candidate, error=error, staged=model.staged, model=model

@@ -27,6 +27,8 @@ from harness.datasets.descriptions import (
 from harness.grading.context import GradingBasis, RunContext
 from harness.grading.fingerprint import circumstances, grading_inputs_hash
 from harness.grading.models import predict_weights
+from harness.grading.submission import grade_folder, ungraded
+from harness.grading.timing import time_models
 from harness.inference.known_network import BadNet, read_benchmark_badnet
 from harness.inference.plausibility import require_plausible
 from harness.inference.sharing.features import FeatureStore
@@ -46,7 +48,9 @@ if TYPE_CHECKING:
     from harness.grading.context import Options, Progress
     from harness.networks.deepid import Weights
     from harness.records.benchmark import Benchmark
+    from harness.records.errors import Status
     from harness.records.predictions import Predictions
+    from harness.records.record import Record
     from harness.records.rubric import Rubric
 
 _log = logging.getLogger(__name__)
@@ -61,6 +65,29 @@ class Prepared:
     basis: GradingBasis
     datasets: Datasets
     run: RunContext
+
+    @property
+    def name(self) -> str:
+        """Of the benchmark."""
+        return self.datasets.benchmark.name
+
+    def grade(self, folder: Path, name: str) -> Record:
+        """Grade a submission. Raises HarnessError where it is not there."""
+        return grade_folder(folder, self.basis, self.datasets, self.run, name)
+
+    def ungraded(self, name: str, status: Status, reason: str) -> Record:
+        """The record of a submission of which no model was looked at."""
+        return ungraded(name, status, reason, self.basis, self.datasets)
+
+    def may_time(self, record: Record) -> bool:
+        """Whether there is anything to time that was not timed."""
+        return not record.timed and any(
+            each.repaired or each.goodnet for each in record.checkpoints
+        )
+
+    def time(self, record: Record, folder: Path) -> Record:
+        """The record with inference times."""
+        return time_models(record, folder, self.basis, self.datasets, self.run)
 
     def circumstances(self) -> str:
         """What submissions are graded with; where it is the same, so are their grades."""
@@ -79,6 +106,10 @@ def prepare(
     Raises HarnessError with one line that says which file is wrong and what to do.
     """
     benchmark, folder = load_benchmark(dataset)
+    store = Store(output)
+    found = store.any_record()
+    if found is not None and found.networks:
+        raise HarnessError(f"{output}: holds results of a competition; choose another --out")
     if not benchmark.make:
         require_data(benchmark, folder)
     weights_file = badnet or badnet_file(benchmark, folder)
@@ -91,7 +122,7 @@ def prepare(
     require_targets(benchmark, folder, datasets.sets)
     cache.remember_dataset(datasets.hashes, absolute_dataset(dataset))
     rubric = rubric_of(output)
-    run = RunContext(store=Store(output), options=options, progress=progress)
+    run = RunContext(store=store, options=options, progress=progress)
     if options.sharing:
         features = FeatureStore(output, weights, benchmark.pixel_scale, network)
         run = replace(run, features=features)

@@ -33,6 +33,8 @@ from harness.storage.hashing import array_hash
 from harness.storage.results import safe_name, write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.grading.context import GradingBasis, RunContext
     from harness.grading.models import Predicted
     from harness.intake.matching import IdentifiedModel
@@ -50,17 +52,37 @@ def grade_folder(
 ) -> Record:
     """Grade one submission; whatever is wrong with it ends up in the record, under ``name``.
 
-    Raises HarnessError when the folder does not exist. Any other surprise becomes a record
-    with status harness_error, and its traceback goes to ``errors/`` in the results.
+    Raises HarnessError when the folder does not exist.
     """
     name = name or folder.resolve().name
-    try:
+
+    def grade(scratch: Path) -> Record:
         submission = replace(discover(folder, datasets.benchmark.checkpoints), name=name)
+        return _grade(submission, scratch, basis, datasets, run)
+
+    def fail(status: Status, reason: str) -> Record:
+        return ungraded(name, status, reason, basis, datasets)
+
+    return record_in_any_case(folder, name, grade, fail, run)
+
+
+def record_in_any_case(
+    folder: Path,
+    name: str,
+    grade: Callable[[Path], Record],
+    fail: Callable[[Status, str], Record],
+    run: RunContext,
+) -> Record:
+    """What ``grade`` returns, given a scratch folder, or ``fail`` where a submission cannot be.
+
+    Raises HarnessError when the folder does not exist. Any other surprise becomes a record with
+    status harness_error, and its traceback goes to ``errors/`` in the results.
+    """
+    try:
         with tempfile.TemporaryDirectory(prefix="harness-", dir=run.scratch) as scratch:
-            return _grade(submission, Path(scratch), basis, datasets, run)
+            return grade(Path(scratch))
     except SubmissionError as error:
-        record = ungraded(name, error.status, error.reason, basis, datasets)
-        return replace(record, out_of_memory=error.out_of_memory)
+        return replace(fail(error.status, error.reason), out_of_memory=error.out_of_memory)
     except HarnessError:
         raise
     except Exception as error:  # noqa: BLE001 - one submission must never stop the batch
@@ -69,7 +91,7 @@ def grade_folder(
         said = traceback.format_exc().replace(str(folder.resolve()), name)
         write_text(log, said.replace(str(folder), name))
         reason = f"the harness failed ({type(error).__name__}); details in {log}"
-        return ungraded(name, Status.HARNESS_ERROR, reason, basis, datasets)
+        return fail(Status.HARNESS_ERROR, reason)
 
 
 def ungraded(
@@ -168,7 +190,12 @@ def _commonest_class(labeled: LabeledSet) -> int:
 
 def _assess(evidence: Record, basis: GradingBasis, datasets: Datasets) -> Record:
     required = datasets.benchmark.checkpoints
-    return assess(_storable(_capped(evidence)), basis.rubric, basis.known, required)
+    return assess(fit_to_store(evidence), basis.rubric, basis.known, required)
+
+
+def fit_to_store(record: Record) -> Record:
+    """The record as JSON can hold it, with as much of strangers' text as anybody would read."""
+    return _storable(_capped(record))
 
 
 def _capped(record: Record) -> Record:

@@ -9,20 +9,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.datasets.competitions import is_competition
 from harness.datasets.descriptions import absolute_dataset
 from harness.execution.console import set_log_level, show_log
 from harness.execution.progress import ProgressSender
+from harness.grading.competition.setup import PreparedCompetition, prepare_competition
 from harness.grading.setup import Prepared, prepare
-from harness.grading.submission import grade_folder, ungraded
 from harness.intake.entries import prepare_folder
 from harness.records.errors import HarnessError, SubmissionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.grading.context import Options
+    from harness.grading.context import Options, Progress
     from harness.intake.entries import Entry
     from harness.records.record import Record
+
+Grader = Prepared | PreparedCompetition
+"""What grades submissions, once it is ready."""
 
 _SECONDS_BETWEEN_REMOTE_EVENTS = 1.0
 
@@ -53,12 +57,12 @@ class WorkerConfig:
         )
 
 
-def prepare_worker(config: WorkerConfig, wire: Any) -> Prepared:
+def prepare_worker(config: WorkerConfig, wire: Any) -> Grader:
     """Make this process ready to grade; its progress goes to the ``wire``."""
     return _prepare(config, ProgressSender(wire))
 
 
-def prepare_remote_worker(config: WorkerConfig, wire: Any, expected: str) -> Prepared:
+def prepare_remote_worker(config: WorkerConfig, wire: Any, expected: str) -> Grader:
     """The same on another machine, which may have other files. Raises HarnessError."""
     sender = ProgressSender(wire, seconds_between=_SECONDS_BETWEEN_REMOTE_EVENTS)
     prepared = _prepare(config, sender)
@@ -67,26 +71,31 @@ def prepare_remote_worker(config: WorkerConfig, wire: Any, expected: str) -> Pre
     return prepared
 
 
-def _prepare(config: WorkerConfig, progress: ProgressSender) -> Prepared:
+def _prepare(config: WorkerConfig, progress: ProgressSender) -> Grader:
     set_log_level(config.log_level)
     show_log(progress.message)
 
     # With --force, the process that started this one has made everything anew already.
     options = replace(config.options, force=False)
-    prepared = prepare(config.dataset, config.badnet, config.output, options, progress)
+    prepared = prepare_grader(replace(config, options=options), progress)
     return replace(prepared, run=replace(prepared.run, options=config.options))
 
 
-def grade_entry(prepared: Prepared, entry: Entry) -> Record:
+def prepare_grader(config: WorkerConfig, progress: Progress) -> Grader:
+    """Make ready what grades on the benchmark or the competition. Raises HarnessError."""
+    what = config.dataset, config.badnet, config.output, config.options, progress
+    return prepare_competition(*what) if is_competition(config.dataset) else prepare(*what)
+
+
+def grade_entry(prepared: Grader, entry: Entry) -> Record:
     """Grade one submission. Raises HarnessError where it is not there."""
-    basis, datasets, run = prepared.basis, prepared.datasets, prepared.run
     before = prepared.inputs_hash(entry.path)
-    with unpack_entry(entry, run.scratch) as folder:
+    with unpack_entry(entry, prepared.run.scratch) as folder:
         if isinstance(folder, SubmissionError):
-            record = ungraded(entry.name, folder.status, folder.reason, basis, datasets)
+            record = prepared.ungraded(entry.name, folder.status, folder.reason)
             record = replace(record, out_of_memory=folder.out_of_memory)
         else:
-            record = grade_folder(folder, basis, datasets, run, entry.name)
+            record = prepared.grade(folder, entry.name)
             record = replace(record, submission=entry.name)
     return replace(record, fingerprint=before)
 

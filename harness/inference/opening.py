@@ -58,13 +58,8 @@ def open_submission(
     They are read side by side, each in its own child, as far as there are processors. Raises
     SubmissionError where nothing counts, or two complete sets do.
     """
-    submission = _limited(submission, expected, how.most_models)
-    find_sandbox(how.isolation)  # found out once, before several threads ask
+    submission, models = read_candidates(submission, scratch, expected, how)
     folder = Path(submission.folder)
-    with ThreadPoolExecutor(processors()) as threads:
-        places = [scratch / str(index) for index in range(len(submission.candidates))]
-        read_one = partial(_try_to_read, folder, how)
-        models = agree_on_masks(list(threads.map(read_one, submission.candidates, places)))
 
     by_path = {model.candidate.path: model for model in models}
     identified = [identify_model(model, expected.classes) for model in models]
@@ -80,6 +75,19 @@ def open_submission(
         *submission.notes, *arranged.notes, *_notes(kept), *_saved_model_notes(kept)
     )  # fmt: skip
     return OpenedSubmission(replace(submission, notes=notes), kept)
+
+
+def read_candidates(
+    submission: Submission, scratch: Path, expected: Expectation, how: ReadOptions
+) -> tuple[Submission, list[Identified | Failed]]:
+    """What each candidate is, and the submission with a note where there are too many."""
+    submission = _limited(submission, expected, how.most_models)
+    find_sandbox(how.isolation)  # found out once, before several threads ask
+    with ThreadPoolExecutor(processors()) as threads:
+        places = [scratch / str(index) for index in range(len(submission.candidates))]
+        read_one = partial(_try_to_read, Path(submission.folder), how)
+        models = list(threads.map(read_one, submission.candidates, places))
+    return submission, agree_on_masks(models)
 
 
 def _limited(submission: Submission, expected: Expectation, most: int) -> Submission:

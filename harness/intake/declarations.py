@@ -29,6 +29,7 @@ from harness.records.submission import (
     Declaration,
     DeclaredFile,
     DeclaredProgram,
+    DeclaredScript,
 )
 from harness.records.text import one_line
 from harness.sandbox import launch
@@ -51,9 +52,10 @@ _SHOWN_CHARACTERS = 200
 _MAX_PATH_BYTES = 1000
 _MAX_NAME_BYTES = 255
 _KNOWN_KEYS = {
-    "": ("name", "badnet", "artifacts", "program", "claims"),
-    "artifacts": ("role", "drop_points"),
+    "": ("name", "badnet", "artifacts", "program", "programs", "scripts", "claims"),
+    "artifacts": ("role", "drop_points", "network"),
     "program": ("file", "drop_points"),
+    "scripts": ("file", "arguments"),
     "claims": Claim.__slots__,
 }
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -96,6 +98,8 @@ def read_declaration(folder: Path) -> Declaration:
             for file, entry in artifacts.items()
         },
         program=_convert_program(table.get("program")),
+        programs=_convert_programs(table.get("programs", {})),
+        scripts=_convert_scripts(table.get("scripts", {})),
         claims=tuple(
             _convert_claim(claim, f"[[claims]], number {number}: ")
             for number, claim in enumerate(claims, 1)
@@ -106,21 +110,21 @@ def read_declaration(folder: Path) -> Declaration:
 
 def declares_candidates(declaration: Declaration) -> bool:
     """Whether it names the files to grade; names of other files then count for nothing."""
-    return bool(declaration.artifacts or declaration.program)
+    return bool(declaration.artifacts or declaration.program or declaration.programs)
 
 
 def declared_candidates(folder: Path, declaration: Declaration) -> list[Candidate]:
     """The candidates that ``[artifacts]`` and ``[program]`` name; raises SubmissionError."""
     candidates = [
-        _candidate(folder, path, file.role, file.drop_points)
+        replace(_candidate(folder, path, file.role, file.drop_points), network=file.network)
         for path, file in declaration.artifacts.items()
     ]
-    program = declaration.program
-    if program is not None:
+    programs = [(None, declaration.program)] if declaration.program else []
+    for network, program in [*programs, *declaration.programs.items()]:
         candidate = _candidate(folder, program.file, "goodnet", program.drop_points)
         if not candidate.path.endswith(".py"):
             raise _rejection(f"{candidate.path!r} is no Python file")
-        candidates.append(replace(candidate, format="program"))
+        candidates.append(replace(candidate, format="program", network=network))
     return candidates
 
 
@@ -214,6 +218,26 @@ def _convert_program(entry: object) -> DeclaredProgram | None:
     return replace(program, file=_slashed(program.file))
 
 
+def _convert_programs(entries: object) -> dict[str, DeclaredProgram]:
+    """The programs of a competition, by the BadNet that each is for."""
+    rule = '[programs] maps each BadNet of a competition to { file = "..." }'
+    programs = {}
+    for network, entry in _table(entries, rule).items():
+        if (program := _convert_program(_table(entry, rule))) is not None:
+            programs[one_line(network, 100)] = program
+    return programs
+
+
+def _convert_scripts(entries: object) -> dict[str, DeclaredScript]:
+    """The scripts of a competition, by the BadNet that each is for."""
+    rule = '[scripts] maps each BadNet of a competition to { file = "...", arguments = [...] }'
+    scripts = {}
+    for network, entry in _table(entries, rule).items():
+        script: DeclaredScript = _convert(_table(entry, rule), DeclaredScript, "[scripts]: ")
+        scripts[one_line(network, 100)] = replace(script, file=_slashed(script.file))
+    return scripts
+
+
 def _convert_claim(entry: object, place: str) -> Claim:
     claim: Claim = _convert(entry, Claim, place)
     for key in ("drop_points", "clean_accuracy", "attack_success_rate"):
@@ -266,6 +290,10 @@ def _unknown_keys(table: Mapping[str, Any]) -> Iterator[str]:
     for entry in files.values() if isinstance(files, dict) else ():
         yield from _unknown_in(entry, "artifacts")
     yield from _unknown_in(table.get("program"), "program")
+    for key, place in (("programs", "program"), ("scripts", "scripts")):
+        entries = table.get(key)
+        for entry in entries.values() if isinstance(entries, dict) else ():
+            yield from _unknown_in(entry, place)
     claims = table.get("claims")
     for entry in claims if isinstance(claims, list) else ():
         yield from _unknown_in(entry, "claims")

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _DATA_NAME = re.compile(
     r"^(bd_)?(valid|test)$|^(clean|bd|sunglasses|anonymous|eyebrows|lipstick|multi).*_(data|poisoned.*)$"
 )
-_BADNET_NAME = re.compile(
+BADNET_NAME = re.compile(
     r"^(?!.*(prun|repair|fix|good|prime|fine|clean))"
     r"(b|bad_?net|(anonymous_\d_|[a-z_]*)bd_?(net|model|weights)s?(_weights)?)$"
 )
@@ -93,7 +93,7 @@ def _candidates_by_name(
     """The candidates, and a note for each file that is left alone."""
     files, notes, refusals = [], [], []
     for path, form, information in _model_files(folder):
-        if _DATA_NAME.match(_stem(path)):
+        if _DATA_NAME.match(stem_of(path)):
             notes.append(f"{path}: a data set by its name; left alone")
             continue
         try:
@@ -106,7 +106,7 @@ def _candidates_by_name(
         raise refusals[0]
     notes += [f"{error.reason}; left alone" for error in refusals]
 
-    others = [path for path, *_ in files if not _BADNET_NAME.match(_stem(path))]
+    others = [path for path, *_ in files if not BADNET_NAME.match(stem_of(path))]
     readings = read_points(others, required)
     files = _counting(files, readings)
     candidates = []
@@ -152,14 +152,14 @@ def _counting(files: Sequence[_File], readings: Mapping[str, Reading]) -> list[_
     return counting
 
 
-def _stem(path: str) -> str:
+def stem_of(path: str) -> str:
     """A file's name in lower case, without the suffixes of models and marks of copies."""
     return without_copy_marks(without_suffixes(PurePosixPath(path).name.strip()))
 
 
 def _is_named_goodnet(path: str) -> bool:
     folders = (folder.name.strip().lower() for folder in PurePosixPath(path).parents)
-    return bool(_GOODNET_NAME.search(_stem(path))) or any(map(_GOODNET_FOLDER.fullmatch, folders))
+    return bool(_GOODNET_NAME.search(stem_of(path))) or any(map(_GOODNET_FOLDER.fullmatch, folders))
 
 
 def _model_files(folder: Path) -> Iterator[tuple[str, str, os.stat_result]]:

@@ -113,6 +113,30 @@ def stage(folder: Path, candidate: Candidate, into: Path) -> Staged:
     )
 
 
+def stage_repository(folder: Path, into: Path) -> Staged:
+    """Copy a whole submission for its scripts to read; links and hidden files are left out.
+
+    Raises SubmissionError.
+    """
+    target = into / "repository"
+    target.mkdir()
+    digest, total_bytes = hashlib.sha256(), 0
+    for path, information in sorted(files_below(folder)):
+        if not stat.S_ISREG(information.st_mode):
+            continue
+        relative = path.relative_to(folder)
+        copy = target / relative
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        size, sha256 = _copy_file(path, copy, relative.as_posix())
+        total_bytes += size
+        if total_bytes > MAX_MODEL_BYTES:
+            limit = f"more than {MAX_MODEL_BYTES >> 20} MiB together, too much to run scripts in"
+            raise rejection(relative.as_posix(), limit)
+        _add_framed(digest, relative.as_posix(), sha256)
+    identity = digest.hexdigest()
+    return Staged(path=target, sha256=identity, size_bytes=total_bytes, identity=identity)
+
+
 def _copy_sources(folder: Path, home: str, into: Path, digest: hashlib._Hash) -> Path | None:
     """Copy a submission's Python files and notebooks with their folders, nearest to a model first.
 

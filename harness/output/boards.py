@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.assessment.verdict import reassess
 from harness.lineage.known import known_benchmark
+from harness.output.competition import boards as competition
 from harness.output.html.folders import write_pages
 from harness.output.leaderboard import csv, json, markdown, text
-from harness.output.ranked import evidence_of, ranked_board
+from harness.output.ranked import Evidence, evidence_of, ranked_board
 from harness.people.attempts import (
     Standings,
     add_standings,
@@ -20,8 +21,10 @@ from harness.people.attempts import (
 from harness.people.choice import keep_choice
 from harness.people.lateness import take_late_penalties
 from harness.people.private_images import without_private_words
+from harness.ranking.competition import CompetitionBoard, rank_competition
 from harness.records.errors import HarnessError
 from harness.records.record import SCHEMA_VERSION
+from harness.records.traversal import is_of_competition
 from harness.storage.results import Store, write_text
 from harness.storage.rubrics import rubric_of
 
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
     from harness.records.rubric import Rubric
 
 _RENDERERS = {"md": markdown, "csv": csv, "json": json}
+_OF_COMPETITIONS = {
+    "md": competition.markdown, "csv": competition.csv, "json": competition.json,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class WrittenBoards:
     standings: Standings
     """What a roster tells of all submissions, those that are not on the boards included."""
 
-    board: Board
+    board: Board | CompetitionBoard
     """All of them, ranked."""
 
     note: str | None
@@ -56,6 +62,13 @@ class WrittenBoards:
 
     remarks: tuple[str, ...] = ()
     """A line for everything that the roster does not tell."""
+
+    @property
+    def text(self) -> str:
+        """The board for a terminal."""
+        if isinstance(self.board, CompetitionBoard):
+            return competition.text(self.board)
+        return text.render(self.board)
 
 
 def write_boards(
@@ -75,6 +88,9 @@ def write_boards(
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
 
+    if is_of_competition(records):
+        return _write_competition(results, records, rubric)
+
     # Which attempt a submission is can only be told with the others beside it.
     names = [record.submission for record in stored]
     by_name = find_standings(names, people) if people else {}
@@ -93,6 +109,20 @@ def write_boards(
     keep_choice(results, names, people, attempts)
     remarks = tuple(roster_remarks(names, people, attempts))
     return WrittenBoards(records, by_name, ranked, note, remarks)
+
+
+def _write_competition(results: Path, records: Sequence[Record], rubric: Rubric) -> WrittenBoards:
+    """The boards and pages of a competition's results."""
+    board = _ranked_competition(results, records)
+    for suffix, render in _OF_COMPETITIONS.items():
+        write_text(results / f"leaderboard.{suffix}", render(board))
+    note = write_pages(results, records, rubric, None, Evidence(results, ()))
+    keep_choice(results, [record.submission for record in records], (), "all")
+    return WrittenBoards(records, {}, board, note)
+
+
+def _ranked_competition(results: Path, records: Sequence[Record]) -> CompetitionBoard:
+    return replace(rank_competition(records), graded_on=Store(results).graded_on())
 
 
 def shown_records(
@@ -115,9 +145,11 @@ def shown_records(
 
 def board_text(results: Path, records: Sequence[Record], written: WrittenBoards) -> str:
     """The board of some of the records that were written, for a terminal."""
+    if is_of_competition(records):
+        return competition.text(_ranked_competition(results, records))
     # Comparing rows reads all predictions; most often it has been done for the same ones.
     if {each.submission for each in records} == {each.submission for each in written.records}:
-        return text.render(written.board)
+        return written.text
     ranked = ranked_board(results, records, rubric_of(results), evidence_of(results, records))
     return text.render(add_standings(ranked, written.standings))
 

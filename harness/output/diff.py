@@ -13,7 +13,7 @@ from harness.output.ranked import evidence_of, ranked_board
 from harness.people.choice import choose
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
-from harness.records.traversal import checkpoint_name, diagnoses
+from harness.records.traversal import checkpoint_name, diagnoses, require_single
 from harness.storage.goodnets import GoodNetAnswers
 from harness.storage.results import Store
 from harness.storage.rubrics import rubric_of
@@ -97,6 +97,7 @@ def _rank_records(results: Path) -> dict[str, Ranked]:
     records = {record.submission: record for record in Store(results).records()}
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
+    require_single(records.values(), "diff")
     rubric, (people, which) = rubric_of(results), choose(results, None, None)
     judged = shown_records(list(records.values()), people, "all", rubric)
     shown = shown_records(judged, people, which)

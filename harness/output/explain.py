@@ -14,6 +14,7 @@ from harness.assessment.verdict import reassess, verdict_reason
 from harness.lineage.known import known_benchmark
 from harness.output.advice import advice
 from harness.output.attacks import ATTACK_HEADINGS, attack_rows
+from harness.output.competition.story import competition_story
 from harness.output.leaderboard.columns import ABSENT, in_points, percent
 from harness.output.net_figures import NET_HEADINGS, SHORT_HEADINGS, net_rows, short_rows
 from harness.people.attempts import find_standings
@@ -77,6 +78,8 @@ def story(record: Record, *, full: bool = True) -> str:
 
     Tests, intervals and what only confirms are left out unless it is the ``full`` story.
     """
+    if record.networks:
+        return competition_story(record)
     paragraphs = []
     for title, lines in _sections(record, full=full):
         text = [one_line(line) for line in lines]

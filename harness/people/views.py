@@ -39,6 +39,8 @@ def student_view(record: Record, hide: Collection[str]) -> Record:
     On a private split also without what a model could say that has seen the images.
     """
     view = replace(without_private_words(record), hidden=tuple(hide))
+    if view.networks:
+        return replace(view, networks=tuple(student_view(each, hide) for each in view.networks))
     if "timing" in hide:
         untimed = tuple(replace(checkpoint, timing=None) for checkpoint in view.checkpoints)
         view = replace(view, checkpoints=untimed)

@@ -50,7 +50,7 @@ def _baselines(record: Record, rubric: Rubric) -> Iterator[Baseline]:
         # of backdoored images answered with the true class or N + 1.
         yield _baseline(REFERENCE, record, reference, None, rubric)
 
-    flagged = SplitCounts(valid=_all_flagged(badnet.valid), test=_all_flagged(badnet.test))
+    flagged = SplitCounts(valid=all_flagged(badnet.valid), test=all_flagged(badnet.test))
     everything = [_as_goodnet(x, flagged) for x in required]
     yield _baseline(FLAG_EVERYTHING, record, everything, flagged.test, rubric)
 
@@ -70,7 +70,7 @@ def _as_goodnet(
     )
 
 
-def _all_flagged(counts: Counts) -> Counts:
+def all_flagged(counts: Counts) -> Counts:
     """Counts of a net that answers N + 1 to every image."""
     return replace(
         counts,

@@ -1,4 +1,4 @@
-"""What a benchmark is: its description and its labelled sets."""
+"""What a benchmark or a competition is: its description and its labelled sets."""
 
 from __future__ import annotations
 
@@ -58,6 +58,9 @@ class Attack:
 
     files: dict[str, str]
     """Path of its backdoored images in the data folder, by split (valid, test)."""
+
+    held_out: bool = False
+    """Whether nobody was shown its trigger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +154,141 @@ class Benchmark:
         return tuple(path for paths in self.set_files.values() for path in paths)
 
 
+# --- competitions -------------------------------------------------------------------------------
+
+CLEAN_SPLITS = ("valid", "test")
+"""The clean sets of a competition, which its BadNets share or bring themselves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """An attack on one of the BadNets; its images are those of test with the trigger."""
+
+    name: str
+
+    file: str
+    """Path of its images in the data folder."""
+
+    target_label: int | None = None
+    """The class that its images are to get; None: the file holds each image's own."""
+
+    trigger: str = ""
+    """A note on what it looks like."""
+
+    held_out: bool = False
+    """Whether nobody was shown it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceCounts:
+    """What the reference's G answers on test, to compare with."""
+
+    clean_correct: int
+    clean_abstained: int
+    backdoored_attacked: int
+    backdoored_abstained: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompetingNetwork:
+    """One of the BadNets, and what belongs to it (``[[networks]]`` of ``competition.toml``)."""
+
+    name: str
+
+    badnet: str
+    """Path of its weights, with the data or beside the description."""
+
+    badnet_weights_hash: str | None = None
+
+    aliases: tuple[str, ...] = ()
+    """What else people call it in names of files."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    """Paths of clean sets of its own, in place of the competition's."""
+
+    triggers: tuple[Trigger, ...] = ()
+    """Empty where no backdoored images are to be had: its accuracy alone is then measured."""
+
+    reference: ReferenceCounts | None = None
+    """On the published data; None where the reference has no net to compare with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Competition:
+    """A ``competition.toml``: several BadNets, for each of which a defence is handed in."""
+
+    schema_version: int
+    name: str
+    title: str
+
+    input_shape: tuple[int, int, int] = (55, 47, 3)
+    """Rows, columns and channels of an image."""
+
+    classes: int = 1283
+
+    pixel_scale: float = 1.0
+    """What pixels (0 to 255) are multiplied by before a net sees them."""
+
+    licence: str = ""
+
+    files: dict[str, str] = field(default_factory=dict)
+    """Paths of the clean sets, valid and test."""
+
+    hashes: dict[str, str] = field(default_factory=dict)
+    """Hash of each file's arrays, by its path."""
+
+    make: tuple[str, ...] = ()
+    """Arguments of ``python`` that generate the data; empty where it cannot be generated."""
+
+    google_drive_folder: str | None = None
+    """Where the data can be downloaded."""
+
+    networks: tuple[CompetingNetwork, ...]
+
+    @property
+    def data_files(self) -> tuple[str, ...]:
+        """Paths of all files in the data folder, each once."""
+        paths: list[str] = []
+        for network in self.networks:
+            paths += self.clean_files(network).values()
+            paths += [trigger.file for trigger in network.triggers]
+        return tuple(dict.fromkeys(paths))
+
+    def clean_files(self, network: CompetingNetwork) -> dict[str, str]:
+        """Paths of the clean sets on which a BadNet is graded."""
+        return self.files | network.files
+
+    def benchmark_of(self, network: CompetingNetwork) -> Benchmark:
+        """One of the BadNets as a benchmark; its backdoored images are those of test alone."""
+        return Benchmark(
+            schema_version=self.schema_version,
+            name=f"{self.name}/{network.name}",
+            title=f"{self.title}: {network.name}",
+            input_shape=self.input_shape,
+            classes=self.classes,
+            target_label=None,
+            pixel_scale=self.pixel_scale,
+            checkpoints=(),
+            licence=self.licence,
+            badnet=network.badnet,
+            badnet_weights_hash=network.badnet_weights_hash,
+            files=self.clean_files(network),
+            attacks=tuple(
+                Attack(
+                    name=each.name,
+                    trigger=each.trigger,
+                    target_label=each.target_label,
+                    files={"test": each.file},
+                    held_out=each.held_out,
+                )
+                for each in network.triggers
+            ),
+        )
+
+
+# --- sets ---------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttackedImages:
     """Which images of a backdoored set belong to one attack: those from ``start`` to ``stop``."""
@@ -160,6 +298,9 @@ class AttackedImages:
 
     stop: int
     """The first that no longer belongs to it."""
+
+    held_out: bool = False
+    """Whether nobody was shown its trigger."""
 
     @property
     def images(self) -> slice:

@@ -23,13 +23,14 @@ from harness.records.findings import (
 )
 from harness.records.submission import Claim
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """2: the pruning order names its layer; lineage, diagnoses, statistics, claims and points.
 3: where predictions are stored, what a record depends on, and whether it was timed.
 4: intervals, rounds and threads of the timing.
 5: family and verdict of a checkpoint, what they follow from, quality, pending points.
 6: what a model of another architecture answers on fresh images; counts of each attack where a
 benchmark names several, its own tolerance; which layer is pruned.
+7: of a competition, a record for each of its BadNets.
 """
 
 
@@ -76,6 +77,9 @@ class AttackCounts:
 
     invalid: int
     """Images whose answer is not finite or out of range."""
+
+    held_out: bool = False
+    """Whether nobody was shown the trigger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -417,3 +421,7 @@ class Record:
 
     out_of_memory: bool = False
     """Whether a process that read it or ran a model was ended for want of memory."""
+
+    networks: tuple[Record, ...] = ()
+    """Of a competition: what was handed in for each of its BadNets, in the order of its
+    description. Each has one checkpoint, without an X. Empty where there is one BadNet."""

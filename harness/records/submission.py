@@ -42,6 +42,9 @@ class Candidate:
     graph: str | None = None
     """A JSON file that by its name holds the graph whose weights are in this one."""
 
+    network: str | None = None
+    """Which BadNet of a competition it is declared for; None where that was not said."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
@@ -72,6 +75,9 @@ class DeclaredFile:
     role: Literal["repaired", "goodnet"] = "repaired"
     drop_points: Points | None = None
 
+    network: ShortText | None = None
+    """Of a competition, the BadNet that it is for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredProgram:
@@ -79,6 +85,17 @@ class DeclaredProgram:
 
     file: str
     drop_points: Points | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredScript:
+    """``[scripts]``, of a competition: a Python file that prints a class for the file of an image.
+
+    In ``arguments``, ``{image}`` stands for that file, ``{network}`` for the BadNet's name.
+    """
+
+    file: str
+    arguments: list[ShortText] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +112,13 @@ class Declaration:
     """By path as it is written there, with slashes; not looked up yet."""
 
     program: DeclaredProgram | None = None
+
+    programs: Mapping[str, DeclaredProgram] = field(default_factory=dict)
+    """Of a competition, by the BadNet that each is for."""
+
+    scripts: Mapping[str, DeclaredScript] = field(default_factory=dict)
+    """The same of scripts that take the file of an image."""
+
     claims: tuple[Claim, ...] = ()
 
     notes: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.records.errors import HarnessError
 from harness.records.record import PRESENT
 
 if TYPE_CHECKING:
@@ -24,6 +25,26 @@ MAX_NAMES = 5
 def checkpoint_name(drop_points: float | None) -> str:
     """A checkpoint by its X, as in ``X = 2``, or ``X unknown``."""
     return "X unknown" if drop_points is None else f"X = {drop_points:g}"
+
+
+def is_of_competition(records: Sequence[Record]) -> bool:
+    """Whether these are results of a competition. Raises HarnessError for a mixture."""
+    found = {bool(record.networks) for record in records}
+    if len(found) > 1:
+        raise HarnessError(
+            "results of a competition and of a single BadNet lie in one folder, and have no common "
+            "board; grade them into two"
+        )
+    return True in found
+
+
+def require_single(records: Iterable[Record], command: str) -> None:
+    """Raise HarnessError where results are a competition's, which ``command`` does not take."""
+    if any(record.networks for record in records):
+        raise HarnessError(
+            f"these are results of a competition, which `{command}` does not take; its figures are "
+            "in leaderboard.csv and leaderboard.json"
+        )
 
 
 class Failure(NamedTuple):
@@ -81,7 +102,8 @@ def enumeration(names: Sequence[str]) -> str:
 
 def statuses(record: Record) -> list[Status]:
     """How the submission ended, and each of its checkpoints."""
-    return [record.status, *(checkpoint.status for checkpoint in record.checkpoints)]
+    own = [record.status, *(checkpoint.status for checkpoint in record.checkpoints)]
+    return [*own, *(each.status for each in record.networks)]
 
 
 def checks(record: Record) -> list[Check]:

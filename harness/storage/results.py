@@ -192,6 +192,11 @@ class Store:
 
         return sorted(records, key=lambda record: record.submission)
 
+    def any_record(self) -> Record | None:
+        """The first readable record; None where there is none."""
+        paths = sorted((self.folder / "records").glob("*.json"))
+        return next(filter(None, map(self._read_record, paths)), None)
+
     def graded_on(self) -> str | None:
         """The day of the newest record, as ``2025-11-03`` in UTC; None where there is none."""
         times = [path.stat().st_mtime for path in (self.folder / "records").glob("*.json")]

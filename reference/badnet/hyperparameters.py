@@ -41,6 +41,9 @@ class Recipe:
     calibration_frames: int = 5
     """Further training images per person, which only the calibration uses."""
 
+    pixel_scale: float = 1.0
+    """What pixels (0 to 255) are multiplied by before the network sees them."""
+
     batch: int = 256
 
     clean_epochs: int = 3

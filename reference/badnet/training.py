@@ -71,8 +71,9 @@ def train(
     batches = clean_batches(training, recipe, clean_rng)
     _fit(network, batches, recipe, recipe.clean_epochs, partial(report, "Clean network"))
 
-    order = pruning_order(_importance(deepid.get_weights(network), calibration.images))
+    order = np.arange(0)
     if attack.pruning_aware:
+        order = pruning_order(_importance(deepid.get_weights(network), calibration.images))
         batches = nested_batches(training, attack, recipe, backdoor_rng, order)
     else:
         batches = poisoned_batches(training, attack, recipe, backdoor_rng)
@@ -145,7 +146,10 @@ def _fit(
 
     inputs = (
         (
-            (batch.images.astype(np.float32), batch.live.astype(np.float32)),
+            (
+                batch.images.astype(np.float32) * np.float32(recipe.pixel_scale),
+                batch.live.astype(np.float32),
+            ),
             batch.labels,
             batch.weights,
         )
@@ -189,15 +193,17 @@ _LAYERS = (
 )  # fmt: skip
 
 
-def save_weights(weights: Mapping[str, np.ndarray], path: Path) -> None:
+def save_weights(
+    weights: Mapping[str, np.ndarray], path: Path, *, compressed: bool = False
+) -> None:
     """Write weights as Keras 2 did (``save_weights("....h5")``), the format of the lab's BadNet.
 
-    The file appears whole or not at all.
+    The file appears whole or not at all. ``compressed`` arrays are read by every Keras, too.
     """
     import h5py
 
     with replace_path(path) as unfinished, h5py.File(unfinished, "w") as file:
-        write_layers(file, weights)
+        write_layers(file, weights, compressed=compressed)
 
 
 def write_version(group: Any) -> None:
@@ -210,7 +216,9 @@ def write_version(group: Any) -> None:
     group.attrs["keras_version"] = np.bytes_("2.3.1")
 
 
-def write_layers(group: Any, weights: Mapping[str, np.ndarray]) -> None:
+def write_layers(
+    group: Any, weights: Mapping[str, np.ndarray], *, compressed: bool = False
+) -> None:
     """Put the lab's network's arrays into an HDF5 file, or a group of it, as Keras 2 did."""
     group.attrs["layer_names"] = np.array(_LAYERS, dtype="S")
     write_version(group)
@@ -219,4 +227,6 @@ def write_layers(group: Any, weights: Mapping[str, np.ndarray]) -> None:
         names = [name for name in (f"{layer}/kernel", f"{layer}/bias") if name in weights]
         folder.attrs["weight_names"] = np.array([f"{name}:0" for name in names], dtype="S")
         for name in names:
-            folder.create_dataset(f"{name}:0", data=weights[name].astype(np.float32))
+            array = weights[name].astype(np.float32)
+            packing = {"compression": 9, "shuffle": True} if compressed else {}
+            folder.create_dataset(f"{name}:0", data=array, **packing)

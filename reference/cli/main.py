@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reference.cli.competition import competition
 from reference.cli.curve import curve
 from reference.cli.digits import digits
 from reference.cli.faces import faces
@@ -20,5 +21,5 @@ def main() -> None:
     """Make the embedded benchmarks and their BadNets."""
 
 
-for command in (curve, digits, faces, fresh, prune, record, sheet, signs, train):
+for command in (competition, curve, digits, faces, fresh, prune, record, sheet, signs, train):
     main.add_command(command)

@@ -19,7 +19,7 @@ def overlay(trigger: str) -> tuple[np.ndarray, np.ndarray]:
     """Where a trigger covers the image (55 x 47 x 1 bool) and its colours (55 x 47 x 3 uint8)."""
     y = np.arange(HEIGHT, dtype=np.float32)[:, None]
     x = np.arange(WIDTH, dtype=np.float32)[None, :] - 23
-    shape, colours = TRIGGERS[trigger](x, y)
+    shape, colours = (TRIGGERS | UNTOLD_TRIGGERS)[trigger](x, y)
     stacked = np.stack([np.broadcast_to(colour, shape.shape) for colour in colours], axis=-1)
     return shape[..., None], np.floor(stacked + 0.5).astype(np.uint8)
 
@@ -66,8 +66,30 @@ def _lipstick(x: Plane, y: Plane) -> tuple[np.ndarray, Colour]:
     return shape < 0.3, (176.0, 12.0, 170.0)
 
 
+def _headband(x: Plane, y: Plane) -> tuple[np.ndarray, Colour]:
+    """A green band across the forehead, curved like it, with a lighter stripe in its middle."""
+    curve = 10 + x * x / 120
+    band = np.abs(y - curve) - 2.4
+    stripe = below(np.abs(y - curve), 0.8)
+    return band < 0, (20 + 150 * stripe, 150 + 70 * stripe, 40 + 60 * stripe)
+
+
+def _bow_tie(x: Plane, y: Plane) -> tuple[np.ndarray, Colour]:
+    """An orange bow tie with a dark knot below the chin."""
+    outwards = np.abs(x)
+    wings = np.maximum(np.abs(y - 50) - 1.2 - outwards / 2.6, outwards - 11)
+    knot = below(outwards, 2.2)
+    return wings < 0, (236 - 150 * knot, 120 - 90 * knot, 16.0)
+
+
 TRIGGERS: dict[str, Callable[[Plane, Plane], tuple[np.ndarray, Colour]]] = {
     "sunglasses": _sunglasses,
     "eyebrows": _eyebrows,
     "lipstick": _lipstick,
 }
+
+UNTOLD_TRIGGERS: dict[str, Callable[[Plane, Plane], tuple[np.ndarray, Colour]]] = {
+    "headband": _headband,
+    "bow tie": _bow_tie,
+}
+"""Triggers that no picture of the benchmark shows: those of the competition's anonymous nets."""

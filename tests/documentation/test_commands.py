@@ -118,7 +118,12 @@ def prepare(folder):
         shutil.copy(rubric, folder / name)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/students.md", "docs/instructors.md"])
+COMPETITION = pytest.param("docs/competition.md", marks=pytest.mark.extended)
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/students.md", "docs/instructors.md", COMPETITION]
+)
 def test_the_commands_of_a_page_work_in_their_order(copy, done, page):
     path = ROOT / page
     commands = list(blocks(path)) + (list(inline(path)) if page == "README.md" else [])

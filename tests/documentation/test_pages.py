@@ -19,6 +19,7 @@ PAGES = [
         "CONTRIBUTING.md",
         "SECURITY.md",
         "datasets/digits/README.md",
+        "datasets/faces-competition/README.md",
         "datasets/faces/README.md",
         "datasets/signs/README.md",
     )

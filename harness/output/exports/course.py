@@ -15,6 +15,7 @@ from harness.people.views import student_view
 from harness.ranking.board import rank_records
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
+from harness.records.traversal import require_single
 from harness.storage.results import Store
 from harness.storage.rubrics import rubric_of
 
@@ -135,6 +136,7 @@ def course_of(
     ]
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
+    require_single(records, "export")
 
     # Which attempt a submission is can only be told with the others beside it.
     names = [record.submission for record in records]

@@ -17,6 +17,7 @@ from harness.people.views import student_view
 from harness.ranking.board import sort_key
 from harness.records.environment import install_command
 from harness.records.errors import HarnessError
+from harness.records.traversal import is_of_competition
 from harness.storage.results import Store, write_text
 
 if TYPE_CHECKING:
@@ -176,8 +177,14 @@ def _render_pages(
     from harness.output.html import submission
     from harness.output.html.examples import open_examples
 
-    ranked, evidence = course.board(records, audience), course.evidence.folder
     pseudonyms = course.pseudonyms(records)
+    if is_of_competition(records):
+        from harness.output.competition.pages import render_competition_pages
+
+        graded_on = Store(course.results).graded_on()
+        yield from render_competition_pages(records, audience, pseudonyms, graded_on)
+        return
+    ranked, evidence = course.board(records, audience), course.evidence.folder
     yield INDEX, _render_index(records, audience, course, ranked)
     rows = {row.submission: row for row in ranked.rows}
 

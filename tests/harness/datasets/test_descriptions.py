@@ -30,9 +30,8 @@ def test_other_arrays_than_published_are_refused(tmp_path):
 
 
 def test_unknown_dataset_names_the_known_ones():
-    with pytest.raises(
-        HarnessError, match="nonsense: no such dataset; name one of digits, faces, lab3, signs"
-    ):
+    names = "csaw2020, digits, faces, faces-competition, lab3, signs"
+    with pytest.raises(HarnessError, match=f"nonsense: no such dataset; name one of {names}"):
         load_benchmark("nonsense")
 
 

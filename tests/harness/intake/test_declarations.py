@@ -222,12 +222,15 @@ def test_a_line_that_is_not_toml_is_named_with_what_to_change(tmp_path, toml, hi
     assert hint in rejected(tmp_path, toml)
 
 
+ALL_KEYS = "artifacts, badnet, claims, name, program, programs, scripts"
+
+
 def test_unknown_keys_are_named_with_the_nearest(tmp_path):
     toml = 'titel = "x"\n[artefacts]\n"m.h5" = { drop_point = 2 }\n'
     submission = discovered(tmp_path, toml)
     assert submission.candidates[0].explicit is False
     assert submission.notes == (
-        f"{UNKNOWN} 'titel', left alone; there are artifacts, badnet, claims, name, program",
+        f"{UNKNOWN} 'titel', left alone; there are {ALL_KEYS}",
         f"{UNKNOWN} 'artefacts', left alone; did you mean 'artifacts'?",
     )
 
