@@ -12,7 +12,7 @@ import platform
 import re
 import secrets
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING
@@ -193,9 +193,12 @@ class Store:
         return sorted(records, key=lambda record: record.submission)
 
     def any_record(self) -> Record | None:
-        """The first readable record; None where there is none."""
-        paths = sorted((self.folder / "records").glob("*.json"))
-        return next(filter(None, map(self._read_record, paths)), None)
+        """The first readable record; None where there is none. Damaged ones are passed over."""
+        for path in sorted((self.folder / "records").glob("*.json")):
+            with suppress(OSError, ValueError):
+                json.loads(path.read_bytes())
+                return self._read_record(path)
+        return None
 
     def graded_on(self) -> str | None:
         """The day of the newest record, as ``2025-11-03`` in UTC; None where there is none."""

@@ -9,9 +9,9 @@ import signal
 import time
 from pathlib import Path
 
-import harness.grading.worker
+import harness.grading.setup
 
-_grade_folder = harness.grading.worker.grade_folder
+_grade_folder = harness.grading.setup.grade_folder
 
 
 def _grade_or_wait(folder, basis, datasets, run, name=None):
@@ -27,4 +27,4 @@ def _grade_or_wait(folder, basis, datasets, run, name=None):
     return _grade_folder(folder, basis, datasets, run, name)
 
 
-harness.grading.worker.grade_folder = _grade_or_wait
+harness.grading.setup.grade_folder = _grade_or_wait

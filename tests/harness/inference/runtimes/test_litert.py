@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -22,6 +23,12 @@ tf = import_tensorflow(keras=True)
 converter = tf.lite.TFLiteConverter.from_keras_model(build_model(*digits_net()))
 open(sys.argv[1], "wb").write(converter.convert())
 """
+
+
+@pytest.fixture(autouse=True)
+def own_scratch(tmp_path_factory, monkeypatch):
+    """Other tests that run at the same time have scratch folders, too."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("scratch")))
 
 
 @pytest.fixture(scope="module")

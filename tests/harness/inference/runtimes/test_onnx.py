@@ -1,6 +1,7 @@
 """ONNX models run in every sandbox: honest ones as their net, hostile ones to no harm."""
 
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -20,6 +21,12 @@ HONEST = {
     "one image at a time": {"batch": 1},
     "seven at a time, rows first": {"batch": 7, "channels_first": False},
 }
+
+
+@pytest.fixture(autouse=True)
+def own_scratch(tmp_path_factory, monkeypatch):
+    """Other tests that run at the same time have scratch folders, too."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("scratch")))
 
 
 @pytest.fixture(scope="module")
