@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from harness.datasets.competitions import (
     competing_badnet_file,
-    competition_data_instructions,
-    competition_data_is_present,
-    generate_competition_data,
     load_competition,
     load_competition_sets,
-    require_competition_data,
+)
+from harness.datasets.descriptions import (
+    data_instructions,
+    data_is_present,
+    generate_data,
+    require_data,
 )
 from harness.inference.known_network import read_benchmark_badnet
 from harness.networks.forward import class_ids
@@ -29,14 +31,14 @@ if TYPE_CHECKING:
 def describe_competition(name: str) -> list[str]:
     """Lines that describe a competition and say where its data is."""
     competition, folder = load_competition(name)
-    state = "present" if competition_data_is_present(competition, folder) else "not there yet"
+    state = "present" if data_is_present(competition, folder) else "not there yet"
     lines = [
         f"{competition.name}: {competition.title}",
         (
             f"  {competition.classes} classes, pixels x {competition.pixel_scale:g}, "
             f"{len(competition.networks)} BadNets"
         ),
-        f"  data: {folder} ({state}; {competition_data_instructions(competition)})",
+        f"  data: {folder} ({state}; {data_instructions(competition)})",
     ]
     if competition.licence:
         lines.append(f"  licence: {competition.licence}")
@@ -54,8 +56,8 @@ def make_competition_data(name: str, secret: Path | None, out: Path | None) -> P
             f"{name}: a competition's data goes to its own folder, without --secret and --out; set "
             "HARNESS_DATA to have it elsewhere"
         )
-    if not competition_data_is_present(competition, folder):
-        generate_competition_data(competition, folder)
+    if not data_is_present(competition, folder):
+        generate_data(competition, folder)
     _read_all(competition, folder)
     return folder
 
@@ -75,7 +77,7 @@ def fetch_competition_data(
     """
     competition, folder = load_competition(name)
     if competition.google_drive_folder is None:
-        instructions = competition_data_instructions(competition)
+        instructions = data_instructions(competition)
         raise HarnessError(f"{name}: not to be downloaded; {instructions}")
     folder.mkdir(parents=True, exist_ok=True)
     wanted = competition.data_files
@@ -94,7 +96,7 @@ def fetch_competition_data(
 def verify_competition_data(name: str) -> list[str]:
     """Check files and BadNets, and count what each BadNet gets right."""
     competition, folder = load_competition(name)
-    require_competition_data(competition, folder)
+    require_data(competition, folder)
     lines: list[str] = []
     for network in competition.networks:
         lines += _verify_network(competition, network, folder)

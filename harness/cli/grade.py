@@ -11,15 +11,14 @@ from harness.assessment.verdict import exit_code
 from harness.cli import options
 from harness.cli.paths import RESULTS_TO_WRITE, SUBMISSION, SUBMISSIONS
 from harness.cli.report import next_steps, show_note, show_notes
+from harness.cli.run_options import run_options
 from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
 from harness.grading.batch import Batch, connect_cluster, find_submissions
-from harness.grading.context import Options
 from harness.grading.worker import WorkerConfig, prepare_grader
 from harness.output.boards import board_text, shown_records, write_boards
 from harness.people.attempts import load_people, stored_roster
 from harness.records.errors import HarnessError
-from harness.sandbox.availability import AUTO, ISOLATIONS
 from harness.storage.remote import results_at
 from harness.storage.rubrics import rubric_of
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.execution.progress import Display
+    from harness.grading.context import Options
     from harness.people.attempts import Which
     from harness.people.roster import Person
     from harness.records.record import Record
@@ -41,30 +41,7 @@ if TYPE_CHECKING:
 @options.out(type=RESULTS_TO_WRITE, default="results", show_default=True,
              metavar="DIR|ADDRESS",
              help="Where results go; what is there already is not graded again.")  # fmt: skip
-@click.option("--isolation", type=click.Choice(ISOLATIONS), default=AUTO,
-              show_default=True,
-              help="auto: bubblewrap or Landlock, where they work. sandbox: nothing is read "
-              "without one. none: no isolation.")  # fmt: skip
-@click.option("--model-seconds", type=click.FloatRange(min=1), default=900, show_default=True,
-              help="Time limit for a model of another architecture.")  # fmt: skip
-@click.option("--model-memory", type=click.FloatRange(min=0.5), default=4, show_default=True,
-              metavar="GIB", help="Memory limit for a model of another architecture.")  # fmt: skip
-@click.option("--submission-seconds", type=click.FloatRange(min=1), default=3600,
-              show_default=True,
-              help="Time limit for all models of one submission together.")  # fmt: skip
-@click.option("--most-models", type=click.IntRange(min=1), default=20, show_default=True,
-              metavar="N", help="Open at most N model files of a submission.")  # fmt: skip
-@click.option("--script-images", type=click.IntRange(min=0), default=500, show_default=True,
-              metavar="N", help="Of a competition: ask a script about N images of each set and "
-              "trigger; 0 runs no scripts.")  # fmt: skip
-@click.option("--cold-images", type=click.IntRange(min=1), default=8, show_default=True,
-              metavar="N", help="Ask a fresh process about N of them, too.")  # fmt: skip
-@click.option("--image-format", type=click.Choice(["png", "jpeg"]), default="png",
-              show_default=True, help="What files scripts are shown.")  # fmt: skip
-@click.option("--no-timing", is_flag=True, help="Do not measure inference times.")
-@click.option("--no-sharing", is_flag=True,
-              help="Run every net in full, without the BadNet's stored features.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Start over: use nothing that is stored.")
+@run_options
 @click.option("--jobs", type=click.IntRange(min=1), show_default="1", metavar="N",
               help="Grade N submissions at a time; each takes about 1 GiB of memory.")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS",
@@ -80,17 +57,7 @@ def grade(
     dataset: str,
     badnet: Path | None,
     out: str,
-    isolation: str,
-    model_seconds: float,
-    model_memory: float,
-    submission_seconds: float,
-    most_models: int,
-    script_images: int,
-    cold_images: int,
-    image_format: str,
-    no_timing: bool,
-    no_sharing: bool,
-    force: bool,
+    chosen: Options,
     jobs: int | None,
     scheduler: str | None,
     quiet: bool,
@@ -105,20 +72,6 @@ def grade(
     """
     if scheduler and jobs:
         raise click.UsageError("--jobs is for this machine; a cluster grades on all its workers")
-    chosen = Options(
-        isolation=isolation,
-        timing=not no_timing,
-        model_seconds=model_seconds,
-        model_memory_bytes=int(model_memory * 2**30),
-        submission_seconds=submission_seconds,
-        most_models=most_models,
-        script_images=script_images,
-        cold_images=cold_images,
-        image_format=image_format,
-        force=force,
-        sharing=not no_sharing,
-    )
-
     with one_line_errors(), results_at(out, for_grading=True) as results:
         found = find_submissions(paths, each, results.folder, anonymous)
         entries = found.entries

@@ -108,8 +108,10 @@ def results_problems(results: Path, file: Path, rubric: Rubric | None) -> list[s
 
 def unknown_overrides(results: Path, rubric: Rubric | None) -> list[str]:
     """A line for each override of what is not in a results folder."""
+    if rubric is None or not rubric.overrides:
+        return []
     records = {record.submission: record for record in Store(results).records()}
-    found = [_override_problem(each, records) for each in (rubric.overrides if rubric else ())]
+    found = [_override_problem(each, records) for each in rubric.overrides]
     return [problem for problem in found if problem]
 
 

@@ -29,7 +29,7 @@ from harness.datasets.descriptions import (
     COMPETITION_FILE,
     data_folder,
     datasets_folder,
-    run_make_command,
+    require_published,
 )
 from harness.datasets.hdf5 import read_set
 from harness.records.benchmark import (
@@ -198,38 +198,6 @@ def _network_problems(
 # --- data files ---------------------------------------------------------------------------------
 
 
-def competition_data_is_present(competition: Competition, folder: Path) -> bool:
-    """Whether all files are there, whatever is in them."""
-    return all((folder / path).is_file() for path in competition.data_files)
-
-
-def require_competition_data(competition: Competition, folder: Path) -> None:
-    """Raise HarnessError that names a missing file and says how to get it."""
-    for path in competition.data_files:
-        if not (folder / path).is_file():
-            instructions = competition_data_instructions(competition)
-            raise HarnessError(f"{folder / path}: no such file; {instructions}")
-
-
-def competition_data_instructions(competition: Competition) -> str:
-    """How to get a competition's data: a command to run, where there is one."""
-    if competition.make:
-        return f"`python -m harness data make {competition.name}`"
-    if competition.google_drive_folder:
-        return f"`python -m harness data fetch {competition.name}`"
-    return "its files are yours to bring"
-
-
-def generate_competition_data(
-    competition: Competition, folder: Path, secret: Path | None = None
-) -> None:
-    """Run the competition's ``make`` command as a child process; it shows its own progress."""
-    if not competition.make:
-        instructions = competition_data_instructions(competition)
-        raise HarnessError(f"{competition.name}: cannot be generated; {instructions}")
-    run_make_command(competition.name, competition.make, folder, secret)
-
-
 def competing_badnet_file(
     competition: Competition, network: CompetingNetwork, folder: Path
 ) -> Path:
@@ -260,12 +228,8 @@ def load_competition_sets(
 
     def read(path: str, name: str) -> LabeledSet:
         labeled = read_set(folder / path, name, benchmark, cache)
-        expected = competition.hashes.get(path)
-        if expected and labeled.sha256 != expected:
-            raise HarnessError(
-                f"{folder / path}: not the published data of {competition.name} (its arrays have "
-                "another hash); delete it and make or fetch it again"
-            )
+        place = folder / path
+        require_published(labeled, competition.hashes.get(path), [place], competition.name)
         return labeled
 
     sets = {split: read(path, split) for split, path in competition.clean_files(network).items()}

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.datasets.hdf5 import CacheProtocol
-    from harness.records.benchmark import LabeledSet
+    from harness.records.benchmark import Competition, LabeledSet
+
+    Described = Benchmark | Competition
 
 PACKAGES = Path(__file__).resolve().parents[2]
 """The folder in which the packages ``harness`` and ``reference`` lie."""
@@ -152,46 +154,42 @@ def badnet_file(benchmark: Benchmark, folder: Path) -> Path:
 # --- data files ---------------------------------------------------------------------------------
 
 
-def data_is_present(benchmark: Benchmark, folder: Path) -> bool:
+def data_is_present(described: Described, folder: Path) -> bool:
     """Whether all files are there, whatever is in them."""
-    return all((folder / path).is_file() for path in benchmark.data_files)
+    return all((folder / path).is_file() for path in described.data_files)
 
 
-def require_data(benchmark: Benchmark, folder: Path) -> None:
+def require_data(described: Described, folder: Path) -> None:
     """Raise HarnessError that names a missing file and says how to get it."""
-    for path in benchmark.data_files:
+    for path in described.data_files:
         if not (folder / path).is_file():
-            raise HarnessError(f"{folder / path}: no such file; {data_instructions(benchmark)}")
+            raise HarnessError(f"{folder / path}: no such file; {data_instructions(described)}")
 
 
-def data_instructions(benchmark: Benchmark) -> str:
-    """How to get a benchmark's data: a command to run, where there is one."""
-    if benchmark.make:
-        return f"`python -m harness data make {benchmark.name}`"
-    if benchmark.google_drive_folder:
-        return f"`python -m harness data fetch {benchmark.name}`"
+def data_instructions(described: Described) -> str:
+    """How to get the data: a command to run, where there is one."""
+    if described.make:
+        return f"`python -m harness data make {described.name}`"
+    if described.google_drive_folder:
+        return f"`python -m harness data fetch {described.name}`"
     return "its files are yours to bring"
 
 
-def generate_data(benchmark: Benchmark, folder: Path, secret: Path | None = None) -> None:
-    """Run the benchmark's ``make`` command as a child process; it shows its own progress.
+def generate_data(described: Described, folder: Path, secret: Path | None = None) -> None:
+    """Run the ``make`` command of a description as a child process; it shows its own progress.
 
     With the file of a ``secret`` it makes a private split.
     """
-    if not benchmark.make:
-        raise HarnessError(f"{benchmark.name}: cannot be generated; {data_instructions(benchmark)}")
-    run_make_command(benchmark.name, benchmark.make, folder, secret)
-
-
-def run_make_command(name: str, make: Sequence[str], folder: Path, secret: Path | None) -> None:
-    """Run the command that generates data into a folder. Raises HarnessError where it fails."""
-    command = [*python_command(make), "--out", str(folder)]
+    if not described.make:
+        raise HarnessError(f"{described.name}: cannot be generated; {data_instructions(described)}")
+    command = [*python_command(described.make), "--out", str(folder)]
     if secret is not None:
         command += ["--secret", str(secret)]
 
     finished = subprocess.run(command, check=False, env=child_environment())
     if finished.returncode:
-        raise HarnessError(f"{name}: making the data failed ({describe_exit(finished.returncode)})")
+        ending = describe_exit(finished.returncode)
+        raise HarnessError(f"{described.name}: making the data failed ({ending})")
 
 
 def python_command(arguments: Sequence[str]) -> list[str]:
@@ -224,14 +222,20 @@ def load_sets(
             progress(name)
         sets[name] = _load_set(name, benchmark, folder, cache)
 
-        expected = benchmark.hashes.get(name)
-        if expected and sets[name].sha256 != expected:
-            paths = [str(folder / path) for path in benchmark.set_files[name]]
-            raise HarnessError(
-                f"{', '.join(paths)}: not the published data of {benchmark.name} (its arrays have "
-                "another hash); delete it and make or fetch it again"
-            )
+        paths = [folder / path for path in benchmark.set_files[name]]
+        require_published(sets[name], benchmark.hashes.get(name), paths, benchmark.name)
     return sets
+
+
+def require_published(
+    labeled: LabeledSet, expected: str | None, paths: Sequence[Path], name: str
+) -> None:
+    """Raise HarnessError where a set from these files has another hash than its description."""
+    if expected and labeled.sha256 != expected:
+        raise HarnessError(
+            f"{', '.join(map(str, paths))}: not the published data of {name} (its arrays have "
+            "another hash); delete it and make or fetch it again"
+        )
 
 
 def _load_set(

@@ -108,13 +108,19 @@ def _other_bases(
 ) -> Iterator[str]:
     """A sentence for the nets of each other BadNet; what is made of one passes nothing here."""
     network = badnet.network
+    strangers = [
+        model
+        for model in models
+        if isinstance(model, KnownModel)
+        and find_base(model.weights, badnet.weights, {}, network)[0] != THIS_BADNET
+    ]
+    if not strangers:
+        return  # most often; to know the other BadNets takes reading their files
     others = known_kernel_hashes(array_hash(badnet.weights), network)
     paths: dict[str, list[str]] = {}
-    for model in models:
-        if isinstance(model, KnownModel):
-            base, _ = find_base(model.weights, badnet.weights, others, network)
-            if base != THIS_BADNET:
-                paths.setdefault(base or "", []).append(model.candidate.path)
+    for model in strangers:
+        base, _ = find_base(model.weights, badnet.weights, others, network)
+        paths.setdefault(base or "", []).append(model.candidate.path)
     for base, files in paths.items():
         known = f"from the BadNet of {base}" if base else "from another BadNet"
         switch = f"--dataset {base}" if base in benchmark_names() else "--dataset and --badnet"

@@ -179,11 +179,11 @@ def _empty_record(
         classes=benchmark.classes,
         tolerance_images=benchmark.tolerance_images,
         badnet_originals=split_originals(answers, datasets.sets),
-        commonest_class_images=_commonest_class(datasets.sets["valid"]),
+        commonest_class_images=commonest_class_images(datasets.sets["valid"]),
     )
 
 
-def _commonest_class(labeled: LabeledSet) -> int:
+def commonest_class_images(labeled: LabeledSet) -> int:
     """Images of the class that a constant answer gets most of right."""
     return int(np.unique(labeled.labels, return_counts=True)[1].max())
 

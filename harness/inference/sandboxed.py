@@ -236,9 +236,8 @@ def start_model(run: SandboxedRun, dtype: np.dtype[Any]) -> Iterator[SandboxedMo
         *paths.graph,
     )
 
-    with tempfile.TemporaryFile() as window:
-        window.truncate(SHOWN_IMAGES * math.prod(run.network.input_shape) * dtype.itemsize)
-        reader = os.open(f"/dev/fd/{window.fileno()}", os.O_RDONLY)
+    size = SHOWN_IMAGES * math.prod(run.network.input_shape) * dtype.itemsize
+    with image_window(size) as (window, reader):
         try:
             with launch.start(
                 WORKER,
@@ -250,6 +249,16 @@ def start_model(run: SandboxedRun, dtype: np.dtype[Any]) -> Iterator[SandboxedMo
                 yield SandboxedModel(child, window)
         except launch.ChildFailure as failure:
             raise _submission_error(failure) from None
+
+
+@contextmanager
+def image_window(size: int) -> Iterator[tuple[IO[bytes], int]]:
+    """A file of ``size`` bytes to write images to, and a descriptor that a child reads them by."""
+    with tempfile.TemporaryFile() as window:
+        window.truncate(size)
+        reader = os.open(f"/dev/fd/{window.fileno()}", os.O_RDONLY)
+        try:
+            yield window, reader
         finally:
             os.close(reader)
 

@@ -42,6 +42,8 @@ _OLDER_DIGITS = 8
 """Digits of the hash in names of older records."""
 
 _MOST_NAME_BYTES = 150
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError)
+"""What comes of a file that is no record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +197,8 @@ class Store:
     def any_record(self) -> Record | None:
         """The first readable record; None where there is none. Damaged ones are passed over."""
         for path in sorted((self.folder / "records").glob("*.json")):
-            with suppress(OSError, ValueError):
-                json.loads(path.read_bytes())
-                return self._read_record(path)
+            with suppress(*_UNREADABLE):
+                return _decode_record(path)
         return None
 
     def graded_on(self) -> str | None:
@@ -206,14 +207,9 @@ class Store:
         return datetime.fromtimestamp(max(times), UTC).date().isoformat() if times else None
 
     def _read_record(self, path: Path) -> Record | None:
-        import msgspec
-
         try:
-            content = path.read_bytes()
-            version = json.loads(content)["schema_version"]
-            require_known(path, version, SCHEMA_VERSION)
-            return msgspec.json.decode(content, type=Record)
-        except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
+            return _decode_record(path)
+        except _UNREADABLE as error:
             _log.warning("%s: not a record (%s); skipped", path, error)
             return None
 
@@ -297,6 +293,19 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     with replace_file(path) as file:
         file.write(text.encode())
+
+
+def _decode_record(path: Path) -> Record:
+    """A stored record. Raises `_UNREADABLE`, and HarnessError for one of a newer harness."""
+    import msgspec
+
+    content = path.read_bytes()
+    version = json.loads(content)["schema_version"]
+    require_known(path, version, SCHEMA_VERSION)
+    try:
+        return msgspec.json.decode(content, type=Record)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
 
 
 @contextmanager

@@ -58,6 +58,16 @@ def read_all(paths, network):
     return [json.loads(line) for line in finished.stdout.splitlines()]
 
 
+def outcomes_of(folder, suffix, honest, refused):
+    """What comes of each hostile file, by name, and of an honest one before and after them."""
+    contents = [honest, *(make() for make, _ in refused.values()), honest]
+    paths = [folder / f"{number}.{suffix}" for number in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+    found = read_all(paths, digits_net().network)
+    return dict(zip(("before", *refused, "after"), found, strict=True))
+
+
 def images_for(network, count=60, seed=5):
     """Images of noise: whatever is wrong with a layout, a scale or an order shows in answers."""
     rng = np.random.default_rng(seed)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.assessment.metrics import split_counts
-from harness.assessment.statistics import split_originals
-from harness.grading.competition.networks import answers_of, shown_sets
+from harness.grading.competition.networks import answers_of, counted_checkpoint, shown_sets
 from harness.grading.models import Predicted, predict_models
 from harness.inference.identification import Failed, KnownModel, OtherModel
 from harness.inference.opening import OpenedSubmission
@@ -15,16 +13,15 @@ from harness.lineage.family import OTHER, PROGRAM, PRUNED, TUNED
 from harness.lineage.likeness import is_masked
 from harness.records.errors import Status
 from harness.records.predictions import compose_goodnet
-from harness.records.record import Artifact, Checkpoint
+from harness.records.record import Artifact
 from harness.records.text import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from harness.grading.competition.networks import PreparedNetwork
     from harness.grading.context import RunContext
     from harness.inference.identification import Identified
-    from harness.records.predictions import Answers
     from harness.records.record import Record
     from harness.records.submission import Submission
 
@@ -82,9 +79,10 @@ def _record_of(network: PreparedNetwork, models: Sequence[Predicted | Failed], n
     status = Status.GRADED if answered else failed[0].error.status
     own = answers_of(repaired.predictions, network.datasets) if repaired else None
     given = answers_of(goodnet.predictions, network.datasets) if goodnet else None
-    checkpoint = _checkpoint(network, own, given)
+    if given is None and own is not None:
+        given = {name: compose_goodnet(network.answers[name], net) for name, net in own.items()}
     checkpoint = replace(
-        checkpoint,
+        counted_checkpoint(network.datasets.sets, own, given),
         status=status,
         reason=reason,
         artifact=_artifact(repaired, "repaired"),
@@ -96,32 +94,6 @@ def _record_of(network: PreparedNetwork, models: Sequence[Predicted | Failed], n
     )
     record = network.record(name, status, reason, checkpoint)
     return replace(record, out_of_memory=any(each.error.out_of_memory for each in failed))
-
-
-def _checkpoint(
-    network: PreparedNetwork,
-    repaired: Mapping[str, Answers] | None,
-    goodnet: Mapping[str, Answers] | None,
-) -> Checkpoint:
-    """Counts of B' alone, and of G: the one handed in, else B' composed with its BadNet."""
-    sets = network.datasets.sets
-    combined = goodnet
-    if combined is None and repaired is not None:
-        combined = {
-            name: compose_goodnet(network.answers[name], own) for name, own in repaired.items()
-        }
-    return Checkpoint(
-        drop_points=None,
-        required=True,
-        status=Status.GRADED,
-        reason=None,
-        artifact=None,
-        goodnet_artifact=None,
-        repaired=split_counts(repaired, sets) if repaired else None,
-        goodnet=split_counts(combined, sets) if combined else None,
-        repaired_originals=split_originals(repaired, sets) if repaired else None,
-        goodnet_originals=split_originals(combined, sets) if combined else None,
-    )
 
 
 def _family(network: PreparedNetwork, model: Predicted | None) -> str | None:

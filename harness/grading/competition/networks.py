@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.assessment.metrics import split_counts
+from harness.assessment.statistics import split_originals
+from harness.grading.submission import commonest_class_images
 from harness.records.environment import environment
+from harness.records.errors import Status
 from harness.records.predictions import decode
 from harness.records.record import SCHEMA_VERSION, Checkpoint, DatasetIdentity, Record
 from harness.storage.hashing import array_hash
@@ -16,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.networks.deepid import Weights
-    from harness.records.benchmark import CompetingNetwork, Datasets
-    from harness.records.errors import Status
+    from harness.records.benchmark import CompetingNetwork, Datasets, LabeledSet
     from harness.records.findings import SplitOriginals
     from harness.records.network import Network
     from harness.records.predictions import Answers, Predictions
@@ -61,7 +64,6 @@ class PreparedNetwork:
             artifact=None,
             goodnet_artifact=None,
         )
-        labeled = self.datasets.sets["valid"]
         return Record(
             schema_version=SCHEMA_VERSION,
             submission=submission,
@@ -76,7 +78,7 @@ class PreparedNetwork:
             notes=(),
             environment=environment(),
             classes=self.datasets.benchmark.classes,
-            commonest_class_images=int(np.unique(labeled.labels, return_counts=True)[1].max()),
+            commonest_class_images=commonest_class_images(self.datasets.sets["valid"]),
             reference=self.reference,
         )
 
@@ -85,6 +87,26 @@ def shown_sets(datasets: Datasets) -> Datasets:
     """The sets that hold images: nothing is asked of an empty one."""
     sets = {name: labeled for name, labeled in datasets.sets.items() if len(labeled.labels)}
     return replace(datasets, sets=sets)
+
+
+def counted_checkpoint(
+    sets: Mapping[str, LabeledSet],
+    repaired: Mapping[str, Answers] | None,
+    goodnet: Mapping[str, Answers] | None,
+) -> Checkpoint:
+    """The counts of B' and G on these sets, as far as there are answers."""
+    return Checkpoint(
+        drop_points=None,
+        required=True,
+        status=Status.GRADED,
+        reason=None,
+        artifact=None,
+        goodnet_artifact=None,
+        repaired=split_counts(repaired, sets) if repaired else None,
+        goodnet=split_counts(goodnet, sets) if goodnet else None,
+        repaired_originals=split_originals(repaired, sets) if repaired else None,
+        goodnet_originals=split_originals(goodnet, sets) if goodnet else None,
+    )
 
 
 def answers_of(predictions: Predictions, datasets: Datasets) -> dict[str, Answers]:

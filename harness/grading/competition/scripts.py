@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.assessment.metrics import split_counts
-from harness.assessment.statistics import split_originals
 from harness.grading.competition.entry import grade_entry_for
+from harness.grading.competition.networks import counted_checkpoint
 from harness.grading.models import run_until
 from harness.inference.identification import KnownModel
 from harness.inference.scripts.images import FORMATS, drawn_images
@@ -201,16 +200,7 @@ def _checkpoint(network: PreparedNetwork, shown: _Shown, found: ScriptAnswers) -
         sets[name] = _only(labeled, chosen)
         encoded = np.array([answer for _, answer in own], np.uint16)
         answers[name] = decode(encoded, network.datasets.benchmark.classes)
-    return Checkpoint(
-        drop_points=None,
-        required=True,
-        status=Status.GRADED,
-        reason=None,
-        artifact=None,
-        goodnet_artifact=None,
-        goodnet=split_counts(answers, sets),
-        goodnet_originals=split_originals(answers, sets),
-    )
+    return counted_checkpoint(sets, None, answers)
 
 
 def _only(labeled: LabeledSet, chosen: np.ndarray) -> LabeledSet:

@@ -10,12 +10,10 @@ from harness.assessment.statistics import split_originals
 from harness.datasets.cache import DatasetCache
 from harness.datasets.competitions import (
     competing_badnet_file,
-    competition_data_is_present,
-    generate_competition_data,
     load_competition,
     load_competition_sets,
-    require_competition_data,
 )
+from harness.datasets.descriptions import data_is_present, generate_data, require_data
 from harness.grading.competition.networks import PreparedNetwork, answers_of, shown_sets
 from harness.grading.competition.submission import grade_submission, summary
 from harness.grading.context import RunContext
@@ -109,9 +107,9 @@ def prepare_competition(
         )
     store = Store(output)
     _require_of_competitions(store)
-    if competition.make and not competition_data_is_present(competition, folder):
-        generate_competition_data(competition, folder)
-    require_competition_data(competition, folder)
+    if competition.make and not data_is_present(competition, folder):
+        generate_data(competition, folder)
+    require_data(competition, folder)
     store.secret_number("")  # made before several processes could each make one
 
     cache = DatasetCache(output / "sets")

@@ -8,8 +8,6 @@ script keeps something between calls, and fewer images are answered, each by a f
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from harness.inference.known_network import FAILURE_STATUS
+from harness.inference.sandboxed import image_window
 from harness.inference.scripts import worker
 from harness.inference.scripts.images import FORMATS, image_file
 from harness.records.environment import processors
@@ -167,9 +166,7 @@ def _started(run: ScriptRun, largest: int) -> Iterator[_RunningScript]:
     import msgspec
 
     arguments = (msgspec.json.encode(run.settings).decode(), REPOSITORY)
-    with tempfile.TemporaryFile() as window:
-        window.truncate(math.ceil(largest / 4096) * 4096)
-        reader = os.open(f"/dev/fd/{window.fileno()}", os.O_RDONLY)
+    with image_window(math.ceil(largest / 4096) * 4096) as (window, reader):
         inputs = launch.Inputs(readable={REPOSITORY: run.repository.resolve()}, images_fd=reader)
         try:
             with launch.start(
@@ -178,8 +175,6 @@ def _started(run: ScriptRun, largest: int) -> Iterator[_RunningScript]:
                 yield _RunningScript(child, window)
         except launch.ChildFailure as failure:
             raise _submission_error(failure) from None
-        finally:
-            os.close(reader)
 
 
 def image_suffix(form: str) -> str:

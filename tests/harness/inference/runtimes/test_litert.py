@@ -2,11 +2,10 @@
 
 import subprocess
 import sys
-import tempfile
 
 import numpy as np
 import pytest
-from graph_reading import ask_once, digits_net, images_for, run_model
+from graph_reading import ask_once, run_model
 from payloads import BOTH, list_resources, sandboxed_test
 
 from harness.networks.forward import forward_batches
@@ -23,22 +22,6 @@ tf = import_tensorflow(keras=True)
 converter = tf.lite.TFLiteConverter.from_keras_model(build_model(*digits_net()))
 open(sys.argv[1], "wb").write(converter.convert())
 """
-
-
-@pytest.fixture(autouse=True)
-def own_scratch(tmp_path_factory, monkeypatch):
-    """Other tests that run at the same time have scratch folders, too."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("scratch")))
-
-
-@pytest.fixture(scope="module")
-def net():
-    return digits_net()
-
-
-@pytest.fixture(scope="module")
-def images(net):
-    return images_for(net.network)
 
 
 @pytest.fixture(scope="module")

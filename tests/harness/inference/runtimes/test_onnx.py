@@ -1,11 +1,10 @@
 """ONNX models run in every sandbox: honest ones as their net, hostile ones to no harm."""
 
 import sys
-import tempfile
 
 import numpy as np
 import pytest
-from graph_reading import ask_once, digits_net, images_for, run_model
+from graph_reading import ask_once, run_model
 from hostile_onnx import FAILING, ODD
 from onnx_files import network_model
 from payloads import BOTH, list_resources, sandboxed_test
@@ -21,22 +20,6 @@ HONEST = {
     "one image at a time": {"batch": 1},
     "seven at a time, rows first": {"batch": 7, "channels_first": False},
 }
-
-
-@pytest.fixture(autouse=True)
-def own_scratch(tmp_path_factory, monkeypatch):
-    """Other tests that run at the same time have scratch folders, too."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("scratch")))
-
-
-@pytest.fixture(scope="module")
-def net():
-    return digits_net()
-
-
-@pytest.fixture(scope="module")
-def images(net):
-    return images_for(net.network)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """LiteRT models are looked at as data: what must not run is one line, at little cost."""
 
 import pytest
-from graph_reading import digits_net, read_all
+from graph_reading import outcomes_of
 
 from harness.records.text import one_line
 
@@ -11,15 +11,8 @@ REFUSED = hostile_litert.REFUSED
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
-    """What comes of each hostile file, and the honest one before and after them."""
     folder = tmp_path_factory.mktemp("hostile")
-    honest = hostile_litert.honest()
-    contents = [honest, *(make() for make, _ in REFUSED.values()), honest]
-    paths = [folder / f"{number}.tflite" for number in range(len(contents))]
-    for path, content in zip(paths, contents, strict=True):
-        path.write_bytes(content)
-    found = read_all(paths, digits_net().network)
-    return dict(zip(("before", *REFUSED, "after"), found, strict=True))
+    return outcomes_of(folder, "tflite", hostile_litert.honest(), REFUSED)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -1,7 +1,7 @@
 """ONNX models are looked at as data: what must not run is one line, at little cost."""
 
 import pytest
-from graph_reading import digits_net, read_all
+from graph_reading import digits_net, outcomes_of, read_all
 from hostile_onnx import FAILING, REFUSED, honest
 
 from harness.records.text import one_line
@@ -9,14 +9,7 @@ from harness.records.text import one_line
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
-    """What comes of each hostile file, and the honest one before and after them."""
-    folder = tmp_path_factory.mktemp("hostile")
-    contents = [honest(), *(make() for make, _ in REFUSED.values()), honest()]
-    paths = [folder / f"{number}.onnx" for number in range(len(contents))]
-    for path, content in zip(paths, contents, strict=True):
-        path.write_bytes(content)
-    found = read_all(paths, digits_net().network)
-    return dict(zip(("before", *REFUSED, "after"), found, strict=True))
+    return outcomes_of(tmp_path_factory.mktemp("hostile"), "onnx", honest(), REFUSED)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -1,0 +1,111 @@
+"""The options of ``grade`` that say how models are run; the command gets them as one value."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.grading.context import Options
+from harness.sandbox.availability import AUTO, ISOLATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_OPTIONS = (
+    click.option(
+        "--isolation",
+        type=click.Choice(ISOLATIONS),
+        default=AUTO,
+        show_default=True,
+        help="auto: bubblewrap or Landlock, where they work. sandbox: nothing is read "
+        "without one. none: no isolation.",
+    ),
+    click.option(
+        "--model-seconds",
+        type=click.FloatRange(min=1),
+        default=900,
+        show_default=True,
+        help="Time limit for a model of another architecture.",
+    ),
+    click.option(
+        "--model-memory",
+        type=click.FloatRange(min=0.5),
+        default=4,
+        show_default=True,
+        metavar="GIB",
+        help="Memory limit for a model of another architecture.",
+    ),
+    click.option(
+        "--submission-seconds",
+        type=click.FloatRange(min=1),
+        default=3600,
+        show_default=True,
+        help="Time limit for all models of one submission together.",
+    ),
+    click.option(
+        "--most-models",
+        type=click.IntRange(min=1),
+        default=20,
+        show_default=True,
+        metavar="N",
+        help="Open at most N model files of a submission.",
+    ),
+    click.option(
+        "--script-images",
+        type=click.IntRange(min=0),
+        default=500,
+        show_default=True,
+        metavar="N",
+        help="Of a competition: ask a script about N images of each set and "
+        "trigger; 0 runs no scripts.",
+    ),
+    click.option(
+        "--cold-images",
+        type=click.IntRange(min=1),
+        default=8,
+        show_default=True,
+        metavar="N",
+        help="Ask a fresh process about N of them, too.",
+    ),
+    click.option(
+        "--image-format",
+        type=click.Choice(["png", "jpeg"]),
+        default="png",
+        show_default=True,
+        help="What files scripts are shown.",
+    ),
+    click.option("--no-timing", is_flag=True, help="Do not measure inference times."),
+    click.option(
+        "--no-sharing",
+        is_flag=True,
+        help="Run every net in full, without the BadNet's stored features.",
+    ),
+    click.option("--force", is_flag=True, help="Start over: use nothing that is stored."),
+)
+
+
+def run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options to a command, which gets them together as ``chosen``."""
+
+    @wraps(command)
+    def call(**given: Any) -> None:
+        chosen = Options(
+            isolation=given.pop("isolation"),
+            timing=not given.pop("no_timing"),
+            model_seconds=given.pop("model_seconds"),
+            model_memory_bytes=int(given.pop("model_memory") * 2**30),
+            submission_seconds=given.pop("submission_seconds"),
+            most_models=given.pop("most_models"),
+            script_images=given.pop("script_images"),
+            cold_images=given.pop("cold_images"),
+            image_format=given.pop("image_format"),
+            force=given.pop("force"),
+            sharing=not given.pop("no_sharing"),
+        )
+        command(chosen=chosen, **given)
+
+    for option in reversed(_OPTIONS):
+        call = option(call)
+    return call
