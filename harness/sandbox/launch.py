@@ -327,7 +327,7 @@ def _await_readiness(supervisor: Supervisor, replies: FileIO) -> None:
     poll = select.poll()
     poll.register(replies, select.POLLIN)
     ready = poll.poll(_BOOT_SECONDS * 1000) and replies.read(1) == bootstrap.READY
-    if ready and supervisor.pid is not None:  # or else an orphan of bubblewrap's said so
+    if ready and not supervisor.lost_bubblewrap:  # or else an orphan of it may have said so
         return
 
     ended = supervisor.ended.wait(_ENDING_SECONDS)

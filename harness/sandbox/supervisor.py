@@ -81,6 +81,7 @@ class Supervisor:
         self.verdict: tuple[str, str] | None = None  # why it ends the tree: kind and reason
         self.error: OSError | None = None  # why the supervisor itself had to give up
         self.status = 0  # as subprocess has it: an exit code, or minus a signal
+        self.lost_bubblewrap = False  # killed, and maybe outlived by an init not yet bound to it
         self.cpu_seconds = 0.0
         self.peak_bytes = 0
         self.started_at = time.monotonic()
@@ -206,8 +207,7 @@ class Supervisor:
                 self._judge(process.pid)
 
         self.ended_at = time.monotonic()
-        # One that was killed early leaves an init that has not asked to die with it yet.
-        if self._bounds.scratch is None or process.returncode < 0:
+        if self._bounds.scratch is None or self.lost_bubblewrap:
             _kill_group(process.pid)
         while self.output.open and time.monotonic() - self.ended_at < _LAST_WORDS_SECONDS:
             self._drain(selector, 0)
@@ -231,6 +231,7 @@ class Supervisor:
             self._pid = None
 
         process.returncode = os.waitstatus_to_exitcode(status)
+        self.lost_bubblewrap = self._bounds.scratch is not None and process.returncode < 0
         self.status = process.returncode
         if self._bounds.scratch is not None and self.status > _FIRST_SIGNAL_STATUS:
             self.status = _FIRST_SIGNAL_STATUS - self.status

@@ -74,6 +74,19 @@ def test_exit_codes_and_signals_are_told(payload, sandbox):
 
 
 @BOTH
+def test_one_that_ends_as_soon_as_it_is_ready_was_started(payload, monkeypatch, sandbox):
+    """Its end is its own: whoever waits for it may see that first."""
+    await_readiness = launch._await_readiness
+
+    def await_late(supervisor, replies):
+        assert supervisor.ended.wait(10)
+        await_readiness(supervisor, replies)
+
+    monkeypatch.setattr(launch, "_await_readiness", await_late)
+    assert failure_of(payload("os._exit(65)"), sandbox=sandbox).exit_code == 65
+
+
+@BOTH
 def test_an_answer_before_the_question_is_a_bad_reply(payload, sandbox):
     script = payload("""
         os.read(requests, 1)
