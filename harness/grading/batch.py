@@ -156,7 +156,7 @@ class Batch:
             return False
         if not entry.path.exists():
             return False
-        return record.fingerprint == self.prepared.inputs_hash(entry.path)
+        return record.fingerprint == self.prepared.inputs_hash(entry)
 
     # --- grading
 

@@ -68,6 +68,19 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a defence may use to repair one BadNet."""
+
+    seconds: float = 60.0
+
+    images: int | None = None
+    """Clean images that it is handed; None: all of valid."""
+
+    seed: int = 0
+    """From which it is told what to begin its random numbers with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How to grade."""
 
@@ -98,6 +111,9 @@ class Options:
 
     image_format: str = "png"
     """As what files they are shown: png or jpeg."""
+
+    budget: Budget | None = None
+    """Of the benchmark of defences; None where submissions are graded."""
 
     force: bool = False
     """Use nothing that is stored."""

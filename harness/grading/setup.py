@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.grading.context import Options, Progress
+    from harness.intake.entries import Entry
     from harness.networks.deepid import Weights
     from harness.records.benchmark import Benchmark
     from harness.records.errors import Status
@@ -93,9 +94,9 @@ class Prepared:
         """What submissions are graded with; where it is the same, so are their grades."""
         return circumstances(self.basis, self.datasets, self.run.options)
 
-    def inputs_hash(self, submission: Path) -> str | None:
+    def inputs_hash(self, entry: Entry) -> str | None:
         """Hash of a submission's files and of what they are graded with."""
-        return grading_inputs_hash(submission, self.basis, self.datasets, self.run.options)
+        return grading_inputs_hash(entry.path, self.basis, self.datasets, self.run.options)
 
 
 def prepare(

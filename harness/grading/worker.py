@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.datasets.competitions import is_competition
 from harness.datasets.descriptions import absolute_dataset
+from harness.datasets.zoos import absolute_zoo
 from harness.execution.console import set_log_level, show_log
 from harness.execution.progress import ProgressSender
 from harness.grading.competition.setup import PreparedCompetition, prepare_competition
+from harness.grading.defences.zoo import PreparedZoo, prepare_zoo
 from harness.grading.setup import Prepared, prepare
 from harness.intake.entries import prepare_folder
 from harness.records.errors import HarnessError, SubmissionError
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from harness.intake.entries import Entry
     from harness.records.record import Record
 
-Grader = Prepared | PreparedCompetition
+Grader = Prepared | PreparedCompetition | PreparedZoo
 """What grades submissions, once it is ready."""
 
 _SECONDS_BETWEEN_REMOTE_EVENTS = 1.0
@@ -36,7 +38,7 @@ class WorkerConfig:
     """What a worker needs to make itself ready: the same for all submissions of a batch."""
 
     dataset: str
-    """Name of a benchmark, or a folder."""
+    """Name of a benchmark or a zoo, or a folder."""
 
     badnet: Path | None
     """The BadNet's weights, where the benchmark does not bring them."""
@@ -51,7 +53,9 @@ class WorkerConfig:
         """The same for a process that runs in another folder."""
         return replace(
             self,
-            dataset=absolute_dataset(self.dataset),
+            dataset=absolute_zoo(self.dataset)
+            if self.options.budget
+            else absolute_dataset(self.dataset),
             badnet=self.badnet and self.badnet.absolute(),
             output=self.output.absolute(),
         )
@@ -82,14 +86,16 @@ def _prepare(config: WorkerConfig, progress: ProgressSender) -> Grader:
 
 
 def prepare_grader(config: WorkerConfig, progress: Progress) -> Grader:
-    """Make ready what grades on the benchmark or the competition. Raises HarnessError."""
+    """Make ready what grades on the benchmark, competition or zoo. Raises HarnessError."""
+    if config.options.budget is not None:
+        return prepare_zoo(config.dataset, config.output, config.options, progress)
     what = config.dataset, config.badnet, config.output, config.options, progress
     return prepare_competition(*what) if is_competition(config.dataset) else prepare(*what)
 
 
 def grade_entry(prepared: Grader, entry: Entry) -> Record:
     """Grade one submission. Raises HarnessError where it is not there."""
-    before = prepared.inputs_hash(entry.path)
+    before = prepared.inputs_hash(entry)
     with unpack_entry(entry, prepared.run.scratch) as folder:
         if isinstance(folder, SubmissionError):
             record = prepared.ungraded(entry.name, folder.status, folder.reason)

@@ -298,13 +298,13 @@ class _Program:
 
 def _import_predict(path: Path) -> Callable[[np.ndarray], Any]:
     """Import the submitted file from its own folder and return its ``predict``."""
-    function = getattr(_import_file(path), "predict", None)
+    function = getattr(import_file(path), "predict", None)
     if not callable(function):
         raise UnusableModelError("has no function predict(images)")
     return function  # type: ignore[no-any-return]
 
 
-def _import_file(path: Path) -> ModuleType:
+def import_file(path: Path) -> ModuleType:
     """Import a student's file under its own name."""
     folder = str(path.parent)
     if folder not in sys.path:

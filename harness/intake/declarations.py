@@ -27,6 +27,7 @@ from harness.records.submission import (
     Candidate,
     Claim,
     Declaration,
+    DeclaredDefence,
     DeclaredFile,
     DeclaredProgram,
     DeclaredScript,
@@ -52,10 +53,11 @@ _SHOWN_CHARACTERS = 200
 _MAX_PATH_BYTES = 1000
 _MAX_NAME_BYTES = 255
 _KNOWN_KEYS = {
-    "": ("name", "badnet", "artifacts", "program", "programs", "scripts", "claims"),
+    "": ("name", "badnet", "artifacts", "program", "programs", "scripts", "defence", "claims"),
     "artifacts": ("role", "drop_points", "network"),
     "program": ("file", "drop_points"),
     "scripts": ("file", "arguments"),
+    "defence": ("file", "badnet"),
     "claims": Claim.__slots__,
 }
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -100,6 +102,7 @@ def read_declaration(folder: Path) -> Declaration:
         program=_convert_program(table.get("program")),
         programs=_convert_programs(table.get("programs", {})),
         scripts=_convert_scripts(table.get("scripts", {})),
+        defence=_convert_defence(table.get("defence")),
         claims=tuple(
             _convert_claim(claim, f"[[claims]], number {number}: ")
             for number, claim in enumerate(claims, 1)
@@ -236,6 +239,14 @@ def _convert_scripts(entries: object) -> dict[str, DeclaredScript]:
         script: DeclaredScript = _convert(_table(entry, rule), DeclaredScript, "[scripts]: ")
         scripts[one_line(network, 100)] = replace(script, file=_slashed(script.file))
     return scripts
+
+
+def _convert_defence(entry: object) -> DeclaredDefence | None:
+    if entry is None:
+        return None
+    table = _table(entry, '[defence] needs file = "..."')
+    defence: DeclaredDefence = _convert(table, DeclaredDefence, "[defence]: ")
+    return replace(defence, file=_slashed(defence.file))
 
 
 def _convert_claim(entry: object, place: str) -> Claim:

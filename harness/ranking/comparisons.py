@@ -87,6 +87,18 @@ def compare_rows(won: Sequence[np.ndarray]) -> ColumnComparison:
     )
 
 
+def letters_by_test(p_values: np.ndarray, scores: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """The letters of rows by the p-values of any test, and these corrected by Holm's method.
+
+    ``p_values`` are rows x rows, symmetric; of rows with higher ``scores`` (rows) the letters come
+    first.
+    """
+    adjusted = _holm(p_values, np.arange(len(p_values)))
+    order = np.argsort(np.argsort(scores, kind="stable"), kind="stable")
+    letters = _letters(adjusted >= SIGNIFICANCE, order)
+    return tuple(map(_display, letters)), adjusted
+
+
 def smallest_difference(pairs: int) -> int:
     """The fewest images, all won by one side, that tell two of so many pairs apart."""
     images = 1

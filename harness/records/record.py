@@ -23,7 +23,7 @@ from harness.records.findings import (
 )
 from harness.records.submission import Claim
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """2: the pruning order names its layer; lineage, diagnoses, statistics, claims and points.
 3: where predictions are stored, what a record depends on, and whether it was timed.
 4: intervals, rounds and threads of the timing.
@@ -31,6 +31,7 @@ SCHEMA_VERSION = 7
 6: what a model of another architecture answers on fresh images; counts of each attack where a
 benchmark names several, its own tolerance; which layer is pruned.
 7: of a competition, a record for each of its BadNets.
+8: what a defence took to repair a BadNet, of the benchmark of defences.
 """
 
 
@@ -330,6 +331,31 @@ class ReferenceNet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """What a defence took to repair a BadNet, measured from outside of its process."""
+
+    wall_seconds: float
+    """From being handed the BadNet to what it left; importing TensorFlow is not in it."""
+
+    cpu_seconds: float | None
+    """Of all its threads in that time; None where the system does not tell."""
+
+    peak_bytes: int
+    """The most memory that its process held, TensorFlow and the BadNet included."""
+
+    images: int
+    """Clean images that it was handed."""
+
+    budget_seconds: float
+
+    left: str
+    """network or state."""
+
+    left_bytes: int
+    """Size of the file that it left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetIdentity:
     """The data that was used."""
 
@@ -425,3 +451,7 @@ class Record:
     networks: tuple[Record, ...] = ()
     """Of a competition: what was handed in for each of its BadNets, in the order of its
     description. Each has one checkpoint, without an X. Empty where there is one BadNet."""
+
+    repair: Repair | None = None
+    """Of the benchmark of defences: what the defence took; None where it failed before it was
+    done."""

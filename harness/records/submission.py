@@ -99,6 +99,16 @@ class DeclaredScript:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredDefence:
+    """``[defence]``: a Python file whose ``repair`` repairs BadNets, and as what it takes them."""
+
+    file: str
+
+    badnet: Literal["keras", "arrays"] = "keras"
+    """A Keras model, or arrays and a graph."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
     """What ``submission.toml`` declares; empty where there is none."""
 
@@ -118,6 +128,9 @@ class Declaration:
 
     scripts: Mapping[str, DeclaredScript] = field(default_factory=dict)
     """The same of scripts that take the file of an image."""
+
+    defence: DeclaredDefence | None = None
+    """For the benchmark of defences; `grade` leaves it aside."""
 
     claims: tuple[Claim, ...] = ()
 

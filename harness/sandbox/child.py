@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError, signal_name
-from harness.sandbox import seccomp
+from harness.sandbox import process_tree, seccomp
 
 if TYPE_CHECKING:
     from io import FileIO
@@ -137,6 +137,11 @@ class Child:
     def peak_bytes(self) -> int:
         """The most memory seen in use, scratch folder included."""
         return self._supervisor.peak_bytes
+
+    def cpu_seconds(self) -> float | None:
+        """Processor time used so far; None where the system does not tell, or it has ended."""
+        pid = self.pid
+        return None if pid is None else process_tree.cpu_seconds(process_tree.members(pid))
 
     @property
     def wall_seconds(self) -> float:

@@ -54,6 +54,14 @@ def usage(pids: list[int]) -> Usage:
     return sum(map(_process_usage, pids), Usage())
 
 
+def cpu_seconds(pids: list[int]) -> float | None:
+    """Return the processor time that these processes have used; None where nothing tells."""
+    if sys.platform != "linux":
+        return None
+    ticks = sum(_cpu_ticks(Path(f"/proc/{pid}/stat")) for pid in pids)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def is_stopped(pids: list[int]) -> bool:
     """Return whether no thread of these processes can run; those already gone cannot."""
     if sys.platform != "linux":
@@ -137,6 +145,16 @@ def _thread_state(stat: Path) -> str:
         return stat.read_text(errors="replace").rpartition(")")[2].split()[0]
     except (OSError, IndexError):
         return "X"
+
+
+def _cpu_ticks(stat: Path) -> int:
+    """Return the time of all threads of a process, in user and system mode; 0 where it is gone."""
+    try:
+        # The name before it, in brackets, may hold anything.
+        fields = stat.read_text(errors="replace").rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+    except (OSError, IndexError):
+        return 0
 
 
 def _process_usage(pid: int) -> Usage:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.grading.context import Options, Progress
+    from harness.intake.entries import Entry
     from harness.records.benchmark import CompetingNetwork, Competition
     from harness.records.record import Record
 
@@ -87,9 +88,9 @@ class PreparedCompetition:
         shown = options.script_images, options.cold_images, options.image_format
         return repr((networks, stated, limits_of(options), shown))
 
-    def inputs_hash(self, submission: Path) -> str | None:
+    def inputs_hash(self, entry: Entry) -> str | None:
         """Hash of a submission's files and of what they are graded with."""
-        return hash_of_inputs(submission, self.circumstances())
+        return hash_of_inputs(entry.path, self.circumstances())
 
 
 def prepare_competition(
@@ -117,7 +118,7 @@ def prepare_competition(
     prepared = []
     for network in competition.networks:
         progress.stage(competition.name, f"reading {network.name}")
-        prepared.append(_prepare_network(competition, network, folder, cache, run))
+        prepared.append(prepare_network(competition, network, folder, cache, run))
     _require_one_architecture(prepared)
     return PreparedCompetition(competition=competition, networks=tuple(prepared), run=run)
 
@@ -142,7 +143,7 @@ def _require_one_architecture(networks: list[PreparedNetwork]) -> None:
             )
 
 
-def _prepare_network(
+def prepare_network(
     competition: Competition,
     network: CompetingNetwork,
     folder: Path,

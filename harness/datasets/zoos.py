@@ -1,0 +1,58 @@
+"""Zoos: competitions whose BadNets were drawn to benchmark defences on.
+
+Each of a zoo's BadNets says which attack was planted in it and from which seed it was drawn. What
+a defence is given are the images of ``valid``; it is judged on those of ``test``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.datasets.competitions import load_competition
+from harness.datasets.descriptions import COMPETITION_FILE, data_folder, require_data
+from harness.records.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.records.benchmark import Competition
+
+ZOOS = ("digits", "signs", "faces")
+"""The benchmarks for which the reference draws BadNets."""
+
+SEPARATOR = "@"
+"""Between defence and BadNet in the name of a cell; no BadNet has it in its name."""
+
+
+def zoo_folder(name_or_folder: str) -> Path:
+    """Where a zoo lies: with the data of its benchmark, or where somebody put it."""
+    return data_folder(name_or_folder) / "zoo" if name_or_folder in ZOOS else Path(name_or_folder)
+
+
+def load_zoo(name_or_folder: str) -> tuple[Competition, Path]:
+    """A zoo and its folder. Raises HarnessError with the command that makes one."""
+    folder = zoo_folder(name_or_folder)
+    if not (folder / COMPETITION_FILE).is_file():
+        if name_or_folder in ZOOS:
+            how = f"`python -m reference zoo {name_or_folder}` makes it"
+        else:
+            how = (
+                f"name one of {', '.join(ZOOS)}, or the folder of a zoo; "
+                f"`python -m reference zoo {ZOOS[0]} --out {folder}` makes one"
+            )
+        raise HarnessError(f"{folder}: no zoo there ({COMPETITION_FILE} is missing); {how}")
+    zoo, folder = load_competition(str(folder))
+    for network in zoo.networks:
+        where = f"{folder / COMPETITION_FILE}: {network.name}"
+        if network.attack is None or network.seed is None:
+            raise HarnessError(f"{where}: a BadNet of a zoo has an attack and a seed")
+        if SEPARATOR in network.name:
+            raise HarnessError(f"{where}: a name without {SEPARATOR}, please")
+        if not network.triggers:
+            raise HarnessError(f"{where}: no triggers; a defence is judged on backdoored images")
+    require_data(zoo, folder)
+    return zoo, folder
+
+
+def absolute_zoo(name_or_folder: str) -> str:
+    """A zoo as a process in another working directory finds it."""
+    return name_or_folder if name_or_folder in ZOOS else str(Path(name_or_folder).absolute())

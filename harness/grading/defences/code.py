@@ -1,0 +1,161 @@
+"""The code of defences: a folder, one file, or a reference defence by its name."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.datasets.descriptions import PACKAGES
+from harness.datasets.zoos import SEPARATOR
+from harness.intake.declarations import read_declaration
+from harness.intake.entries import Entry
+from harness.intake.file_rules import files_below
+from harness.records.errors import HarnessError, Status, SubmissionError
+from harness.records.submission import DeclaredDefence
+from harness.records.text import one_line
+from harness.storage.results import safe_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+DEFAULT_FILE = "defence.py"
+"""Taken where no ``submission.toml`` names another."""
+
+_REFERENCES = PACKAGES / "reference" / "defences"
+_DEFINES_REPAIR = re.compile(rb"\brepair\b")
+_MOST_BYTES = 64 << 20
+"""Of all files of a defence together."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDefence:
+    """A defence as it was named on the command line."""
+
+    name: str
+    path: Path
+    """A folder, or a file of Python."""
+
+
+def reference_names() -> list[str]:
+    """The reference defences by their names."""
+    modules = sorted(_REFERENCES.glob("*.py"))
+    return [_name_of(path) for path in modules if _is_defence(path)]
+
+
+def _is_defence(path: Path) -> bool:
+    return not path.stem.startswith("_") and b"\ndef repair(" in path.read_bytes()
+
+
+def _name_of(path: Path) -> str:
+    return path.stem.replace("_", "-")
+
+
+def find_defences(named: Sequence[str]) -> list[NamedDefence]:
+    """The defences with these names or paths, each with a name of its own. Raises HarnessError."""
+    found = [_find(each) for each in named]
+    seen: dict[str, Path] = {}
+    for defence in found:
+        if defence.name in seen:
+            raise HarnessError(
+                f"{seen[defence.name]} and {defence.path}: two defences of one name, "
+                f"{defence.name!r}; rename a folder or a file"
+            )
+        seen[defence.name] = defence.path
+    return found
+
+
+def _find(named: str) -> NamedDefence:
+    if named in (references := reference_names()):
+        return NamedDefence(named, _REFERENCES / f"{named.replace('-', '_')}.py")
+    path = Path(named)
+    name = path.absolute().name if path.is_dir() else _name_of(path)
+    if SEPARATOR in name:
+        raise HarnessError(f"{named}: a name without {SEPARATOR}, please; rename it")
+    if path.is_dir() or (path.is_file() and path.suffix == ".py"):
+        return NamedDefence(safe_name(name), path)
+    what = "neither a folder nor a file of Python" if path.exists() else "no such defence"
+    raise HarnessError(
+        f"{named}: {what}; name a folder with {DEFAULT_FILE}, a file of Python, or one of "
+        f"{', '.join(references)}"
+    )
+
+
+def stage_defences(found: Sequence[NamedDefence], results: Path) -> list[Entry]:
+    """Copy each defence to ``defences/NAME`` of the results, which then say what was benchmarked.
+
+    Raises HarnessError for what cannot be copied.
+    """
+    return [Entry(each.name, _stage(each, results / "defences" / each.name)) for each in found]
+
+
+def _stage(defence: NamedDefence, target: Path) -> Path:
+    files = dict(_files(defence))
+    if not files:
+        raise HarnessError(f"{defence.path}: an empty folder; a defence has a {DEFAULT_FILE}")
+    if target.is_dir() and files == _read_all(target):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as beside:
+        whole = Path(beside) / target.name
+        for name, content in files.items():
+            copy = whole / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(content)
+        shutil.rmtree(target, ignore_errors=True)
+        whole.rename(target)
+    return target
+
+
+def _read_all(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def _files(defence: NamedDefence) -> Iterator[tuple[str, bytes]]:
+    """The regular files of a defence; hidden ones, links and compiled Python are left out."""
+    if defence.path.is_file():
+        yield DEFAULT_FILE, defence.path.read_bytes()
+        return
+    left = _MOST_BYTES
+    try:
+        for path, information in sorted(files_below(defence.path)):
+            if not stat.S_ISREG(information.st_mode) or "__pycache__" in path.parts:
+                continue
+            left -= information.st_size
+            if left < 0:
+                raise HarnessError(
+                    f"{defence.path}: more than {_MOST_BYTES >> 20} MiB; a defence is code, with "
+                    "what little it needs"
+                )
+            yield path.relative_to(defence.path).as_posix(), path.read_bytes()
+    except OSError as error:
+        raise HarnessError(f"{error.filename}: {error.strerror}") from None
+    except SubmissionError as error:
+        raise HarnessError(f"{defence.path}: {error.reason}") from None
+
+
+def declared_defence(folder: Path) -> DeclaredDefence:
+    """Which file of a defence has its ``repair``, and as what it takes BadNets.
+
+    Raises SubmissionError where there is none.
+    """
+    declared = read_declaration(folder).defence or DeclaredDefence(file=DEFAULT_FILE)
+    path = folder / declared.file
+    if ".." in Path(declared.file).parts or not path.is_file():
+        raise SubmissionError(
+            Status.REJECTED,
+            f"no {one_line(declared.file, 100)} in it; write one, or name the file in "
+            'submission.toml: [defence] file = "..."',
+        )
+    if not _DEFINES_REPAIR.search(path.read_bytes()):
+        raise SubmissionError(
+            Status.REJECTED,
+            f"{one_line(declared.file, 100)}: no function repair(badnet, clean_images, "
+            "clean_labels, *, classes, seed, budget)",
+        )
+    return declared

@@ -1,0 +1,155 @@
+"""What is made ready before the first cell: a zoo, whose BadNets are read when they are needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.datasets.cache import DatasetCache
+from harness.datasets.zoos import load_zoo
+from harness.grading.competition.setup import prepare_network
+from harness.grading.context import RunContext
+from harness.grading.defences.cell import cell_name, grade_cell, split_name
+from harness.grading.fingerprint import hash_of_inputs, limits_of
+from harness.grading.submission import record_in_any_case
+from harness.intake.entries import Entry
+from harness.records.environment import environment
+from harness.records.errors import HarnessError
+from harness.records.record import SCHEMA_VERSION, Checkpoint, DatasetIdentity, Record
+from harness.storage.results import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from harness.grading.competition.networks import PreparedNetwork
+    from harness.grading.context import Options, Progress
+    from harness.records.benchmark import CompetingNetwork, Competition
+    from harness.records.errors import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedZoo:
+    """A zoo, and how defences are run on it."""
+
+    zoo: Competition
+    folder: Path
+    run: RunContext
+    cache: DatasetCache
+
+    read: dict[str, PreparedNetwork] = field(default_factory=dict)
+    """The BadNet that was used last, by its name."""
+
+    @property
+    def name(self) -> str:
+        """Of the zoo."""
+        return self.zoo.name
+
+    def grade(self, folder: Path, name: str) -> Record:
+        """Grade a cell. Raises HarnessError where the zoo's files are damaged."""
+        network = self._network(split_name(name)[1])
+
+        def grade(scratch: Path) -> Record:
+            return grade_cell(folder, name, scratch, network, self.run)
+
+        def fail(status: Status, reason: str) -> Record:
+            return network.record(name, status, reason)
+
+        return record_in_any_case(folder, name, grade, fail, self.run)
+
+    def ungraded(self, name: str, status: Status, reason: str) -> Record:
+        """The record of a cell of which nothing was run."""
+        network = self._described(split_name(name)[1])
+        failed = Checkpoint(
+            drop_points=None,
+            required=True,
+            status=status,
+            reason=reason,
+            artifact=None,
+            goodnet_artifact=None,
+        )
+        return Record(
+            schema_version=SCHEMA_VERSION,
+            submission=name,
+            status=status,
+            reason=reason,
+            dataset=DatasetIdentity(name=f"{self.name}/{network.name}", arrays={}),
+            badnet=None,
+            badnet_weights_hash=network.badnet_weights_hash,
+            checkpoints=(failed,),
+            checks=(),
+            notes=(),
+            environment=environment(),
+            classes=self.zoo.classes,
+        )
+
+    def may_time(self, record: Record) -> bool:
+        """No: what a repair costs is measured, and a time of inference tells little."""
+        del record
+        return False
+
+    def time(self, record: Record, folder: Path) -> Record:
+        """The record as it is."""
+        del folder
+        return record
+
+    def circumstances(self) -> str:
+        """What all cells have in common."""
+        stated = (
+            self.zoo.name,
+            self.zoo.pixel_scale,
+            self.zoo.files,
+            sorted(self.zoo.hashes.items()),
+        )
+        return repr((stated, self.zoo.networks, self._limits()))
+
+    def inputs_hash(self, entry: Entry) -> str | None:
+        """Hash of a defence's code, of the BadNet and its data, and of the budget."""
+        network = self._described(split_name(entry.name)[1])
+        files = [*self.zoo.clean_files(network).values(), *(t.file for t in network.triggers)]
+        hashes = [self.zoo.hashes.get(file) for file in files]
+        return hash_of_inputs(entry.path, repr((network, hashes, self._limits())))
+
+    def _limits(self) -> tuple[object, ...]:
+        return *limits_of(self.run.options), self.run.options.budget
+
+    def _described(self, name: str) -> CompetingNetwork:
+        return next(network for network in self.zoo.networks if network.name == name)
+
+    def _network(self, name: str) -> PreparedNetwork:
+        if name not in self.read:
+            self.read.clear()
+            described = self._described(name)
+            self.read[name] = prepare_network(
+                self.zoo, described, self.folder, self.cache, self.run
+            )
+        return self.read[name]
+
+
+def prepare_zoo(zoo: str, output: Path, options: Options, progress: Progress) -> PreparedZoo:
+    """Make a zoo ready. Raises HarnessError with one line that says what to do."""
+    described, folder = load_zoo(zoo)
+    store = Store(output)
+    found = store.any_record()
+    if found is not None and found.dataset.name.partition("/")[0] != described.name:
+        raise HarnessError(
+            f"{output}: holds results of {found.dataset.name}, not of the zoo {described.name}; "
+            "choose another --out"
+        )
+    store.secret_number("")  # made before several processes could each make one
+    return PreparedZoo(
+        zoo=described,
+        folder=folder,
+        run=RunContext(store=store, options=options, progress=progress),
+        cache=DatasetCache(output / "sets"),
+    )
+
+
+def cells(defences: Sequence[Entry], zoo: Competition) -> list[Entry]:
+    """The cells to grade, seed by seed: what is stopped early has something of every attack."""
+    networks = sorted(zoo.networks, key=lambda network: network.seed or 0)
+    return [
+        Entry(cell_name(defence.name, network.name), defence.path)
+        for network in networks
+        for defence in defences
+    ]

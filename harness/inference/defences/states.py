@@ -1,0 +1,105 @@
+"""The state of a defence as a file: what ``repair`` learned, for ``predict`` in other processes.
+
+A zip archive with a member for each entry of the state, whose suffix says what it is: ``.npy`` an
+array, ``.keras`` a model, ``.json`` a number or a text, ``.bytes`` bytes. Only children read it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_WHOLE = "state"
+"""The name of the only entry, where a state is no dict."""
+
+_MOST_NAMES = 1000
+
+
+class StateError(Exception):
+    """What cannot be kept as a state; the message is one line for its author."""
+
+
+def pack_state(state: object) -> bytes:
+    """The file of a state: bytes, or a dict of texts, numbers, arrays and Keras models.
+
+    Raises StateError.
+    """
+    entries = state if isinstance(state, Mapping) else {_WHOLE: state}
+    if not isinstance(state, Mapping | bytes):
+        raise StateError(
+            f"repair() returned {type(state).__name__}; beside predict() it returns bytes, or a "
+            "dict of texts, numbers, arrays and Keras models"
+        )
+    if len(entries) > _MOST_NAMES:
+        raise StateError(f"a state of {len(entries):,} entries; at most {_MOST_NAMES:,} are kept")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number, (name, value) in enumerate(entries.items()):
+            if not isinstance(name, str):
+                raise StateError(f"a state's entries have texts as names, not {name!r:.60}")
+            suffix, content = _encode(name, value)
+            archive.writestr(f"{number}{suffix}", content)
+        archive.writestr("names.json", json.dumps([list(entries), isinstance(state, bytes)]))
+    return buffer.getvalue()
+
+
+def _encode(name: str, value: object) -> tuple[str, bytes]:
+    if isinstance(value, bytes):
+        return ".bytes", value
+    if isinstance(value, str | int | float | bool) or value is None:
+        return ".json", json.dumps(value).encode()
+    if callable(getattr(value, "save", None)) and hasattr(value, "get_config"):
+        return ".keras", model_bytes(value)
+    array = np.asarray(value)
+    if array.dtype.hasobject:
+        raise StateError(
+            f"state[{name!r:.60}] is {type(value).__name__}; a state holds texts, numbers, arrays, "
+            "bytes and Keras models"
+        )
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return ".npy", buffer.getvalue()
+
+
+def model_bytes(model: Any) -> bytes:
+    """A Keras model as its author would save it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return path.read_bytes()
+
+
+def load_state(path: Path) -> Any:
+    """The state in a file that `pack_state` made."""
+    with zipfile.ZipFile(path) as archive:
+        names, is_whole = json.loads(archive.read("names.json"))
+        files = sorted(set(archive.namelist()) - {"names.json"}, key=lambda n: int(n.split(".")[0]))
+        values = [_decode(file, archive.read(file)) for file in files]
+    state = dict(zip(names, values, strict=True))
+    return state[_WHOLE] if is_whole else state
+
+
+def _decode(file: str, content: bytes) -> Any:
+    suffix = Path(file).suffix
+    if suffix == ".bytes":
+        return content
+    if suffix == ".json":
+        return json.loads(content)
+    if suffix == ".npy":
+        return np.load(io.BytesIO(content), allow_pickle=False)
+    from harness.networks.tensorflow import import_tensorflow
+
+    import_tensorflow(keras=True)
+    import keras
+
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "model.keras"
+        copy.write_bytes(content)
+        return keras.models.load_model(copy, compile=False, safe_mode=False)

@@ -1,0 +1,278 @@
+"""The child in which a defence repairs one BadNet.
+
+Started as ``worker.py REQUEST_FD REPLY_FD IMAGES_FD SETTINGS CODE`` with `Settings` as JSON; CODE
+is the folder of the defence. IMAGES_FD holds an ``.npz`` of the BadNet's arrays, the clean images
+and their labels, and nothing else. Each request is one byte: the first gets ``READY`` when the
+BadNet is built and nothing of the defence was looked at; the second ``HEADER`` (what the defence
+left, and of how many bytes); the third these bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import numpy as np
+
+    from harness.records.network import Network
+
+READY = b"r"
+HEADER = struct.Struct("<BQ")
+MODEL, ARRAYS, STATE = range(3)
+EXIT_REJECTED = 65
+MOST_BYTES = 256 << 20
+"""Of what a defence leaves."""
+
+WEIGHTS = "weights/"
+"""Begins the names of the BadNet's arrays among those that are handed over."""
+
+SIGNATURE = "repair(badnet, clean_images, clean_labels, *, classes, seed, budget)"
+
+_ONE_THREAD = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)  # fmt: skip
+
+
+class DefenceError(Exception):
+    """The defence cannot be benchmarked; the message is one line for its author."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the child is told."""
+
+    file: str
+    """Of the defence, relative to its folder."""
+
+    takes: str
+    """keras or arrays: as what it is handed the BadNet."""
+
+    network: str
+    """The BadNet's graph, encoded."""
+
+    classes: int
+    seed: int
+    seconds: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a repair may use."""
+
+    seconds: float
+    """From now on; a little later the process is ended."""
+
+    images: int
+    """Clean images: as many as were handed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArraysAndGraph:
+    """A BadNet for those who want neither Keras nor TensorFlow."""
+
+    arrays: dict[str, np.ndarray]
+    """By ``LAYER/VARIABLE``, in Keras's layouts."""
+
+    graph: list[dict[str, Any]]
+    """Its layers, each after those that feed it: name, kind (Keras's class), inputs, settings."""
+
+
+def main(arguments: list[str]) -> int:
+    """Repair one BadNet."""
+    import msgspec
+
+    # One thread: what a repair costs and what it leaves does not depend on the processors.
+    os.environ |= dict.fromkeys(_ONE_THREAD, "1")
+    request_fd, reply_fd, images_fd = map(int, arguments[:3])
+    settings = msgspec.json.decode(arguments[3], type=Settings)
+    given = _read_given(images_fd)
+    badnet = _badnet(settings, given)
+
+    os.read(request_fd, 1)
+    os.write(reply_fd, READY)
+    os.read(request_fd, 1)
+    try:
+        kind, content = _repair(Path(arguments[4]) / settings.file, settings, badnet, given)
+    except DefenceError as error:
+        print(error, file=sys.stderr)
+        return EXIT_REJECTED
+    os.write(reply_fd, HEADER.pack(kind, len(content)))
+    os.read(request_fd, 1)
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(reply_fd, rest) :]
+    return 0
+
+
+def _read_given(images_fd: int) -> dict[str, np.ndarray]:
+    import numpy as np
+
+    with open(images_fd, "rb", closefd=False) as file, np.load(file, allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def _badnet(settings: Settings, given: Mapping[str, np.ndarray]) -> Any:
+    """The BadNet as the defence takes it, and everything at random begun by its seed."""
+    import random
+
+    import numpy as np
+
+    from harness.records.network import decode_network
+
+    random.seed(settings.seed)
+    np.random.seed(settings.seed)  # noqa: NPY002 - what a defence may draw from
+    network = decode_network(settings.network)
+    weights = _weights(given)
+    if settings.takes == "arrays":
+        graph = [
+            {"name": e.name, "kind": e.kind, "inputs": list(e.inputs), "settings": dict(e.settings)}
+            for e in network.layers
+        ]
+        return ArraysAndGraph({name: array.copy() for name, array in weights.items()}, graph)
+
+    from harness.networks.forward import build_model
+    from harness.networks.tensorflow import import_tensorflow
+
+    tf = import_tensorflow(keras=True)
+    import keras
+
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(settings.seed)
+    return build_model(network, weights)
+
+
+def _weights(given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {
+        name.removeprefix(WEIGHTS): array
+        for name, array in given.items()
+        if name.startswith(WEIGHTS)
+    }
+
+
+def _repair(
+    path: Path, settings: Settings, badnet: Any, given: Mapping[str, np.ndarray]
+) -> tuple[int, bytes]:
+    """What the defence leaves. Raises DefenceError."""
+    module = _imported(path)
+    repair = getattr(module, "repair", None)
+    if not callable(repair):
+        raise DefenceError(f"{settings.file}: no function {SIGNATURE}")
+    result = _called(repair, settings, badnet, given)
+    kind, content = _left(result, module, settings, _weights(given))
+    if len(content) > MOST_BYTES:
+        raise DefenceError(
+            f"repair() left {len(content) >> 20:,} MiB; at most {MOST_BYTES >> 20} are kept"
+        )
+    return kind, content
+
+
+def _imported(path: Path) -> ModuleType:
+    from harness.inference.loading import import_file
+    from harness.inference.runtimes.predictors import UnusableModelError
+
+    try:
+        return import_file(path)
+    except UnusableModelError as error:
+        raise DefenceError(f"{path.name}: {error}") from None
+
+
+def _called(
+    repair: Callable[..., Any], settings: Settings, badnet: Any, given: Mapping[str, np.ndarray]
+) -> Any:
+    import inspect
+
+    from harness.records.text import describe_error
+
+    images, labels = given["images"], given["labels"]
+    budget = Budget(settings.seconds, settings.images)
+    options = {"classes": settings.classes, "seed": settings.seed, "budget": budget}
+    try:
+        inspect.signature(repair).bind(badnet, images, labels, **options)
+    except (TypeError, ValueError) as error:
+        raise DefenceError(f"repair() is to be called as {SIGNATURE} ({error})") from None
+    try:
+        return repair(badnet, images, labels, **options)
+    except MemoryError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a stranger's code raises anything
+        raise DefenceError(f"repair() fails: {describe_error(error)}") from None
+
+
+def _left(
+    result: object, module: ModuleType, settings: Settings, badnet: Mapping[str, np.ndarray]
+) -> tuple[int, bytes]:
+    from harness.inference.defences.states import StateError, model_bytes, pack_state
+    from harness.records.network import decode_network
+
+    network = decode_network(settings.network)
+    try:
+        if callable(getattr(module, "predict", None)):
+            return STATE, pack_state(result)
+        if isinstance(result, Mapping):
+            return ARRAYS, _array_bytes(result, badnet)
+        _require_model(result, network)
+        return MODEL, model_bytes(result)
+    except StateError as error:
+        raise DefenceError(str(error)) from None
+    except DefenceError:
+        raise
+    except Exception as error:  # noqa: BLE001 - saving calls the model's own code
+        from harness.records.text import describe_error
+
+        raise DefenceError(f"what repair() left cannot be saved: {describe_error(error)}") from None
+
+
+def _array_bytes(result: Mapping[Any, Any], badnet: Mapping[str, np.ndarray]) -> bytes:
+    """A file of the network's arrays. Raises DefenceError where they are others."""
+    import numpy as np
+
+    unknown = [name for name in result if name not in badnet]
+    missing = [name for name in badnet if name not in result]
+    if unknown or missing:
+        name = (unknown or missing)[0]
+        what = "has an array that is none of the BadNet's" if unknown else "leaves out"
+        raise DefenceError(f"repair() returned a dict that {what}: {name!r:.60}")
+    arrays = {}
+    for name, own in badnet.items():
+        array = np.asarray(result[name])
+        if array.dtype.kind not in "fiu" or array.shape != own.shape:
+            raise DefenceError(
+                f"repair() returned {name} as {array.dtype} of shape {array.shape}; the BadNet's "
+                f"is {own.shape}"
+            )
+        arrays[name] = array.astype(np.float32)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _require_model(result: object, network: Network) -> None:
+    """Raise DefenceError for what is no classifier of the benchmark's images."""
+    shape = getattr(result, "output_shape", None)
+    if not callable(getattr(result, "save", None)) or not isinstance(shape, tuple):
+        raise DefenceError(
+            f"repair() returned {type(result).__name__}; it returns a Keras model, a dict of the "
+            "BadNet's arrays, or beside predict() a state"
+        )
+    if shape[1:] not in ((network.classes,), (network.classes + 1,)):
+        raise DefenceError(
+            f"repair() returned a model with outputs {shape[1:]}; expected {network.classes}, or "
+            f"{network.classes + 1} where it can say that an image is backdoored"
+        )
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stderr.flush()
+    os._exit(code)  # nothing is left to do, and TensorFlow takes a second to tidy up
