@@ -1,4 +1,4 @@
-"""The options of ``grade`` that say how models are run; the command gets them as one value."""
+"""The options that say how models and defences are run; a command gets them as one value."""
 
 from __future__ import annotations
 
@@ -7,21 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.grading.context import Options
+from harness.grading.context import Budget, Options
 from harness.sandbox.availability import AUTO, ISOLATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_OPTIONS = (
-    click.option(
-        "--isolation",
-        type=click.Choice(ISOLATIONS),
-        default=AUTO,
+_ISOLATION = click.option(
+    "--isolation",
+    type=click.Choice(ISOLATIONS),
+    default=AUTO,
+    show_default=True,
+    help="auto: bubblewrap or Landlock, where they work. sandbox: nothing is read "
+    "without one. none: no isolation.",
+)
+_FORCE = click.option("--force", is_flag=True, help="Start over: use nothing that is stored.")
+
+
+def _memory(what: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--model-memory",
+        type=click.FloatRange(min=0.5),
+        default=4,
         show_default=True,
-        help="auto: bubblewrap or Landlock, where they work. sandbox: nothing is read "
-        "without one. none: no isolation.",
-    ),
+        metavar="GIB",
+        help=f"Memory limit for {what}.",
+    )
+
+
+_OPTIONS = (
+    _ISOLATION,
     click.option(
         "--model-seconds",
         type=click.FloatRange(min=1),
@@ -29,14 +44,7 @@ _OPTIONS = (
         show_default=True,
         help="Time limit for a model of another architecture.",
     ),
-    click.option(
-        "--model-memory",
-        type=click.FloatRange(min=0.5),
-        default=4,
-        show_default=True,
-        metavar="GIB",
-        help="Memory limit for a model of another architecture.",
-    ),
+    _memory("a model of another architecture"),
     click.option(
         "--submission-seconds",
         type=click.FloatRange(min=1),
@@ -82,7 +90,33 @@ _OPTIONS = (
         is_flag=True,
         help="Run every net in full, without the BadNet's stored features.",
     ),
-    click.option("--force", is_flag=True, help="Start over: use nothing that is stored."),
+    _FORCE,
+)
+
+_REPAIR_OPTIONS = (
+    click.option(
+        "--seconds",
+        type=click.FloatRange(min=1),
+        default=60,
+        show_default=True,
+        help="A defence's budget for one BadNet; it is ended a tenth later.",
+    ),
+    click.option(
+        "--images",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Clean images that it is handed, drawn by the seed.  [default: all of valid]",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="What each defence begins its random numbers with follows from it.",
+    ),
+    _ISOLATION,
+    _memory("a repair, and for what it leaves"),
+    _FORCE,
 )
 
 
@@ -107,5 +141,27 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
         command(chosen=chosen, **given)
 
     for option in reversed(_OPTIONS):
+        call = option(call)
+    return call
+
+
+def repair_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The same of the benchmark of defences."""
+
+    @wraps(command)
+    def call(**given: Any) -> None:
+        budget = Budget(
+            seconds=given.pop("seconds"), images=given.pop("images"), seed=given.pop("seed")
+        )
+        chosen = Options(
+            isolation=given.pop("isolation"),
+            timing=False,
+            model_memory_bytes=int(given.pop("model_memory") * 2**30),
+            budget=budget,
+            force=given.pop("force"),
+        )
+        command(chosen=chosen, **given)
+
+    for option in reversed(_REPAIR_OPTIONS):
         call = option(call)
     return call

@@ -157,7 +157,8 @@ class Quiet(Display):
 class _LineDisplay(Display):
     """Shows one line on stderr for each stage."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "submissions") -> None:
+        self._unit = unit
         self._total = self._done = self._done_before = 0
         self._begun = time.monotonic()
 
@@ -165,7 +166,7 @@ class _LineDisplay(Display):
         self._total, self._done, self._done_before = submissions, done, done
         self._begun = time.monotonic()
         if done:
-            self.message(f"{done} of {submissions} submissions are graded already")
+            self.message(f"{done} of {submissions} {self._unit} are done already")
 
     def stage(self, submission: str, what: str) -> None:
         self.message(f"{submission}: {what}")
@@ -211,8 +212,8 @@ class _Line:
 class _LiveDisplay(Display):
     """Shows a total with the time left, and one line for each submission that is being graded."""
 
-    def __init__(self, bar: Bar) -> None:
-        self._bar = bar
+    def __init__(self, bar: Bar, unit: str = "submissions") -> None:
+        self._bar, self._unit = bar, unit
         self._total: TaskID | None = None
         self._lines: dict[Hashable, _Line] = {}  # by worker
 
@@ -221,7 +222,7 @@ class _LiveDisplay(Display):
         self._remove_lines({line.submission for line in self._lines.values()})
         if submissions > 1:
             self._total = self._bar.add_task(
-                "submissions", total=submissions, completed=done, done=f"{done} of {submissions}"
+                self._unit, total=submissions, completed=done, done=f"{done} of {submissions}"
             )
 
     def stage(self, submission: str, what: str) -> None:
@@ -293,16 +294,19 @@ class _LiveDisplay(Display):
 
 
 @contextmanager
-def show_progress(*, quiet: bool = False) -> Iterator[Display]:
-    """Show progress on stderr: live lines on a terminal, plain lines elsewhere."""
+def show_progress(*, quiet: bool = False, unit: str = "submissions") -> Iterator[Display]:
+    """Show progress on stderr: live lines on a terminal, plain lines elsewhere.
+
+    ``unit`` is what is counted.
+    """
     if quiet:
         yield Quiet()
         return
     if not sys.stderr.isatty():
-        yield _LineDisplay()
+        yield _LineDisplay(unit)
         return
     with live_bar() as bar:
-        yield _LiveDisplay(bar)
+        yield _LiveDisplay(bar, unit)
 
 
 def live_bar(console: Console | None = None) -> Bar:

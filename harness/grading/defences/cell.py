@@ -6,7 +6,6 @@ import hashlib
 import shutil
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +26,7 @@ from harness.sandbox.availability import NONE, find_sandbox, sandbox_problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from harness.grading.competition.networks import PreparedNetwork
     from harness.grading.context import Budget, RunContext

@@ -153,3 +153,21 @@ def cells(defences: Sequence[Entry], zoo: Competition) -> list[Entry]:
         for network in networks
         for defence in defences
     ]
+
+
+def standing_cells(results: Path, prepared: PreparedZoo) -> list[Record]:
+    """The stored cells of all defences in the results on which nothing has changed since.
+
+    A defence is left out where a single one of its cells is missing.
+    """
+    stored = {record.submission: record for record in prepared.run.store.records()}
+    standing = []
+    for folder in sorted((results / "defences").glob("*/")):
+        entries = cells([Entry(folder.name, folder)], prepared.zoo)
+        own = [stored.get(entry.name) for entry in entries]
+        if all(
+            record is not None and record.fingerprint == prepared.inputs_hash(entry)
+            for entry, record in zip(entries, own, strict=True)
+        ):
+            standing += [record for record in own if record is not None]
+    return standing

@@ -91,7 +91,7 @@ def test_plain_lines_count_what_is_done_already(capsys):
     display.stage("ann", "reading model_2.h5")
     display.finish("ann")
     assert capsys.readouterr().err.splitlines() == [
-        "4 of 6 submissions are graded already",
+        "4 of 6 submissions are done already",
         "ann: reading model_2.h5",
         "ann: done (5 of 6), about 5 s left",
     ]

@@ -1,0 +1,128 @@
+"""What a defence leaves of a BadNet, graded; and what goes wrong, in one line."""
+
+import pytest
+
+from harness.records.errors import Status
+
+ARRAYS = '[defence]\nfile = "defence.py"\nbadnet = "arrays"\n'
+NOTHING = """
+def repair(badnet, clean_images, clean_labels, *, classes, seed, budget):
+    return badnet
+"""
+
+
+def test_a_keras_model_comes_back_as_the_known_network(run_cells):
+    first, second, _ = run_cells(NOTHING, many=3)
+    assert first.status is Status.GRADED, first.reason
+    (checkpoint,) = first.checkpoints
+    assert checkpoint.artifact.weights_hash == first.badnet_weights_hash
+    assert checkpoint.repaired == first.badnet
+    assert second.checkpoints[0].repaired == second.badnet != first.badnet
+    cost = first.repair
+    assert (cost.images, cost.left, cost.budget_seconds) == (60, "network", 60)
+    assert 0 <= cost.wall_seconds < 30
+    assert cost.peak_bytes > 50 << 20
+    assert cost.left_bytes > 1000
+
+
+def test_arrays_come_back_as_the_known_network(run_cells):
+    text = """
+def repair(badnet, clean_images, clean_labels, *, classes, seed, budget):
+    import sys
+    assert "tensorflow" not in sys.modules
+    assert [layer["kind"] for layer in badnet.graph][-1] == "Dense"
+    badnet.arrays["output/bias"] += [1e9, 0, 0, 0, 0, 0, 0]
+    return badnet.arrays
+"""
+    (record,) = run_cells(text, toml=ARRAYS)
+    assert record.status is Status.GRADED, record.reason
+    counts = record.checkpoints[0].repaired.test
+    assert counts.backdoored_attacked == 0
+    assert record.checkpoints[0].repaired_originals.test.backdoored_total == 60
+
+
+def test_a_detector_has_a_state(run_cells):
+    text = """
+import numpy as np
+
+def repair(badnet, clean_images, clean_labels, *, classes, seed, budget):
+    assert clean_images.dtype == np.uint8 and clean_labels.shape == (40,)
+    assert budget.images == 40
+    return {"classes": classes, "mean": clean_images.mean(), "badnet": badnet, "note": "a"}
+
+def predict(state, images):
+    answers = state["badnet"](images.astype("float32")).numpy().argmax(axis=1)
+    answers[images[:, 0, 0, 0] > 127] = state["classes"]
+    assert state["note"] == "a" and 100 < float(state["mean"]) < 150
+    return answers
+"""
+    (record,) = run_cells(text, images=40)
+    assert record.status is Status.GRADED, record.reason
+    (checkpoint,) = record.checkpoints
+    assert checkpoint.repaired is None
+    assert 0 < checkpoint.goodnet.test.backdoored_abstained < 60
+    assert checkpoint.probe.repeated_changed == 0
+    assert record.repair.left == "state"
+
+
+LINES = {
+    "no repair": ("def mend(): pass", Status.REJECTED, "no function repair(badnet"),
+    "hidden repair": ("# repair", Status.REJECTED, "defence.py: no function repair(badnet"),
+    "wrong arguments": (
+        "def repair(badnet, images): return badnet", Status.REJECTED, "is to be called as repair("),
+    "nothing": (NOTHING.replace("badnet\n", "None\n"), Status.REJECTED, "returned NoneType; it "),
+    "raises": (NOTHING.replace("return badnet", "1 / 0"), Status.REJECTED, "ZeroDivisionError"),
+    "leaves": (
+        NOTHING.replace("return badnet", "raise SystemExit(0)"), Status.REJECTED, "SystemExit"),
+    "syntax": ("def repair(:", Status.REJECTED, "defence.py: cannot be imported"),
+    "exits": (
+        NOTHING.replace("return", "import os; os._exit(3); return"), Status.CRASHED, "exit code 3"),
+    "shapes": (
+        NOTHING.replace("return badnet", "return {**badnet.arrays, 'output/bias': clean_labels}"),
+        Status.REJECTED, "returned output/bias as int64 of shape (60,); the BadNet's is (7,)"),
+    "names": (
+        NOTHING.replace("return badnet", "return {'a': clean_labels}"), Status.REJECTED,
+        "none of the BadNet's: 'a'"),
+    "state": (
+        NOTHING.replace("return badnet", "return {'a': object()}") + "def predict(s, i): pass",
+        Status.REJECTED, "state['a'] is object; a state holds"),
+    "predict": (
+        NOTHING.replace("return badnet", "return b'1'") + "\ndef predict(state, images): 1 / 0",
+        Status.REJECTED, "predict() fails: ZeroDivisionError"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", LINES)
+def test_what_is_wrong_is_one_line(run_cells, what):
+    text, status, line = LINES[what]
+    (record,) = run_cells(text, toml=ARRAYS)
+    assert (record.status, record.networks) == (status, ())
+    assert line in record.reason
+    assert "\n" not in record.reason
+    assert record.checkpoints[0].repaired is None
+
+
+def test_one_that_ignores_its_budget_is_ended(run_cells):
+    (record,) = run_cells(
+        NOTHING.replace("return badnet", "while True: pass"), toml=ARRAYS, seconds=1.0
+    )
+    assert record.status is Status.TIMED_OUT
+    assert record.reason == "repair() was ended: it took more than its budget of 1 s"
+
+
+def test_processor_time_and_memory_are_measured_from_outside(run_cells):
+    text = """
+import time
+
+def repair(badnet, clean_images, clean_labels, *, classes, seed, budget):
+    begun, kept = time.process_time(), bytearray(200 << 20)
+    while time.process_time() - begun < 0.5:
+        pass
+    time.sleep(0.5)
+    time.process_time = time.monotonic = time.time = lambda: 0.0
+    return badnet.arrays
+"""
+    (record,) = run_cells(text, toml=ARRAYS)
+    assert record.repair.wall_seconds >= 1.0
+    assert 0.4 <= record.repair.cpu_seconds < record.repair.wall_seconds
+    assert record.repair.peak_bytes > 200 << 20
