@@ -13,7 +13,6 @@ import numpy as np
 
 from harness.cli import options, paths
 from harness.cli.benchmark_check import badnet_answers, count_hits, implausibilities
-from harness.datasets.array_files import ArrayKeys
 from harness.datasets.description_text import (
     OFFICIAL_FILES,
     SCHEMA_VERSION,
@@ -22,8 +21,9 @@ from harness.datasets.description_text import (
     parse_description,
 )
 from harness.datasets.descriptions import benchmark_names, load_sets
-from harness.datasets.image_folders import INSTALL, ORDERS
-from harness.datasets.imports import (
+from harness.datasets.own_images.array_files import ArrayKeys
+from harness.datasets.own_images.image_folders import INSTALL, ORDERS
+from harness.datasets.own_images.imports import (
     GivenAttack,
     Reading,
     described_attacks,
@@ -39,7 +39,7 @@ from harness.records.errors import HarnessError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from harness.datasets.imports import SplitImages
+    from harness.datasets.own_images.imports import SplitImages
     from harness.execution.progress import Display
     from harness.records.predictions import Answers
 

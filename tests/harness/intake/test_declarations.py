@@ -222,7 +222,7 @@ def test_a_line_that_is_not_toml_is_named_with_what_to_change(tmp_path, toml, hi
     assert hint in rejected(tmp_path, toml)
 
 
-ALL_KEYS = "artifacts, badnet, claims, name, program, programs, scripts"
+ALL_KEYS = "artifacts, badnet, claims, defence, name, program, programs, scripts"
 
 
 def test_unknown_keys_are_named_with_the_nearest(tmp_path):

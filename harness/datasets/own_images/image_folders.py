@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.datasets.given_sets import GivenSet
+from harness.datasets.own_images.given_sets import GivenSet
 from harness.records.environment import install_command
 from harness.records.errors import HarnessError
 from harness.records.text import describe_error

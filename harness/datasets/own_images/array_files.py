@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.datasets.given_sets import GivenSet, arrange_images, class_ids
+from harness.datasets.own_images.given_sets import GivenSet, arrange_images, class_ids
 from harness.networks.hdf5_errors import HDF5_MAGIC, hdf5_reason
 from harness.records.errors import HarnessError
 from harness.records.text import describe_error, one_line

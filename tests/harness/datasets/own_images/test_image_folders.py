@@ -5,7 +5,7 @@ import pytest
 from image_files import put
 from PIL import Image
 
-from harness.datasets.image_folders import read_image_folder
+from harness.datasets.own_images.image_folders import read_image_folder
 from harness.records.errors import HarnessError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from image_files import put
 
-from harness.datasets.imports import GivenAttack, Reading, described_attacks, read_images
+from harness.datasets.own_images.imports import GivenAttack, Reading, described_attacks, read_images
 from harness.execution.progress import Quiet
 from harness.records.errors import HarnessError
 

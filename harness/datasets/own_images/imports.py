@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from harness.datasets.array_files import ArrayKeys, read_arrays
-from harness.datasets.given_sets import require_one_shape
-from harness.datasets.image_folders import ORDERS, read_image_folder
+from harness.datasets.own_images.array_files import ArrayKeys, read_arrays
+from harness.datasets.own_images.given_sets import require_one_shape
+from harness.datasets.own_images.image_folders import ORDERS, read_image_folder
 from harness.records.benchmark import Attack, shape_text
 from harness.records.errors import HarnessError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from harness.datasets.given_sets import GivenSet
+    from harness.datasets.own_images.given_sets import GivenSet
 
 SPLITS = ("valid", "test")
 

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from harness.datasets.array_files import ArrayKeys, read_arrays
+from harness.datasets.own_images.array_files import ArrayKeys, read_arrays
 from harness.records.errors import HarnessError
 
 RNG = np.random.default_rng(0)
