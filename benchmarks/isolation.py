@@ -26,7 +26,7 @@ from harness.networks.deepid import lab_network
 from harness.sandbox import launch
 from harness.sandbox.attacks.report import REPORT_BYTES
 from harness.sandbox.availability import find_sandbox
-from harness.sandbox.escape_tests import ATTACKS
+from harness.sandbox.layers.escape_tests import ATTACKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from harness.execution.console import one_line_errors
 from harness.records.environment import EXTRAS, extras_here, processors
 from harness.records.errors import HarnessError
 from harness.records.text import join_lines
-from harness.sandbox import escape_tests, landlock, launch, seccomp
+from harness.sandbox import landlock, launch, seccomp
 from harness.sandbox.attacks.report import MANAGED, REPORT_BYTES
 from harness.sandbox.availability import (
     AUTO,
@@ -32,13 +32,14 @@ from harness.sandbox.availability import (
     problem_of,
     sandbox_problem,
 )
-from harness.sandbox.escape_tests import ESCAPE_TESTS, TestSite
+from harness.sandbox.layers import escape_tests
 from harness.sandbox.layers.catalogue import layer_tests
+from harness.sandbox.layers.escape_tests import ESCAPE_TESTS, TestSite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from harness.sandbox.escape_tests import Outcome
+    from harness.sandbox.layers.escape_tests import Outcome
 
 _GIB = 2**30
 _LEAST_DISK_BYTES = _GIB

@@ -8,12 +8,15 @@ with 2 bytes for each image, and with nothing else.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import IO, TYPE_CHECKING, Any
 
@@ -30,19 +33,22 @@ from harness.inference.streams import (
     deal_streams,
 )
 from harness.records.environment import processors
-from harness.records.errors import Status, SubmissionError
+from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.predictions import Predictions, decode
 from harness.records.record import Probe
 from harness.records.text import join_lines
 from harness.sandbox import launch
+from harness.sandbox.seccomp import TENSORFLOW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.intake.staging import Staged
     from harness.records.benchmark import LabeledSet
     from harness.records.network import Network
+
+_log = logging.getLogger(__name__)
 
 SHOWN_IMAGES = 256
 """How many images a worker is shown at a time: as many as a program is called with."""
@@ -105,16 +111,21 @@ def predict_sandboxed(
     streams = deal_streams(images.sizes, rng, attacks)
     joint_progress = _JointProgress(progress)
 
-    def answer(stream: Stream, noise: np.random.Generator) -> tuple[int, np.ndarray]:
-        with start_model(run, images.dtype) as model:
-            return _answer_stream(model, stream, images, noise, joint_progress)
-
+    noises = rng.spawn(len(streams))
     # Side by side only where there are processors for it: each takes half a gigabyte.
-    with ThreadPoolExecutor(len(streams) if processors() > 1 else 1) as pool:
-        running = [
-            pool.submit(answer, stream, noise)
-            for stream, noise in zip(streams, rng.spawn(len(streams)), strict=True)
-        ]
+    at_once = len(streams) if processors() > 1 else 1
+    with (
+        _started_models(run, images.dtype, len(streams), at_once) as models,
+        ThreadPoolExecutor(at_once) as pool,
+    ):
+
+        def answer(number: int) -> tuple[int, np.ndarray]:
+            with models[number]() as model:
+                return _answer_stream(
+                    model, streams[number], images, noises[number], joint_progress
+                )
+
+        running = [pool.submit(answer, number) for number in range(len(streams))]
         try:
             output_counts, given = zip(*(future.result() for future in running), strict=True)
         except SubmissionError:
@@ -217,14 +228,84 @@ class SandboxedModel:
         self._child.finish()
 
 
+Started = Callable[[], AbstractContextManager[SandboxedModel]]
+"""Waits for a model that is started, or starts it."""
+
+
+@contextmanager
+def _started_models(
+    run: SandboxedRun, dtype: np.dtype[Any], count: int, at_once: int
+) -> Iterator[Sequence[Started]]:
+    """Models that are alike: forked by one process where that can be done, else one by one."""
+    if at_once < count or not _takes_tensorflow(run) or not launch.can_start_alike(run.sandbox):
+        yield [partial(start_model, run, dtype)] * count
+        return
+    with ExitStack() as stack:
+        windows = [stack.enter_context(_window(run, dtype)) for _ in range(count)]
+        started = launch.started_alike(
+            WORKER,
+            _arguments(run, dtype),
+            launch.Siblings(
+                readable=_paths_inside(run.staged).readable,
+                images_fds=[reader for _, reader in windows],
+                ahead="harness.networks.tensorflow",
+            ),
+            limits=run.limits,
+            sandbox=run.sandbox,
+        )
+        try:
+            children = stack.enter_context(started)
+        except HarnessError as error:
+            _log.info("children cannot be forked here, so each is started: %s", error)
+            yield [partial(start_model, run, dtype)] * count
+            return
+        pairs = zip(children, windows, strict=True)
+        yield [partial(_blamed, SandboxedModel(child, window)) for child, (window, _) in pairs]
+
+
+@contextmanager
+def _blamed(model: SandboxedModel) -> Iterator[SandboxedModel]:
+    """The model; turns its failures into SubmissionError."""
+    try:
+        yield model
+    except launch.ChildFailure as failure:
+        raise _submission_error(failure) from None
+
+
+def _takes_tensorflow(run: SandboxedRun) -> bool:
+    """Whether the model needs it, which takes most of the time in which a worker starts."""
+    if run.limits.runtime != TENSORFLOW:
+        return False
+    if run.format != "program":
+        return True
+    texts = (path.read_bytes() for path in run.staged.path.parent.rglob("*.py"))
+    return any(b"keras" in text or b"tensorflow" in text for text in texts)
+
+
 @contextmanager
 def start_model(run: SandboxedRun, dtype: np.dtype[Any]) -> Iterator[SandboxedModel]:
     """Start a worker for images of this type; turns its failures into SubmissionError.
 
     Every worker is started alike, whatever it will be asked.
     """
+    readable = _paths_inside(run.staged).readable
+    with _window(run, dtype) as (window, reader):
+        try:
+            with launch.start(
+                WORKER,
+                _arguments(run, dtype),
+                inputs=launch.Inputs(readable=readable, images_fd=reader),
+                limits=run.limits,
+                sandbox=run.sandbox,
+            ) as child:
+                yield SandboxedModel(child, window)
+        except launch.ChildFailure as failure:
+            raise _submission_error(failure) from None
+
+
+def _arguments(run: SandboxedRun, dtype: np.dtype[Any]) -> tuple[str, ...]:
     paths = _paths_inside(run.staged)
-    arguments = (
+    return (
         "predict",
         paths.model,
         paths.source,
@@ -236,19 +317,12 @@ def start_model(run: SandboxedRun, dtype: np.dtype[Any]) -> Iterator[SandboxedMo
         *paths.graph,
     )
 
-    size = SHOWN_IMAGES * math.prod(run.network.input_shape) * dtype.itemsize
-    with image_window(size) as (window, reader):
-        try:
-            with launch.start(
-                WORKER,
-                arguments,
-                inputs=launch.Inputs(readable=paths.readable, images_fd=reader),
-                limits=run.limits,
-                sandbox=run.sandbox,
-            ) as child:
-                yield SandboxedModel(child, window)
-        except launch.ChildFailure as failure:
-            raise _submission_error(failure) from None
+
+def _window(
+    run: SandboxedRun, dtype: np.dtype[Any]
+) -> AbstractContextManager[tuple[IO[bytes], int]]:
+    """Where a worker is shown its images."""
+    return image_window(SHOWN_IMAGES * math.prod(run.network.input_shape) * dtype.itemsize)
 
 
 @contextmanager

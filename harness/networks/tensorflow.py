@@ -31,13 +31,32 @@ def import_tensorflow(*, keras: bool = False) -> Any:
     """
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
+    return _import(begin=True, keras=keras)
+
+
+def import_ahead() -> None:
+    """Import TensorFlow and Keras without a device: afterwards this process may still fork."""
+    _import(begin=False, keras=True)
+    import keras  # noqa: F401
+
+
+def begin() -> None:
+    """Initialise devices where TensorFlow was imported ahead, and run a first operation."""
+    tf = sys.modules["tensorflow"]
+    with _filter_stderr():
+        tf.config.list_logical_devices()
+        tf.constant(1) + tf.constant(1)
+
+
+def _import(*, begin: bool, keras: bool) -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     unused = _OF_KERAS_ALONE if keras else (*_OF_KERAS_ALONE, "keras")
     with _filter_stderr(), _hide_packages(unused):
         import tensorflow as tf
 
-        tf.config.list_logical_devices()
+        if begin:
+            tf.config.list_logical_devices()
     return tf
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError
-from harness.sandbox import landlock, launch, process_tree, seccomp
+from harness.sandbox import commands, landlock, launch, process_tree, seccomp
 from harness.sandbox.child import ChildFailure, Limits
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _missing_of(sandbox: str) -> str | None:
 
 def _missing_bubblewrap() -> str | None:
     """Return what is wrong where the program is missing."""
-    return None if shutil.which("bwrap") else launch.BUBBLEWRAP_MISSING
+    return None if shutil.which("bwrap") else commands.BUBBLEWRAP_MISSING
 
 
 def _missing_landlock() -> str | None:

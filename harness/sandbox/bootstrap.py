@@ -1,7 +1,8 @@
 """The first thing that runs in every child: it gives up what the child must not have.
 
-Started as ``python -I -B bootstrap.py PACKAGES LIMITS PLAN_FD FILTER_FD SCRIPT REQUEST_FD
-REPLY_FD ...``.
+Started as ``python -I -B bootstrap.py PACKAGES LIMITS PLAN_FD FILTER_FD FORK SCRIPT REQUEST_FD
+REPLY_FD IMAGES_FD ...``. FORK is empty, or says how this process forks several children that are
+alike (``forking.py``); then each descriptor of theirs is a list with commas between, as PLAN_FD is.
 Limits are set here, after the start of the interpreter and before any line of the script, because
 a parent with threads cannot safely run code between fork and exec. One byte on the reply pipe
 then says that all of it worked: whatever goes wrong before that byte is the harness's fault or the
@@ -29,22 +30,49 @@ _BPF_INSTRUCTION_BYTES = 8
 
 def main() -> None:
     """Confine this process, say that this worked, and become the script."""
-    packages, limits, plan_fd, filter_fd, *sys.argv = sys.argv[1:]
-    script, request_fd, reply_fd = sys.argv[:3]
+    packages, limits, plan_fds, filter_fd, fork, *sys.argv = sys.argv[1:]
+    script, *descriptors = sys.argv[:4]
 
     with open(script, "rb") as file:  # noqa: PTH123 - pathlib takes 5 ms to import
         code = compile(file.read(), script, "exec", dont_inherit=True)
     sys.meta_path.insert(0, _OwnPackages(packages))
 
     _set_limits(limits)
+    # Read before any fork: children share their position in a file.
+    plans, calls = [_content(int(fd)) for fd in plan_fds.split(",")], _content(int(filter_fd))
+    each = list(zip(*(text.split(",") for text in descriptors), strict=True))
+    number, own_folder = _fork(fork, each) if fork else (0, "")
+
+    request_fd, reply_fd, _ = sys.argv[1:4] = each[number]
     if sys.platform == "linux":
-        _give_up_files_and_rights(int(plan_fd))
-        _die_with_parent()  # asked last: who becomes another user is forgotten
-        _filter_calls(int(filter_fd))
+        _give_up_files_and_rights(plans[number], own_folder)
+        die_with_parent()  # asked last: who becomes another user is forgotten
+        _load_unless_empty(calls)
     _leave_if_orphaned(int(request_fd))
+    if fork:
+        sys.modules[
+            "harness.sandbox.forking"
+        ].begin()  # if that fails, it is not the script's fault
 
     os.write(int(reply_fd), READY)
     _become(script, code)
+
+
+def _content(descriptor: int) -> bytes:
+    """Return what is in this file; nothing when the descriptor is -1."""
+    if descriptor < 0:
+        return b""
+    with open(descriptor, "rb") as file:
+        return file.read()
+
+
+def _fork(how: str, each: list[tuple[str, ...]]) -> tuple[int, str]:
+    """Return, in a child for each of these sets of descriptors, its number and scratch folder."""
+    from harness.sandbox import forking
+
+    if sys.platform == "linux":
+        die_with_parent()
+    return forking.fork(how, [tuple(map(int, own)) for own in each])
 
 
 class _OwnPackages:
@@ -85,17 +113,18 @@ def _set_limits(limits: str) -> None:
                 raise
 
 
-def _give_up_files_and_rights(plan_fd: int) -> None:
-    """Confine this process by Landlock as this file says; by nothing when the descriptor is -1."""
-    if plan_fd < 0:
-        return
-    from harness.sandbox import landlock
+def _give_up_files_and_rights(plan: bytes, own_folder: str) -> None:
+    """Confine this process by Landlock as this plan says; by nothing where it is empty.
 
-    with open(plan_fd, "rb") as file:
-        load_filter(landlock.confine(file.read()))
+    Of a forked child it ends where its own scratch folder, which nobody else knows, is to be named.
+    """
+    if plan:
+        from harness.sandbox import landlock
+
+        load_filter(landlock.confine(plan + own_folder.encode()))
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask the kernel to kill this process when the thread that started it is gone."""
     import ctypes
 
@@ -103,12 +132,10 @@ def _die_with_parent() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
 
 
-def _filter_calls(filter_fd: int) -> None:
-    """Load the system call filter in this file; none when the descriptor is -1."""
-    if filter_fd < 0:
-        return
-    with open(filter_fd, "rb") as file:
-        load_filter(file.read())
+def _load_unless_empty(instructions: bytes) -> None:
+    """Load this system call filter, where there is one."""
+    if instructions:
+        load_filter(instructions)
 
 
 def load_filter(instructions: bytes) -> None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from harness.records.environment import processors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 SUBMISSION = "/submission"
 HOST_NAME = "sandbox"
@@ -45,7 +45,8 @@ _SYSTEM_LIBRARIES = (
 )
 DEVICES = ("/dev/null", "/dev/urandom")
 _NOBODY = "65534"
-_PROCESS = "/proc/2"  # bubblewrap's own is the first
+PROCESS_FILES = "/proc"
+_PROCESS = f"{PROCESS_FILES}/2"  # bubblewrap's own is the first
 _THREAD_COUNTS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -67,16 +68,19 @@ class Task:
     readable: Mapping[str, Path]
     """Files and folders of the host by their paths inside, all below ``/submission``."""
 
-    descriptors: tuple[int, int, int]
-    """Of requests, replies and images; -1 where there are no images."""
+    descriptors: Sequence[tuple[int, int, int]]
+    """Of requests, replies and images (-1 where there are none), for each of the children."""
 
     rlimits: Mapping[str, int]
     """Values of ``setrlimit`` by the names of the limits."""
 
+    fork: str = ""
+    """How several children are forked (``forking.py``); empty for one."""
+
     @property
     def kept_descriptors(self) -> list[int]:
         """The descriptors that the child inherits."""
-        return [descriptor for descriptor in self.descriptors if descriptor >= 0]
+        return [number for own in self.descriptors for number in own if number >= 0]
 
 
 def environment(home: str) -> dict[str, str]:
@@ -99,15 +103,23 @@ def environment(home: str) -> dict[str, str]:
     }
 
 
-def python_command(task: Task, *, filter_fd: int = -1, plan_fd: int = -1) -> list[str]:
-    """Return the command line that confines a child and runs the task's script in it.
+def python_command(
+    task: Task, *, filter_fd: int = -1, plan_fds: Sequence[int] = ()
+) -> list[str]:  # fmt: skip
+    """Return the command line that confines children and runs the task's script in them.
 
-    The descriptors are of a system call filter and of a plan for Landlock, -1 where there is none.
+    The descriptors are of a system call filter, -1 where there is none, and of a plan for Landlock
+    for each of the children.
     """
     limits = ",".join(f"{name}={value}" for name, value in task.rlimits.items())
-    bootstrap = [str(_BOOTSTRAP), str(PACKAGES), limits, str(plan_fd), str(filter_fd)]
-    descriptors = map(str, task.descriptors)
+    plans = _list(plan_fds or [-1] * len(task.descriptors))
+    bootstrap = [str(_BOOTSTRAP), str(PACKAGES), limits, plans, str(filter_fd), task.fork]
+    descriptors = map(_list, zip(*task.descriptors, strict=True))
     return [sys.executable, "-I", "-B", *bootstrap, str(task.script), *descriptors, *task.arguments]
+
+
+def _list(numbers: Iterable[int]) -> str:
+    return ",".join(map(str, numbers))
 
 
 def host_arguments(task: Task) -> list[str]:
@@ -156,13 +168,17 @@ def bubblewrap_arguments(
 
     ``files`` are descriptors of what is copied into it, by the paths inside.
     """
+    forks = len(task.descriptors) > 1
     arguments = ["--unshare-all", "--unshare-user", "--uid", _NOBODY, "--gid", _NOBODY]
     arguments += ["--hostname", HOST_NAME, "--die-with-parent", "--new-session"]
     arguments += ["--cap-drop", "ALL", "--clearenv"]
+    # Whoever forks children makes namespaces for them; they themselves give it up.
+    arguments += ["--cap-add", "CAP_SYS_ADMIN"] if forks else []
     for name, value in environment(SCRATCH).items():
         arguments += ["--setenv", name, value]
 
-    arguments += ["--size", str(scratch_bytes), "--tmpfs", SCRATCH]
+    for folder in [SCRATCH, *sibling_folders(task)]:
+        arguments += ["--size", str(scratch_bytes), "--tmpfs", folder]
     arguments += _installation_options(task.script)
     for inside, host in task.readable.items():
         arguments += ["--ro-bind", str(host), inside]
@@ -174,6 +190,12 @@ def bubblewrap_arguments(
 
     arguments += ["--chdir", SCRATCH, "--seccomp", str(filter_fd)]
     return [*arguments, "--remount-ro", "/"]
+
+
+def sibling_folders(task: Task) -> list[str]:
+    """Return where each of several children has its scratch folder; none where there is one."""
+    count = len(task.descriptors)
+    return [f"{SCRATCH}/{number}" for number in range(count)] if count > 1 else []
 
 
 def installation_paths(script: Path) -> list[Path]:

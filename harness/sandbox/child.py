@@ -97,14 +97,19 @@ class Child:
     """A running child; used as a context manager, by one thread at a time."""
 
     def __init__(
-        self, supervisor: Supervisor, limits: Limits, pipes: Pipes, resources: contextlib.ExitStack
+        self, supervisor: Supervisor, limits: Limits, pipes: Pipes, number: int = 0
     ) -> None:
         self._supervisor = supervisor
+        self._number = number
         self._limits = limits
         self._requests, self._replies = pipes.requests, pipes.replies
-        self._resources = resources
+        self._resources = contextlib.ExitStack()
         self._replied = False
         os.set_blocking(self._requests.fileno(), False)
+
+    def keep(self, resources: contextlib.ExitStack) -> None:
+        """Take over what is to be closed with this child; it ends it."""
+        self._resources = resources
 
     def __enter__(self) -> Self:
         return self
@@ -131,7 +136,7 @@ class Child:
     @property
     def output(self) -> str:
         """What the child printed: at most 64 kB, free of escapes, complete once it has ended."""
-        return self._supervisor.output.text
+        return self._supervisor.output_of(self._number)
 
     @property
     def peak_bytes(self) -> int:

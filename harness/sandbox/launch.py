@@ -28,25 +28,28 @@ import contextlib
 import itertools
 import logging
 import os
-import secrets
 import select
 import shutil
 import signal
+import sys
 import tempfile
 from dataclasses import dataclass, field, replace
 from io import FileIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError, describe_exit
-from harness.sandbox import bootstrap, bubblewrap, landlock, seccomp
+from harness.sandbox import bootstrap, bubblewrap, commands, forking, landlock
 from harness.sandbox.child import Child, ChildFailure, Limits, Pipes
-from harness.sandbox.supervisor import Bounds, Command, Supervisor
+from harness.sandbox.supervisor import Bounds, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["BUBBLEWRAP", "LANDLOCK", "Child", "ChildFailure", "Inputs", "Limits", "start"]
+__all__ = [
+    "BUBBLEWRAP", "LANDLOCK", "Child", "ChildFailure", "Inputs", "Limits", "Siblings", "start",
+    "started_alike",
+]  # fmt: skip
 
 _log = logging.getLogger(__name__)
 
@@ -54,18 +57,11 @@ BUBBLEWRAP, LANDLOCK = "bubblewrap", "landlock"
 SANDBOXES = (BUBBLEWRAP, LANDLOCK)
 """From the one that hides most to the one that asks for least."""
 
-BUBBLEWRAP_MISSING = "bubblewrap is missing: apt install bubblewrap"
 _BOOT_SECONDS = 60.0
 _ENDING_SECONDS = 1.0
 _ADDRESS_SPACE_BYTES = 4 * 2**30  # what libraries reserve and never touch
-_OUTSIDE = "HARNESS_OUTSIDE"  # a variable of bubblewrap's that no child may see: doctor looks
 _LIFTED = "harness-lifted-"
-_TRUNCATE_ABI = 3  # from here on Landlock keeps files from being cut off
-_FIRST_USER, _USERS = 61_184, 4_336  # what systemd, too, takes for users that nobody is
-_PROCESS_FILES = (
-    "/proc/cpuinfo",
-    *(f"/proc/self/{n}" for n in ("cmdline", "maps", "stat", "statm")),
-)
+_SIGNALS_ABI = 6  # and signals from leading out
 
 
 class KilledAtStartError(HarnessError):
@@ -85,6 +81,19 @@ class Inputs:
     a descriptor open the file again, for writing."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Siblings:
+    """What several children that are alike are given."""
+
+    images_fds: Sequence[int]
+    """As in `Inputs`, one for each of them; -1 where it has no images."""
+
+    readable: Mapping[str, Path] = field(default_factory=dict)
+
+    ahead: str = ""
+    """A module of ours that the process which forks them imports (``forking.py``)."""
+
+
 def start(
     script: Path,
     arguments: Sequence[str] = (),
@@ -100,146 +109,146 @@ def start(
     child cannot be started.
     """
     _check_readable(inputs.readable)
-    lent_bytes = _lent_bytes(inputs.images_fd)
+    images = -1 if inputs.images_fd is None else inputs.images_fd
+    with contextlib.ExitStack() as stack:
+        order = _Order(script.resolve(), arguments, inputs.readable, (images,), limits, sandbox)
+        (child,) = _start(order, stack)
+        child.keep(stack.pop_all())
+    return child
 
-    # What the parent keeps until the child has ended, and what it closes once the child has it.
-    with contextlib.ExitStack() as parent_side, contextlib.ExitStack() as child_side:
-        request_reader, request_writer = _pipe(child_side, parent_side)
-        reply_reader, reply_writer = _pipe(parent_side, child_side)
-        images = -1 if inputs.images_fd is None else inputs.images_fd
+
+@contextlib.contextmanager
+def started_alike(
+    script: Path,
+    arguments: Sequence[str],
+    siblings: Siblings,
+    *,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    sandbox: str | None = BUBBLEWRAP,
+) -> Iterator[list[Child]]:
+    """Start several children like that of `start`, all at once.
+
+    They are forked by one process, which has done what takes most of their time to start, and end
+    together: what ends one too early ends all. Limits are those of each of them. Needs Landlock
+    (`can_start_alike`), which keeps them apart. Raises HarnessError.
+    """
+    _check_readable(siblings.readable)
+    images = tuple(siblings.images_fds)
+    with contextlib.ExitStack() as stack:
+        order = _Order(
+            script.resolve(), arguments, siblings.readable, images, limits, sandbox, siblings.ahead
+        )
+        yield _start(order, stack)
+
+
+def can_start_alike(sandbox: str | None) -> bool:
+    """Whether children of this sandbox can be forked by one process, and still be kept apart."""
+    if sys.platform != "linux":
+        return False
+    if sandbox is None:
+        return True
+    try:
+        return landlock.abi() >= _SIGNALS_ABI
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be started."""
+
+    script: Path
+    arguments: Sequence[str]
+    readable: Mapping[str, Path]
+
+    images_fds: tuple[int, ...]
+    """For each child, -1 where it has no images."""
+
+    limits: Limits
+    sandbox: str | None
+    ahead: str = ""
+
+    @property
+    def forks(self) -> bool:
+        """Whether there are several children, forked by one process."""
+        return len(self.images_fds) > 1
+
+    @property
+    def lent_bytes(self) -> int:
+        """The size of all images."""
+        return sum(map(_lent_bytes, self.images_fds))
+
+
+def _start(order: _Order, parent_side: contextlib.ExitStack) -> list[Child]:
+    """Start the children; what the parent keeps until they have ended goes to ``parent_side``."""
+    lent_bytes, limits, sandbox = order.lent_bytes, order.limits, order.sandbox
+    with contextlib.ExitStack() as child_side:  # what the parent closes once the child has it
+        pipes = [
+            (_pipe(child_side, parent_side), _pipe(parent_side, child_side))
+            for _ in order.images_fds
+        ]
         task = bubblewrap.Task(
-            script=script.resolve(),
-            arguments=list(arguments),
-            readable=inputs.readable,
-            descriptors=(request_reader.fileno(), reply_writer.fileno(), images),
+            script=order.script,
+            arguments=list(order.arguments),
+            readable=order.readable,
+            descriptors=[
+                (requests[0].fileno(), replies[1].fileno(), images)
+                for (requests, replies), images in zip(pipes, order.images_fds, strict=True)
+            ],
             rlimits=_rlimits(limits, lent_bytes),
         )
+        outputs = []
+        if order.forks:
+            outputs = [_pipe(parent_side, child_side) for _ in order.images_fds]
+            writers = [writer.fileno() for _, writer in outputs]
+            namespaces = sandbox == BUBBLEWRAP
+            task = replace(task, fork=forking.encode(order.ahead, writers, namespaces=namespaces))
         if sandbox == BUBBLEWRAP:
-            command = _bubblewrap_command(task, limits, child_side)
+            command = commands.bubblewrap_command(task, limits, child_side)
         else:
             folder = parent_side.enter_context(_scratch_folder())
-            command = _plain_command(task, folder)
+            command = commands.plain_command(task, folder)
             if sandbox == LANDLOCK:
-                command = _landlock_command(task, limits, command, child_side)
+                command = commands.landlock_command(task, limits, command, child_side)
 
-        supervisor = Supervisor(command, _bounds(limits, lent_bytes, sandbox, command.folder))
+        command = replace(
+            command, descriptors=[*command.descriptors, *(w.fileno() for _, w in outputs)]
+        )
+        readers = [reader for reader, _ in outputs]
+        supervisor = Supervisor(command, _bounds(order, lent_bytes, command.folder), readers)
         parent_side.callback(supervisor.close)
         supervisor.start()
         child_side.close()
-        _await_readiness(supervisor, reply_reader)
+        for number, (_, replies) in enumerate(pipes):
+            _await_readiness(supervisor, replies[0], number)
 
         isolation = "without a sandbox" if sandbox is None else f"in a sandbox ({sandbox})"
-        _log.debug("started %s: %s", isolation, " ".join([script.name, *arguments]))
-        pipes = Pipes(requests=request_writer, replies=reply_reader)
-        return Child(supervisor, limits, pipes, parent_side.pop_all())
+        _log.debug("started %s: %s", isolation, " ".join([order.script.name, *order.arguments]))
+        return [
+            Child(supervisor, limits, Pipes(requests=requests[1], replies=replies[0]), number)
+            for number, (requests, replies) in enumerate(pipes)
+        ]
 
 
-def _bounds(limits: Limits, lent_bytes: int, sandbox: str | None, folder: str) -> Bounds:
+def _bounds(order: _Order, lent_bytes: int, folder: str) -> Bounds:
     """Return what the supervisor enforces; without bubblewrap ``folder`` is the scratch folder."""
     return Bounds(
-        wall_seconds=limits.wall_seconds,
-        memory_bytes=limits.memory_bytes,
+        wall_seconds=order.limits.wall_seconds,
+        memory_bytes=order.limits.memory_bytes,
         lent_bytes=lent_bytes,
-        scratch=bubblewrap.SCRATCH if sandbox == BUBBLEWRAP else None,
-        folder=Path(folder) if sandbox == LANDLOCK else None,
-        folder_bytes=limits.scratch_bytes,
+        scratch=_scratch(order),
+        folder=Path(folder) if order.sandbox == LANDLOCK else None,
+        folder_bytes=order.limits.scratch_bytes,
+        are_alike=order.forks,
     )
 
 
-def _bubblewrap_command(
-    task: bubblewrap.Task, limits: Limits, child_side: contextlib.ExitStack
-) -> Command:
-    """Return the bubblewrap command; its options are in a memory file that the child never sees."""
-    program = shutil.which("bwrap")
-    if program is None:
-        raise HarnessError(BUBBLEWRAP_MISSING)
-    if (problem := seccomp.seccomp_problem()) is not None:
-        raise HarnessError(problem)
-
-    def memory_file(data: bytes) -> int:
-        return child_side.enter_context(_memory_file(data)).fileno()
-
-    start_filter = memory_file(seccomp.start_filter(limits.runtime))
-    running_filter = memory_file(seccomp.running_filter(limits.runtime))
-    contents = bubblewrap.process_files(limits.memory_bytes)
-    files = {inside: memory_file(data) for inside, data in contents.items()}
-    options = bubblewrap.bubblewrap_arguments(
-        task, scratch_bytes=limits.scratch_bytes, filter_fd=start_filter, files=files
-    )
-    options_file = memory_file("\0".join([*options, ""]).encode())
-
-    python = bubblewrap.python_command(task, filter_fd=running_filter)
-    own_files = (start_filter, running_filter, options_file, *files.values())
-    return Command(
-        line=[program, "--args", str(options_file), "--", *python],
-        environment=bubblewrap.environment("/") | {_OUTSIDE: "1"},
-        folder="/",
-        descriptors=[*task.kept_descriptors, *own_files],
-    )
-
-
-def _plain_command(task: bubblewrap.Task, folder: str) -> Command:
-    """Return the command without a sandbox; its arguments name the paths of the host."""
-    return Command(
-        line=bubblewrap.python_command(_on_host(task)),
-        environment=bubblewrap.environment(folder),
-        folder=folder,
-        descriptors=task.kept_descriptors,
-    )
-
-
-def _landlock_command(
-    task: bubblewrap.Task, limits: Limits, plain: Command, child_side: contextlib.ExitStack
-) -> Command:
-    """Return the command of a child that confines itself, from the one that does not."""
-    if (problem := seccomp.seccomp_problem()) is not None:
-        raise HarnessError(problem)
-    try:
-        version = landlock.abi()
-    except OSError as error:
-        raise HarnessError(f"there is no Landlock: {error.strerror}") from None
-
-    instead = [seccomp.LANDLOCK]
-    instead += [seccomp.LANDLOCK_TRUNCATE] if version < _TRUNCATE_ABI else []
-    running_filter = child_side.enter_context(
-        _memory_file(seccomp.running_filter(limits.runtime, *instead))
-    ).fileno()
-    plan = landlock_plan(task, plain.folder, version, _unprivileged_user())
-    plan_file = child_side.enter_context(_memory_file(plan)).fileno()
-    return replace(
-        plain,
-        line=bubblewrap.python_command(_on_host(task), filter_fd=running_filter, plan_fd=plan_file),
-        descriptors=[*plain.descriptors, running_filter, plan_file],
-    )
-
-
-def landlock_plan(task: bubblewrap.Task, folder: str, abi: int, user: int) -> bytes:
-    """Return what a child under Landlock is to give up: what it may open, and who it becomes.
-
-    ``folder`` is its scratch folder, ``user`` -1 to stay who it is.
-    """
-    given = map(str, task.readable.values())
-    readable = [*map(str, bubblewrap.installation_paths(task.script)), *given, *_PROCESS_FILES]
-    paths = [(landlock.READ, path) for path in readable if Path(path).exists()]
-    paths += [(landlock.FILE, path) for path in bubblewrap.DEVICES]
-    paths.append((landlock.WRITE, folder))
-    own_calls = [seccomp.call_number(name) for name in landlock.OWN_CALLS]
-    return landlock.encode_plan(abi, user, own_calls, paths)
-
-
-def _unprivileged_user() -> int:
-    """Return a user that nobody is, most likely another one for each child; -1 unless we are root.
-
-    Root can become somebody else, and children of different users cannot disturb one another.
-    """
-    if os.geteuid() != 0:
-        return -1
-    return _FIRST_USER + secrets.randbelow(_USERS)
-
-
-def _on_host(task: bubblewrap.Task) -> bubblewrap.Task:
-    """Return the task with the paths of the host in its arguments."""
-    return replace(task, arguments=bubblewrap.host_arguments(task))
+def _scratch(order: _Order) -> tuple[str, ...]:
+    """Return the paths of the scratch folders in memory; none without bubblewrap."""
+    if order.sandbox != BUBBLEWRAP:
+        return ()
+    numbers = range(len(order.images_fds)) if order.forks else ()
+    return (bubblewrap.SCRATCH, *(f"{bubblewrap.SCRATCH}/{number}" for number in numbers))
 
 
 def _check_readable(readable: Mapping[str, Path]) -> None:
@@ -263,23 +272,14 @@ def _rlimits(limits: Limits, lent_bytes: int) -> dict[str, int]:
     }
 
 
-def _lent_bytes(images_fd: int | None) -> int:
+def _lent_bytes(images_fd: int) -> int:
     """Return the size of the images; HarnessError where a child must not hold their file."""
-    if images_fd is None:
+    if images_fd < 0:
         return 0
     status = os.fstat(images_fd)
     if status.st_nlink:
         raise HarnessError("the images must be in a file without a name: a child can write to it")
     return status.st_size
-
-
-@contextlib.contextmanager
-def _memory_file(data: bytes) -> Iterator[IO[bytes]]:
-    """Provide an anonymous file with this content, positioned at its beginning."""
-    with open(os.memfd_create("harness"), "w+b") as file:  # noqa: PTH123
-        file.write(data)
-        file.seek(0)
-        yield file
 
 
 @contextlib.contextmanager
@@ -322,7 +322,7 @@ def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[F
     )
 
 
-def _await_readiness(supervisor: Supervisor, replies: FileIO) -> None:
+def _await_readiness(supervisor: Supervisor, replies: FileIO, number: int) -> None:
     """Wait until the child says that it is confined; HarnessError when it never does."""
     poll = select.poll()
     poll.register(replies, select.POLLIN)
@@ -335,5 +335,5 @@ def _await_readiness(supervisor: Supervisor, replies: FileIO) -> None:
     if ended and supervisor.status == -signal.SIGKILL:
         reason = describe_exit(supervisor.status)
         raise KilledAtStartError(f"a confined process could not be started: {reason}")
-    lines = supervisor.output.text.strip().splitlines() or ["no reason given"]
+    lines = supervisor.output_of(number).strip().splitlines() or ["no reason given"]
     raise HarnessError(f"a confined process could not be started: {supervisor.error or lines[-1]}")

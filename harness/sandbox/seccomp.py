@@ -37,8 +37,9 @@ those of Keras and programs."""
 
 LANDLOCK = "landlock"
 LANDLOCK_TRUNCATE = "landlock_truncate"
-"""Tables that stand in place of what others say of the same calls: where there are no namespaces,
-and where Landlock does not keep files from being cut off."""
+FORK = "fork"
+"""Tables that stand in place of what others say of the same calls: without namespaces, where
+Landlock does not keep files from being cut off, and in a process of ours that forks children."""
 
 _TABLES = Path(__file__).with_name("system_calls.toml")
 _START = "start"
@@ -60,9 +61,12 @@ class Rule:
     value: int = 0
 
 
-def start_filter(runtime: str) -> bytes:
-    """Return the filter under which a child starts: it must still be able to become Python."""
-    return _compile((*RUNTIMES[runtime], _START))
+def start_filter(runtime: str, *, forks: bool = False) -> bytes:
+    """Return the filter under which a child starts: it must still be able to become Python.
+
+    With ``forks`` it may make children, each of which gives that up.
+    """
+    return _compile((*RUNTIMES[runtime], _START, *([FORK] if forks else [])))
 
 
 def running_filter(runtime: str, *instead: str) -> bytes:
@@ -74,7 +78,7 @@ def running_filter(runtime: str, *instead: str) -> bytes:
 def rules(tables: tuple[str, ...]) -> tuple[Rule, ...]:
     """Return the rules of these tables, and those that hold for all."""
     data = tomllib.loads(_TABLES.read_text(encoding="utf-8"))
-    instead = [table for table in tables if table in (LANDLOCK, LANDLOCK_TRUNCATE)]
+    instead = [table for table in tables if table in (LANDLOCK, LANDLOCK_TRUNCATE, FORK)]
     allowed = [table for table in tables if table not in instead]
 
     names = [name for table in allowed for group in data[table].values() for name in group]

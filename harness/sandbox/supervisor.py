@@ -27,6 +27,7 @@ from harness.sandbox.output import CapturedOutput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from io import FileIO
     from typing import IO
 
 MOST_THREADS = 1_000
@@ -63,8 +64,8 @@ class Bounds:
     lent_bytes: int
     """Memory of the parent's that the child maps and is not charged for."""
 
-    scratch: str | None
-    """The path of the tmpfs as a child of bubblewrap's sees it; None where there is none."""
+    scratch: tuple[str, ...]
+    """The paths of each tmpfs as a child of bubblewrap's sees them; empty where there is none."""
 
     folder: Path | None = None
     """The scratch folder on disk that has to be watched in its place."""
@@ -72,11 +73,16 @@ class Bounds:
     folder_bytes: int = 0
     """What may be in it."""
 
+    are_alike: bool = False
+    """Whether the tree is of several children, each of which may hold so much memory."""
+
 
 class Supervisor:
     """Owner of one child process, from its start until nothing of it is left."""
 
-    def __init__(self, command: Command, bounds: Bounds) -> None:
+    def __init__(
+        self, command: Command, bounds: Bounds, outputs: Sequence[FileIO] = ()
+    ) -> None:  # fmt: skip
         self.ended = threading.Event()
         self.verdict: tuple[str, str] | None = None  # why it ends the tree: kind and reason
         self.error: OSError | None = None  # why the supervisor itself had to give up
@@ -87,6 +93,7 @@ class Supervisor:
         self.started_at = time.monotonic()
         self.ended_at: float | None = None
         self.output = CapturedOutput()
+        self._outputs = [(each, CapturedOutput()) for each in outputs]  # of children that are alike
         self._command = command
         self._bounds = bounds
         self._sampled_at = 0.0
@@ -112,6 +119,11 @@ class Supervisor:
         if self._start_error is not None:
             self.close()
             raise HarnessError(f"cannot start {self._command.line[0]}: {self._start_error}")
+
+    def output_of(self, number: int) -> str:
+        """Return what one of several children that are alike has printed, or the only one."""
+        own = self._outputs[number][1].text if self._outputs else ""
+        return own or self.output.text
 
     def kill(self, kind: str, reason: str) -> None:
         """End the tree soon, for this reason unless there is an earlier one."""
@@ -144,7 +156,7 @@ class Supervisor:
         """Send a signal to all processes of a stranger's code, and return them."""
         with self._reaping:
             pids = [] if self._pid is None else process_tree.members(self._pid)
-            if self._bounds.scratch is not None:
+            if bool(self._bounds.scratch):
                 pids = pids[1:]  # bubblewrap itself has to reap the dead at any time
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -187,6 +199,8 @@ class Supervisor:
             with selectors.DefaultSelector() as selector, _exit_notice(process) as notice:
                 selector.register(self._waker[0], selectors.EVENT_READ)
                 selector.register(_output_pipe(process), selectors.EVENT_READ, self.output)
+                for pipe, output in self._outputs:
+                    selector.register(pipe, selectors.EVENT_READ, output)
                 if notice is not None:
                     selector.register(notice, selectors.EVENT_READ)
                 self._watch(process, selector)
@@ -207,17 +221,22 @@ class Supervisor:
                 self._judge(process.pid)
 
         self.ended_at = time.monotonic()
-        if self._bounds.scratch is None or self.lost_bubblewrap:
+        if not self._bounds.scratch or self.lost_bubblewrap:
             _kill_group(process.pid)
-        while self.output.open and time.monotonic() - self.ended_at < _LAST_WORDS_SECONDS:
+        while self._is_heard and time.monotonic() - self.ended_at < _LAST_WORDS_SECONDS:
             self._drain(selector, 0)
+
+    @property
+    def _is_heard(self) -> bool:
+        """Return whether anybody may still print something."""
+        return self.output.open or any(output.open for _, output in self._outputs)
 
     def _drain(self, selector: selectors.BaseSelector, timeout: float) -> None:
         """Wait for output, for the owner's call or for the end; read what there is to read."""
         for key, _ in selector.select(timeout):
-            if key.data is self.output:
-                self.output.take(os.read(key.fd, _CHUNK_BYTES))
-                if not self.output.open:
+            if isinstance(key.data, CapturedOutput):
+                key.data.take(os.read(key.fd, _CHUNK_BYTES))
+                if not key.data.open:
                     selector.unregister(key.fileobj)
             elif key.fd == self._waker[0]:
                 os.read(key.fd, _CHUNK_BYTES)
@@ -231,9 +250,9 @@ class Supervisor:
             self._pid = None
 
         process.returncode = os.waitstatus_to_exitcode(status)
-        self.lost_bubblewrap = self._bounds.scratch is not None and process.returncode < 0
+        self.lost_bubblewrap = bool(self._bounds.scratch) and process.returncode < 0
         self.status = process.returncode
-        if self._bounds.scratch is not None and self.status > _FIRST_SIGNAL_STATUS:
+        if bool(self._bounds.scratch) and self.status > _FIRST_SIGNAL_STATUS:
             self.status = _FIRST_SIGNAL_STATUS - self.status
         self.cpu_seconds = resources.ru_utime + resources.ru_stime
         return True
@@ -244,9 +263,14 @@ class Supervisor:
         self._offer_to_oom_killer(pids)
 
         usage = process_tree.usage(pids)
-        held_bytes = usage.private_bytes + max(0, usage.shared_bytes - self._bounds.lent_bytes)
-        if self._bounds.scratch is not None and len(pids) >= _SANDBOX_GENERATIONS:
-            held_bytes += process_tree.scratch_bytes(pids[-1], self._bounds.scratch)
+        private_bytes = usage.private_bytes
+        if self._bounds.are_alike:
+            private_bytes = max(process_tree.usage([each]).private_bytes for each in pids)
+        held_bytes = private_bytes + max(0, usage.shared_bytes - self._bounds.lent_bytes)
+        if bool(self._bounds.scratch) and len(pids) >= _SANDBOX_GENERATIONS:
+            held_bytes += sum(
+                process_tree.scratch_bytes(pids[-1], path) for path in self._bounds.scratch
+            )
         held_bytes += self._measured_folder()
         self.peak_bytes = max(self.peak_bytes, held_bytes)
 
@@ -288,7 +312,7 @@ class Supervisor:
         descendants = process_tree.members(pid)[1:]
         for member in descendants:
             _kill(member)
-        if self._bounds.scratch is None or not descendants:
+        if not self._bounds.scratch or not descendants:
             _kill(-pid)
 
 

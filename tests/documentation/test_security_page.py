@@ -5,8 +5,8 @@ import re
 
 from repository import ROOT
 
-from harness.sandbox.escape_tests import ESCAPE_TESTS
 from harness.sandbox.layers.catalogue import LAYER_TESTS
+from harness.sandbox.layers.escape_tests import ESCAPE_TESTS
 
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 ROWS = [

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from harness.records.errors import HarnessError
 from harness.sandbox.child import ChildFailure
-from harness.sandbox.escape_tests import ESCAPE_TESTS, TestSite
 from harness.sandbox.layers.catalogue import LAYER_TESTS
+from harness.sandbox.layers.escape_tests import ESCAPE_TESTS, TestSite
 
 TESTS = {**ESCAPE_TESTS, **LAYER_TESTS}
 

@@ -57,7 +57,5 @@ def write_defence(folder, text):
     """A defence that takes arrays, so that no child of it imports TensorFlow."""
     folder.mkdir(parents=True)
     (folder / "defence.py").write_text(text)
-    (folder / "submission.toml").write_text(
-        '[defence]\nfile = "defence.py"\nbadnet = "arrays"\n'
-    )
+    (folder / "submission.toml").write_text('[defence]\nfile = "defence.py"\nbadnet = "arrays"\n')
     return folder

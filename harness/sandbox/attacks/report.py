@@ -1,6 +1,6 @@
 """What every attack script does: it waits for a request, tries, and reports in one reply.
 
-The parent's side, `harness.sandbox.escape_tests`, does not rely on the report alone.
+The parent's side, `harness.sandbox.layers.escape_tests`, does not rely on the report alone.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.sandbox import seccomp
 from harness.sandbox.child import ChildFailure
-from harness.sandbox.escape_tests import LIMITS, Outcome, TestSite, assess
 from harness.sandbox.launch import LANDLOCK
+from harness.sandbox.layers.escape_tests import LIMITS, Outcome, TestSite, assess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ from harness.sandbox.layers.watches import WATCH_TESTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.sandbox.escape_tests import Outcome, TestSite
+    from harness.sandbox.layers.escape_tests import Outcome, TestSite
 
 LAYER_TESTS = {**FACT_TESTS, **NAMESPACE_TESTS, **LANDLOCK_TESTS, **CALL_TESTS, **WATCH_TESTS}
 """All of them, by name."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.sandbox import bubblewrap, process_tree
 from harness.sandbox.attacks.report import REPORT_BYTES
-from harness.sandbox.escape_tests import ATTACKS, LIMITS, Outcome, TestSite, assess
 from harness.sandbox.launch import LANDLOCK
+from harness.sandbox.layers.escape_tests import ATTACKS, LIMITS, Outcome, TestSite, assess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from harness.sandbox import process_tree
-from harness.sandbox.escape_tests import TestSite
+from harness.sandbox.layers.escape_tests import TestSite
 
 
 def main(folder: str, sandbox: str) -> None:

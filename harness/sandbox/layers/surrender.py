@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.sandbox import bubblewrap, landlock
-from harness.sandbox.escape_tests import ATTACKS, Outcome, TestSite, assess
-from harness.sandbox.launch import landlock_plan
+from harness.sandbox.commands import landlock_plan
+from harness.sandbox.layers.escape_tests import ATTACKS, Outcome, TestSite, assess
 from harness.sandbox.layers.facts import (
     idle_child,
     may_be_seen,
@@ -107,7 +107,7 @@ def _task(site: TestSite) -> bubblewrap.Task:
         script=(site.scripts or ATTACKS) / "behind_landlock.py",
         arguments=(),
         readable={},
-        descriptors=(-1, -1, -1),
+        descriptors=[(-1, -1, -1)],
         rlimits={},
     )
 

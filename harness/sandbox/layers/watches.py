@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.sandbox import process_tree, supervisor
 from harness.sandbox.bubblewrap import PACKAGES
-from harness.sandbox.escape_tests import LIMITS, Outcome, TestSite
+from harness.sandbox.layers.escape_tests import LIMITS, Outcome, TestSite
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,8 @@ from payloads import EACH_SANDBOX, needs, sandboxed_test
 
 from harness.cli import doctor
 from harness.datasets.descriptions import OFFICIAL_FILES
-from harness.sandbox import availability, escape_tests, launch
+from harness.sandbox import availability, launch
+from harness.sandbox.layers import escape_tests
 from harness.sandbox.layers.catalogue import LAYER_TESTS, layer_tests
 
 # What the supervisor and the pipes stop also without a sandbox.

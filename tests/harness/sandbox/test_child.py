@@ -78,9 +78,9 @@ def test_one_that_ends_as_soon_as_it_is_ready_was_started(payload, monkeypatch, 
     """Its end is its own: whoever waits for it may see that first."""
     await_readiness = launch._await_readiness
 
-    def await_late(supervisor, replies):
+    def await_late(supervisor, *arguments):
         assert supervisor.ended.wait(10)
-        await_readiness(supervisor, replies)
+        await_readiness(supervisor, *arguments)
 
     monkeypatch.setattr(launch, "_await_readiness", await_late)
     assert failure_of(payload("os._exit(65)"), sandbox=sandbox).exit_code == 65

@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness.sandbox import escape_tests
 from harness.sandbox.attacks.report import MANAGED, STOPPED
-from harness.sandbox.escape_tests import ATTACKS, ESCAPE_TESTS
+from harness.sandbox.layers import escape_tests
+from harness.sandbox.layers.escape_tests import ATTACKS, ESCAPE_TESTS
 
 FACTS = {
     "writes outside": ("write_file", "Path(sys.argv[4]).write_text('was here')"),
@@ -26,7 +26,7 @@ os.write(int(sys.argv[2]), {report!r}.encode().ljust(200))
 @pytest.mark.parametrize("name", FACTS)
 def test_facts_count_more_than_what_an_attack_says(name, tmp_path, monkeypatch):
     script, attack = FACTS[name]
-    monkeypatch.setattr("harness.sandbox.escape_tests.ATTACKS", tmp_path)
+    monkeypatch.setattr("harness.sandbox.layers.escape_tests.ATTACKS", tmp_path)
     site = escape_tests.TestSite(folder=tmp_path, sandbox=None)
 
     for code, passed in ((attack, False), ("", True)):
@@ -38,14 +38,14 @@ def test_facts_count_more_than_what_an_attack_says(name, tmp_path, monkeypatch):
 
 
 def test_an_attack_that_says_it_managed_counts_against_the_sandbox(tmp_path, monkeypatch):
-    monkeypatch.setattr("harness.sandbox.escape_tests.ATTACKS", tmp_path)
+    monkeypatch.setattr("harness.sandbox.layers.escape_tests.ATTACKS", tmp_path)
     (tmp_path / "write_file.py").write_text(LIAR.format(attack="", report=f"{MANAGED} nothing"))
     outcome = ESCAPE_TESTS["writes outside"](escape_tests.TestSite(folder=tmp_path, sandbox=None))
     assert (outcome.passed, outcome.detail) == (False, f"{MANAGED} nothing")
 
 
 def test_every_attack_script_is_let_loose():
-    places = (ATTACKS.parent / "escape_tests.py", *(ATTACKS.parent / "layers").glob("*.py"))
+    places = (ATTACKS.parent / "layers").glob("*.py")
     code = "".join(path.read_text() for path in places)
     scripts = {path.stem for path in ATTACKS.glob("*.py")}
     helpers = {"__init__", "report", "alive", "tensorflow_operation"}

@@ -14,7 +14,14 @@ from payloads import LINUX_ONLY, attempt, failure_of, needs, read_fact, small_li
 from repository import ROOT
 
 from harness.records.errors import HarnessError
-from harness.sandbox import availability, bubblewrap, landlock, launch, process_tree, seccomp
+from harness.sandbox import (
+    availability,
+    bubblewrap,
+    commands,
+    landlock,
+    process_tree,
+    seccomp,
+)
 
 DRIVER = ROOT / "tests" / "support" / "doctor_tests.py"
 NO_NAMESPACES = [sys.executable, ROOT / "tests" / "support" / "forbidding.py", "namespaces"]
@@ -130,7 +137,7 @@ def test_without_that_table_a_file_would_be_cut_off(tmp_path, payload, monkeypat
     given = tmp_path / "model.h5"
     given.write_text("weights")
     monkeypatch.setattr(landlock, "abi", lambda: 2)
-    monkeypatch.setattr(launch, "_TRUNCATE_ABI", 0)
+    monkeypatch.setattr(commands, "_TRUNCATE_ABI", 0)
     seen = attempt(
         payload, CUT_OFF, ["/submission/model.h5"], sandbox="landlock",
         readable={"/submission/model.h5": given},
@@ -392,9 +399,9 @@ def test_the_best_that_works_is_taken(monkeypatch):
 
 @landlock_test
 def test_its_rules_name_only_what_is_there(tmp_path):
-    plan = launch.landlock_plan(
+    plan = commands.landlock_plan(
         bubblewrap.Task(script=Path(__file__), arguments=(), readable={"/submission/a": tmp_path},
-                        descriptors=(-1, -1, -1), rlimits={}),
+                        descriptors=[(-1, -1, -1)], rlimits={}),
         str(tmp_path / "scratch"), 7, -1,
     ).decode()  # fmt: skip
     numbers, *paths = plan.split("\0")

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 from payloads import sandboxed_test
 
-from harness.sandbox import escape_tests, seccomp
+from harness.sandbox import seccomp
 from harness.sandbox.launch import BUBBLEWRAP
-from harness.sandbox.layers import calls
+from harness.sandbox.layers import calls, escape_tests
 
 RULES = seccomp.rules(seccomp.RUNTIMES[seccomp.TENSORFLOW])
 REFUSED = sorted({rule.call for rule in RULES if rule.answer not in ("allow", "kill")})

@@ -16,7 +16,7 @@ import pytest
 from payloads import EACH_SANDBOX, needing, sandboxed_test
 from repository import ROOT
 
-BUBBLEWRAP, LAUNCH = "bubblewrap.py", "launch.py"
+BUBBLEWRAP, LAUNCH, COMMANDS = "bubblewrap.py", "launch.py", "commands.py"
 SUPERVISOR, CHILD, BOOTSTRAP = "supervisor.py", "child.py", "bootstrap.py"
 UNSHARE = '"--unshare-all", "--unshare-user", "--uid", _NOBODY, "--gid", _NOBODY]'
 NAMESPACES = {
@@ -119,14 +119,14 @@ MUTATIONS = {
     "no filter at the start": (
         BUBBLEWRAP, ', "--seccomp", str(filter_fd)]', "]", "rights", "1 of 2 system call filters"),
     "no filter when ready": (
-        LAUNCH, "python_command(task, filter_fd=running_filter)", "python_command(task)",
+        COMMANDS, "python_command(task, filter_fd=running_filter", "python_command(task",
         "rights", "1 of 2 system call filters"),
     "filter not loaded": (
-        BOOTSTRAP, "        _filter_calls(int(filter_fd))\n", "",
+        BOOTSTRAP, "        _load_unless_empty(calls)\n", "",
         "rights", "1 of 2 system call filters"),
     "filter of the start when ready": (
-        LAUNCH, "running_filter = memory_file(seccomp.running_filter(",
-        "running_filter = memory_file(seccomp.start_filter(",
+        COMMANDS, "running_filter = memory_file(running)",
+        "running_filter = memory_file(seccomp.start_filter(limits.runtime))",
         "system calls that are refused", "managed: call "),
     "filter of models for readers": (
         "seccomp.py", "READER: (READER,)", "READER: (READER, TENSORFLOW)",
@@ -162,8 +162,8 @@ MUTATIONS = {
         SUPERVISOR, "elif held_bytes > self._bounds.memory_bytes:", "elif False:",
         "exhausts memory", "managed"),
     "files not counted as memory": (
-        SUPERVISOR, "            held_bytes += process_tree.scratch_bytes(",
-        "            process_tree.scratch_bytes(", "memory, by files", "managed"),
+        SUPERVISOR, "            held_bytes += sum(\n", "            sum(\n",
+        "memory, by files", "managed"),
     "names of files not counted as memory": (
         "process_tree.py", "_INODE_BYTES = 4096", "_INODE_BYTES = 0",
         "memory, by names of files", "managed"),
@@ -195,21 +195,21 @@ LANDLOCK_MUTATIONS = {
         LANDLOCK, "    _call(_RESTRICT_SELF, ruleset, 0)\n", "",
         "Landlock alone", "got out: read, list"),
     "not confined": (
-        BOOTSTRAP, "        _give_up_files_and_rights(int(plan_fd))\n", "",
+        BOOTSTRAP, "        _give_up_files_and_rights(plans[number], own_folder)\n", "",
         "reading anywhere", "/etc/passwd"),
     "/etc readable": (
-        LAUNCH, "*given, *_PROCESS_FILES]", '*given, *_PROCESS_FILES, "/etc"]',
+        COMMANDS, "*given, *_PROCESS_FILES]", '*given, *_PROCESS_FILES, "/etc"]',
         "reading anywhere", "/etc"),
     "project readable": (
-        LAUNCH, "*given, *_PROCESS_FILES]", "*given, *_PROCESS_FILES, str(bubblewrap.PACKAGES)]",
+        COMMANDS, "*given, *_PROCESS_FILES]", "*given, *_PROCESS_FILES, str(bubblewrap.PACKAGES)]",
         "reading anywhere", "read "),
     "process file system readable": (
-        LAUNCH, '    "/proc/cpuinfo",', '    "/proc",', "reading anywhere", "/proc/self/environ"),
+        COMMANDS, '    "/proc/cpuinfo",', '    "/proc",', "reading anywhere", "/proc/self/environ"),
     "counters of the machine readable": (
-        LAUNCH, '    "/proc/cpuinfo",', '    "/proc/cpuinfo", "/proc/meminfo",',
+        COMMANDS, '    "/proc/cpuinfo",', '    "/proc/cpuinfo", "/proc/meminfo",',
         "reading anywhere", "/proc/meminfo"),
     "devices": (
-        LAUNCH, "for path in bubblewrap.DEVICES]", 'for path in ("/dev",)]',
+        COMMANDS, "for path in bubblewrap.DEVICES]", 'for path in ("/dev",)]',
         "reading anywhere", "/dev"),
     "installation writable": (
         LANDLOCK, "    READ: _READ_FILE |", "    READ: _WRITE_FILE | _READ_FILE |",
@@ -231,7 +231,7 @@ LANDLOCK_MUTATIONS = {
         LANDLOCK, "_SOCKETS_AND_SIGNALS = 0b11", "_SOCKETS_AND_SIGNALS = 0b10",
         "Landlock alone", "got out: abstract"),
     "still root": (
-        LAUNCH, "    return _FIRST_USER + secrets.randbelow(_USERS)", "    return -1",
+        COMMANDS, "    return _FIRST_USER + secrets.randbelow(_USERS)", "    return -1",
         "user", "Uid 0"),
     "root's group": (
         LANDLOCK, "        os.setresgid(user, user, user)\n", "", "user", "Gid 0"),
@@ -244,10 +244,11 @@ LANDLOCK_MUTATIONS = {
         LANDLOCK, "if capability != _SETPCAP and not _drop_for_ever(capability):", "if True:",
         "rights", "CapBnd"),
     "no filter": (
-        LAUNCH, "filter_fd=running_filter, plan_fd=plan_file", "plan_fd=plan_file",
+        COMMANDS, "_on_host(task), filter_fd=running_filter, plan_fds", "_on_host(task), plan_fds",
         "rights", "1 of 2 system call filters"),
     "no filter of its own processes": (
-        BOOTSTRAP, "load_filter(landlock.confine(file.read()))", "landlock.confine(file.read())",
+        BOOTSTRAP, "load_filter(landlock.confine(plan + own_folder.encode()))",
+        "landlock.confine(plan + own_folder.encode())",
         "rights", "1 of 2 system call filters"),
     "every process its own": (
         LANDLOCK, "(_JUMP_IF_EQUAL, 1, 0, process),", "(_JUMP_IF_EQUAL, 1, 1, process),",
@@ -256,17 +257,18 @@ LANDLOCK_MUTATIONS = {
         LANDLOCK, f'    "{name}",\n', "", "system calls that are refused", "not 3")
        for name in OWN_CALLS},
     "filter of bubblewrap": (
-        LAUNCH, "    instead = [seccomp.LANDLOCK]\n", "    instead: list[str] = []\n",
+        COMMANDS, "    instead = [seccomp.LANDLOCK]\n", "    instead: list[str] = []\n",
         "system calls that are refused", "managed"),
     "files without names": (
         TABLES, "mask = 0x0040_0000\nvalues = [0]", "mask = 0\nvalues = [0]",
         "files without names", "never named"),
     "lives on without its parent": (
-        BOOTSTRAP, "        _die_with_parent()", "        pass", "end of the supervisor",
-        "went on"),
+        BOOTSTRAP, "        die_with_parent()  # asked last", "        pass  # asked last",
+        "end of the supervisor", "went on"),
     "asks for its end too early": (
-        BOOTSTRAP, "        _give_up_files_and_rights(int(plan_fd))\n        _die_with_parent()",
-        "        _die_with_parent()\n        _give_up_files_and_rights(int(plan_fd))",
+        BOOTSTRAP,
+        "        _give_up_files_and_rights(plans[number], own_folder)\n        die_with_parent()",
+        "        die_with_parent()\n        _give_up_files_and_rights(plans[number], own_folder)",
         "end of the supervisor", "went on"),
     "in our session": (
         SUPERVISOR, "            start_new_session=True,\n", "", "session",
@@ -282,7 +284,7 @@ LANDLOCK_MUTATIONS = {
         SUPERVISOR, "            stdin=subprocess.DEVNULL,\n", "", "descriptors", "an input"),
     "no limits": (BOOTSTRAP, "    _set_limits(limits)\n", "", "limits", "Max address space"),
     "scratch folder not watched": (
-        LAUNCH, "folder=Path(folder) if sandbox == LANDLOCK else None", "folder=None",
+        LAUNCH, "folder=Path(folder) if order.sandbox == LANDLOCK else None", "folder=None",
         "fills the scratch folder", "managed"),
     "files not counted as memory": (
         SUPERVISOR, "        held_bytes += self._measured_folder()\n",
@@ -304,7 +306,8 @@ LANDLOCK_MUTATIONS = {
 SECOND_LAYERS = {
     "bootstrap does not ask to end with its parent": (
         # bubblewrap's init ends it: "lives on without its parent"
-        BOOTSTRAP, "        _die_with_parent()", "        pass", "end of the supervisor"),
+        BOOTSTRAP, "        die_with_parent()  # asked last", "        pass  # asked last",
+        "end of the supervisor"),
     "bootstrap may get new privileges": (
         # bubblewrap has taken them already: "rights" compares what is left
         BOOTSTRAP, "    prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)\n", "", "rights"),

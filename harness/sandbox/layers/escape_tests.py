@@ -23,7 +23,7 @@ from harness.sandbox.attacks.shared_files import BITS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ATTACKS = Path(__file__).with_name("attacks")
+ATTACKS = Path(__file__).parents[1] / "attacks"
 _DAEMON_SECONDS = 0.2
 _OWN_PROCESSES = 2  # of a sandbox, from 1
 _MIB = 2**20
