@@ -195,6 +195,12 @@ class CompetingNetwork:
 
     name: str
 
+    attack: str | None = None
+    """Of a zoo: what was planted in it."""
+
+    seed: int | None = None
+    """Of a zoo: tells it from others of the same attack."""
+
     badnet: str
     """Path of its weights, with the data or beside the description."""
 
