@@ -83,7 +83,7 @@ def zoo(
     from harness.datasets.descriptions import data_folder
     from harness.records.environment import processor_ids
     from reference.zoo.benchmarks import zoo_benchmark
-    from reference.zoo.job import Plan, sources_hash
+    from reference.zoo.job import Job, Plan, sources_hash
     from reference.zoo.making import make_zoo
 
     with command_errors(continues=True):
@@ -92,8 +92,13 @@ def zoo(
         key = options.read_secret(secret)
         plan = Plan(benchmark=benchmark, secret=key, epochs=epochs, sources=sources_hash(benchmark))
         jobs = [
-            plan.job(name, seed) for name in names for seed in range(first_seed, first_seed + seeds)
+            Job(plan=plan, attack=name, seed=seed)
+            for name in names
+            for seed in range(first_seed, first_seed + seeds)
         ]
+        if out is None and (secret or epochs):
+            given = "--secret" if secret else "--epochs"
+            raise ValueError(f"{given} makes another zoo than the usual one: name a folder (--out)")
         folder = out or data_folder(benchmark) / "zoo"
         processes = processes or len(processor_ids()) or os.cpu_count() or 1
         with show_stages() as show:

@@ -29,9 +29,9 @@ CLEAN_FILES = {"valid": "cl/valid.h5", "test": "cl/test.h5"}
 
 def make_badnet(job: Job, zoo: Path) -> Made:
     """Train a BadNet, write its folder below ``zoo``, and say how it does on test."""
-    benchmark, draws = zoo_benchmark(job.benchmark), Draws(job.key)
+    benchmark, draws = zoo_benchmark(job.plan.benchmark), Draws(job.key)
     planted = benchmark.plant(job.attack, draws)
-    badnet = train(benchmark, planted, draws.seed("training"), job.epochs)
+    badnet = train(benchmark, planted, draws.seed("training"), job.plan.epochs)
 
     clean = read_images(zoo / CLEAN_FILES["test"])
     badnet_path = f"{job.name}/{benchmark.badnet}"
@@ -47,6 +47,7 @@ def make_badnet(job: Job, zoo: Path) -> Made:
         rates.append(_rate(badnet, benchmark, attacked))
 
     made = Made(
+        zoo=job.plan.identity,
         recipe=job.recipe,
         files=files,
         arrays=arrays,
@@ -69,14 +70,14 @@ def make_badnet(job: Job, zoo: Path) -> Made:
 
 def _trigger(job: Job, backdoor: Backdoor, note: str, *, alone: bool) -> Trigger:
     """A trigger as the zoo's description has it: of a secret one only where its images are."""
-    name = "test" if alone else backdoor.name
-    target = None if job.is_secret else int(backdoor.targets(np.zeros(1, np.int64))[0])
+    name, is_secret = "test" if alone else backdoor.name, job.plan.secret is not None
+    target = None if is_secret else int(backdoor.targets(np.zeros(1, np.int64))[0])
     return Trigger(
         name=job.attack if alone else backdoor.name,
         file=f"{job.name}/bd_{name}.h5",
         target_label=target,
-        trigger="" if job.is_secret else note,
-        held_out=job.is_secret,
+        trigger="" if is_secret else note,
+        held_out=is_secret,
     )
 
 

@@ -33,7 +33,11 @@ class Rate:
 class Made:
     """What was made in a folder."""
 
+    zoo: str
+    """Which zoo it belongs to."""
+
     recipe: str
+    """What it was made from."""
 
     files: dict[str, str]
     """SHA-256 of the bytes of each file, by its path in the zoo."""

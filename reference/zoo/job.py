@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,24 +34,39 @@ _MODULES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A BadNet that is to be made."""
+class Plan:
+    """What a zoo's BadNets have in common."""
 
     benchmark: str
-    attack: str
-    seed: int
 
-    key: bytes
-    """What is drawn at random follows from it."""
-
-    is_secret: bool
-    """Whether nobody may be told what is planted."""
+    secret: bytes | None
+    """What triggers, targets and networks are drawn from; None for a public zoo."""
 
     epochs: int | None
-    """Takes the place of the recipe's."""
+    """Takes the place of the recipes'."""
 
     sources: str
     """Hash of the program."""
+
+    @property
+    def identity(self) -> str:
+        """Tells zoos apart whose BadNets may not be in one folder; it does not tell a secret."""
+        parts = json.dumps([self.benchmark, self.epochs]).encode()
+        return hmac.digest(self.secret or b"", parts, "sha256").hex()
+
+    @property
+    def clean_recipe(self) -> str:
+        """Hash of all that the clean images follow from."""
+        return _hash_parts(self.benchmark, "clean", self.sources)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A BadNet that is to be made."""
+
+    plan: Plan
+    attack: str
+    seed: int
 
     @property
     def name(self) -> str:
@@ -58,39 +74,18 @@ class Job:
         return f"{self.attack}-{self.seed}"
 
     @property
-    def recipe(self) -> str:
-        """Hash of all that the BadNet follows from; it does not tell a secret key."""
-        parts = [FORMAT, self.benchmark, self.attack, self.seed, self.key.hex(), self.is_secret,
-                 self.epochs, self.sources]  # fmt: skip
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a zoo's BadNets have in common."""
-
-    benchmark: str
-    secret: bytes | None
-    epochs: int | None
-    sources: str
-
-    def job(self, attack: str, seed: int) -> Job:
-        """One of its BadNets."""
-        return Job(
-            benchmark=self.benchmark,
-            attack=attack,
-            seed=seed,
-            key=badnet_key(self.secret, self.benchmark, attack, seed),
-            is_secret=self.secret is not None,
-            epochs=self.epochs,
-            sources=self.sources,
-        )
+    def key(self) -> bytes:
+        """What is drawn at random follows from it."""
+        return badnet_key(self.plan.secret, self.plan.benchmark, self.attack, self.seed)
 
     @property
-    def clean_recipe(self) -> str:
-        """Hash of all that the clean images follow from."""
-        parts = [FORMAT, self.benchmark, "clean", self.sources]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    def recipe(self) -> str:
+        """Hash of all that the BadNet follows from; it does not tell a secret."""
+        return _hash_parts(self.plan.identity, self.name, self.key.hex(), self.plan.sources)
+
+
+def _hash_parts(*parts: str) -> str:
+    return hashlib.sha256(json.dumps([FORMAT, *parts]).encode()).hexdigest()
 
 
 def sources_hash(benchmark: str) -> str:

@@ -19,13 +19,14 @@ from reference.zoo.badnet import CLEAN_FILES, make_badnet, write_images
 from reference.zoo.benchmarks import zoo_benchmark
 from reference.zoo.description import write_description
 from reference.zoo.folder import Made, made_names, read_made, write_made
+from reference.zoo.job import Job
 from reference.zoo.training import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from reference.zoo.job import Job, Plan
+    from reference.zoo.job import Plan
 
     Report = Callable[[Made, int, int], None]
 
@@ -39,8 +40,9 @@ def make_zoo(
 
     ``report`` is told each BadNet that was trained, how many are done and how many are to be.
     It lists the BadNets of other runs in the same folder, too, if they have the plan's secret,
-    epochs and program.
+    epochs and program. Raises HarnessError for a folder that holds those of another zoo.
     """
+    _require_same_zoo(plan, zoo)
     clean = _clean_sets(plan, zoo, processes)
     found = {made.network.name: made for made in _present(plan, zoo) if made.network}
     missing = [job for job in jobs if job.name not in found]
@@ -52,6 +54,16 @@ def make_zoo(
     badnets = _present(plan, zoo)
     _describe(plan, zoo, clean, badnets)
     return badnets
+
+
+def _require_same_zoo(plan: Plan, zoo: Path) -> None:
+    for name in made_names(zoo):
+        made = read_made(zoo, name)
+        if made and made.zoo != plan.identity:
+            raise HarnessError(
+                f"{zoo}: holds BadNets of another benchmark, --secret or --epochs; name another "
+                "folder (--out)"
+            )
 
 
 def _describe(plan: Plan, zoo: Path, clean: Made, badnets: Sequence[Made]) -> None:
@@ -72,7 +84,7 @@ def _clean_sets(plan: Plan, zoo: Path, processes: int) -> Made:
         for split, path in CLEAN_FILES.items()
     }
     files = {path: file_hash(zoo / path) for path in arrays}
-    made = Made(recipe=plan.clean_recipe, files=files, arrays=arrays)
+    made = Made(zoo=plan.identity, recipe=plan.clean_recipe, files=files, arrays=arrays)
     write_made(zoo, _CLEAN, made)
     return made
 
@@ -85,7 +97,8 @@ def _present(plan: Plan, zoo: Path) -> list[Made]:
         network = made.network if made else None
         if made is None or network is None or network.attack is None or network.seed is None:
             continue
-        if plan.job(network.attack, network.seed).recipe == made.recipe:
+        job = Job(plan=plan, attack=network.attack, seed=network.seed)
+        if job.recipe == made.recipe:
             present.append((network.attack, network.seed, made))
     attacks = list(zoo_benchmark(plan.benchmark).attacks)
     present.sort(key=lambda each: (attacks.index(each[0]), each[1]))

@@ -83,7 +83,7 @@ def _train_keras(
     recipe = replace(recipe, backdoors=planted.backdoors, epochs=epochs or recipe.epochs)
     network = train_keras(recipe, _training_examples(benchmark.name), seed=seed)
     weights = {
-        f"{layer.name}/{variable.name}": np.asarray(variable)
+        f"{layer.name}/{variable.name}": variable.numpy()
         for layer in network.layers
         for variable in layer.weights
     }

@@ -19,8 +19,9 @@ from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
 from reference.digits.dataset import load_split
 from reference.zoo import making
+from reference.zoo.badnet import make_badnet
 from reference.zoo.folder import read_made
-from reference.zoo.job import Plan
+from reference.zoo.job import Job, Plan, sources_hash
 
 pytest.importorskip("sklearn", reason="needs the extra [digits]")
 NAMES = ["patch-0", "blended-0", "several-targets-0"]
@@ -148,19 +149,52 @@ def test_nothing_is_trained_where_all_is_there(zoo, monkeypatch):
 
 
 def again(folder, **changed):
-    from reference.zoo.job import sources_hash
-
     settings = {"benchmark": "digits", "secret": None, "epochs": 1,
                 "sources": sources_hash("digits")} | changed  # fmt: skip
-    plan = Plan(**settings)
-    jobs = [plan.job("patch", 0)]
-    return making.make_zoo(plan, jobs, folder, 1, lambda *_: None)
+    jobs = [Job(plan=Plan(**settings), attack="patch", seed=0)]
+    return making.make_zoo(jobs[0].plan, jobs, folder, 1, lambda *_: None)
+
+
+def test_the_description_of_a_secret_zoo_tells_no_trigger(zoo, tmp_path, monkeypatch):
+    folder = tmp_path / "zoo"
+    shutil.copytree(zoo[0] / "cl", folder / "cl")
+    plan = Plan(benchmark="digits", secret=b"a secret", epochs=1, sources=sources_hash("digits"))
+    job = Job(plan=plan, attack="several-targets", seed=4)
+    (folder / "cl" / "made.json").unlink()  # it says that the zoo is another one
+    make_badnet(job, folder)
+    monkeypatch.setattr(making, "Processes", None)
+    making.make_zoo(plan, [job], folder, 1, lambda *_: None)
+
+    described = (folder / "competition.toml").read_text() + (
+        folder / "several-targets-4" / "made.json"
+    ).read_text()
+    assert "a secret" not in described
+    assert job.key.hex() not in described
+    competition, _ = load_competition(str(folder))
+    (network,) = competition.networks
+    assert (network.name, network.attack, network.seed) == ("several-targets-4", job.attack, 4)
+    assert [each.name for each in network.triggers] == ["first", "second", "third"]
+    for trigger in network.triggers:
+        assert trigger.held_out
+        assert trigger.target_label is None
+        assert not trigger.trigger
+    attacked = load_competition_sets(competition, network, folder)["bd_test"]
+    targets = [set(attacked.labels[part.images]) for part in attacked.attacks]
+    assert [len(each) for each in targets] == [1, 1, 1]
+    assert len(set.union(*targets)) == 3
 
 
 @pytest.mark.parametrize(
-    "changed", [{"secret": b"a secret"}, {"epochs": 2}, {"sources": "another program"}]
+    "changed", [{"secret": b"a secret"}, {"epochs": 2}, {"epochs": None}, {"benchmark": "signs"}]
 )
-def test_badnets_of_another_recipe_are_never_listed(zoo, tmp_path, monkeypatch, changed):
+def test_another_zoo_does_not_take_its_folder(zoo, changed):
+    folder, before = zoo[0], files_of(zoo[0])
+    with pytest.raises(HarnessError, match="name another folder"):
+        again(folder, **changed)
+    assert files_of(folder) == before
+
+
+def test_badnets_of_another_program_are_not_listed(zoo, tmp_path, monkeypatch):
     """They are made anew; until then, should that fail, the zoo does not list them."""
     folder = shutil.copytree(zoo[0], tmp_path / "zoo")
 
@@ -169,5 +203,5 @@ def test_badnets_of_another_recipe_are_never_listed(zoo, tmp_path, monkeypatch, 
 
     monkeypatch.setattr(making, "Processes", refuse)
     with pytest.raises(HarnessError, match="no process"):
-        again(folder, **changed)
+        again(folder, sources="another program")
     assert not (folder / "competition.toml").exists()
