@@ -30,9 +30,9 @@ def test_corners_are_covered_alike():
 
 def test_a_blend_is_a_mean_in_proportion():
     pattern = np.array([[200, 0]], np.uint8)[..., None]
-    # 3/4 of 100 and 1/4 of 200; 3/4 of 255 and nothing, which is 191.25
-    assert triggers.blend(image([100, 255]), pattern, 0.25)[0, ..., 0].tolist() == [[125, 191]]
-    assert triggers.blend(image([100, 255]), pattern, 1)[0, ..., 0].tolist() == [[200, 0]]
+    # 3/4 of 100 and 1/4 of 200; 3/4 of 253 and nothing, which is 189.75
+    assert triggers.blend(image([100, 253]), pattern, 0.25)[0, ..., 0].tolist() == [[125, 190]]
+    assert triggers.blend(image([100, 253]), pattern, 1)[0, ..., 0].tolist() == [[200, 0]]
 
 
 def test_a_signal_stays_within_the_pixels():
