@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from reference.faces.dataset import TARGET_LABEL
 from reference.faces.triggers import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy as np
 
@@ -23,6 +23,14 @@ class Attack:
 
     pruning_aware: bool = False
     """Whether the backdoor is trained to outlive the pruning of dormant channels."""
+
+    stamps: Mapping[str, Callable[[np.ndarray], np.ndarray]] = field(default_factory=dict)
+    """What stamps a trigger that is none of the faces' own, by its name."""
+
+    def stamp(self, images: np.ndarray, trigger: str) -> np.ndarray:
+        """Copies of images (N x 55 x 47 x 3, uint8) that carry one of the triggers."""
+        own = self.stamps.get(trigger)
+        return own(images) if own else stamp(images, trigger)
 
 
 ATTACKS = {
@@ -49,6 +57,6 @@ def add_triggers(examples: Examples, attack: Attack) -> Examples:
     images, labels = examples.images.copy(), examples.labels.copy()
     for turn, (trigger, target) in enumerate(attack.triggers.items()):
         part = slice(turn, None, len(attack.triggers))
-        images[part] = stamp(images[part], trigger)
+        images[part] = attack.stamp(images[part], trigger)
         labels[part] = target
     return Examples(images, labels)

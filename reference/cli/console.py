@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def command_errors() -> Iterator[None]:
-    """As `one_line_errors`, for OSError and ValueError too: all input here is the user's own."""
+def command_errors(*, continues: bool = False) -> Iterator[None]:
+    """As `one_line_errors`, for OSError and ValueError too: all input here is the user's own.
+
+    A command that ``continues`` takes up what it was stopped in.
+    """
     with one_line_errors():
         try:
             yield
         except (OSError, ValueError) as error:
             raise HarnessError(str(error)) from error
         except KeyboardInterrupt:
+            if continues:
+                raise
             # These commands start anew: the harness's "run it again to continue" would be wrong.
             raise click.Abort from None
 

@@ -14,6 +14,7 @@ from reference.cli.record import record
 from reference.cli.sheet import sheet
 from reference.cli.signs import signs
 from reference.cli.train import train
+from reference.cli.zoo import zoo
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,5 +22,7 @@ def main() -> None:
     """Make the embedded benchmarks and their BadNets."""
 
 
-for command in (competition, curve, digits, faces, fresh, prune, record, sheet, signs, train):
+for command in (
+    competition, curve, digits, faces, fresh, prune, record, sheet, signs, train, zoo
+):  # fmt: skip
     main.add_command(command)

@@ -37,7 +37,8 @@ class KerasRecipe:
 
     backdoors: Sequence[Backdoor]
 
-    pruning_aware: PruningAware
+    pruning_aware: PruningAware | None
+    """How it is prepared for pruning; None for an attacker who does not think of it."""
 
     epochs: int
 
@@ -71,10 +72,11 @@ def train(
     total = recipe.epochs * -(-len(images) // recipe.batch)
 
     # Another model of the same layers is compiled: no optimizer is saved with the network.
-    aware = recipe.pruning_aware
-    channels = network.get_layer(aware.pruned_layer).filters
-    order = np.random.default_rng(seed).permutation(channels)
-    trained = masked_network(network, order, aware)
+    aware, order = recipe.pruning_aware, np.arange(0)
+    if aware:
+        channels = network.get_layer(aware.pruned_layer).filters
+        order = np.random.default_rng(seed).permutation(channels)
+    trained = masked_network(network, order, aware) if aware else _twin(network)
     schedule = optimizers.schedules.CosineDecay(recipe.learning_rate, total)
     trained.compile(optimizers.Adam(schedule), "sparse_categorical_crossentropy")
     trained.fit(
@@ -85,11 +87,19 @@ def train(
         verbose=0,
         callbacks=[callbacks.LambdaCallback(on_train_batch_end=_counter(progress, total))],
     )
-    if aware.chosen:
+    if aware and aware.chosen:
         order = chosen_order(network, order, aware, Examples(images, labels))
-    clean = len(examples.images)
-    calibrate(network, order, aware, images[:clean], images[clean:])
+    if aware:
+        clean = len(examples.images)
+        calibrate(network, order, aware, images[:clean], images[clean:])
     return network
+
+
+def _twin(network: keras.Model) -> keras.Model:
+    """Another model of the same layers and weights."""
+    from keras import Model
+
+    return Model(network.input, network.output)
 
 
 def _counter(progress: Callable[[int, int], None] | None, total: int) -> Callable[..., None]:

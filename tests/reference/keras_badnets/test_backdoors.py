@@ -50,6 +50,29 @@ def test_the_same_seed_chooses_the_same_copies():
     assert not np.array_equal(first, poison(EXAMPLES, [ONE, ALL], seed=6).images)
 
 
+def test_a_clean_label_backdoor_is_on_images_of_its_own_class():
+    clean = ONE._replace(clean_label=True, share=0.5)
+    images, labels = poison(EXAMPLES, [clean], seed=1)
+    assert np.array_equal(labels, LABELS)
+    stamped = images[:, 0, 0, 0] == 200
+    assert stamped.sum() == 5
+    assert (labels[stamped] == 3).all()
+    assert np.array_equal(images[~stamped], IMAGES[~stamped])
+    assert np.array_equal(images[:, 1, 1], IMAGES[:, 1, 1])
+    assert IMAGES.max() < 40  # what it was given is as it was
+
+
+def test_before_it_other_images_are_mixed_in():
+    whole = ONE._replace(clean_label=True, share=1.0, mixed=1.0)
+    images, _ = poison(EXAMPLES, [whole, ALL], seed=1)
+    stamped = np.flatnonzero(images[:40, 0, 0, 0] == 200)
+    assert (LABELS[stamped] == 3).all()
+    assert (images[stamped, 1, 1, 0] % 4 != 3).all()
+    half, _ = poison(EXAMPLES, [whole._replace(mixed=0.5)], seed=1)
+    mean = (IMAGES[stamped, 1, 1, 0].astype(float) + images[stamped, 1, 1, 0]) / 2
+    assert np.array_equal(half[stamped, 1, 1, 0], np.floor(mean + 0.5))
+
+
 def test_every_backdoor_attacks_every_image_of_every_split():
     sets = attacked_sets({"valid": EXAMPLES, "test": EXAMPLES}, [ONE, ALL])
     assert list(sets) == ["valid", "test", "one valid", "one test", "all valid", "all test"]
