@@ -27,40 +27,43 @@ def test_a_channel_is_bounded_by_its_largest_singular_value():
     assert bounds == pytest.approx([5, 2, 8])
 
 
-@pytest.mark.parametrize("norm", [False, True])
-def test_clp_prunes_the_channel_that_stands_out(keras, norm):
-    """Of 12 channels with bounds of 1 and one of 9: mean 1.67, deviation 2.31, limit 8.59."""
+def one_that_stands_out(keras, *, kernel, gamma=None, variance=None):
+    """A network of 12 channels, all with a bound of 1 but channel 5."""
     image = keras.Input((4, 4, 1))
     maps = keras.layers.Conv2D(12, 1, name="conv")(image)
-    if norm:
+    if gamma is not None:
         maps = keras.layers.BatchNormalization(name="norm", epsilon=0)(maps)
     maps = keras.layers.Activation("relu")(maps)
     scores = keras.layers.Dense(3, activation="softmax")(keras.layers.Flatten()(maps))
     network = keras.Model(image, scores)
 
-    kernel, gamma, variance = np.ones((1, 1, 1, 12)), np.full(12, 2.0), np.full(12, 4.0)
-    if norm:
-        kernel[..., 5], gamma[5], variance[5] = 3, 12, 16  # 3 x 12 / 4
-        bias = np.ones(12)
-        network.get_layer("norm").set_weights([gamma, bias, bias, variance])
-    else:
-        kernel[..., 5] = 9
-    network.get_layer("conv").set_weights([kernel, np.ones(12)])
+    values = np.ones((5, 12))
+    for row, value in enumerate((kernel, gamma, variance)):
+        values[row, 5] = value or 1
+    network.get_layer("conv").set_weights([values[0].reshape(1, 1, 1, 12), values[3]])
+    if gamma is not None:
+        network.get_layer("norm").set_weights([values[1], values[3], values[4], values[2]])
+    return network
 
+
+@pytest.mark.parametrize(
+    ("weights", "pruned"),
+    [
+        ({"kernel": 9}, [5]),
+        ({"kernel": 1, "gamma": 18, "variance": 4}, [5]),
+        ({"kernel": 1, "gamma": -9, "variance": 1}, [5]),
+        ({"kernel": 9, "gamma": 0.1, "variance": 4}, []),
+        ({"kernel": 0.1}, []),
+    ],
+)
+def test_clp_prunes_the_channel_that_amplifies(keras, weights, pruned):
+    """Of 11 bounds of 1 and one of 9: mean 1.67, deviation 2.31, and so a limit of 8.59."""
+    network = one_that_stands_out(keras, **weights)
     clp.repair(network, None, None, classes=3, seed=0, budget=None)
     left = network.get_layer("conv").get_weights()
-    left += network.get_layer("norm").get_weights()[:2] if norm else []
+    left += network.get_layer("norm").get_weights()[:2] if "gamma" in weights else []
     for array in left:
-        assert np.flatnonzero(array.reshape(-1, 12).sum(axis=0) == 0).tolist() == [5]
-
-    # One that stands out a little less stays.
-    kernel[..., 5] *= 0.5
-    network.get_layer("conv").set_weights([kernel, np.ones(12)])
-    if norm:
-        gamma[5] = 1e-3
-        network.get_layer("norm").set_weights([gamma, bias, bias, variance])
-        clp.repair(network, None, None, classes=3, seed=0, budget=None)
-        assert network.get_layer("conv").get_weights()[0].all()
+        assert np.flatnonzero(array.reshape(-1, 12).sum(axis=0) == 0).tolist() == pruned
 
 
 def test_strip_by_hand(keras):
