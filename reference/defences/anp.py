@@ -28,7 +28,7 @@ DROP_POINTS = 4.0
 """Ours: no more clean accuracy than that is given away, as in `pruning.py`; the paper has none."""
 
 STEPS, BATCH = 100, 64
-"""Ours, for speed; the paper takes 2,000 and 128, and 800 steps found no more here."""
+"""Ours, for speed; the paper takes 2,000 and 128."""
 
 
 def repair(
