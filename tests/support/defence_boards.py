@@ -1,5 +1,7 @@
 """Cells of the benchmark of defences by hand: records of a small zoo, and boards of them."""
 
+from dataclasses import replace
+
 from harness.records.benchmark import CompetingNetwork, Competition
 from harness.records.errors import Status
 from harness.records.findings import OriginalCounts, SplitOriginals
@@ -80,6 +82,34 @@ def run(defence, drawn, *figures, **others):
     """A cell on every BadNet of a zoo, each a little worse than the one before."""
     correct, attacked, robust = figures
     return [
-        cell(defence, network.name, correct - 2 * seed, attacked + seed, robust - seed, **others)
+        cell(
+            defence,
+            network.name,
+            correct - 2 * seed,
+            attacked + seed,
+            max(0, robust - seed),
+            **others,
+        )
         for seed, network in enumerate(drawn.networks)
     ]
+
+
+def with_steady_intervals(board):
+    """The board with intervals that no random number has a part in."""
+
+    def steady(group):
+        widened = {
+            metric: found and replace(found, low=found.mean / 2, high=(found.mean + 1) / 2)
+            for metric, found in group.estimates.items()
+        }
+        return replace(group, estimates=widened)
+
+    rows = [
+        replace(
+            row,
+            overall=steady(row.overall),
+            by_attack={attack: steady(group) for attack, group in row.by_attack.items()},
+        )
+        for row in board.rows
+    ]
+    return replace(board, rows=tuple(rows))
