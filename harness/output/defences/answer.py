@@ -89,7 +89,7 @@ def _best(board: DefenceBoard, whole: Sequence[DefenceRow]) -> Iterator[str]:
     if can_tell and alike:
         yield f"{_name(best)} cannot be told apart from {listed([_name(row) for row in alike])}."
     elif can_tell and others:
-        yield f"{_name(best)} is better than every other defence beyond chance."
+        yield f"{_name(best)} is better beyond chance than all others that did not fail."
     baseline = next((row for row in board.rows if row.is_baseline), None)
     if baseline is not None:
         yield _against_nothing(board, best, baseline)

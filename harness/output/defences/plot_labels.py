@@ -32,9 +32,12 @@ class Label:
 
 
 def shortened(name: str, longest: int) -> str:
-    """A name on one line, with an ellipsis where it is longer."""
+    """A name on one line; a longer one keeps both ends, since names often differ in the last."""
     shown = one_line(name)
-    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+    if len(shown) <= longest:
+        return shown
+    end = longest // 2
+    return f"{shown[: longest - end - 1]}…{shown[-end:]}"
 
 
 def told_figure(estimate: Estimate | None) -> str:

@@ -140,7 +140,7 @@ def failures(board: DefenceBoard) -> Iterator[tuple[str, str, str]]:
 def failure(cell: Cell) -> str:
     """How a cell ended, and why."""
     ended = cell.status.value.replace("_", " ")
-    return f"{ended}: {shorten(cell.reason)}" if cell.reason else ended
+    return f"{ended}: {shorten(cell.reason).strip()}" if cell.reason else ended
 
 
 def listed(names: Sequence[str], most: int = NAMED) -> str:

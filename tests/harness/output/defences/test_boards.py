@@ -94,7 +94,7 @@ def test_the_answer_says_who_is_best_by_how_much_and_what_cannot_be_told_apart()
     assert third.endswith("one is 38.4 percentage points better than doing nothing, beyond chance.")
     clear = answer(board([*alike[:12], *poor], MANY))
     assert clear[0].startswith("one is best: quality 88.4 %")
-    assert clear[1] == "one is better than every other defence beyond chance."
+    assert clear[1] == "one is better beyond chance than all others that did not fail."
 
 
 def test_a_lead_that_may_be_chance_is_called_so():

@@ -12,6 +12,7 @@ from harness.output.defences.boards import write_defence_boards
 from harness.output.defences.heat_map import _colours, _two_lines, heat_map
 from harness.output.defences.interval_plot import interval_plot
 from harness.output.defences.pages import render_pages
+from harness.output.defences.plot_labels import shortened
 from harness.ranking.defences import rank_defences
 from harness.records.benchmark import CompetingNetwork, Competition
 from harness.records.text import one_line, storable
@@ -73,6 +74,10 @@ def test_the_heat_maps_tell_mean_interval_and_seeds(rendered, board):
     assert 'id="failed-attack-success-rate"' in text
     assert next(each for each in rates.cells if each.note).note == "2 failed"
     assert next(each for each in rates.cells if "do nothing" in each.title).href is None
+    # The darker, the worse: of an attack a high rate, of an accuracy a low one.
+    assert [text for *_, text in rates.steps] == [text for *_, text in quality.steps]
+    assert [fill for fill, *_ in rates.steps] == [fill for fill, *_ in quality.steps][::-1]
+    assert rates.steps[0][0] == "#fee838"
 
 
 def test_colours_are_read_in_order_and_words_on_them_can_be_read():
@@ -97,7 +102,8 @@ def test_long_names_of_attacks_take_two_lines():
     assert _two_lines("pruning-aware") == ("pruning-", "aware")
     assert _two_lines("patch") == ("", "patch")
     assert _two_lines("sunglasses") == ("", "sunglasses")
-    assert _two_lines("x" * 40) == ("", "x" * 13 + "…")
+    assert _two_lines("x" * 40) == ("", "x" * 6 + "…" + "x" * 7)
+    assert shortened("a-long-name-of-a-defence-13", 24) == "a-long-name…a-defence-13"
     assert _two_lines("---------") == ("", "---------")
 
 
