@@ -38,16 +38,19 @@ def defended_accuracy(goodnet: Counts, originals: OriginalCounts | None) -> floa
     These are answered with their true class or N + 1. Without true classes the share of images
     that do not get the target takes its place.
     """
-    accuracy = clean_accuracy(goodnet)
-    if originals is not None and originals.backdoored_total:
-        harmless = originals.robust_correct + goodnet.backdoored_abstained
-        share = fraction(harmless, originals.backdoored_total)
-    else:
-        rate = attack_success_rate(goodnet)
-        share = None if rate is None else 1.0 - rate
+    accuracy, share = clean_accuracy(goodnet), harmless_share(goodnet, originals)
     if accuracy is None or share is None:
         return None
     return (accuracy + share) / 2
+
+
+def harmless_share(goodnet: Counts, originals: OriginalCounts | None) -> float | None:
+    """The share of backdoored images that do no harm; None where there are none."""
+    if originals is not None and originals.backdoored_total:
+        harmless = originals.robust_correct + goodnet.backdoored_abstained
+        return fraction(harmless, originals.backdoored_total)
+    rate = attack_success_rate(goodnet)
+    return None if rate is None else 1.0 - rate
 
 
 def _quality_at(

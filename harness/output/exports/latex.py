@@ -9,9 +9,11 @@ from harness.output.leaderboard.columns import headings, table
 from harness.output.leaderboard.notes import notes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.output.exports.course import Course
 
-_PACKAGES = (
+PACKAGES = (
     r"% \usepackage[T1]{fontenc}, \usepackage{array,booktabs,longtable}; "
     "for names in other scripts, LuaLaTeX"
 )
@@ -34,7 +36,7 @@ _COLUMNS = {
 _LINES_OF_PAGE = 40
 """A table with more lines is broken over pages."""
 
-_LAYOUT = (r"\begingroup\footnotesize\setlength{\tabcolsep}{3pt}",)
+LAYOUT = (r"\begingroup\footnotesize\setlength{\tabcolsep}{3pt}",)
 _ESCAPES = str.maketrans(
     {
         "`": r"\textasciigrave{}",
@@ -57,27 +59,32 @@ def render(course: Course) -> Rendered:
     board = course.board()
     rendered = _tabular(headings(board), table(board))
     # A caption is the author's; what letters and marks mean stands above as comments.
-    lines = [_PACKAGES, *(f"% {note}" for note in notes(board)), *_LAYOUT, rendered, r"\endgroup"]
+    lines = [PACKAGES, *(f"% {note}" for note in notes(board)), *LAYOUT, rendered, r"\endgroup"]
     return Rendered(files={"leaderboard.tex": "\n".join(lines) + "\n"})
 
 
 def _tabular(titles: list[str], rows: list[list[str]]) -> str:
     """The columns that fit a page, as an environment."""
-    from tabulate import tabulate
-
     chosen = [(titles.index(name), *_COLUMNS[name]) for name in _COLUMNS if name in titles]
     chosen.sort()
     cells = [[row[at] for at, *_ in chosen] for row in rows]
     short = [title for _, title, _ in chosen]
-    rendered = tabulate(cells, short, "latex_booktabs", disable_numparse=True, stralign=None)
+    kinds = "".join(kind for *_, kind in chosen)
+    if "attempt" in titles:  # it takes its room from the widest column
+        kinds = kinds.replace("{0.22", "{0.13")
+    return booktabs(kinds, short, cells)
+
+
+def booktabs(kinds: str, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as an environment, with columns of these ``kinds``; nothing breaks out of a cell."""
+    from tabulate import tabulate
+
+    rendered = tabulate(rows, titles, "latex_booktabs", disable_numparse=True, stralign=None)
 
     # Diagnoses and names are broken where words of them end.
     rendered = rendered.translate(_ESCAPES).replace(r"\_", r"\_\allowbreak{}")
     environment = "tabular" if len(rows) <= _LINES_OF_PAGE else "longtable"
     _, *lines, _ = rendered.splitlines()
-    kinds = "".join(kind for *_, kind in chosen)
-    if "attempt" in titles:  # it takes its room from the widest column
-        kinds = kinds.replace("{0.22", "{0.13")
     if environment == "longtable":
         lines.insert(lines.index(r"\midrule") + 1, r"\endhead")
     begin, end = (f"\\{what}{{{environment}}}" for what in ("begin", "end"))

@@ -80,7 +80,7 @@ def _write_folder(
     """Write the pages, by their names, into ``folder``; after an error it holds none."""
     names = {INDEX, *map(_page_name, records)}
     try:
-        _require_ours(folder, names)
+        require_ours(folder, names)
         remove_pages(folder, keep=names)
         # One at a time, since those of a large course would take much memory together.
         for name, page in pages:
@@ -99,7 +99,7 @@ def remove_pages(folder: Path, keep: Collection[str] = ()) -> None:
     """Remove the pages that an earlier run wrote to ``folder``, and no file of anybody else's."""
     for path in [*folder.glob("*.html"), *folder.glob(f"{SUBMISSIONS}/*.html")]:
         name = path.relative_to(folder).as_posix()
-        if name not in keep and _is_ours(path):
+        if name not in keep and is_ours(path):
             path.unlink(missing_ok=True)
     for path in (folder / SUBMISSIONS, folder):
         if path.is_dir() and not any(path.iterdir()):
@@ -115,16 +115,18 @@ def _hides(folder: Path, hide: Sequence[str]) -> bool:
     return known is not None and set(hide) <= set(known[1].split())
 
 
-def _is_ours(path: Path) -> bool:
+def is_ours(path: Path) -> bool:
+    """Whether a file is a page that a harness wrote."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
         return assets.GENERATOR.encode() in file.read(400)
 
 
-def _require_ours(folder: Path, names: Collection[str]) -> None:
+def require_ours(folder: Path, names: Collection[str]) -> None:
+    """Raise HarnessError where a page of these names would take the place of another file."""
     for path in sorted(folder / name for name in names):
-        if path.exists() and not _is_ours(path):
+        if path.exists() and not is_ours(path):
             raise HarnessError(f"{path}: not a page of ours; move it away")
 
 

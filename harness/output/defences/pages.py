@@ -1,0 +1,244 @@
+"""The benchmark's page, and a page for each defence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from harness.output.defences.answer import NOTES, answer, compared
+from harness.output.defences.heat_map import heat_map
+from harness.output.defences.interval_plot import interval_plot
+from harness.output.defences.tables import (
+    failure,
+    failures,
+    interval,
+    listed,
+    mean,
+    mebibytes,
+    overall_rows,
+    percent,
+    plural,
+    rank,
+    rating,
+    seconds,
+    share_failed,
+)
+from harness.output.html.assets import render_page
+from harness.output.leaderboard.columns import ABSENT
+from harness.output.terms import terms
+from harness.ranking.comparisons import SIGNIFICANCE
+from harness.storage.results import safe_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from harness.ranking.defence_board import Cell, DefenceBoard, DefenceRow, Estimate, Group
+
+PAGES = "pages"
+"""The folder of the defences' pages, beside the benchmark's."""
+
+FILES: Mapping[str, str] = {
+    "benchmark.csv": "a line for each defence and attack",
+    "cells.csv": "a line for each cell, with its counts",
+    "benchmark.json": "everything but costs",
+    "benchmark.tex": "the table for a paper",
+    "benchmark.md": "the tables in Markdown",
+    "benchmark.txt": "the tables as text",
+    "costs.csv": "time and memory of each repair",
+}
+
+_METRICS = {
+    "quality": ("defended_accuracy", "quality %"),
+    "clean_accuracy": ("clean_accuracy", "clean acc %"),
+    "attack_success_rate": ("asr", "ASR %"),
+    "robust_accuracy": ("ra", "robust %"),
+    "effectiveness": ("der", "DER"),
+}
+"""Of each metric its term, and what its columns are called."""
+
+_MEANINGS = (
+    "defended_accuracy", "clean_accuracy", "asr", "ra", "der", "cell", "detector", "failed_cell",
+    "spread", "bootstrap", "permutation_test",
+)  # fmt: skip
+
+
+def render_pages(board: DefenceBoard) -> Iterator[tuple[str, str]]:
+    """The pages by their names."""
+    yield "index.html", _index(board)
+    for row in board.rows:
+        if not row.is_baseline:
+            yield f"{PAGES}/{_file_name(row)}", _defence(board, row)
+
+
+def _file_name(row: DefenceRow) -> str:
+    return f"{safe_name(row.defence)}.html"
+
+
+def _address(row: DefenceRow, attack: int = 0) -> str:
+    """Of a defence's page as seen from the benchmark's; of an attack by its number from 1."""
+    return f"{PAGES}/{quote(_file_name(row))}{f'#attack-{attack}' if attack else ''}"
+
+
+# --- the benchmark ------------------------------------------------------------------------------
+
+
+def _index(board: DefenceBoard) -> str:
+    lines = zip(board.rows, overall_rows(board, times=True), strict=True)
+    defences = [row for row in board.rows if not row.is_baseline]
+    context = {
+        "title": f"{board.title}: benchmark of defences",
+        "hidden": (),
+        "board": board,
+        "answer": answer(board),
+        "notes": NOTES,
+        "tally": [
+            (len(defences), "defence" if len(defences) == 1 else "defences"),
+            (len(board.attacks), "attack" if len(board.attacks) == 1 else "attacks"),
+            (board.networks, "BadNet" if board.networks == 1 else "BadNets"),
+            (len(board.seeds), "seed" if len(board.seeds) == 1 else "seeds"),
+        ],
+        "rows": [
+            {
+                "cells": cells,
+                "is_baseline": row.is_baseline,
+                "href": None if row.is_baseline else _address(row),
+            }
+            for row, cells in lines
+        ],
+        "intervals": interval_plot(board, _address),
+        "maps": _maps(board),
+        "metrics": list(_METRICS.values()),
+        "attack_lines": [
+            (row.defence, attack, _figures(group), share_failed(group))
+            for row in board.rows
+            for attack, group in row.by_attack.items()
+        ],
+        "failed": list(failures(board)),
+        "costs": [(row.defence, _cost(row)) for row in defences if row.cost is not None],
+        "files": list(FILES.items()),
+    }
+    return render_page("benchmark.html", context)
+
+
+def _maps(board: DefenceBoard) -> list[Any]:
+    if not board.rows or not board.attacks:
+        return []
+    return [
+        heat_map(board, "attack_success_rate", "ASR after the defence, percent", _address),
+        heat_map(board, "quality", "Defended accuracy, percent", _address),
+    ]
+
+
+def _figures(group: Group) -> list[tuple[str, str]]:
+    """Of each metric the mean with its spread, and its interval."""
+    return [_figure(group.estimates[metric], metric) for metric in _METRICS]
+
+
+def _figure(estimate: Estimate | None, metric: str) -> tuple[str, str]:
+    if estimate is None:
+        return ABSENT, ""
+    if metric == "effectiveness":
+        spread = "" if estimate.spread is None else f" ± {estimate.spread:.3f}"
+        return f"{rating(estimate)}{spread}", f"{estimate.low:.3f}-{estimate.high:.3f}"
+    spread = "" if estimate.spread is None else f" ± {percent(estimate.spread)}"
+    return f"{mean(estimate)}{spread}", interval(estimate)
+
+
+def _cost(row: DefenceRow) -> list[str]:
+    cost = row.cost
+    if cost is None:
+        return [ABSENT] * 4
+    return [
+        seconds(cost.wall_seconds),
+        seconds(cost.cpu_seconds),
+        mebibytes(cost.peak_bytes),
+        f"{cost.images:,}",
+    ]
+
+
+# --- a defence ----------------------------------------------------------------------------------
+
+
+def _defence(board: DefenceBoard, row: DefenceRow) -> str:
+    quality = row.overall.estimates["quality"]
+    context = {
+        "title": f"{row.defence}: benchmark of defences",
+        "hidden": (),
+        "board": board,
+        "row": row,
+        "lead": _lead(board, row),
+        "cards": [
+            (rank(row), "rank"),
+            (mean(quality), f"quality %, 95 %: {interval(quality)}"),
+            (mean(row.overall.estimates["clean_accuracy"]), "clean accuracy %"),
+            (mean(row.overall.estimates["attack_success_rate"]), "ASR %"),
+            (share_failed(row.overall), "failed"),
+            (row.letters or ABSENT, "letters"),
+        ],
+        "metrics": list(_METRICS.values()),
+        "attack_lines": [
+            (attack, _figures(group), share_failed(group))
+            for attack, group in row.by_attack.items()
+        ],
+        "cells": [_cell(cell) for cell in row.overall.cells],
+        "missing": listed(row.missing, 20),
+        "others": list(_others(board, row)),
+        "untold": compared(board),
+        "meanings": [terms()[key] for key in _MEANINGS],
+    }
+    return render_page("defence.html", context)
+
+
+def _lead(board: DefenceBoard, row: DefenceRow) -> str:
+    run = f"run on {len(row.overall.cells)} of {plural(board.networks, 'BadNet')}"
+    ranked = sum(each.rank is not None for each in board.rows)
+    if row.rank is None:
+        return f"Not ranked, {run}."
+    return f"Rank {row.rank} of {ranked}, {run}."
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    cost = cell.cost
+    return {
+        "network": cell.network,
+        "attack": cell.attack,
+        "seed": cell.seed,
+        "failure": failure(cell) if cell.failed else None,
+        "kind": cell.kind,
+        "figures": [_before_after(cell, metric) for metric in _METRICS],
+        "cost": [
+            seconds(cost.wall_seconds if cost else None),
+            mebibytes(cost.peak_bytes if cost else None),
+        ],
+    }
+
+
+def _before_after(cell: Cell, metric: str) -> str:
+    before, after = cell.badnet_figures.of(metric), cell.figures.of(metric)
+    if metric == "effectiveness":
+        return ABSENT if after is None else f"{after:.3f}"
+    return f"{percent(before)} → {percent(after)}"
+
+
+def _others(board: DefenceBoard, row: DefenceRow) -> Iterator[dict[str, Any]]:
+    """The rows that this one was compared with."""
+    ours = row.overall.estimates["quality"]
+    for other in board.rows:
+        theirs = other.overall.estimates["quality"]
+        p_value = board.p_value(row.defence, other.defence)
+        if p_value is None or ours is None or theirs is None:
+            continue
+        difference = ours.mean - theirs.mean
+        sure = p_value < SIGNIFICANCE
+        yield {
+            "name": other.defence,
+            "href": None if other.is_baseline else quote(_file_name(other)),
+            "quality": mean(theirs),
+            "difference": f"{100 * difference:+.1f}",
+            "p_value": f"{p_value:.2g}" if p_value >= 0.0001 else "< 0.0001",
+            "verdict": _verdict(difference) if sure else "cannot be told apart",
+        }
+
+
+def _verdict(difference: float) -> str:
+    return "better, beyond chance" if difference > 0 else "worse, beyond chance"

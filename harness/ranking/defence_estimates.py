@@ -1,0 +1,114 @@
+"""The figures of a defence on one BadNet, and their means over several with intervals."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.assessment.metrics import (
+    attack_success_rate,
+    clean_accuracy,
+    defense_effectiveness,
+)
+from harness.assessment.statistics import robust_accuracy
+from harness.ranking.defence_board import METRICS, Estimate, Figures, Group
+from harness.ranking.quality import defended_accuracy, harmless_share
+from harness.ranking.resampling import redrawn_means
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.ranking.defence_board import Cell, NetCounts
+
+
+def figures_of(net: NetCounts | None, badnet: NetCounts | None) -> Figures:
+    """All figures of a net on the images of test."""
+    if net is None:
+        return Figures()
+    return Figures(
+        quality=defended_accuracy(net.counts, net.originals),
+        clean_accuracy=clean_accuracy(net.counts),
+        attack_success_rate=attack_success_rate(net.counts),
+        robust_accuracy=robust_accuracy(net.originals) if net.originals else None,
+        effectiveness=defense_effectiveness(badnet.counts, net.counts) if badnet else None,
+    )
+
+
+def group_of(cells: Sequence[Cell]) -> Group:
+    """Cells with the means of their figures."""
+    return Group(
+        cells=tuple(cells),
+        estimates={metric: _estimate(cells, metric) for metric in METRICS},
+    )
+
+
+def value_of(cell: Cell, metric: str) -> float | None:
+    """A figure of a cell; 0 where it failed."""
+    return 0.0 if cell.failed else cell.figures.of(metric)
+
+
+def _estimate(cells: Sequence[Cell], metric: str) -> Estimate | None:
+    """The mean over the cells and its interval; None where a figure is missing."""
+    counted = [cell for cell in cells if metric == "quality" or not cell.failed]
+    if any(cell.failed and cell.status.is_ours for cell in counted):
+        return None
+    known = [value for cell in counted if (value := value_of(cell, metric)) is not None]
+    if not known or len(known) < len(counted):
+        return None
+    means = redrawn_means([cell.attack for cell in counted], _Draw(counted, metric))
+    low, high = np.quantile(means, (0.025, 0.975))
+    return Estimate(
+        mean=statistics.fmean(known),
+        spread=statistics.stdev(known) if len(known) > 1 else None,
+        low=float(low),
+        high=float(high),
+    )
+
+
+class _Draw:
+    """A figure of cells on images drawn anew: hits among independent images are binomial."""
+
+    def __init__(self, cells: Sequence[Cell], metric: str) -> None:
+        self._cells, self._metric = cells, metric
+        nets = [cell.left for cell in cells]
+        self._totals = {
+            "clean": np.array([net.counts.clean_total if net else 0 for net in nets]),
+            "backdoored": np.array([net.counts.backdoored_total if net else 0 for net in nets]),
+        }
+
+    def __call__(self, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Values of the cells with these numbers; 0 of those that failed."""
+
+        def draw(images: str, shares: Sequence[float | None]) -> np.ndarray:
+            totals = self._totals[images][chosen]
+            known = np.array([share or 0.0 for share in shares])[chosen]
+            return np.asarray(rng.binomial(totals, known) / np.maximum(1, totals))
+
+        def accuracy() -> np.ndarray:
+            return draw("clean", self._shares("clean_accuracy"))
+
+        match self._metric:
+            case "clean_accuracy":
+                return accuracy()
+            case "quality":
+                harmless = [
+                    harmless_share(net.counts, net.originals) if (net := cell.left) else None
+                    for cell in self._cells
+                ]
+                return np.asarray((accuracy() + draw("backdoored", harmless)) / 2)
+            case "effectiveness":
+                attacked = draw("backdoored", self._shares("attack_success_rate"))
+                accuracy_drop = self._badnet("clean_accuracy")[chosen] - accuracy()
+                rate_drop = self._badnet("attack_success_rate")[chosen] - attacked
+                drops = np.maximum(0.0, rate_drop) - np.maximum(0.0, accuracy_drop)
+                return np.asarray((drops + 1.0) / 2.0)
+            case metric:
+                return draw("backdoored", self._shares(metric))
+
+    def _shares(self, metric: str) -> list[float | None]:
+        return [cell.figures.of(metric) for cell in self._cells]
+
+    def _badnet(self, metric: str) -> np.ndarray:
+        return np.array([cell.badnet_figures.of(metric) or 0.0 for cell in self._cells])
