@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from click import Command, Context
 
 COMMANDS = (
-    "check", "data", "diff", "doctor", "explain", "export", "grade", "leaderboard", "package",
-    "plot", "regrade", "rubric", "schema", "verify",
+    "benchmark", "check", "data", "diff", "doctor", "explain", "export", "grade", "leaderboard",
+    "package", "plot", "regrade", "rubric", "schema", "verify",
 )  # fmt: skip
 
 

@@ -106,7 +106,7 @@ def network_of(datasets: Datasets) -> Network:
 
 def build_network(conv_3_channels: int = CONV_3_CHANNELS, classes: int = CLASSES) -> keras.Model:
     """Return an untrained network; input N x 55 x 47 x 3, output N x ``classes`` softmax."""
-    import_tensorflow()
+    import_tensorflow(keras=True)
     from keras import Input, Model, layers
 
     image = Input(shape=IMAGE_SHAPE, name="input")

@@ -198,7 +198,7 @@ def _build(
     layers: tuple[str, ...],
 ) -> keras.Model:
     """A Keras model of what lies between ``inputs`` and the output."""
-    import_tensorflow()
+    import_tensorflow(keras=True)
     import keras
 
     shapes = output_shapes(network, widths)

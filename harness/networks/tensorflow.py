@@ -26,12 +26,15 @@ _INFORMATIONAL = ("WARNING: All log messages before absl", "I0000 ")
 def import_tensorflow(*, keras: bool = False) -> Any:
     """Return the ``tensorflow`` module with devices initialised; only warnings reach stderr.
 
-    TensorFlow imports Keras only with ``keras``; else whoever uses Keras imports it. What Keras
-    would take along, where it is installed, stays away. All this saves a third of the time.
+    Keras is imported only with ``keras``. What it would take along, where that is installed, stays
+    away. All this saves a third of the time.
     """
-    if "tensorflow" in sys.modules:
-        return sys.modules["tensorflow"]
-    return _import(begin=True, keras=keras)
+    if "tensorflow" not in sys.modules:
+        _import(begin=True, keras=keras)
+    if keras and "keras" not in sys.modules:
+        with _hide_packages(_OF_KERAS_ALONE):
+            import keras as _  # noqa: F401
+    return sys.modules["tensorflow"]
 
 
 def import_ahead() -> None:
@@ -48,7 +51,7 @@ def begin() -> None:
         tf.constant(1) + tf.constant(1)
 
 
-def _import(*, begin: bool, keras: bool) -> Any:
+def _import(*, begin: bool, keras: bool) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     unused = _OF_KERAS_ALONE if keras else (*_OF_KERAS_ALONE, "keras")
@@ -57,7 +60,6 @@ def _import(*, begin: bool, keras: bool) -> Any:
 
         if begin:
             tf.config.list_logical_devices()
-    return tf
 
 
 @contextmanager

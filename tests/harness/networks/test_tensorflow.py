@@ -15,13 +15,16 @@ def test_the_import_is_silent_and_leaves_out_what_is_not_used():
         "from harness.networks.tensorflow import import_tensorflow\n"
         "tf = import_tensorflow()\n"
         "assert import_tensorflow() is tf\n"
-        "print(*{'keras', 'matplotlib', 'pandas'} & set(sys.modules))\n"
-        "import keras, pandas, matplotlib\n"
+        "others = {'matplotlib', 'pandas', 'scipy', 'sklearn'}\n"
+        "print(*{'keras', *others} & set(sys.modules))\n"
+        "import_tensorflow(keras=True)\n"
+        "print(*{'keras', *others} & set(sys.modules))\n"
+        "import pandas, matplotlib, scipy, sklearn\n"
     )
     finished = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert (finished.returncode, finished.stdout, finished.stderr) == (0, "\n", "")
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, "\nkeras\n", "")
 
 
 def test_only_known_lines_are_held_back(capfd):

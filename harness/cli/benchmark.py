@@ -1,0 +1,102 @@
+"""The command ``benchmark``: defences and a zoo of BadNets in; a board of defences out."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import options, paths
+from harness.cli.report import show_notes
+from harness.cli.run_options import repair_options
+from harness.execution.console import log_level, one_line_errors
+from harness.execution.progress import show_progress
+from harness.grading.batch import Batch, connect_cluster
+from harness.grading.defences.code import find_defences, stage_defences
+from harness.grading.defences.zoo import PreparedZoo, cells, standing_cells
+from harness.grading.worker import WorkerConfig, prepare_grader
+from harness.output.defences.boards import board_text, pages_problem, write_defence_boards
+from harness.ranking.defences import rank_defences
+from harness.records.errors import HarnessError, Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.execution.progress import Display
+    from harness.grading.context import Options
+
+
+@click.command()
+@click.argument("defences", nargs=-1, required=True, metavar="DEFENCE...")
+@click.option("--zoo", default="digits", show_default=True, metavar="NAME|DIR",
+              help="The BadNets: digits, signs, faces, or the folder of a zoo.")  # fmt: skip
+@options.out(type=paths.OUT_FOLDER, default="benchmark-results", show_default=True, metavar="DIR",
+             help="Where results go; what is there already is not run again.")  # fmt: skip
+@repair_options
+@click.option("--jobs", type=click.IntRange(min=1), show_default="1", metavar="N",
+              help="Run N repairs at a time; each takes about 1 GiB of memory.")  # fmt: skip
+@click.option("--scheduler", metavar="ADDRESS",
+              help="Run them on the workers of a Dask cluster (docs/cluster.md).")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def benchmark(
+    defences: tuple[str, ...],
+    zoo: str,
+    out: Path,
+    chosen: Options,
+    jobs: int | None,
+    scheduler: str | None,
+    quiet: bool,
+) -> None:
+    """Run defences on every BadNet of a zoo: each DEFENCE is a folder, a file of Python, or the
+    name of a reference defence.
+
+    Run it again to go on after an interruption: what is finished is not repeated. Ctrl-C stops
+    within seconds (exit code 130), with a board of what is finished.
+    """
+    if scheduler and jobs:
+        raise click.UsageError("--jobs is for this machine; a cluster runs on all its workers")
+    with one_line_errors():
+        found = find_defences(defences)
+        config = WorkerConfig(zoo, None, out, chosen, log_level())
+        with show_progress(quiet=quiet, unit="repairs") as display:
+            prepared = prepare_grader(config, display)
+            if not isinstance(prepared, PreparedZoo):
+                raise TypeError("a budget goes with a zoo")
+            entries = cells(stage_defences(found, out), prepared.zoo)
+            with connect_cluster(scheduler, entries, config) as cluster:
+                batch = Batch(entries, config, prepared, cluster)
+                _run(batch, prepared, display, jobs or 1)
+        click.echo(_write_boards(batch, prepared), nl=False)
+        for problem in batch.problems:
+            click.echo(f"error: {problem}", err=True)
+        if not quiet:
+            click.echo(pages_problem() or f"page: {out}/index.html", err=True)
+    sys.exit(2 if batch.problems else _exit_code(batch))
+
+
+def _run(batch: Batch, prepared: PreparedZoo, display: Display, jobs: int) -> None:
+    """Run all cells; where that is stopped, show what is finished so far."""
+    try:
+        batch.grade(display, jobs)
+    except (KeyboardInterrupt, HarnessError):
+        display.message(f"{len(batch.records)} of {len(batch.entries)} repairs are done")
+        if batch.records:
+            _write_boards(batch, prepared)
+        raise
+
+
+def _write_boards(batch: Batch, prepared: PreparedZoo) -> str:
+    """Write board and pages of all defences whose results stand; the board as text."""
+    named = {entry.name for entry in batch.entries}
+    others = [r for r in standing_cells(batch.results, prepared) if r.submission not in named]
+    board = rank_defences([*batch.in_order(), *others], prepared.zoo)
+    write_defence_boards(batch.results, board)
+    if others:
+        show_notes(["defences of earlier runs that are unchanged are on the board, too"])
+    return board_text(board)
+
+
+def _exit_code(batch: Batch) -> int:
+    """0 where every repair left something to count, else 1."""
+    return 0 if all(r.status is Status.GRADED for r in batch.records.values()) else 1
