@@ -244,7 +244,7 @@ def _convert_scripts(entries: object) -> dict[str, DeclaredScript]:
 def _convert_defence(entry: object) -> DeclaredDefence | None:
     if entry is None:
         return None
-    table = _table(entry, '[defence] needs file = "..."')
+    table = _table(entry, '[defence] is a table: file = "..."')
     defence: DeclaredDefence = _convert(table, DeclaredDefence, "[defence]: ")
     return replace(defence, file=_slashed(defence.file))
 

@@ -102,7 +102,7 @@ class DeclaredScript:
 class DeclaredDefence:
     """``[defence]``: a Python file whose ``repair`` repairs BadNets, and as what it takes them."""
 
-    file: str
+    file: str = "defence.py"
 
     badnet: Literal["keras", "arrays"] = "keras"
     """A Keras model, or arrays and a graph."""

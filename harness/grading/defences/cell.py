@@ -13,29 +13,26 @@ import numpy as np
 from harness.datasets.zoos import SEPARATOR
 from harness.grading.competition.entry import grade_entry_for
 from harness.grading.defences.code import declared_defence
-from harness.grading.models import predict_weights, read_model
+from harness.grading.models import read_model
 from harness.grading.submission import fit_to_store
 from harness.inference.defences import worker
 from harness.inference.defences.running import Left, RepairTask, repair
 from harness.inference.identification import Failed, ReadOptions
-from harness.inference.readings import Evidence
 from harness.intake.staging import stage_repository
 from harness.records.errors import Status, SubmissionError
 from harness.records.submission import Candidate, Submission
 from harness.sandbox.availability import NONE, find_sandbox, sandbox_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from harness.grading.competition.networks import PreparedNetwork
     from harness.grading.context import Budget, RunContext
     from harness.inference.identification import Identified
-    from harness.networks.deepid import Weights
     from harness.records.record import Record
     from harness.records.submission import DeclaredDefence
 
-_FILES = {worker.MODEL: ("repaired.keras", "keras"), worker.ARRAYS: ("repaired.npz", "npz")}
+_FILES = {worker.MODEL: ("repaired.keras", "keras"), worker.ARRAYS: ("repaired.h5", "h5")}
 _PROGRAM, _STATE = "answers_of_the_defence.py", "state_of_the_defence"
 
 _PREDICT = f'''"""What a defence answers, from the state that its repair left."""
@@ -177,19 +174,9 @@ def _candidate(path: str, form: str, size: int, role: str) -> Candidate:
 
 
 def _read_options(network: PreparedNetwork, run: RunContext) -> ReadOptions:
-    """How the file is read; of arrays, clean images tell which of several ways is meant."""
-
-    def shares_right(nets: Sequence[Weights]) -> list[float]:
-        labels = network.datasets.sets["valid"].labels
-        answers = [
-            predict_weights(net, network.datasets, run, ("valid",)).answers["valid"] for net in nets
-        ]
-        return [float((each.class_ids == labels).mean()) for each in answers]
-
     return ReadOptions(
         network=network.network,
         isolation=run.options.isolation,
         secret_number=run.store.secret_number,
         badnet=network.badnet,
-        evidence=Evidence(shares_right),
     )

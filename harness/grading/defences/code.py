@@ -23,7 +23,7 @@ from harness.storage.results import safe_name
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-DEFAULT_FILE = "defence.py"
+DEFAULT_FILE = DeclaredDefence().file
 """Taken where no ``submission.toml`` names another."""
 
 _REFERENCES = PACKAGES / "reference" / "defences"
@@ -144,7 +144,7 @@ def declared_defence(folder: Path) -> DeclaredDefence:
 
     Raises SubmissionError where there is none.
     """
-    declared = read_declaration(folder).defence or DeclaredDefence(file=DEFAULT_FILE)
+    declared = read_declaration(folder).defence or DeclaredDefence()
     path = folder / declared.file
     if ".." in Path(declared.file).parts or not path.is_file():
         raise SubmissionError(

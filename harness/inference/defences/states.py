@@ -1,6 +1,6 @@
-"""The state of a defence as a file: what ``repair`` learned, for ``predict`` in other processes.
+"""What a defence leaves, as a file: weights, a model, or the state that ``predict`` goes on from.
 
-A zip archive with a member for each entry of the state, whose suffix says what it is: ``.npy`` an
+A state is a zip archive with a member for each entry, whose suffix says what it is: ``.npy`` an
 array, ``.keras`` a model, ``.json`` a number or a text, ``.bytes`` bytes. Only children read it.
 """
 
@@ -12,9 +12,12 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from harness.records.network import Network
 
 _WHOLE = "state"
 """The name of the only entry, where a state is no dict."""
@@ -74,6 +77,23 @@ def model_bytes(model: Any) -> bytes:
         path = Path(folder) / "model.keras"
         model.save(path)
         return path.read_bytes()
+
+
+def weight_bytes(network: Network, arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The weights of a network as Keras's weights-only HDF5 file, which is read in one way."""
+    import h5py
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        layers = [layer for layer in network.layers if layer.variables]
+        file.attrs["layer_names"] = np.array([layer.name.encode() for layer in layers])
+        for layer in layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{variable}:0" for variable in layer.variables]
+            group.attrs["weight_names"] = np.array([name.encode() for name in names])
+            for name in names:
+                group[name] = arrays[name.removesuffix(":0")]
+    return buffer.getvalue()
 
 
 def load_state(path: Path) -> Any:

@@ -9,7 +9,6 @@ left, and of how many bytes); the third these bytes.
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 import sys
@@ -77,7 +76,7 @@ class Budget:
     """Clean images: as many as were handed over."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class ArraysAndGraph:
     """A BadNet for those who want neither Keras nor TensorFlow."""
 
@@ -220,7 +219,7 @@ def _left(
         if callable(getattr(module, "predict", None)):
             return STATE, pack_state(result)
         if isinstance(result, Mapping):
-            return ARRAYS, _array_bytes(result, badnet)
+            return ARRAYS, _array_bytes(result, badnet, network)
         _require_model(result, network)
         return MODEL, model_bytes(result)
     except StateError as error:
@@ -233,9 +232,13 @@ def _left(
         raise DefenceError(f"what repair() left cannot be saved: {describe_error(error)}") from None
 
 
-def _array_bytes(result: Mapping[Any, Any], badnet: Mapping[str, np.ndarray]) -> bytes:
-    """A file of the network's arrays. Raises DefenceError where they are others."""
+def _array_bytes(
+    result: Mapping[Any, Any], badnet: Mapping[str, np.ndarray], network: Network
+) -> bytes:
+    """A file of the network's weights. Raises DefenceError where they are others."""
     import numpy as np
+
+    from harness.inference.defences.states import weight_bytes
 
     unknown = [name for name in result if name not in badnet]
     missing = [name for name in badnet if name not in result]
@@ -252,9 +255,7 @@ def _array_bytes(result: Mapping[Any, Any], badnet: Mapping[str, np.ndarray]) ->
                 f"is {own.shape}"
             )
         arrays[name] = array.astype(np.float32)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()
+    return weight_bytes(network, arrays)
 
 
 def _require_model(result: object, network: Network) -> None:

@@ -41,6 +41,13 @@ def repair(badnet, clean_images, clean_labels, *, classes, seed, budget):
     assert record.checkpoints[0].repaired_originals.test.backdoored_total == 60
 
 
+def test_arrays_are_read_in_one_way(run_cells):
+    """Whatever they answer: another reading may be right on more images by chance."""
+    for record in run_cells(NOTHING.replace("return badnet", "return badnet.arrays"), toml=ARRAYS,
+                            many=3):  # fmt: skip
+        assert record.checkpoints[0].artifact.weights_hash == record.badnet_weights_hash
+
+
 def test_a_detector_has_a_state(run_cells):
     text = """
 import numpy as np
