@@ -48,8 +48,9 @@ def benchmark(
     scheduler: str | None,
     quiet: bool,
 ) -> None:
-    """Run defences on every BadNet of a zoo: each DEFENCE is a folder, a file of Python, or the
-    name of a reference defence.
+    """Benchmark defences: each repairs every BadNet of a zoo.
+
+    A DEFENCE is a folder, a file of Python, or the name of a reference defence.
 
     Run it again to go on after an interruption: what is finished is not repeated. Ctrl-C stops
     within seconds (exit code 130), with a board of what is finished.

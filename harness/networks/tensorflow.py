@@ -9,8 +9,10 @@ wrong raises a Python exception.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -55,11 +57,27 @@ def _import(*, begin: bool, keras: bool) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     unused = _OF_KERAS_ALONE if keras else (*_OF_KERAS_ALONE, "keras")
-    with _filter_stderr(), _hide_packages(unused):
+    with _interrupts_later(), _filter_stderr(), _hide_packages(unused):
         import tensorflow as tf
 
         if begin:
             tf.config.list_logical_devices()
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Hold Ctrl-C back: TensorFlow half imported cannot be imported again in the same process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[tuple[Any, ...]] = []
+    before = signal.signal(signal.SIGINT, lambda *given: held.append(given))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held and callable(before):
+        before(*held[0])
 
 
 @contextmanager

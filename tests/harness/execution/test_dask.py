@@ -18,6 +18,7 @@ from distributed import Client
 from killing import descendants, kill, killed_while_nobody_reads
 from models import known_config, write_full
 from repository import ROOT
+from tiny_zoo import BIASED, write_defence, write_zoo
 from worker_calls import count_preparations, divide, many_bytes, observe_overlap
 
 from harness.execution.compatibility import worker_requirements
@@ -402,3 +403,28 @@ def test_errors_of_the_cluster_end_the_command_with_2(course, arguments, run_har
 def forbidding(what):
     """What to start a program with so that it finds no sandbox."""
     return sys.executable, ROOT / "tests" / "support" / "forbidding.py", what
+
+
+@pytest.mark.extended
+def test_a_killed_worker_costs_the_benchmark_of_defences_nothing(
+    workers, scheduler, run_harness, tmp_path
+):
+    (tmp_path / "zoo").mkdir()
+    zoo = write_zoo(tmp_path / "zoo")
+    paths = [
+        write_defence(tmp_path / f"biased-{n}", BIASED.replace("1000", f"{n}000"))
+        for n in (1, 2, 3)
+    ]
+    arguments = ["benchmark", *paths, "--zoo", zoo]
+    alone = run_harness(*arguments, "--out", tmp_path / "alone")
+    assert alone.returncode == 0, alone.stderr
+
+    out = tmp_path / "out"
+    started = workers(2, "--no-nanny")
+    with grading(arguments, scheduler, out) as client:
+        until(lambda: len(records(out)) >= 2, "two cells")
+        os.kill(started[0].process.pid, signal.SIGKILL)
+        code, said = client.ended()
+    assert code == 0, said
+    for name in ("benchmark.json", "benchmark.csv", "cells.csv", "benchmark.txt"):
+        assert (out / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
