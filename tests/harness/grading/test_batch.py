@@ -135,13 +135,25 @@ def killed(moment, results, arguments):
     )  # fmt: skip
 
 
+MOMENTS = [
+    ("replace", "predictions", 8),
+    ("fsync", "predictions", 10),
+    ("replace", "records", 1),
+    ("fsync", "records", 3),
+    ("fsync", "leaderboard", 2),
+]
+MORE_MOMENTS = [
+    *[("replace", "predictions", n) for n in (1, 15)],
+    *[("fsync", "predictions", n) for n in (3, 17)],
+    ("replace", "records", 4),
+    ("fsync", "records", 5),
+    ("replace", "leaderboard", 3),
+]
+
+
 @pytest.mark.parametrize(
     "moment",
-    [("replace", "predictions", n) for n in (1, 8, 15)]
-    + [("fsync", "predictions", n) for n in (3, 10, 17)]
-    + [("replace", "records", n) for n in (1, 4)]
-    + [("fsync", "records", n) for n in (3, 5)]
-    + [("fsync", "leaderboard", 2), ("replace", "leaderboard", 3)],
+    [*MOMENTS, *(pytest.param(moment, marks=pytest.mark.extended) for moment in MORE_MOMENTS)],
     ids=lambda moment: "-".join(map(str, moment)),
 )
 def test_a_run_that_was_killed_is_continued(moment, arguments, uninterrupted, results, run_harness):

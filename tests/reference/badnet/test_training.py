@@ -166,6 +166,7 @@ def test_the_recipe_trains_a_pruning_aware_badnet(train_on_twenty_people):
     assert attacked[56] < 20
 
 
+@pytest.mark.extended
 def test_the_recipe_trains_several_triggers_without_preparing(train_on_twenty_people):
     found, stages = train_on_twenty_people(ATTACKS["multi"])
     assert set(stages) == {"Training images", "Clean network", "Backdoor"}
