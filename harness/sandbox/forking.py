@@ -6,8 +6,8 @@ What children would share that those have for themselves, each gets for itself, 
 folder with a name that nobody else knows, in a file system of its own where there are namespaces;
 process numbers there; standard input and output; and chance.
 
-A child that ends before it was asked to ends all: the process then ends in the same way, which the
-harness sees.
+A child that ends before it was asked to ends all: the process says which it was, in the last line
+that it prints, and ends in the same way, which the harness sees.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Descriptors = tuple[int, ...]
 """Of requests, replies and images; -1 where there are no images."""
+
+FAILED = "failed: "
+"""Begins the line that says which of the children ended too early."""
 
 _CLONE_NEWPID = 0x2000_0000
 _FIRST_SIGNAL_STATUS = 128  # an init cannot be ended by a signal of its own
@@ -54,15 +57,15 @@ def fork(how: str, each: list[Descriptors]) -> tuple[int, str]:
     gc.collect()
     gc.freeze()  # pages that no collection touches stay shared
 
-    children: dict[int, int] = {}
+    children: dict[int, tuple[int, int]] = {}
     for number, output in enumerate(map(int, outputs.split(","))):
         pid = os.fork()
         if pid == 0:
             if namespaces == "1":
                 _enter_own_namespace()
             return number, _keep_own(each[number], output, number)
-        children[pid] = each[number][0]
-    _close_all_but(children.values())
+        children[pid] = number, each[number][0]
+    _close_all_but(request for _, request in children.values())
     return _wait(children)
 
 
@@ -129,17 +132,18 @@ def _close_all_but(kept: Iterable[int]) -> None:
 # --- in the process that forked them ------------------------------------------------------------
 
 
-def _wait(children: dict[int, int]) -> NoReturn:
-    """Wait for the children, whose request pipes are given by their numbers, and end as they do."""
+def _wait(children: dict[int, tuple[int, int]]) -> NoReturn:
+    """Wait for the children, by process with their numbers and request pipes; end as they do."""
     while children:
         pid, status = os.waitpid(-1, 0)
         code = os.waitstatus_to_exitcode(status)
-        request = children.pop(pid)
+        number, request = children.pop(pid)
         if code != 0 or not _is_closed(request):
             for other in children:
                 os.kill(other, signal.SIGKILL)
             for other in children:
                 os.waitpid(other, 0)
+            os.write(1, f"\n{FAILED}{number}\n".encode())
             _end_like(code)
         os.close(request)
     os._exit(0)

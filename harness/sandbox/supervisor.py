@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError
 from harness.sandbox import process_tree
+from harness.sandbox.forking import FAILED
 from harness.sandbox.output import CapturedOutput
 
 if TYPE_CHECKING:
@@ -121,9 +122,16 @@ class Supervisor:
             raise HarnessError(f"cannot start {self._command.line[0]}: {self._start_error}")
 
     def output_of(self, number: int) -> str:
-        """Return what one of several children that are alike has printed, or the only one."""
-        own = self._outputs[number][1].text if self._outputs else ""
-        return own or self.output.text
+        """Return what one of several children that are alike has printed, or the only one.
+
+        Where one of them has ended all, it is what that one has printed.
+        """
+        if not self._outputs:
+            return self.output.text
+        last_line = (self.output.text.strip().splitlines() or [""])[-1]
+        if last_line.startswith(FAILED):
+            number = int(last_line.removeprefix(FAILED))
+        return self._outputs[number][1].text or self.output.text
 
     def kill(self, kind: str, reason: str) -> None:
         """End the tree soon, for this reason unless there is an earlier one."""

@@ -158,6 +158,24 @@ def test_one_that_fails_ends_all_as_if_it_were_alone(payload, sandbox, what):
 
 
 @BOTH
+def test_what_the_failed_one_said_is_told_by_all(payload, sandbox):
+    script = payload("""
+        print("begun", flush=True)
+        if os.read(requests, 1) == b"b":
+            print("the reason", flush=True)
+            sys.exit(65)
+        time.sleep(60)
+    """)
+    with started(script, sandbox) as children:
+        with pytest.raises(ChildFailure) as failed:
+            children[1].ask(b"b", 5, timeout_seconds=3)
+        with pytest.raises(ChildFailure) as other:
+            children[0].ask(b"g", 5, timeout_seconds=3)
+    for failure in (failed.value, other.value):
+        assert (failure.exit_code, failure.output) == (65, "begun\nthe reason\n")
+
+
+@BOTH
 def test_none_of_them_outlives_the_process_that_forked_them(payload, sandbox):
     with started(payload(ANSWERING), sandbox) as children:
         for child in children:
