@@ -237,7 +237,7 @@ def _started_models(
     run: SandboxedRun, dtype: np.dtype[Any], count: int, at_once: int
 ) -> Iterator[Sequence[Started]]:
     """Models that are alike: forked by one process where that can be done, else one by one."""
-    if at_once < count or not _takes_tensorflow(run) or not launch.can_start_alike(run.sandbox):
+    if at_once < count or not _takes_tensorflow(run) or not _can_fork(run.sandbox):
         yield [partial(start_model, run, dtype)] * count
         return
     with ExitStack() as stack:
@@ -257,6 +257,7 @@ def _started_models(
             children = stack.enter_context(started)
         except HarnessError as error:
             _log.info("children cannot be forked here, so each is started: %s", error)
+            _unforkable.add(run.sandbox)
             yield [partial(start_model, run, dtype)] * count
             return
         pairs = zip(children, windows, strict=True)
@@ -270,6 +271,14 @@ def _blamed(model: SandboxedModel) -> Iterator[SandboxedModel]:
         yield model
     except launch.ChildFailure as failure:
         raise _submission_error(failure) from None
+
+
+_unforkable: set[str | None] = set()
+"""Sandboxes in which this process has tried in vain to have several children forked."""
+
+
+def _can_fork(sandbox: str | None) -> bool:
+    return sandbox not in _unforkable and launch.can_start_alike(sandbox)
 
 
 def _takes_tensorflow(run: SandboxedRun) -> bool:

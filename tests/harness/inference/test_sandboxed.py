@@ -1,17 +1,20 @@
 """Models in workers: their answers come back to their images, and their failures to them."""
 
 import textwrap
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from payloads import BOTH, SMALL
 
+from harness.inference import sandboxed
 from harness.inference.sandboxed import SHOWN_IMAGES, SandboxedRun, predict_sandboxed
 from harness.intake.staging import Staged
 from harness.networks.deepid import lab_network
 from harness.records.benchmark import SETS, LabeledSet
-from harness.records.errors import Status, SubmissionError
+from harness.records.errors import HarnessError, Status, SubmissionError
+from harness.sandbox import launch
 
 HONEST = "def predict(images): return images[:, 0, 0, 0].astype(int) * 5"
 
@@ -237,3 +240,27 @@ def test_a_failure_is_the_submissions(program, sets, code, status, reason):
     assert caught.value.status == Status(status)
     assert reason in caught.value.reason
     assert "\n" not in caught.value.reason
+
+
+def test_where_none_can_be_forked_each_is_started(program, sets, monkeypatch):
+    """And it is tried once: what takes most of the time comes before it fails."""
+    tried = []
+
+    @contextmanager
+    def fail(*arguments, **options):
+        tried.append(arguments)
+        raise HarnessError("no namespaces for children")
+        yield
+
+    monkeypatch.setattr(sandboxed, "processors", lambda: 2)
+    monkeypatch.setattr(sandboxed, "_unforkable", set())
+    run = replace(program(f"{HONEST}  # no tensorflow"), limits=launch.Limits())
+    forked = predict_sandboxed(run, sets, 7)
+
+    monkeypatch.setattr(launch, "started_alike", fail)
+    for _ in range(2):
+        predictions, probe = predict_sandboxed(run, sets, 7)
+        assert probe == forked[1]
+        for name, answers in predictions.answers.items():
+            assert np.array_equal(answers.class_ids, forked[0].answers[name].class_ids)
+    assert len(tried) == 1
