@@ -14,8 +14,8 @@ from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
 from harness.grading.batch import Batch, connect_cluster
 from harness.grading.defences.code import find_defences, stage_defences
-from harness.grading.defences.zoo import PreparedZoo, cells, standing_cells
-from harness.grading.worker import WorkerConfig, prepare_grader
+from harness.grading.defences.zoo import cells, prepare_zoo, standing_cells
+from harness.grading.worker import WorkerConfig
 from harness.output.defences.boards import board_text, pages_problem, write_defence_boards
 from harness.ranking.defences import rank_defences
 from harness.records.errors import HarnessError, Status
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from harness.execution.progress import Display
     from harness.grading.context import Options
+    from harness.grading.defences.zoo import PreparedZoo
 
 
 @click.command()
@@ -61,9 +62,7 @@ def benchmark(
         found = find_defences(defences)
         config = WorkerConfig(zoo, None, out, chosen, log_level())
         with show_progress(quiet=quiet, unit="repairs") as display:
-            prepared = prepare_grader(config, display)
-            if not isinstance(prepared, PreparedZoo):
-                raise TypeError("a budget goes with a zoo")
+            prepared = prepare_zoo(zoo, out, chosen, display)
             entries = cells(stage_defences(found, out), prepared.zoo)
             with connect_cluster(scheduler, entries, config) as cluster:
                 batch = Batch(entries, config, prepared, cluster)

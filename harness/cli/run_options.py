@@ -11,7 +11,7 @@ from harness.grading.context import Budget, Options
 from harness.sandbox.availability import AUTO, ISOLATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _ISOLATION = click.option(
     "--isolation",
@@ -122,46 +122,55 @@ _REPAIR_OPTIONS = (
 
 def run_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options to a command, which gets them together as ``chosen``."""
-
-    @wraps(command)
-    def call(**given: Any) -> None:
-        chosen = Options(
-            isolation=given.pop("isolation"),
-            timing=not given.pop("no_timing"),
-            model_seconds=given.pop("model_seconds"),
-            model_memory_bytes=int(given.pop("model_memory") * 2**30),
-            submission_seconds=given.pop("submission_seconds"),
-            most_models=given.pop("most_models"),
-            script_images=given.pop("script_images"),
-            cold_images=given.pop("cold_images"),
-            image_format=given.pop("image_format"),
-            force=given.pop("force"),
-            sharing=not given.pop("no_sharing"),
-        )
-        command(chosen=chosen, **given)
-
-    for option in reversed(_OPTIONS):
-        call = option(call)
-    return call
+    return _add(_OPTIONS, _grading_options, command)
 
 
 def repair_options(command: Callable[..., None]) -> Callable[..., None]:
     """The same of the benchmark of defences."""
+    return _add(_REPAIR_OPTIONS, _benchmark_options, command)
+
+
+def _add(
+    options: Iterable[Callable[[Any], Any]],
+    take: Callable[[dict[str, Any]], Options],
+    command: Callable[..., None],
+) -> Callable[..., None]:
+    """The command with these options; ``take`` removes their values from all that were given."""
 
     @wraps(command)
     def call(**given: Any) -> None:
-        budget = Budget(
-            seconds=given.pop("seconds"), images=given.pop("images"), seed=given.pop("seed")
-        )
-        chosen = Options(
-            isolation=given.pop("isolation"),
-            timing=False,
-            model_memory_bytes=int(given.pop("model_memory") * 2**30),
-            budget=budget,
-            force=given.pop("force"),
-        )
+        chosen = take(given)
         command(chosen=chosen, **given)
 
-    for option in reversed(_REPAIR_OPTIONS):
+    for option in reversed(tuple(options)):
         call = option(call)
     return call
+
+
+def _grading_options(given: dict[str, Any]) -> Options:
+    return Options(
+        isolation=given.pop("isolation"),
+        timing=not given.pop("no_timing"),
+        model_seconds=given.pop("model_seconds"),
+        model_memory_bytes=int(given.pop("model_memory") * 2**30),
+        submission_seconds=given.pop("submission_seconds"),
+        most_models=given.pop("most_models"),
+        script_images=given.pop("script_images"),
+        cold_images=given.pop("cold_images"),
+        image_format=given.pop("image_format"),
+        force=given.pop("force"),
+        sharing=not given.pop("no_sharing"),
+    )
+
+
+def _benchmark_options(given: dict[str, Any]) -> Options:
+    budget = Budget(
+        seconds=given.pop("seconds"), images=given.pop("images"), seed=given.pop("seed")
+    )
+    return Options(
+        isolation=given.pop("isolation"),
+        timing=False,
+        model_memory_bytes=int(given.pop("model_memory") * 2**30),
+        budget=budget,
+        force=given.pop("force"),
+    )

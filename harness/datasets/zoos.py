@@ -23,6 +23,17 @@ SEPARATOR = "@"
 """Between defence and BadNet in the name of a cell; no BadNet has it in its name."""
 
 
+def cell_name(defence: str, network: str) -> str:
+    """What one defence on one BadNet is called."""
+    return f"{defence}{SEPARATOR}{network}"
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """The defence and the BadNet of a cell."""
+    defence, _, network = name.rpartition(SEPARATOR)
+    return defence, network
+
+
 def zoo_folder(name_or_folder: str) -> Path:
     """Where a zoo lies: with the data of its benchmark, or where somebody put it."""
     return data_folder(name_or_folder) / "zoo" if name_or_folder in ZOOS else Path(name_or_folder)

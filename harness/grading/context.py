@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from harness.records.benchmark import Benchmark
     from harness.records.network import Network
     from harness.records.predictions import Predictions
+    from harness.records.record import Record
     from harness.records.rubric import Rubric
     from harness.storage.results import Store
 
@@ -139,6 +140,26 @@ class RunContext:
     def unforced(self) -> RunContext:
         """The same run, which takes what is stored even where submissions are graded anew."""
         return replace(self, options=replace(self.options, force=False))
+
+
+class Untimed:
+    """What a grader is that times nothing: how long an answer takes tells little there.
+
+    A competition's nets, programs and scripts cannot be compared; of a defence the repair is
+    measured.
+    """
+
+    __slots__ = ()
+
+    def may_time(self, record: Record) -> bool:
+        """No."""
+        del record
+        return False
+
+    def time(self, record: Record, folder: Path) -> Record:
+        """The record as it is."""
+        del folder
+        return record
 
 
 class ModelClock:

@@ -33,7 +33,7 @@ from harness.networks.deepid import network_of
 from harness.records.benchmark import SETS
 from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import Predictions
-from harness.sandbox.availability import NONE, sandbox_problem
+from harness.sandbox.availability import NONE, find_sandbox, sandbox_problem
 from harness.sandbox.launch import Limits
 from harness.storage.hashing import array_hash
 from harness.storage.results import answers_key
@@ -197,6 +197,20 @@ def predict_model(
     chosen = _only(datasets, names)
     stored = _stored_predictions(_key_of_answers(model, datasets), chosen, run)
     return stored if stored is not None else _run_model(model, chosen, run)[0]
+
+
+def required_sandbox(isolation: str, what: str) -> str | None:
+    """The sandbox for code that is run in any case; None where users want none.
+
+    Raises SubmissionError where there is none here.
+    """
+    if isolation == NONE:
+        return None
+    sandbox = find_sandbox(isolation)
+    if sandbox is None:
+        problem = sandbox_problem(isolation)
+        raise SubmissionError(Status.NOT_GRADED, f"{what} has to run in a sandbox: {problem}")
+    return sandbox
 
 
 def sandboxed_run(model: OtherModel, datasets: Datasets, options: Options) -> SandboxedRun:

@@ -32,6 +32,7 @@ from harness.inference.streams import (
     Stream,
     deal_streams,
 )
+from harness.networks.tensorflow import names_tensorflow
 from harness.records.environment import processors
 from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.predictions import Predictions, decode
@@ -270,7 +271,7 @@ def _blamed(model: SandboxedModel) -> Iterator[SandboxedModel]:
     try:
         yield model
     except launch.ChildFailure as failure:
-        raise _submission_error(failure) from None
+        raise submission_error(failure, refusal="cannot be loaded") from None
 
 
 _unforkable: set[str | None] = set()
@@ -287,8 +288,7 @@ def _takes_tensorflow(run: SandboxedRun) -> bool:
         return False
     if run.format != "program":
         return True
-    texts = (path.read_bytes() for path in run.staged.path.parent.rglob("*.py"))
-    return any(b"keras" in text or b"tensorflow" in text for text in texts)
+    return any(map(names_tensorflow, run.staged.path.parent.rglob("*.py")))
 
 
 @contextmanager
@@ -309,7 +309,7 @@ def start_model(run: SandboxedRun, dtype: np.dtype[Any]) -> Iterator[SandboxedMo
             ) as child:
                 yield SandboxedModel(child, window)
         except launch.ChildFailure as failure:
-            raise _submission_error(failure) from None
+            raise submission_error(failure, refusal="cannot be loaded") from None
 
 
 def _arguments(run: SandboxedRun, dtype: np.dtype[Any]) -> tuple[str, ...]:
@@ -380,21 +380,24 @@ def _paths_inside(staged: Staged) -> _PathsInside:
     return _PathsInside(readable, model, source, graph)
 
 
-def _submission_error(failure: launch.ChildFailure) -> SubmissionError:
-    """What a worker's failure means for the submission.
+def submission_error(
+    failure: launch.ChildFailure, *, refusal: str, subject: str = "", saw_images: bool = True
+) -> SubmissionError:
+    """What a child's failure means for the submission whose code ran in it.
 
+    ``refusal`` is said where it gave no reason itself; ``subject`` begins what is said of it else.
     Even before its first answer, in loading, a model's own code can look at the images.
     """
     said = failure.output.strip().splitlines()
     lines = [line for line in said if not line.startswith(_INFORMATIONAL)]
     last_line = join_lines(lines[-1]) if lines else ""
     if failure.kind == "exited" and failure.exit_code == worker.EXIT_REJECTED:
-        reason = last_line[:400] or "cannot be loaded"
-        return SubmissionError(Status.REJECTED, reason, saw_images=True)
+        reason = last_line[:400] or refusal
+        return SubmissionError(Status.REJECTED, reason, saw_images=saw_images)
 
     status = FAILURE_STATUS.get(failure.kind, Status.CRASHED)
-    reason = failure.reason
+    reason = f"{subject}{failure.reason}"
     if last_line:
         reason += f" (it said: {last_line[:200]})"
     out_of_memory = failure.kind == "out_of_memory"
-    return SubmissionError(status, reason, out_of_memory=out_of_memory, saw_images=True)
+    return SubmissionError(status, reason, out_of_memory=out_of_memory, saw_images=saw_images)

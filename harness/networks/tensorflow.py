@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 _OF_KERAS_ALONE = ("matplotlib", "pandas", "scipy", "sklearn", "cv2")
 """For Keras's plots, tables, augmentations and wrappers of its models: none of it happens here."""
@@ -33,16 +34,15 @@ def import_tensorflow(*, keras: bool = False) -> Any:
     """
     if "tensorflow" not in sys.modules:
         _import(begin=True, keras=keras)
-    if keras and "keras" not in sys.modules:
-        with _hide_packages(_OF_KERAS_ALONE):
-            import keras as _  # noqa: F401
+    if keras:
+        _import_keras()
     return sys.modules["tensorflow"]
 
 
 def import_ahead() -> None:
     """Import TensorFlow and Keras without a device: afterwards this process may still fork."""
     _import(begin=False, keras=True)
-    import keras  # noqa: F401
+    _import_keras()
 
 
 def begin() -> None:
@@ -62,6 +62,17 @@ def _import(*, begin: bool, keras: bool) -> None:
 
         if begin:
             tf.config.list_logical_devices()
+
+
+def _import_keras() -> None:
+    with _hide_packages(_OF_KERAS_ALONE):
+        import keras  # noqa: F401
+
+
+def names_tensorflow(path: Path) -> bool:
+    """Whether a file of Python may use TensorFlow or Keras, which take seconds to import."""
+    text = path.read_bytes()
+    return b"keras" in text or b"tensorflow" in text
 
 
 @contextmanager

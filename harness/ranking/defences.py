@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.datasets.zoos import split_name
 from harness.ranking.baselines import DO_NOTHING
 from harness.ranking.comparisons import letters_by_test
 from harness.ranking.defence_board import Cell, Cost, DefenceBoard, DefenceRow, Figures, NetCounts
@@ -66,7 +67,7 @@ def _cells_by_defence(records: Sequence[Record], zoo: Competition) -> dict[str, 
     order = {network.name: number for number, network in enumerate(zoo.networks)}
     cells: dict[str, list[Cell]] = {}
     for record in records:
-        defence, _, name = record.submission.rpartition("@")
+        defence, name = split_name(record.submission)
         if defence and name in order:
             cells.setdefault(defence, []).append(_cell(record, zoo.networks[order[name]]))
     for own in cells.values():

@@ -49,10 +49,10 @@ def main() -> None:
         die_with_parent()  # asked last: who becomes another user is forgotten
         _load_unless_empty(calls)
     _leave_if_orphaned(int(request_fd))
-    if fork:
-        sys.modules[
-            "harness.sandbox.forking"
-        ].begin()  # if that fails, it is not the script's fault
+    if fork:  # what goes wrong there is not the script's fault
+        from harness.sandbox import forking
+
+        forking.begin()
 
     os.write(int(reply_fd), READY)
     _become(script, code)

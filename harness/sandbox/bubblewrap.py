@@ -78,6 +78,17 @@ class Task:
     """How several children are forked (``forking.py``); empty for one."""
 
     @property
+    def forks(self) -> bool:
+        """Whether there are several children, forked by one process."""
+        return bool(self.fork)
+
+    @property
+    def scratch_folders(self) -> list[str]:
+        """Where file systems in memory are: one, and in it one for each of several children."""
+        own = range(len(self.descriptors)) if self.forks else ()
+        return [SCRATCH, *(f"{SCRATCH}/{number}" for number in own)]
+
+    @property
     def kept_descriptors(self) -> list[int]:
         """The descriptors that the child inherits."""
         return [number for own in self.descriptors for number in own if number >= 0]
@@ -168,16 +179,15 @@ def bubblewrap_arguments(
 
     ``files`` are descriptors of what is copied into it, by the paths inside.
     """
-    forks = len(task.descriptors) > 1
     arguments = ["--unshare-all", "--unshare-user", "--uid", _NOBODY, "--gid", _NOBODY]
     arguments += ["--hostname", HOST_NAME, "--die-with-parent", "--new-session"]
     arguments += ["--cap-drop", "ALL", "--clearenv"]
     # Whoever forks children makes namespaces for them; they themselves give it up.
-    arguments += ["--cap-add", "CAP_SYS_ADMIN"] if forks else []
+    arguments += ["--cap-add", "CAP_SYS_ADMIN"] if task.forks else []
     for name, value in environment(SCRATCH).items():
         arguments += ["--setenv", name, value]
 
-    for folder in [SCRATCH, *sibling_folders(task)]:
+    for folder in task.scratch_folders:
         arguments += ["--size", str(scratch_bytes), "--tmpfs", folder]
     arguments += _installation_options(task.script)
     for inside, host in task.readable.items():
@@ -190,12 +200,6 @@ def bubblewrap_arguments(
 
     arguments += ["--chdir", SCRATCH, "--seccomp", str(filter_fd)]
     return [*arguments, "--remount-ro", "/"]
-
-
-def sibling_folders(task: Task) -> list[str]:
-    """Return where each of several children has its scratch folder; none where there is one."""
-    count = len(task.descriptors)
-    return [f"{SCRATCH}/{number}" for number in range(count)] if count > 1 else []
 
 
 def installation_paths(script: Path) -> list[Path]:

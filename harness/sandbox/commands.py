@@ -5,20 +5,20 @@ What they need to read at their start (filters, plans, options) is in files with
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from harness.records.errors import HarnessError
 from harness.sandbox import bubblewrap, landlock, seccomp
 from harness.sandbox.supervisor import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import contextlib
 
     from harness.sandbox.child import Limits
 
@@ -43,15 +43,12 @@ def bubblewrap_command(
     if (problem := seccomp.seccomp_problem()) is not None:
         raise HarnessError(problem)
 
-    def memory_file(data: bytes) -> int:
-        return child_side.enter_context(_memory_file(data)).fileno()
-
-    forks = len(task.descriptors) > 1
-    start_filter = memory_file(seccomp.start_filter(limits.runtime, forks=forks))
+    memory_file = partial(_memory_file, child_side)
+    start_filter = memory_file(seccomp.start_filter(limits.runtime, forks=task.forks))
     # Siblings share the namespaces: what keeps them apart is what keeps all apart without any.
-    running = seccomp.running_filter(limits.runtime, *([seccomp.LANDLOCK] if forks else []))
+    running = seccomp.running_filter(limits.runtime, *([seccomp.LANDLOCK] if task.forks else []))
     running_filter = memory_file(running)
-    plans = [memory_file(plan) for plan in _sibling_plans(task)] if forks else []
+    plans = [memory_file(plan) for plan in _sibling_plans(task)] if task.forks else []
     contents = bubblewrap.process_files(limits.memory_bytes)
     files = {inside: memory_file(data) for inside, data in contents.items()}
     options = bubblewrap.bubblewrap_arguments(
@@ -100,13 +97,11 @@ def landlock_command(
     except OSError as error:
         raise HarnessError(f"there is no Landlock: {error.strerror}") from None
 
-    def memory_file(data: bytes) -> int:
-        return child_side.enter_context(_memory_file(data)).fileno()
-
+    memory_file = partial(_memory_file, child_side)
     instead = [seccomp.LANDLOCK]
     instead += [seccomp.LANDLOCK_TRUNCATE] if version < _TRUNCATE_ABI else []
     running_filter = memory_file(seccomp.running_filter(limits.runtime, *instead))
-    folder = "" if task.fork else plain.folder  # each of several children adds its own
+    folder = "" if task.forks else plain.folder  # each of several children adds its own
     plans = [
         memory_file(landlock_plan(task, folder, version, _unprivileged_user()))
         for _ in task.descriptors
@@ -147,10 +142,9 @@ def _on_host(task: bubblewrap.Task) -> bubblewrap.Task:
     return replace(task, arguments=bubblewrap.host_arguments(task))
 
 
-@contextlib.contextmanager
-def _memory_file(data: bytes) -> Iterator[IO[bytes]]:
-    """Provide an anonymous file with this content, positioned at its beginning."""
-    with open(os.memfd_create("harness"), "w+b") as file:  # noqa: PTH123
-        file.write(data)
-        file.seek(0)
-        yield file
+def _memory_file(owner: contextlib.ExitStack, data: bytes) -> int:
+    """Return a descriptor of an anonymous file with this content, at its beginning."""
+    file = owner.enter_context(os.fdopen(os.memfd_create("harness"), "w+b"))
+    file.write(data)
+    file.seek(0)
+    return file.fileno()

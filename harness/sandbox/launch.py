@@ -169,11 +169,6 @@ class _Order:
     ahead: str = ""
 
     @property
-    def forks(self) -> bool:
-        """Whether there are several children, forked by one process."""
-        return len(self.images_fds) > 1
-
-    @property
     def lent_bytes(self) -> int:
         """The size of all images."""
         return sum(map(_lent_bytes, self.images_fds))
@@ -181,7 +176,7 @@ class _Order:
 
 def _start(order: _Order, parent_side: contextlib.ExitStack) -> list[Child]:
     """Start the children; what the parent keeps until they have ended goes to ``parent_side``."""
-    lent_bytes, limits, sandbox = order.lent_bytes, order.limits, order.sandbox
+    limits, sandbox = order.limits, order.sandbox
     with contextlib.ExitStack() as child_side:  # what the parent closes once the child has it
         pipes = [
             (_pipe(child_side, parent_side), _pipe(parent_side, child_side))
@@ -195,10 +190,10 @@ def _start(order: _Order, parent_side: contextlib.ExitStack) -> list[Child]:
                 (requests[0].fileno(), replies[1].fileno(), images)
                 for (requests, replies), images in zip(pipes, order.images_fds, strict=True)
             ],
-            rlimits=_rlimits(limits, lent_bytes),
+            rlimits=_rlimits(limits, order.lent_bytes),
         )
         outputs = []
-        if order.forks:
+        if len(pipes) > 1:
             outputs = [_pipe(parent_side, child_side) for _ in order.images_fds]
             writers = [writer.fileno() for _, writer in outputs]
             namespaces = sandbox == BUBBLEWRAP
@@ -215,7 +210,7 @@ def _start(order: _Order, parent_side: contextlib.ExitStack) -> list[Child]:
             command, descriptors=[*command.descriptors, *(w.fileno() for _, w in outputs)]
         )
         readers = [reader for reader, _ in outputs]
-        supervisor = Supervisor(command, _bounds(order, lent_bytes, command.folder), readers)
+        supervisor = Supervisor(command, _bounds(order, task, command.folder), readers)
         parent_side.callback(supervisor.close)
         supervisor.start()
         child_side.close()
@@ -230,25 +225,17 @@ def _start(order: _Order, parent_side: contextlib.ExitStack) -> list[Child]:
         ]
 
 
-def _bounds(order: _Order, lent_bytes: int, folder: str) -> Bounds:
+def _bounds(order: _Order, task: bubblewrap.Task, folder: str) -> Bounds:
     """Return what the supervisor enforces; without bubblewrap ``folder`` is the scratch folder."""
     return Bounds(
         wall_seconds=order.limits.wall_seconds,
         memory_bytes=order.limits.memory_bytes,
-        lent_bytes=lent_bytes,
-        scratch=_scratch(order),
+        lent_bytes=order.lent_bytes,
+        scratch=tuple(task.scratch_folders) if order.sandbox == BUBBLEWRAP else (),
         folder=Path(folder) if order.sandbox == LANDLOCK else None,
         folder_bytes=order.limits.scratch_bytes,
-        are_alike=order.forks,
+        are_alike=task.forks,
     )
-
-
-def _scratch(order: _Order) -> tuple[str, ...]:
-    """Return the paths of the scratch folders in memory; none without bubblewrap."""
-    if order.sandbox != BUBBLEWRAP:
-        return ()
-    numbers = range(len(order.images_fds)) if order.forks else ()
-    return (bubblewrap.SCRATCH, *(f"{bubblewrap.SCRATCH}/{number}" for number in numbers))
 
 
 def _check_readable(readable: Mapping[str, Path]) -> None:

@@ -140,21 +140,21 @@ def _thread_files(pid: int) -> list[Path]:
 
 def _thread_state(stat: Path) -> str:
     """Return the letter of a thread's state; that of the dead where it is gone."""
-    try:
-        # The name before it, in brackets, may hold anything.
-        return stat.read_text(errors="replace").rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return "X"
+    return (_stat_fields(stat) or ["X"])[0]
 
 
 def _cpu_ticks(stat: Path) -> int:
     """Return the time of all threads of a process, in user and system mode; 0 where it is gone."""
+    return sum(map(int, _stat_fields(stat)[11:13]))
+
+
+def _stat_fields(stat: Path) -> list[str]:
+    """Return what the kernel tells of a thread or process, from its state on; nothing if gone."""
     try:
         # The name before it, in brackets, may hold anything.
-        fields = stat.read_text(errors="replace").rpartition(")")[2].split()
-        return int(fields[11]) + int(fields[12])
-    except (OSError, IndexError):
-        return 0
+        return stat.read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def _process_usage(pid: int) -> Usage:

@@ -164,7 +164,7 @@ class Supervisor:
         """Send a signal to all processes of a stranger's code, and return them."""
         with self._reaping:
             pids = [] if self._pid is None else process_tree.members(self._pid)
-            if bool(self._bounds.scratch):
+            if self._bounds.scratch:
                 pids = pids[1:]  # bubblewrap itself has to reap the dead at any time
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -260,7 +260,7 @@ class Supervisor:
         process.returncode = os.waitstatus_to_exitcode(status)
         self.lost_bubblewrap = bool(self._bounds.scratch) and process.returncode < 0
         self.status = process.returncode
-        if bool(self._bounds.scratch) and self.status > _FIRST_SIGNAL_STATUS:
+        if self._bounds.scratch and self.status > _FIRST_SIGNAL_STATUS:
             self.status = _FIRST_SIGNAL_STATUS - self.status
         self.cpu_seconds = resources.ru_utime + resources.ru_stime
         return True
@@ -275,7 +275,7 @@ class Supervisor:
         if self._bounds.are_alike:
             private_bytes = max(process_tree.usage([each]).private_bytes for each in pids)
         held_bytes = private_bytes + max(0, usage.shared_bytes - self._bounds.lent_bytes)
-        if bool(self._bounds.scratch) and len(pids) >= _SANDBOX_GENERATIONS:
+        if self._bounds.scratch and len(pids) >= _SANDBOX_GENERATIONS:
             held_bytes += sum(
                 process_tree.scratch_bytes(pids[-1], path) for path in self._bounds.scratch
             )

@@ -56,31 +56,46 @@ class PreparedNetwork:
         checkpoint: Checkpoint | None = None,
     ) -> Record:
         """What was found of a submission's entry for this BadNet."""
-        empty = Checkpoint(
-            drop_points=None,
-            required=True,
-            status=status,
-            reason=reason,
-            artifact=None,
-            goodnet_artifact=None,
-        )
-        return Record(
-            schema_version=SCHEMA_VERSION,
-            submission=submission,
-            status=status,
-            reason=reason,
-            dataset=DatasetIdentity(name=self.datasets.benchmark.name, arrays=self.datasets.hashes),
+        benchmark = self.datasets.benchmark
+        dataset = DatasetIdentity(name=benchmark.name, arrays=self.datasets.hashes)
+        empty = empty_record(submission, status, reason, dataset)
+        return replace(
+            empty,
             badnet=self.counts,
             badnet_originals=self.originals,
             badnet_weights_hash=array_hash(self.badnet),
-            checkpoints=(checkpoint or empty,),
-            checks=(),
-            notes=(),
-            environment=environment(),
-            classes=self.datasets.benchmark.classes,
+            checkpoints=(checkpoint,) if checkpoint else empty.checkpoints,
+            classes=benchmark.classes,
             commonest_class_images=commonest_class_images(self.datasets.sets["valid"]),
             reference=self.reference,
         )
+
+
+def empty_record(
+    submission: str, status: Status, reason: str | None, dataset: DatasetIdentity
+) -> Record:
+    """The record of an entry for a BadNet of which nothing was looked at, the BadNet neither."""
+    nothing = Checkpoint(
+        drop_points=None,
+        required=True,
+        status=status,
+        reason=reason,
+        artifact=None,
+        goodnet_artifact=None,
+    )
+    return Record(
+        schema_version=SCHEMA_VERSION,
+        submission=submission,
+        status=status,
+        reason=reason,
+        dataset=dataset,
+        badnet=None,
+        badnet_weights_hash=None,
+        checkpoints=(nothing,),
+        checks=(),
+        notes=(),
+        environment=environment(),
+    )
 
 
 def shown_sets(datasets: Datasets) -> Datasets:

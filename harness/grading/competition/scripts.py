@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.grading.competition.entry import grade_entry_for
 from harness.grading.competition.networks import counted_checkpoint
-from harness.grading.models import run_until
+from harness.grading.models import required_sandbox, run_until
 from harness.inference.identification import KnownModel
 from harness.inference.scripts.images import FORMATS, drawn_images
 from harness.inference.scripts.running import ScriptRun, ask_script
@@ -21,7 +21,7 @@ from harness.records.errors import Status, SubmissionError
 from harness.records.predictions import decode
 from harness.records.record import Artifact, Checkpoint
 from harness.records.text import storable
-from harness.sandbox.availability import NONE, find_sandbox, sandbox_problem
+from harness.sandbox.availability import NONE, find_sandbox
 from harness.sandbox.launch import Limits
 
 if TYPE_CHECKING:
@@ -107,10 +107,7 @@ def _ask(
     network: PreparedNetwork, entry: ScriptEntry, run: RunContext
 ) -> tuple[_Shown, ScriptAnswers]:
     options = run.options
-    sandbox = find_sandbox(options.isolation)
-    if sandbox is None and options.isolation != NONE:
-        problem = sandbox_problem(options.isolation)
-        raise SubmissionError(Status.NOT_GRADED, f"a script has to run in a sandbox: {problem}")
+    sandbox = required_sandbox(options.isolation, "a script")
     # The same images for every submission, which nobody can know.
     rng = np.random.default_rng(run.store.secret_number(f"script images {network.name}"))
     shown = _shown(network, options.script_images, rng)
@@ -121,7 +118,7 @@ def _ask(
         repository=entry.repository.path,
         settings=_settings(network, entry, options.image_format),
         image_format=options.image_format,
-        sandbox=None if options.isolation == NONE else sandbox,
+        sandbox=sandbox,
         limits=Limits(
             start_seconds=min(180.0, options.model_seconds),
             wall_seconds=options.model_seconds,

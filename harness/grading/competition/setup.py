@@ -16,7 +16,7 @@ from harness.datasets.competitions import (
 from harness.datasets.descriptions import data_is_present, generate_data, require_data
 from harness.grading.competition.networks import PreparedNetwork, answers_of, shown_sets
 from harness.grading.competition.submission import grade_submission, summary
-from harness.grading.context import RunContext
+from harness.grading.context import RunContext, Untimed
 from harness.grading.fingerprint import hash_of_inputs, limits_of
 from harness.grading.models import predict_weights
 from harness.grading.submission import record_in_any_case
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedCompetition:
+class PreparedCompetition(Untimed):
     """Everything that is ready before the first submission."""
 
     competition: Competition
@@ -66,16 +66,6 @@ class PreparedCompetition:
         """The record of a submission of which nothing was looked at."""
         records = [network.record(name, status, reason) for network in self.networks]
         return replace(summary(name, self.competition, records), reason=reason)
-
-    def may_time(self, record: Record) -> bool:
-        """No: what is handed in is a net, a program or a script, and a time tells little."""
-        del record
-        return False
-
-    def time(self, record: Record, folder: Path) -> Record:
-        """The record as it is."""
-        del folder
-        return record
 
     def circumstances(self) -> str:
         """What submissions are graded with; where it is the same, so are their grades."""

@@ -10,24 +10,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.datasets.zoos import SEPARATOR
 from harness.grading.competition.entry import grade_entry_for
+from harness.grading.context import Budget
 from harness.grading.defences.code import declared_defence
-from harness.grading.models import read_model
+from harness.grading.models import read_model, required_sandbox
 from harness.grading.submission import fit_to_store
 from harness.inference.defences import worker
 from harness.inference.defences.running import Left, RepairTask, repair
 from harness.inference.identification import Failed, ReadOptions
 from harness.intake.staging import stage_repository
-from harness.records.errors import Status, SubmissionError
+from harness.records.errors import SubmissionError
 from harness.records.submission import Candidate, Submission
-from harness.sandbox.availability import NONE, find_sandbox, sandbox_problem
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.grading.competition.networks import PreparedNetwork
-    from harness.grading.context import Budget, RunContext
+    from harness.grading.context import RunContext
     from harness.inference.identification import Identified
     from harness.records.record import Record
     from harness.records.submission import DeclaredDefence
@@ -57,17 +56,6 @@ def predict(images):
 '''
 
 
-def cell_name(defence: str, network: str) -> str:
-    """Of the record of a cell."""
-    return f"{defence}{SEPARATOR}{network}"
-
-
-def split_name(name: str) -> tuple[str, str]:
-    """The defence and the BadNet of a cell."""
-    defence, _, network = name.rpartition(SEPARATOR)
-    return defence, network
-
-
 def grade_cell(
     folder: Path, name: str, scratch: Path, network: PreparedNetwork, run: RunContext
 ) -> Record:
@@ -75,9 +63,7 @@ def grade_cell(
 
     ``name`` is the cell's, ``folder`` the defence's.
     """
-    budget = run.options.budget
-    if budget is None:
-        raise ValueError("a defence has a budget")
+    budget = run.options.budget or Budget()
     declared = declared_defence(folder)
     code = stage_repository(folder, scratch).path
     run.progress.stage(name, "repairing")
@@ -106,10 +92,7 @@ def _task(
     run: RunContext,
     budget: Budget,
 ) -> RepairTask:
-    sandbox = find_sandbox(run.options.isolation)
-    if sandbox is None and run.options.isolation != NONE:
-        problem = sandbox_problem(run.options.isolation)
-        raise SubmissionError(Status.NOT_GRADED, f"a defence has to run in a sandbox: {problem}")
+    sandbox = required_sandbox(run.options.isolation, "a defence")
     seed = seed_of(network.name, budget.seed)
     images, labels = _handed_images(network, budget, seed)
     return RepairTask(
@@ -122,7 +105,7 @@ def _task(
         labels=labels,
         seed=seed,
         seconds=budget.seconds,
-        sandbox=None if run.options.isolation == NONE else sandbox,
+        sandbox=sandbox,
         memory_bytes=run.options.model_memory_bytes,
     )
 

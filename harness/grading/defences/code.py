@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import PACKAGES
 from harness.datasets.zoos import SEPARATOR
+from harness.inference.defences.worker import SIGNATURE
 from harness.intake.declarations import read_declaration
 from harness.intake.entries import Entry
 from harness.intake.file_rules import files_below
@@ -155,7 +156,6 @@ def declared_defence(folder: Path) -> DeclaredDefence:
     if not _DEFINES_REPAIR.search(path.read_bytes()):
         raise SubmissionError(
             Status.REJECTED,
-            f"{one_line(declared.file, 100)}: no function repair(badnet, clean_images, "
-            "clean_labels, *, classes, seed, budget)",
+            f"{one_line(declared.file, 100)}: no function {SIGNATURE}",
         )
     return declared

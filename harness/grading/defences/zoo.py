@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.datasets.cache import DatasetCache
-from harness.datasets.zoos import load_zoo
+from harness.datasets.zoos import cell_name, load_zoo, split_name
+from harness.grading.competition.networks import empty_record
 from harness.grading.competition.setup import prepare_network
-from harness.grading.context import RunContext
-from harness.grading.defences.cell import cell_name, grade_cell, split_name
+from harness.grading.context import RunContext, Untimed
+from harness.grading.defences.cell import grade_cell
 from harness.grading.fingerprint import hash_of_inputs, limits_of
 from harness.grading.submission import record_in_any_case
 from harness.intake.entries import Entry
-from harness.records.environment import environment
 from harness.records.errors import HarnessError
-from harness.records.record import SCHEMA_VERSION, Checkpoint, DatasetIdentity, Record
+from harness.records.record import DatasetIdentity
 from harness.storage.results import Store
 
 if TYPE_CHECKING:
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from harness.grading.context import Options, Progress
     from harness.records.benchmark import CompetingNetwork, Competition
     from harness.records.errors import Status
+    from harness.records.record import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedZoo:
+class PreparedZoo(Untimed):
     """A zoo, and how defences are run on it."""
 
     zoo: Competition
@@ -60,38 +61,12 @@ class PreparedZoo:
     def ungraded(self, name: str, status: Status, reason: str) -> Record:
         """The record of a cell of which nothing was run."""
         network = self._described(split_name(name)[1])
-        failed = Checkpoint(
-            drop_points=None,
-            required=True,
-            status=status,
-            reason=reason,
-            artifact=None,
-            goodnet_artifact=None,
-        )
-        return Record(
-            schema_version=SCHEMA_VERSION,
-            submission=name,
-            status=status,
-            reason=reason,
-            dataset=DatasetIdentity(name=f"{self.name}/{network.name}", arrays={}),
-            badnet=None,
+        dataset = DatasetIdentity(name=f"{self.name}/{network.name}", arrays={})
+        return replace(
+            empty_record(name, status, reason, dataset),
             badnet_weights_hash=network.badnet_weights_hash,
-            checkpoints=(failed,),
-            checks=(),
-            notes=(),
-            environment=environment(),
             classes=self.zoo.classes,
         )
-
-    def may_time(self, record: Record) -> bool:
-        """No: what a repair costs is measured, and a time of inference tells little."""
-        del record
-        return False
-
-    def time(self, record: Record, folder: Path) -> Record:
-        """The record as it is."""
-        del folder
-        return record
 
     def circumstances(self) -> str:
         """What all cells have in common."""

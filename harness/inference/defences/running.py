@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.inference.defences import worker
-from harness.inference.known_network import FAILURE_STATUS
-from harness.inference.sandboxed import image_window
+from harness.inference.sandboxed import image_window, submission_error
 from harness.records.errors import Status, SubmissionError
 from harness.records.record import Repair
-from harness.records.text import join_lines
 from harness.sandbox import launch
 
 if TYPE_CHECKING:
@@ -150,16 +148,9 @@ def _asked(child: launch.Child, task: RepairTask) -> Left:
 
 
 def _submission_error(failure: launch.ChildFailure, task: RepairTask) -> SubmissionError:
-    lines = failure.output.strip().splitlines()
-    last_line = join_lines(lines[-1]) if lines else ""
-    if failure.kind == "exited" and failure.exit_code == worker.EXIT_REJECTED:
-        return SubmissionError(Status.REJECTED, last_line[:400] or "repair() fails")
     if failure.kind == "timed_out":
         reason = f"repair() was ended: it took more than its budget of {task.seconds:g} s"
         return SubmissionError(Status.TIMED_OUT, reason)
-    said = f" (it said: {last_line[:200]})" if last_line else ""
-    return SubmissionError(
-        FAILURE_STATUS.get(failure.kind, Status.CRASHED),
-        f"repair() {failure.reason}{said}",
-        out_of_memory=failure.kind == "out_of_memory",
+    return submission_error(
+        failure, refusal="repair() fails", subject="repair() ", saw_images=False
     )

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.inference.worker import EXIT_REJECTED
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 READY = b"r"
 HEADER = struct.Struct("<BQ")
 MODEL, ARRAYS, STATE = range(3)
-EXIT_REJECTED = 65
 MOST_BYTES = 256 << 20
 """Of what a defence leaves."""
 

@@ -16,13 +16,11 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from harness.inference.known_network import FAILURE_STATUS
-from harness.inference.sandboxed import image_window
+from harness.inference.sandboxed import image_window, submission_error
 from harness.inference.scripts import worker
 from harness.inference.scripts.images import FORMATS, image_file
 from harness.records.environment import processors
 from harness.records.errors import Status, SubmissionError
-from harness.records.text import join_lines
 from harness.sandbox import launch
 
 if TYPE_CHECKING:
@@ -174,24 +172,9 @@ def _started(run: ScriptRun, largest: int) -> Iterator[_RunningScript]:
             ) as child:
                 yield _RunningScript(child, window)
         except launch.ChildFailure as failure:
-            raise _submission_error(failure) from None
+            raise submission_error(failure, refusal="fails") from None
 
 
 def image_suffix(form: str) -> str:
     """How the file of an image ends."""
     return FORMATS[form]
-
-
-def _submission_error(failure: launch.ChildFailure) -> SubmissionError:
-    lines = failure.output.strip().splitlines()
-    last_line = join_lines(lines[-1]) if lines else ""
-    if failure.kind == "exited" and failure.exit_code == worker.EXIT_REJECTED:
-        return SubmissionError(Status.REJECTED, last_line[:400] or "fails", saw_images=True)
-    status = FAILURE_STATUS.get(failure.kind, Status.CRASHED)
-    said = f" (it said: {last_line[:200]})" if last_line else ""
-    return SubmissionError(
-        status,
-        f"{failure.reason}{said}",
-        out_of_memory=failure.kind == "out_of_memory",
-        saw_images=True,
-    )

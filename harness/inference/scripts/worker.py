@@ -21,12 +21,13 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from harness.inference.worker import EXIT_REJECTED
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 REQUEST = struct.Struct("<I")
 REPLY = struct.Struct("<H")
-EXIT_REJECTED = 65
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w]|\.\d)")
 _KEPT_CHARACTERS = 1 << 16
@@ -82,6 +83,7 @@ class _Script:
 
     def __init__(self, settings: Settings, repository: Path) -> None:
         from harness.inference.scripts.arguments import arguments_of
+        from harness.networks.tensorflow import names_tensorflow
 
         self._repository = repository
         self._path = repository / settings.script
@@ -101,7 +103,7 @@ class _Script:
         self._arguments = arguments_of(text, settings.arguments, given)
 
         os.environ.setdefault("MPLBACKEND", "Agg")
-        if any(_names_keras(path) for path in repository.rglob("*.py")):
+        if any(map(names_tensorflow, repository.rglob("*.py"))):
             _keep_models()
         sys.path.insert(0, str(self._path.parent))  # where Python looks first for a script's own
         if repository != self._path.parent:
@@ -173,12 +175,6 @@ class _Tail(io.StringIO):
             super().write(kept)
             return len(text)
         return super().write(text)
-
-
-def _names_keras(path: Path) -> bool:
-    """Whether a file of Python may use Keras, which takes seconds to import."""
-    text = path.read_bytes()
-    return b"keras" in text or b"tensorflow" in text
 
 
 def _keep_models() -> None:
