@@ -1,5 +1,6 @@
 """Models in workers: their answers come back to their images, and their failures to them."""
 
+import os
 import textwrap
 from contextlib import contextmanager
 from dataclasses import replace
@@ -252,10 +253,10 @@ def test_where_none_can_be_forked_each_is_started(program, sets, monkeypatch):
         raise HarnessError("no namespaces for children")
         yield
 
-    monkeypatch.setattr(sandboxed, "processors", lambda: 2)
     monkeypatch.setattr(sandboxed, "_unforkable", set())
     run = replace(program(f"{HONEST}  # no tensorflow"), limits=launch.Limits())
     forked = predict_sandboxed(run, sets, 7)
+    assert not sandboxed._unforkable
 
     monkeypatch.setattr(launch, "started_alike", fail)
     for _ in range(2):
@@ -264,3 +265,26 @@ def test_where_none_can_be_forked_each_is_started(program, sets, monkeypatch):
         for name, answers in predictions.answers.items():
             assert np.array_equal(answers.class_ids, forked[0].answers[name].class_ids)
     assert len(tried) == 1
+
+
+def test_on_one_processor_children_are_forked_and_take_turns(program, sets, monkeypatch):
+    """So each of them has as long as all of them together, from the start."""
+    orders = []
+
+    def keep(*arguments, limits, **options):
+        orders.append(limits)
+        return start(*arguments, limits=limits, **options)
+
+    start = launch.started_alike
+    monkeypatch.setattr(launch, "started_alike", keep)
+    monkeypatch.setattr(sandboxed, "_unforkable", set())
+    processors = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, [min(processors)])
+    try:
+        run = replace(program(f"{HONEST}  # no tensorflow"), limits=launch.Limits())
+        predict_sandboxed(run, sets, 7)
+    finally:
+        os.sched_setaffinity(0, processors)
+    (limits,) = orders
+    assert limits.start_seconds == 3 * run.limits.start_seconds
+    assert limits.wall_seconds == 3 * run.limits.wall_seconds
