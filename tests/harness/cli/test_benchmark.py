@@ -9,7 +9,7 @@ import time
 
 import pytest
 from killing import descendants, kill
-from repository import ROOT
+from repository import IMPORTED
 from tiny_zoo import BIASED, FAILING, write_defence, write_zoo
 
 EXACT = ("benchmark.csv", "cells.csv", "benchmark.json", "benchmark.md", "benchmark.tex",
@@ -73,7 +73,7 @@ def test_a_changed_defence_is_run_again(place, run_harness, results, tmp_path):
 def _killed(place, out, after):
     command = [sys.executable, "-m", "harness", "benchmark", "biased", "slow", "failing", "--zoo",
                "zoo", "--out", str(out), "--jobs", "2"]  # fmt: skip
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(IMPORTED)}
     with (out.parent / "log").open("a") as log:
         running = subprocess.Popen(command, cwd=place, env=environment, stdout=log, stderr=log)
         end = time.monotonic() + 60

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from killing import descendants, killed_while_nobody_reads
 from models import known_config, write_full
-from repository import ROOT
+from repository import IMPORTED, ROOT
 
 from harness.execution.progress import Quiet
 from harness.grading.context import Options
@@ -130,7 +130,7 @@ def finished_work(folder):
 def killed(moment, results, arguments):
     return subprocess.run(
         [sys.executable, "-c", KILLING, *map(str, (*moment, results, *arguments))],
-        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(IMPORTED)}, capture_output=True, text=True,
         check=False, timeout=300,
     )  # fmt: skip
 
