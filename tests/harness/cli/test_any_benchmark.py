@@ -106,7 +106,8 @@ def newcomer(tmp_path_factory):
     for _, *arguments in commands_of_the_page():
         finished = subprocess.run(
             [sys.executable, *arguments], cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(IMPORTED)}, capture_output=True, text=True, check=False, timeout=600,
+            env=os.environ | {"PYTHONPATH": str(IMPORTED)},
+            capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
         assert finished.returncode in (0, 1), finished.stderr[-2000:]
         said.append(finished)
