@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from typing import IO, TYPE_CHECKING, Any
@@ -113,8 +113,10 @@ def predict_sandboxed(
     joint_progress = _JointProgress(progress)
 
     noises = rng.spawn(len(streams))
+    # Side by side only where there are processors for it: else each takes half a gigabyte.
+    at_once = len(streams) if processors() > 1 else 1
     with (
-        _started_models(run, images.dtype, len(streams)) as (models, at_once),
+        _started_models(run, images.dtype, len(streams)) as models,
         ThreadPoolExecutor(at_once) as pool,
     ):
 
@@ -234,15 +236,10 @@ Started = Callable[[], AbstractContextManager[SandboxedModel]]
 @contextmanager
 def _started_models(
     run: SandboxedRun, dtype: np.dtype[Any], count: int
-) -> Iterator[tuple[Sequence[Started], int]]:
-    """Models that are alike, and how many of them are asked at once.
-
-    They are forked by one process, whose memory they share, where that can be done. Else each is
-    started by itself and takes half a gigabyte, so side by side only where there are processors.
-    """
-    one_by_one = [partial(start_model, run, dtype)] * count, count if processors() > 1 else 1
+) -> Iterator[Sequence[Started]]:
+    """Models that are alike: forked by one process where that can be done, else one by one."""
     if not _takes_tensorflow(run) or not _can_fork(run.sandbox):
-        yield one_by_one
+        yield [partial(start_model, run, dtype)] * count
         return
     with ExitStack() as stack:
         windows = [stack.enter_context(_window(run, dtype)) for _ in range(count)]
@@ -254,7 +251,7 @@ def _started_models(
                 images_fds=[reader for _, reader in windows],
                 ahead="harness.networks.tensorflow",
             ),
-            limits=run.limits if processors() > 1 else _share_one_processor(run.limits, count),
+            limits=run.limits,
             sandbox=run.sandbox,
         )
         try:
@@ -262,22 +259,10 @@ def _started_models(
         except HarnessError as error:
             _log.info("children cannot be forked here, so each is started: %s", error)
             _unforkable.add(run.sandbox)
-            yield one_by_one
+            yield [partial(start_model, run, dtype)] * count
             return
         pairs = zip(children, windows, strict=True)
-        yield (
-            [partial(_blamed, SandboxedModel(child, window)) for child, (window, _) in pairs],
-            count,
-        )
-
-
-def _share_one_processor(limits: launch.Limits, count: int) -> launch.Limits:
-    """The limits of each of several children that take turns: as long as one after the other."""
-    return replace(
-        limits,
-        start_seconds=limits.start_seconds * count,
-        wall_seconds=limits.wall_seconds * count,
-    )
+        yield [partial(_blamed, SandboxedModel(child, window)) for child, (window, _) in pairs]
 
 
 @contextmanager
