@@ -249,7 +249,14 @@ print("left", glob.glob(os.environ["TMPDIR"] + "/*"))
 """
 
 
-@pytest.mark.parametrize("stage", ["reading valid", "reference: pruning", "predicting models"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "reading valid",
+        pytest.param("reference: pruning", marks=pytest.mark.extended),
+        "predicting models",
+    ],
+)
 def test_an_interrupt_is_clean_and_the_same_call_goes_on(
     stage, reference_submission, small_benchmark, badnet_path, tmp_path
 ):
