@@ -9,6 +9,7 @@ wrong raises a Python exception.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import signal
 import sys
@@ -22,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 _OF_KERAS_ALONE = ("matplotlib", "pandas", "scipy", "sklearn", "cv2")
 """For Keras's plots, tables, augmentations and wrappers of its models: none of it happens here."""
@@ -47,15 +50,23 @@ def import_operations() -> SimpleNamespace:
     """Return what the lab's network is made of, by the names of TensorFlow's own interface.
 
     Most of the time goes to the interface around these few. So they are imported without it where
-    TensorFlow has them where it had them from 2.17 to 2.21, in half the time. The rest may still be
-    imported afterwards.
+    TensorFlow has them where it had them from 2.17 to 2.21, in half the time, in a process where
+    that will do (`allow_parts`).
     """
-    if not _is_whole():
+    if _Parts.will_do and not _is_whole():
         try:
             return _import_parts()
-        except (ImportError, AttributeError):
-            sys.modules.pop("tensorflow", None)
+        except (ImportError, AttributeError) as error:
+            _log.info("TensorFlow is imported as a whole: %s", error)
     return _parts_of(import_tensorflow())
+
+
+def allow_parts() -> None:
+    """Say that this process runs code of ours alone, so that parts of TensorFlow will do.
+
+    After parts of it nobody but `import_tensorflow` finds the whole.
+    """
+    _Parts.will_do = True
 
 
 def import_ahead() -> None:
@@ -74,7 +85,14 @@ def begin() -> None:
 
 def _is_whole() -> bool:
     """Whether TensorFlow is imported, and not only parts of it."""
-    return hasattr(sys.modules.get("tensorflow"), "__version__")
+    package = sys.modules.get("tensorflow")
+    return package is not None and not isinstance(package, _Parts)
+
+
+class _Parts(ModuleType):
+    """Stands in for TensorFlow's package while only parts of it are imported."""
+
+    will_do = False
 
 
 def _import_parts() -> SimpleNamespace:
@@ -82,9 +100,9 @@ def _import_parts() -> SimpleNamespace:
     spec = importlib.util.find_spec("tensorflow")
     if spec is None:
         raise ImportError("tensorflow")
-    package = ModuleType("tensorflow")
+    package = _Parts("tensorflow")
     package.__path__ = list(spec.submodule_search_locations or [])
-    package.__spec__ = spec
+    package.__spec__, package.__file__ = spec, spec.origin
 
     _set_environment()
     with _interrupts_later(), _filter_stderr(), _hide_packages((*_OF_KERAS_ALONE, "keras")):
@@ -129,7 +147,8 @@ def _set_environment() -> None:
 
 def _import(*, begin: bool, keras: bool) -> None:
     _set_environment()
-    sys.modules.pop("tensorflow", None)  # what stands in for it
+    if not _is_whole():
+        sys.modules.pop("tensorflow", None)  # what stands in for it
     unused = _OF_KERAS_ALONE if keras else (*_OF_KERAS_ALONE, "keras")
     with _interrupts_later(), _filter_stderr(), _hide_packages(unused):
         import tensorflow as tf
