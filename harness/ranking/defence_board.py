@@ -105,6 +105,11 @@ class Group:
         """How many cells failed."""
         return sum(cell.failed for cell in self.cells)
 
+    @property
+    def failed_everywhere(self) -> bool:
+        """Whether there are cells, and none of them has anything to count."""
+        return 0 < self.failed == len(self.cells)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
@@ -121,7 +126,8 @@ class DefenceRow:
     """A defence on the board, or the BadNets as they are."""
 
     rank: int | None
-    """From 1; None for the baseline, and where cells are missing or failed for reasons of ours."""
+    """From 1; None for the baseline, where cells are missing or failed for reasons of ours, and
+    for all where each failed everywhere."""
 
     defence: str
     overall: Group

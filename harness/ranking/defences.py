@@ -1,7 +1,8 @@
 """The board of the benchmark of defences: who leaves BadNets in the best state, by attack too.
 
 The BadNet is the unit: two defences are compared BadNet by BadNet, by a permutation test. A
-defence that failed somewhere comes after all that did not, and what it failed at counts 0.
+defence that failed somewhere comes after all that did not, one that failed everywhere last, and
+what it failed at counts 0.
 """
 
 from __future__ import annotations
@@ -157,8 +158,12 @@ def _cost(measured: Sequence[Repair]) -> Cost | None:
 
 
 def _ranked(rows: Sequence[DefenceRow]) -> Iterator[DefenceRow]:
-    """The rows with ranks; equal ones share one."""
-    places = sorted(_place(row) for row in rows if _may_rank(row))
+    """The rows with ranks; equal ones share one, and nobody is first who left nothing at all."""
+    rankable = [row for row in rows if _may_rank(row)]
+    if all(row.overall.failed_everywhere for row in rankable):
+        yield from rows
+        return
+    places = sorted(map(_place, rankable))
     for row in rows:
         yield replace(row, rank=1 + places.index(_place(row)) if _may_rank(row) else None)
 
@@ -168,15 +173,16 @@ def _may_rank(row: DefenceRow) -> bool:
     return not row.is_baseline and not row.missing and row.overall.estimates["quality"] is not None
 
 
-def _place(row: DefenceRow) -> tuple[bool, bool, float]:
+def _place(row: DefenceRow) -> tuple[bool, int, float]:
     """What rows are sorted by; the baseline goes among those that did not fail."""
     quality = row.overall.estimates["quality"]
     mean = 0.0 if quality is None else round(quality.mean, _DIGITS)
     has_place = row.is_baseline or _may_rank(row)
-    return not has_place, row.overall.failed > 0, -mean
+    failed = int(row.overall.failed > 0) + int(row.overall.failed_everywhere)
+    return not has_place, failed, -mean
 
 
-def _position(row: DefenceRow) -> tuple[tuple[bool, bool, float], bool, str]:
+def _position(row: DefenceRow) -> tuple[tuple[bool, int, float], bool, str]:
     return _place(row), row.is_baseline, row.defence
 
 

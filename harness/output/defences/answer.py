@@ -56,18 +56,42 @@ def _sentences(board: DefenceBoard) -> Iterator[str]:
     if not defences:
         yield "No defence has been run yet."
         return
+    lost = [row for row in defences if _is_lost(row)]
+    if len(lost) == len(defences):
+        yield _all_lost(lost)
+        return
     ranked = [row for row in defences if row.rank is not None]
     whole = [row for row in ranked if not row.overall.failed]
     if whole:
         yield from _best(board, whole)
     elif ranked:
-        yield f"No defence repaired every BadNet; {_name(ranked[0])} does best where it did."
+        yield (
+            f"No defence repaired every BadNet; {_name(ranked[0])} comes first, with 0 for what it "
+            "failed at."
+        )
     else:
         yield "No defence can be ranked yet."
     if (reason := compared(board)) is not None:
         yield reason
-    yield from _failed(ranked)
-    yield from _unranked(defences)
+    yield from (_failed(row, has_whole=bool(whole)) for row in ranked if row.overall.failed)
+    yield from (_unranked(row) for row in defences if row.rank is None)
+
+
+def _is_lost(row: DefenceRow) -> bool:
+    """Whether it failed on every BadNet, through nobody's fault but its own."""
+    known = row.overall.estimates["quality"] is not None
+    return known and row.overall.failed_everywhere and not row.missing
+
+
+def _all_lost(lost: Sequence[DefenceRow]) -> str:
+    count = plural(len(lost[0].overall.cells), "BadNet")
+    if len(lost) == 1:
+        return f"{_name(lost[0])} failed on {_all(count)}: there is nothing to rank."
+    return f"All {len(lost)} defences failed on {_all(count)}: there is nothing to rank."
+
+
+def _all(networks: str) -> str:
+    return "the only BadNet" if networks == "1 BadNet" else f"all {networks}"
 
 
 def _best(board: DefenceBoard, whole: Sequence[DefenceRow]) -> Iterator[str]:
@@ -111,29 +135,25 @@ def _against_nothing(board: DefenceBoard, best: DefenceRow, baseline: DefenceRow
     )
 
 
-def _failed(ranked: Sequence[DefenceRow]) -> Iterator[str]:
-    for row in ranked:
-        if row.overall.failed:
-            failed, cells = row.overall.failed, len(row.overall.cells)
-            yield (
-                f"{_name(row)} failed on {failed} of {plural(cells, 'BadNet')}, and comes after "
-                "all that did not fail."
-            )
+def _failed(row: DefenceRow, *, has_whole: bool) -> str:
+    failed, count = row.overall.failed, plural(len(row.overall.cells), "BadNet")
+    if row.overall.failed_everywhere:
+        return f"{_name(row)} failed on {_all(count)}, and comes last, after doing nothing."
+    after = "all that did not fail, and after doing nothing" if has_whole else "doing nothing"
+    return f"{_name(row)} failed on {failed} of {count}, and comes after {after}."
 
 
-def _unranked(defences: Sequence[DefenceRow]) -> Iterator[str]:
-    for row in defences:
-        if row.rank is not None:
-            continue
-        if row.missing:
-            count = len(row.missing)
-            yield f"{_name(row)} is not ranked yet: {plural(count, 'BadNet')} to go."
-        else:
-            ours = sum(cell.failed and cell.status.is_ours for cell in row.overall.cells)
-            yield (
-                f"{_name(row)} is not ranked: it could not be run on {plural(ours, 'BadNet')}, "
-                "which is not its fault."
-            )
+def _unranked(row: DefenceRow) -> str:
+    if row.missing:
+        return f"{_name(row)} is not ranked yet: {plural(len(row.missing), 'BadNet')} to go."
+    if _is_lost(row):
+        count = plural(len(row.overall.cells), "BadNet")
+        return f"{_name(row)} is not ranked: it failed on {_all(count)}."
+    ours = sum(cell.failed and cell.status.is_ours for cell in row.overall.cells)
+    return (
+        f"{_name(row)} is not ranked: it could not be run on {plural(ours, 'BadNet')}, "
+        "which is not its fault."
+    )
 
 
 def _compared_rows(board: DefenceBoard) -> set[str]:

@@ -193,7 +193,8 @@ def _lead(board: DefenceBoard, row: DefenceRow) -> str:
     run = f"run on {len(row.overall.cells)} of {plural(board.networks, 'BadNet')}"
     ranked = sum(each.rank is not None for each in board.rows)
     if row.rank is None:
-        return f"Not ranked, {run}."
+        failed = ", failed on all of them" if row.overall.failed_everywhere else ""
+        return f"Not ranked, {run}{failed}."
     return f"Rank {row.rank} of {ranked}, {run}."
 
 

@@ -79,6 +79,18 @@ def test_what_failed_counts_nothing_in_quality_and_comes_last():
     assert row.cost.wall_seconds == 2.5
 
 
+def test_what_failed_everywhere_comes_last_and_never_first():
+    lost = [failed("lost", "patch-0"), failed("lost", "blended-0")]
+    partly = [cell("partly", "patch-0", 0, 200, 0), failed("partly", "blended-0")]
+    found = rows(lost, partly, both("poor", 100, 150, 20))
+    assert list(found) == ["do nothing (BadNet)", "poor", "partly", "lost"]
+    assert [found[name].rank for name in ("poor", "partly", "lost")] == [1, 2, 3]
+    alone = rows(lost, [replace(each, submission=each.submission.replace("lost", "gone"))
+                        for each in lost])  # fmt: skip
+    assert list(alone) == ["do nothing (BadNet)", "gone", "lost"]
+    assert {row.rank for row in alone.values()} == {None}
+
+
 def test_equal_defences_share_a_rank():
     found = rows(both("a", 180, 20, 150), both("b", 180, 20, 150), both("c", 100, 20, 150))
     assert {name: row.rank for name, row in found.items() if not row.is_baseline} == {

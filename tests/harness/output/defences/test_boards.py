@@ -129,7 +129,31 @@ OURS = [
 GAPS = {
     "nothing": ([], "No defence has been run yet."),
     "one cell": (small()[:1], "prune comes first: quality 82.5 % "),
-    "all failed": (ALL_FAILED, "No defence repaired every BadNet; lost does best where it did."),
+    "all failed": (ALL_FAILED, "lost failed on all 4 BadNets: there is nothing to rank."),
+    "two failed everywhere": (
+        [*ALL_FAILED, *(failed("gone", network.name) for network in SMALL.networks)],
+        "All 2 defences failed on all 4 BadNets: there is nothing to rank.",
+    ),
+    "one failed on its only BadNet": (
+        ALL_FAILED[:1],
+        "lost failed on the only BadNet: there is nothing to rank.",
+    ),
+    "last": (
+        [*small(), *ALL_FAILED],
+        "lost failed on all 4 BadNets, and comes last, after doing nothing.",
+    ),
+    "no whole one": (
+        small()[4:],
+        "No defence repaired every BadNet; strip comes first, with 0 for what",
+    ),
+    "after nothing": (
+        small()[4:],
+        "strip failed on 2 of 4 BadNets, and comes after doing nothing.",
+    ),
+    "one lost, one not yet": (
+        [*ALL_FAILED, *small()[:2]],
+        "lost is not ranked: it failed on all 4 BadNets.",
+    ),
     "ours": (OURS, "net is not ranked: it could not be run on 1 BadNet, which is not its fault."),
     "ahead": ([*small()[:3], *small()[4:6]], "strip is not ranked yet: 1 BadNet to go."),
 }
