@@ -34,6 +34,9 @@ def results(place, run_harness):
     finished = run_harness("benchmark", "biased", "slow", "failing", "--zoo", "zoo", cwd=place)
     assert finished.returncode == 1, finished.stderr
     assert "Traceback" not in finished.stderr
+    told = [line for line in finished.stderr.splitlines() if line.startswith("failing@patch-0: ")]
+    assert told[-1].startswith("failing@patch-0: failed: repair() fails: ")
+    assert not any("done" in line for line in told)
     return place / "benchmark-results"
 
 
