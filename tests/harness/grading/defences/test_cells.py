@@ -135,6 +135,21 @@ def test_one_that_ignores_its_budget_is_ended(run_cells):
     assert record.reason == "repair() was ended: it took more than its budget of 1 s"
 
 
+def test_a_predict_without_end_names_the_option_that_sets_its_limit(run_cells):
+    text = (
+        NOTHING.replace("return badnet", "return {}")
+        + """
+def predict(state, images):
+    while True: pass
+"""
+    )
+    (record,) = run_cells(text, toml=ARRAYS, model_seconds=3.0)
+    assert record.status is Status.TIMED_OUT
+    assert record.reason.startswith("predict() was ended: it ")
+    assert "(--model-seconds sets this limit, 3 s, and --seconds does not)" in record.reason
+    assert record.repair is not None
+
+
 def test_processor_time_and_memory_are_measured_from_outside(run_cells):
     text = """
 import time
