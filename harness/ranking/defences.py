@@ -17,7 +17,13 @@ from harness.datasets.zoos import split_name
 from harness.ranking.baselines import DO_NOTHING
 from harness.ranking.comparisons import letters_by_test
 from harness.ranking.defence_board import Cell, Cost, DefenceBoard, DefenceRow, Figures, NetCounts
-from harness.ranking.defence_estimates import figures_of, group_of, value_of
+from harness.ranking.defence_estimates import (
+    detector_figures,
+    figures_of,
+    group_of,
+    recognises_nothing,
+    value_of,
+)
 from harness.ranking.resampling import permutation_test
 from harness.records.errors import Status
 
@@ -85,6 +91,12 @@ def _cell(record: Record, network: CompetingNetwork) -> Cell:
     if left is None:
         left = _on_test(checkpoint.goodnet, checkpoint.goodnet_originals)
         kind = "detector"
+    own = checkpoint.repaired or checkpoint.goodnet
+    is_worthless = recognises_nothing(own.valid if own else None, record.commonest_class_images)
+    figures = figures_of(left, badnet, worthless=is_worthless)
+    if left is not None and kind == "detector":
+        figures = detector_figures(figures, left)
+    artifact = checkpoint.artifact
     return Cell(
         network=network.name,
         attack=network.attack or "",
@@ -92,11 +104,15 @@ def _cell(record: Record, network: CompetingNetwork) -> Cell:
         status=record.status,
         reason=record.reason if left is None else None,
         left=left,
-        figures=figures_of(left, badnet),
+        figures=figures,
         badnet=badnet,
         badnet_figures=figures_of(badnet, badnet),
         cost=record.repair,
         kind=None if left is None else kind,
+        worthless=is_worthless,
+        unchanged=artifact is not None
+        and artifact.weights_hash is not None
+        and artifact.weights_hash == record.badnet_weights_hash,
     )
 
 
@@ -118,6 +134,8 @@ def _untouched(cells: Iterable[Sequence[Cell]], begun: Sequence[str]) -> list[Ce
             figures=known[name].badnet_figures,
             cost=None,
             kind="network",
+            worthless=False,
+            unchanged=False,
         )
         for name in begun
         if name in known and known[name].badnet_figures != Figures()

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 NOTES = (
     (
-        "Quality is defended accuracy on test, and ranks: the mean of clean accuracy and of the "
-        "share of backdoored images that are given their true class or N + 1. All figures are "
-        "means over BadNets; one at which a defence failed counts 0 in quality, and nowhere else."
+        "Quality, on test, ranks: the mean of clean accuracy and of the share of backdoored images "
+        "that are given their true class or N + 1. All figures are means over BadNets; one at "
+        "which a defence failed counts 0 in quality, and nowhere else."
     ),
     (
         "95 %: a bootstrap that draws BadNets anew within each attack, and their images. It says "
@@ -75,6 +75,8 @@ def _sentences(board: DefenceBoard) -> Iterator[str]:
         yield reason
     yield from (_failed(row, has_whole=bool(whole)) for row in ranked if row.overall.failed)
     yield from (_unranked(row) for row in defences if row.rank is None)
+    for row in defences:
+        yield from _remarks(row)
 
 
 def _is_lost(row: DefenceRow) -> bool:
@@ -154,6 +156,23 @@ def _unranked(row: DefenceRow) -> str:
         f"{_name(row)} is not ranked: it could not be run on {plural(ours, 'BadNet')}, "
         "which is not its fault."
     )
+
+
+def _remarks(row: DefenceRow) -> Iterator[str]:
+    """What no figure says of the nets that were left."""
+    cells = row.overall.cells
+    if unchanged := sum(cell.unchanged for cell in cells):
+        yield f"{_name(row)} left the BadNet unchanged: {_share(unchanged, len(cells))}."
+    if worthless := sum(cell.worthless for cell in cells):
+        yield (
+            f"{_name(row)} left what recognises no more clean images than one class for all would: "
+            f"{_share(worthless, len(cells))}, each of which counts 0 in quality and has no DER."
+        )
+
+
+def _share(part: int, whole: int) -> str:
+    count = plural(whole, "BadNet")
+    return _all(count) if part == whole else f"{part} of {count}"
 
 
 def _compared_rows(board: DefenceBoard) -> set[str]:

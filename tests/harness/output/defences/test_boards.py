@@ -14,6 +14,7 @@ from hostile import NAMES
 from harness.output.defences import data, text
 from harness.output.defences.answer import answer
 from harness.output.defences.boards import board_text, write_defence_boards
+from harness.output.defences.pages import render_pages
 from harness.ranking.defences import rank_defences
 from harness.records.benchmark import CompetingNetwork, Competition
 from harness.records.errors import HarnessError, Status
@@ -119,6 +120,25 @@ def test_too_few_badnets_are_called_too_few():
     assert "cannot be told apart" not in " ".join(lines)
 
 
+def test_nets_that_are_unchanged_or_recognise_nothing_are_told_of():
+    same, *others = run("same", SMALL, 180, 20, 150)
+    net = same.checkpoints[0]
+    net = replace(net, artifact=replace(net.artifact, weights_hash="0xb"))
+    same = replace(same, checkpoints=(net,), badnet_weights_hash="0xb")
+    guess = [replace(each, commonest_class_images=25) for each in run("guess", SMALL, 30, 0, 9)]
+    found = board([same, *others, *guess])
+    lines = answer(found)
+    assert "same left the BadNet unchanged: 1 of 4 BadNets." in lines
+    assert lines[-1].startswith(
+        "guess left what recognises no more clean images than one class for all would: all 4 BadN"
+    )
+    page = dict(render_pages(found))["pages/same.html"]
+    assert page.count("<td>the BadNet, unchanged</td>") == 1
+    lines = csv.DictReader(io.StringIO(data.cells(found)))
+    told = {(line["defence"], line["unchanged"], line["worthless"]) for line in lines}
+    assert told == {("same", "yes", "no"), ("same", "no", "no"), ("guess", "no", "yes")}
+
+
 # --- boards with gaps ---------------------------------------------------------------------------
 
 ALL_FAILED = [failed("lost", network.name, badnet=None) for network in SMALL.networks]
@@ -177,7 +197,7 @@ def test_a_reason_is_named_once_with_its_badnets():
     lines = list(text.failed_lines(board(records, MANY)))
     late = "timed out: it took more than 60 s"
     assert lines == [
-        f"lost on patch-0, patch-1, patch-2, patch-3 and 3 others: {late}",
+        f"lost on 7 BadNets (patch-0, patch-1, patch-2, patch-3 and 3 others): {late}",
         "lost on warp-0: rejected: no network",
     ]
 
