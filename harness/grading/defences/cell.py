@@ -63,6 +63,7 @@ def grade_cell(
     budget = run.options.budget or Budget()
     declared = declared_defence(folder)
     run.progress.stage(name, "repairing")
+    stack_file(run.store.folder, name).unlink(missing_ok=True)
     with _call_stack_kept(name, run):
         left = repair(_task(folder, declared, network, run, budget))
 

@@ -86,6 +86,16 @@ def _find(named: str) -> NamedDefence:
     )
 
 
+def changed_defences(found: Sequence[NamedDefence], results: Path) -> set[str]:
+    """Those of which the results hold other code. Raises HarnessError for what cannot be read."""
+    places = ((each, results / "defences" / each.name) for each in found)
+    return {
+        each.name
+        for each, place in places
+        if place.is_dir() and dict(_files(each)) != _read_all(place)
+    }
+
+
 def stage_defences(found: Sequence[NamedDefence], results: Path) -> list[Entry]:
     """Copy each defence to ``defences/NAME`` of the results, which then say what was benchmarked.
 

@@ -140,7 +140,7 @@ def test_a_predict_without_end_names_the_option_that_sets_its_limit(run_cells):
         NOTHING.replace("return badnet", "return {}")
         + """
 def predict(state, images):
-    while True: pass
+    import time; time.sleep(60)
 """
     )
     (record,) = run_cells(text, toml=ARRAYS, model_seconds=3.0)
