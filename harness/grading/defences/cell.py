@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.grading.competition.networks import PreparedNetwork
-    from harness.grading.context import RunContext
+    from harness.grading.context import Progress, RunContext
     from harness.grading.models import Predicted
     from harness.networks.deepid import Weights
     from harness.records.record import Record
@@ -181,6 +181,18 @@ def _write(
     return _candidate(name, form, len(left.content), "repaired")
 
 
+class _InWords:
+    """Progress that does not tell names of files that are ours."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.images = progress.images
+
+    def stage(self, submission: str, what: str) -> None:
+        """A cell has entered a stage."""
+        self._progress.stage(submission, what.replace(f"predicting {_PROGRAM}", "asking predict()"))
+
+
 def _predicted(
     submission: Submission, scratch: Path, network: PreparedNetwork, run: RunContext
 ) -> Predicted:
@@ -192,7 +204,8 @@ def _predicted(
         _require_finite(model.weights)
     opened = OpenedSubmission(submission, [model])
     deadline = time.monotonic() + run.options.submission_seconds
-    (predicted,) = predict_models(opened, shown_sets(network.datasets), run, deadline)
+    told = replace(run, progress=_InWords(run.progress))
+    (predicted,) = predict_models(opened, shown_sets(network.datasets), told, deadline)
     if isinstance(predicted, Failed):
         raise predicted.error
     _require_answers(predicted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.output.defences.tables import interval, listed, mean, percent, plural
+from harness.output.defences.tables import all_of, interval, listed, mean, percent, plural
 from harness.ranking.comparisons import SIGNIFICANCE
 from harness.ranking.resampling import smallest_p
 from harness.records.text import one_line
@@ -86,14 +86,8 @@ def _is_lost(row: DefenceRow) -> bool:
 
 
 def _all_lost(lost: Sequence[DefenceRow]) -> str:
-    count = plural(len(lost[0].overall.cells), "BadNet")
-    if len(lost) == 1:
-        return f"{_name(lost[0])} failed on {_all(count)}: there is nothing to rank."
-    return f"All {len(lost)} defences failed on {_all(count)}: there is nothing to rank."
-
-
-def _all(networks: str) -> str:
-    return "the only BadNet" if networks == "1 BadNet" else f"all {networks}"
+    who = {1: _name(lost[0]), 2: "Both defences"}.get(len(lost), f"All {len(lost)} defences")
+    return f"{who} failed on {all_of(len(lost[0].overall.cells))}: there is nothing to rank."
 
 
 def _best(board: DefenceBoard, whole: Sequence[DefenceRow]) -> Iterator[str]:
@@ -138,19 +132,18 @@ def _against_nothing(board: DefenceBoard, best: DefenceRow, baseline: DefenceRow
 
 
 def _failed(row: DefenceRow, *, has_whole: bool) -> str:
-    failed, count = row.overall.failed, plural(len(row.overall.cells), "BadNet")
+    share = _share(row.overall.failed, len(row.overall.cells))
     if row.overall.failed_everywhere:
-        return f"{_name(row)} failed on {_all(count)}, and comes last, after doing nothing."
+        return f"{_name(row)} failed on {share}, and comes last, after doing nothing."
     after = "all that did not fail, and after doing nothing" if has_whole else "doing nothing"
-    return f"{_name(row)} failed on {failed} of {count}, and comes after {after}."
+    return f"{_name(row)} failed on {share}, and comes after {after}."
 
 
 def _unranked(row: DefenceRow) -> str:
     if row.missing:
         return f"{_name(row)} is not ranked yet: {plural(len(row.missing), 'BadNet')} to go."
     if _is_lost(row):
-        count = plural(len(row.overall.cells), "BadNet")
-        return f"{_name(row)} is not ranked: it failed on {_all(count)}."
+        return f"{_name(row)} is not ranked: it failed on {all_of(len(row.overall.cells))}."
     ours = sum(cell.failed and cell.status.is_ours for cell in row.overall.cells)
     return (
         f"{_name(row)} is not ranked: it could not be run on {plural(ours, 'BadNet')}, "
@@ -162,17 +155,16 @@ def _remarks(row: DefenceRow) -> Iterator[str]:
     """What no figure says of the nets that were left."""
     cells = row.overall.cells
     if unchanged := sum(cell.unchanged for cell in cells):
-        yield f"{_name(row)} left the BadNet unchanged: {_share(unchanged, len(cells))}."
+        yield f"{_name(row)} left {_share(unchanged, len(cells))} unchanged."
     if worthless := sum(cell.worthless for cell in cells):
         yield (
-            f"{_name(row)} left what recognises no more clean images than one class for all would: "
-            f"{_share(worthless, len(cells))}, each of which counts 0 in quality and has no DER."
+            f"What {_name(row)} left of {_share(worthless, len(cells))} recognises no more clean "
+            "images than one class for all would, so it counts 0 in quality and has no DER."
         )
 
 
 def _share(part: int, whole: int) -> str:
-    count = plural(whole, "BadNet")
-    return _all(count) if part == whole else f"{part} of {count}"
+    return all_of(whole) if part == whole else f"{part} of {plural(whole, 'BadNet')}"
 
 
 def _compared_rows(board: DefenceBoard) -> set[str]:

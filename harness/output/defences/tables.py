@@ -142,7 +142,7 @@ def failures_of(row: DefenceRow) -> Iterator[tuple[str, int, str]]:
         names = [one_line(cell.network) for cell in cells]
         count, networks = len(names), listed(names)
         if 1 < count == len(row.overall.cells):
-            networks = f"all {count} BadNets"
+            networks = all_of(count)
         elif count > NAMED + 1:
             networks = f"{count} BadNets ({networks})"
         yield networks, count, why
@@ -161,6 +161,12 @@ def listed(names: Sequence[str], most: int = NAMED) -> str:
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def all_of(networks: int) -> str:
+    """``the only BadNet``, ``both BadNets``, ``all 3 BadNets``."""
+    few = {1: "the only BadNet", 2: "both BadNets"}
+    return few.get(networks, f"all {plural(networks, 'BadNet')}")
 
 
 def plural(count: int, noun: str) -> str:

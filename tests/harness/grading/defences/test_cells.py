@@ -2,9 +2,22 @@
 
 import pytest
 
+from harness.execution.progress import Quiet
 from harness.records.errors import Status
 
 ARRAYS = '[defence]\nfile = "defence.py"\nbadnet = "arrays"\n'
+
+
+class Stages(Quiet):
+    """Keeps what was told of stages."""
+
+    def __init__(self):
+        self.stages = []
+
+    def stage(self, submission, what):
+        self.stages.append(what)
+
+
 NOTHING = """
 def repair(badnet, clean_images, clean_labels, *, classes, seed, budget):
     return badnet
@@ -63,7 +76,9 @@ def predict(state, images):
     assert state["note"] == "a" and 100 < float(state["mean"]) < 150
     return answers
 """
-    (record,) = run_cells(text, images=40)
+    told = Stages()
+    (record,) = run_cells(text, images=40, told=told)
+    assert told.stages == ["predicting patch-0", "repairing", "asking predict()"]
     assert record.status is Status.GRADED, record.reason
     (checkpoint,) = record.checkpoints
     assert checkpoint.repaired is None

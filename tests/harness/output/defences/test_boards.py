@@ -128,10 +128,8 @@ def test_nets_that_are_unchanged_or_recognise_nothing_are_told_of():
     guess = [replace(each, commonest_class_images=25) for each in run("guess", SMALL, 30, 0, 9)]
     found = board([same, *others, *guess])
     lines = answer(found)
-    assert "same left the BadNet unchanged: 1 of 4 BadNets." in lines
-    assert lines[-1].startswith(
-        "guess left what recognises no more clean images than one class for all would: all 4 BadN"
-    )
+    assert "same left 1 of 4 BadNets unchanged." in lines
+    assert lines[-1].startswith("What guess left of all 4 BadNets recognises no more clean images ")
     page = dict(render_pages(found))["pages/same.html"]
     assert page.count("<td>the BadNet, unchanged</td>") == 1
     lines = csv.DictReader(io.StringIO(data.cells(found)))
@@ -152,7 +150,7 @@ GAPS = {
     "all failed": (ALL_FAILED, "lost failed on all 4 BadNets: there is nothing to rank."),
     "two failed everywhere": (
         [*ALL_FAILED, *(failed("gone", network.name) for network in SMALL.networks)],
-        "All 2 defences failed on all 4 BadNets: there is nothing to rank.",
+        "Both defences failed on all 4 BadNets: there is nothing to rank.",
     ),
     "one failed on its only BadNet": (
         ALL_FAILED[:1],
