@@ -393,7 +393,9 @@ def submission_error(
     last_line = join_lines(lines[-1]) if lines else ""
     if failure.kind == "exited" and failure.exit_code == worker.EXIT_REJECTED:
         reason = last_line[:400] or refusal
-        return SubmissionError(Status.REJECTED, reason, saw_images=saw_images)
+        return SubmissionError(
+            Status.REJECTED, reason, saw_images=saw_images, said=failure.output
+        )  # fmt: skip
 
     status = FAILURE_STATUS.get(failure.kind, Status.CRASHED)
     reason = f"{subject}{failure.reason}"

@@ -276,7 +276,7 @@ def test_a_submission_that_kills_its_workers_ends_as_a_record(
     }
     assert "most likely for want of memory" in found["lethal"]["reason"]
     assert "once more, alone: lethal" in said
-    assert "lethal: done (3 of 3)" in said
+    assert re.search(r"^lethal: failed: .* want of memory \(3 of 3\)$", said, re.MULTILINE)
 
 
 # --- workers one by one -----------------------------------------------------------------------
