@@ -14,6 +14,7 @@ from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
 from harness.grading.batch import Batch, connect_cluster
 from harness.grading.defences.code import find_defences, stage_defences
+from harness.grading.defences.settings import choose_settings
 from harness.grading.defences.zoo import cells, prepare_zoo, standing_cells
 from harness.grading.worker import WorkerConfig
 from harness.output.defences.boards import board_text, pages_problem, write_defence_boards
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("defences", nargs=-1, required=True, metavar="DEFENCE...")
+@click.argument("defences", nargs=-1, metavar="DEFENCE...")
+@click.option("--vary", "varied", multiple=True, metavar="DEFENCE@SETTING=A,B,...",
+              help="Run it as it is and with each value of a setting: the leak tax.")  # fmt: skip
 @click.option("--zoo", default="digits", show_default=True, metavar="NAME|DIR",
               help="The BadNets: digits, signs, faces, or the folder of a zoo.")  # fmt: skip
 @options.out(type=paths.OUT_FOLDER, default="benchmark-results", show_default=True, metavar="DIR",
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def benchmark(
     defences: tuple[str, ...],
+    varied: tuple[str, ...],
     zoo: str,
     out: Path,
     chosen: Options,
@@ -51,19 +55,23 @@ def benchmark(
 ) -> None:
     """Benchmark defences: each repairs every BadNet of a zoo.
 
-    A DEFENCE is a folder, a file of Python, or the name of a reference defence.
+    A DEFENCE is a folder, a file of Python, or the name of a reference defence; with a setting of
+    it: DEFENCE@SETTING=VALUE.
 
     Run it again to go on after an interruption: what is finished is not repeated. Ctrl-C stops
     within seconds (exit code 130), with a board of what is finished.
     """
     if scheduler and jobs:
         raise click.UsageError("--jobs is for this machine; a cluster runs on all its workers")
+    if not defences and not varied:
+        raise click.UsageError("Missing argument 'DEFENCE...'.")
     with one_line_errors():
-        found = find_defences(defences)
+        found = find_defences(defences, varied)
         config = WorkerConfig(zoo, None, out, chosen, log_level())
         with show_progress(quiet=quiet, unit="repairs") as display:
             prepared = prepare_zoo(zoo, out, chosen, display)
-            entries = cells(stage_defences(found, out), prepared.zoo)
+            staged = choose_settings(found, stage_defences(found, out), chosen)
+            entries = cells(staged, prepared.zoo)
             with connect_cluster(scheduler, entries, config) as cluster:
                 batch = Batch(entries, config, prepared, cluster)
                 _run(batch, prepared, display, jobs or 1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.datasets.zoos import split_name, split_settings
 from harness.grading.competition.entry import grade_entry_for
 from harness.grading.context import Budget
 from harness.grading.defences.code import declared_defence
@@ -67,7 +68,8 @@ def grade_cell(
     declared = declared_defence(folder)
     code = stage_repository(folder, scratch).path
     run.progress.stage(name, "repairing")
-    left = repair(_task(code, declared, network, run, budget))
+    chosen = split_settings(split_name(name)[0])[1]
+    left = repair(replace(_task(code, declared, network, run, budget), chosen=chosen))
 
     left_folder = scratch / "left"
     candidate = _write(left, left_folder, code, declared, network)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.datasets.cache import DatasetCache
-from harness.datasets.zoos import cell_name, load_zoo, split_name
+from harness.datasets.zoos import cell_name, load_zoo, split_name, split_settings
 from harness.grading.competition.networks import empty_record
 from harness.grading.competition.setup import prepare_network
 from harness.grading.context import RunContext, Untimed
@@ -79,11 +79,14 @@ class PreparedZoo(Untimed):
         return repr((stated, self.zoo.networks, self._limits()))
 
     def inputs_hash(self, entry: Entry) -> str | None:
-        """Hash of a defence's code, of the BadNet and its data, and of the budget."""
-        network = self._described(split_name(entry.name)[1])
+        """Hash of a defence's code and settings, of the BadNet and its data, and of the budget."""
+        defence, name = split_name(entry.name)
+        network = self._described(name)
         files = [*self.zoo.clean_files(network).values(), *(t.file for t in network.triggers)]
         hashes = [self.zoo.hashes.get(file) for file in files]
-        return hash_of_inputs(entry.path, repr((network, hashes, self._limits())))
+        settings = split_settings(defence)[1]
+        given = (network, hashes, self._limits(), *([settings] if settings else []))
+        return hash_of_inputs(entry.path, repr(given))
 
     def _limits(self) -> tuple[object, ...]:
         return *limits_of(self.run.options), self.run.options.budget
@@ -133,12 +136,16 @@ def cells(defences: Sequence[Entry], zoo: Competition) -> list[Entry]:
 def standing_cells(results: Path, prepared: PreparedZoo) -> list[Record]:
     """The stored cells of all defences in the results on which nothing has changed since.
 
-    A defence is left out where a single one of its cells is missing.
+    A defence, or a setting of it, is left out where a single one of its cells is missing.
     """
     stored = {record.submission: record for record in prepared.run.store.records()}
+    folders = {folder.name: folder for folder in (results / "defences").glob("*/")}
     standing = []
-    for folder in sorted((results / "defences").glob("*/")):
-        entries = cells([Entry(folder.name, folder)], prepared.zoo)
+    for name in sorted({split_name(submission)[0] for submission in stored}):
+        folder = folders.get(split_settings(name)[0])
+        if folder is None:
+            continue
+        entries = cells([Entry(name, folder)], prepared.zoo)
         own = [stored.get(entry.name) for entry in entries]
         if all(
             record is not None and record.fingerprint == prepared.inputs_hash(entry)

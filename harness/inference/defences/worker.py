@@ -65,6 +65,9 @@ class Settings:
     seconds: float
     images: int
 
+    chosen: dict[str, str]
+    """Settings of the defence that are not to have their defaults, as texts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -103,7 +106,7 @@ def main(arguments: list[str]) -> int:
     os.write(reply_fd, READY)
     os.read(request_fd, 1)
     try:
-        kind, content = _repair(Path(arguments[4]) / settings.file, settings, badnet, given)
+        kind, content = _repair(Path(arguments[4]), settings, badnet, given)
     except DefenceError as error:
         print(error, file=sys.stderr)
         return EXIT_REJECTED
@@ -161,13 +164,10 @@ def _weights(given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _repair(
-    path: Path, settings: Settings, badnet: Any, given: Mapping[str, np.ndarray]
+    code: Path, settings: Settings, badnet: Any, given: Mapping[str, np.ndarray]
 ) -> tuple[int, bytes]:
     """What the defence leaves. Raises DefenceError."""
-    module = _imported(path)
-    repair = getattr(module, "repair", None)
-    if not callable(repair):
-        raise DefenceError(f"{settings.file}: no function {SIGNATURE}")
+    repair, module = repair_of(code, settings.file)
     result = _called(repair, settings, badnet, given)
     kind, content = _left(result, module, settings, _weights(given))
     if len(content) > MOST_BYTES:
@@ -175,6 +175,15 @@ def _repair(
             f"repair() left {len(content) >> 20:,} MiB; at most {MOST_BYTES >> 20} are kept"
         )
     return kind, content
+
+
+def repair_of(code: Path, file: str) -> tuple[Callable[..., Any], ModuleType]:
+    """The ``repair`` of a defence, and the module of its own that it is in. Raises DefenceError."""
+    module = _imported(code / file)
+    repair = getattr(module, "repair", None)
+    if not callable(repair):
+        raise DefenceError(f"{file}: no function {SIGNATURE}")
+    return repair, module
 
 
 def _imported(path: Path) -> ModuleType:
@@ -192,13 +201,22 @@ def _called(
 ) -> Any:
     import inspect
 
+    from harness.inference.defences.settings import SettingError, read_value, settings_of
     from harness.records.text import describe_error
 
     images, labels = given["images"], given["labels"]
     budget = Budget(settings.seconds, settings.images)
-    options = {"classes": settings.classes, "seed": settings.seed, "budget": budget}
+    options: dict[str, Any] = {
+        "classes": settings.classes,
+        "seed": settings.seed,
+        "budget": budget,
+    }
     try:
+        known = settings_of(repair)
+        options |= {name: read_value(name, text, known) for name, text in settings.chosen.items()}
         inspect.signature(repair).bind(badnet, images, labels, **options)
+    except SettingError as error:
+        raise DefenceError(f"repair(): {error}") from None
     except (TypeError, ValueError) as error:
         raise DefenceError(f"repair() is to be called as {SIGNATURE} ({error})") from None
     try:
