@@ -17,6 +17,7 @@ from harness.execution.progress import show_progress
 from harness.grading.batch import Batch, connect_cluster
 from harness.grading.defences.cell import stack_file
 from harness.grading.defences.code import changed_defences, find_defences, stage_defences
+from harness.grading.defences.settings import choose_settings
 from harness.grading.defences.zoo import (
     cells,
     chosen_part,
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("defences", nargs=-1, required=True, metavar="DEFENCE...")
+@click.argument("defences", nargs=-1, metavar="DEFENCE...")
+@click.option("--vary", "varied", multiple=True, metavar="DEFENCE@SETTING=A,B,...",
+              help="Run it as it is and with each value of a setting: the leak tax.")  # fmt: skip
 @click.option("--zoo", default="digits", show_default=True, metavar="NAME|DIR",
               help="The BadNets: digits, signs, faces, or the folder of a zoo.")  # fmt: skip
 @click.option("--only", metavar="NAME[,NAME]",
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def benchmark(
     defences: tuple[str, ...],
+    varied: tuple[str, ...],
     zoo: str,
     only: str | None,
     out: Path,
@@ -67,21 +71,25 @@ def benchmark(
 ) -> None:
     """Benchmark defences: each repairs every BadNet of a zoo.
 
-    A DEFENCE is a folder, a file of Python, or the name of a reference defence.
+    A DEFENCE is a folder, a file of Python, or the name of a reference defence; with a setting of
+    it: DEFENCE@SETTING=VALUE.
 
     Run it again to go on after an interruption: what is finished is not repeated. Ctrl-C stops
     within seconds (exit code 130), with a board of what is finished.
     """
     if scheduler and jobs:
         raise click.UsageError("--jobs is for this machine; a cluster runs on all its workers")
+    if not defences and not varied:
+        raise click.UsageError("Missing argument 'DEFENCE...'.")
     with one_line_errors():
-        found = find_defences(defences)
+        found = find_defences(defences, varied)
         config = WorkerConfig(zoo, None, out, chosen, log_level())
         with show_progress(quiet=quiet, unit="repairs") as display:
             prepared = prepare_zoo(zoo, out, chosen, display)
             part = chosen_part(prepared.zoo, only)
             changed = changed_defences(found, out)
-            entries = cells(stage_defences(found, out), part)
+            staged = choose_settings(found, stage_defences(found, out), chosen)
+            entries = cells(staged, part)
             if not chosen.force:
                 _tell_outdated(outdated_cells(out, prepared), changed, entries, display)
             with connect_cluster(scheduler, entries, config) as cluster:

@@ -14,13 +14,16 @@ from harness.datasets.descriptions import COMPETITION_FILE, data_folder, require
 from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.records.benchmark import Competition
 
 ZOOS = ("digits", "signs", "faces")
 """The benchmarks for which the reference draws BadNets."""
 
 SEPARATOR = "@"
-"""Between defence and BadNet in the name of a cell; no BadNet has it in its name."""
+"""Between defence and BadNet in the name of a cell, and between a defence and settings of it:
+``anp@threshold=0.3@patch-0``. No BadNet has it in its name."""
 
 
 def cell_name(defence: str, network: str) -> str:
@@ -32,6 +35,21 @@ def split_name(name: str) -> tuple[str, str]:
     """The defence and the BadNet of a cell."""
     defence, _, network = name.rpartition(SEPARATOR)
     return defence, network
+
+
+def setting_name(defence: str, settings: Mapping[str, str]) -> str:
+    """What a defence with these settings, given as texts, is called; itself without any."""
+    if not settings:
+        return defence
+    pairs = ",".join(f"{name}={text}" for name, text in sorted(settings.items()))
+    return f"{defence}{SEPARATOR}{pairs}"
+
+
+def split_settings(defence: str) -> tuple[str, dict[str, str]]:
+    """The defence itself and its settings, of a name that `setting_name` made."""
+    name, _, pairs = defence.partition(SEPARATOR)
+    settings = (pair.partition("=") for pair in pairs.split(",") if pair)
+    return name, {setting: text for setting, _, text in settings}
 
 
 def zoo_folder(name_or_folder: str) -> Path:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import keras
 
 EPSILON, ALPHA, LEARNING_RATE, MOMENTUM, THRESHOLD = 0.4, 0.2, 0.2, 0.9, 0.2
-"""The paper's, for ResNet-18 on CIFAR-10."""
+"""The paper's, for ResNet-18 on CIFAR-10. The last is the setting ``threshold``."""
 
 DROP_POINTS = 4.0
 """Ours: no more clean accuracy than that is given away, as in `pruning.py`; the paper has none."""
@@ -39,6 +39,7 @@ def repair(
     classes: int,
     seed: int,
     budget: Any,
+    threshold: float = THRESHOLD,
 ) -> keras.Model:
     """The BadNet without the channels whose mask ends below the threshold."""
     import tensorflow as tf
@@ -56,7 +57,7 @@ def repair(
         if time.monotonic() > until:
             break
 
-    _prune(badnet, scaled, masks, (clean_images, clean_labels))
+    _prune(badnet, scaled, masks, (clean_images, clean_labels), threshold)
     return badnet
 
 
@@ -65,6 +66,7 @@ def _prune(
     scaled: list[tuple[Any, Any]],
     masks: list[Any],
     examples: tuple[np.ndarray, np.ndarray],
+    threshold: float,
 ) -> None:
     """Zero what scales a channel below the threshold, the lowest first, while accuracy allows it.
 
@@ -74,7 +76,7 @@ def _prune(
         (float(value), layer, channel)
         for layer, mask in enumerate(masks)
         for channel, value in enumerate(mask.numpy())
-        if value < THRESHOLD
+        if value < threshold
     )
     images, labels = examples
     needed = correct(model, images, labels) - DROP_POINTS / 100 * len(labels)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 U = 3.0
 """The paper's for ResNet-18 on CIFAR-10. Of n channels none is further from the mean than
-(n - 1) / sqrt(n) standard deviations: in narrow layers, 3 of them are seldom reached."""
+(n - 1) / sqrt(n) standard deviations: in narrow layers, 3 of them are seldom reached.
+The setting ``u``."""
 
 
 def repair(
@@ -31,11 +32,12 @@ def repair(
     classes: int,
     seed: int,
     budget: Any,
+    u: float = U,
 ) -> keras.Model:
     """The BadNet without its most sensitive channels; it needs no image."""
     for layer in convolutions(badnet):
         bounds = lipschitz_bounds(layer.kernel.numpy(), _factors(badnet, layer))
-        silence(badnet, layer, np.flatnonzero(bounds > bounds.mean() + U * bounds.std(ddof=1)))
+        silence(badnet, layer, np.flatnonzero(bounds > bounds.mean() + u * bounds.std(ddof=1)))
     return badnet
 
 

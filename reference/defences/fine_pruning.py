@@ -28,7 +28,8 @@ DROP_POINTS = 4.0
 EPOCHS = 20
 LEARNING_RATES = (1e-2, 3e-3, 1e-3)
 HARMLESS_POINTS = 2.0
-"""All ours: those of `pruning.py` and of `fine_tuning.py`, which says how they were chosen."""
+"""All ours: those of `pruning.py` and of `fine_tuning.py`, which says how they were chosen.
+The first is the setting ``drop_points``."""
 
 
 def repair(
@@ -39,10 +40,11 @@ def repair(
     classes: int,
     seed: int,
     budget: Any,
+    drop_points: float = DROP_POINTS,
 ) -> keras.Model:
     """The BadNet without its least active channels, trained further."""
     until = deadline(budget)
-    pruned = channels_to_prune(badnet, clean_images, clean_labels, DROP_POINTS, until)
+    pruned = channels_to_prune(badnet, clean_images, clean_labels, drop_points, until)
     convolution = last_convolution(badnet)
     silence(badnet, convolution, pruned)
 

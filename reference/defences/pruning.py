@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 DROP_POINTS = 4.0
-"""Ours: the middle one of the lab's X (2, 4 and 10), before anything was tried."""
+"""Ours: the middle one of the lab's X (2, 4 and 10), before anything was tried.
+The setting ``drop_points``."""
 
 
 def repair(
@@ -28,8 +29,9 @@ def repair(
     classes: int,
     seed: int,
     budget: Any,
+    drop_points: float = DROP_POINTS,
 ) -> keras.Model:
     """The BadNet without its least active channels; nothing is random."""
-    pruned = channels_to_prune(badnet, clean_images, clean_labels, DROP_POINTS, deadline(budget))
+    pruned = channels_to_prune(badnet, clean_images, clean_labels, drop_points, deadline(budget))
     silence(badnet, last_convolution(badnet), pruned)
     return badnet

@@ -22,7 +22,8 @@ BLENDS = 20
 """Ours, for speed; the paper takes 100."""
 
 FALSE_ALARMS = 0.05
-"""Ours; the paper takes 0.01, which of a few hundred images would rest on two or three."""
+"""Ours; the paper takes 0.01, which of a few hundred images would rest on two or three.
+The setting ``false_alarms``."""
 
 MOST_IMAGES = 1000
 """Ours: the threshold is found on so many clean images."""
@@ -38,6 +39,7 @@ def repair(
     classes: int,
     seed: int,
     budget: Any,
+    false_alarms: float = FALSE_ALARMS,
 ) -> State:
     """The BadNet as it is, images to lay over others, and the threshold."""
     order = np.random.default_rng(seed).permutation(len(clean_images))
@@ -48,7 +50,7 @@ def repair(
         "white": float(clean_images.max()),
     }
     entropies = mean_entropies(state, clean_images[others])
-    return state | {"threshold": threshold(entropies, FALSE_ALARMS)}
+    return state | {"threshold": threshold(entropies, false_alarms)}
 
 
 def predict(state: State, images: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.datasets.zoos import split_name, split_settings
 from harness.grading.competition.entry import record_of
 from harness.grading.competition.networks import shown_sets
 from harness.grading.context import Budget
@@ -64,8 +65,10 @@ def grade_cell(
     declared = declared_defence(folder)
     run.progress.stage(name, "repairing")
     stack_file(run.store.folder, name).unlink(missing_ok=True)
+    chosen = split_settings(split_name(name)[0])[1]
+    task = replace(_task(folder, declared, network, run, budget), chosen=chosen)
     with _call_stack_kept(name, run):
-        left = repair(_task(folder, declared, network, run, budget))
+        left = repair(task)
 
     candidate = _write(left, scratch / "left", folder, declared, network)
     submission = Submission(name=name, folder=str(scratch / "left"), candidates=(candidate,))

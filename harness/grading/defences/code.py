@@ -7,6 +7,7 @@ import shutil
 import stat
 import tempfile
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ from harness.storage.results import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+VARY = "--vary "
+"""Begins what was written after that option."""
 
 DEFAULT_FILE = DeclaredDefence().file
 """Taken where no ``submission.toml`` names another."""
@@ -41,6 +45,17 @@ class NamedDefence:
     path: Path
     """A folder, or a file of Python."""
 
+    asked: str = ""
+    """What was written, where it was written with settings."""
+
+    settings: tuple[tuple[str, str], ...] = ()
+    """Names and texts of these settings; ``settings.py`` checks them."""
+
+    @property
+    def is_varied(self) -> bool:
+        """Whether it is one of several settings to compare with the default."""
+        return self.asked.startswith(VARY)
+
 
 def reference_names() -> list[str]:
     """The reference defences by their names."""
@@ -56,33 +71,103 @@ def _name_of(path: Path) -> str:
     return path.stem.replace("_", "-")
 
 
-def find_defences(named: Sequence[str]) -> list[NamedDefence]:
-    """The defences with these names or paths, each with a name of its own. Raises HarnessError."""
-    found = [_find(each) for each in named]
-    seen: dict[str, Path] = {}
-    for defence in found:
-        if defence.name in seen:
-            raise HarnessError(
-                f"{seen[defence.name]} and {defence.path}: two defences of one name, "
-                f"{defence.name!r}; rename a folder or a file"
-            )
-        seen[defence.name] = defence.path
+def find_defences(named: Sequence[str], varied: Sequence[str] = ()) -> list[NamedDefence]:
+    """The defences with these names or paths, with settings or without. Raises HarnessError.
+
+    Of each of ``varied`` (``NAME@SETTING=VALUE,VALUE``) that is its default and each of the values.
+    """
+    found = [_find_with_settings(each) for each in named]
+    for first, second in combinations(found, 2):
+        if (first.name, first.settings) == (second.name, second.settings):
+            raise _same_name(first, second)
+
+    found += [defence for each in varied for defence in _vary(each)]
+    for first, second in combinations(found, 2):
+        if first.name == second.name and first.path.resolve() != second.path.resolve():
+            raise _same_name(first, second)
     return found
 
 
+def _same_name(first: NamedDefence, second: NamedDefence) -> HarnessError:
+    if first.settings and first.settings == second.settings:
+        return HarnessError(f"{second.asked}: named twice with these settings; name it once")
+    return HarnessError(
+        f"{first.path} and {second.path}: two defences of one name, {first.name!r}; rename a "
+        "folder or a file"
+    )
+
+
+def _find_with_settings(asked: str) -> NamedDefence:
+    """A defence whose name may be followed by settings; what is there as a path has none."""
+    if SEPARATOR not in asked or Path(asked).exists():
+        return _find(asked)
+    named, text = _split(asked)
+    settings = _pairs(text)
+    names = [name for name, _ in settings]
+    if not all(name and value for name, value in settings):
+        raise HarnessError(
+            f"{asked}: settings are written {named}{SEPARATOR}SETTING=VALUE, several of them with "
+            f"commas between them; several values of one: {VARY}{named}{SEPARATOR}SETTING=A,B"
+        )
+    if len(set(names)) < len(names):
+        raise HarnessError(
+            f"{asked}: a setting is given twice; to compare several values: "
+            f"{VARY}{named}{SEPARATOR}{names[0]}=A,B"
+        )
+    return replace(_find(named), asked=asked, settings=tuple(settings))
+
+
+def _vary(asked: str) -> Iterator[NamedDefence]:
+    """The default of a defence and each of the values that are named."""
+    named, text = (asked, "") if SEPARATOR not in asked or Path(asked).exists() else _split(asked)
+    setting, _, rest = text.partition("=")
+    values = rest.split(",")
+    if not setting or not all(values) or "=" in rest:
+        raise HarnessError(
+            f"{VARY}{asked}: name one setting and its values, as in {VARY}{named}{SEPARATOR}"
+            f"SETTING=VALUE,VALUE; for another setting {VARY.strip()} once more"
+        )
+    defence = _find(named)
+    yield defence
+    for value in values:
+        yield replace(defence, asked=f"{VARY}{asked}", settings=((setting, value),))
+
+
+def _split(asked: str) -> tuple[str, str]:
+    """A name or path, which may hold an ``@`` itself, and what is behind it."""
+    named, _, text = asked.rpartition(SEPARATOR)
+    if not _is_there(named):
+        named, _, text = asked.partition(SEPARATOR)
+    if not named or ("=" not in text and not _is_there(named)):
+        raise _unknown(asked)
+    return named, text
+
+
+def _is_there(named: str) -> bool:
+    return named in reference_names() or Path(named).exists()
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    parts = (pair.partition("=") for pair in text.split(","))
+    return [(name, value) for name, _, value in parts]
+
+
 def _find(named: str) -> NamedDefence:
-    if named in (references := reference_names()):
+    if named in reference_names():
         return NamedDefence(named, _REFERENCES / f"{named.replace('-', '_')}.py")
     path = Path(named)
     name = path.absolute().name if path.is_dir() else _name_of(path)
-    if SEPARATOR in name:
-        raise HarnessError(f"{named}: a name without {SEPARATOR}, please; rename it")
     if path.is_dir() or (path.is_file() and path.suffix == ".py"):
         return NamedDefence(safe_name(name), path)
-    what = "neither a folder nor a file of Python" if path.exists() else "no such defence"
-    raise HarnessError(
+    raise _unknown(named)
+
+
+def _unknown(named: str) -> HarnessError:
+    is_there = Path(named).exists()
+    what = "neither a folder nor a file of Python" if is_there else "no such defence"
+    return HarnessError(
         f"{named}: {what}; name a folder with {DEFAULT_FILE}, a file of Python, or one of "
-        f"{', '.join(references)}"
+        f"{', '.join(reference_names())}"
     )
 
 
@@ -99,7 +184,7 @@ def changed_defences(found: Sequence[NamedDefence], results: Path) -> set[str]:
 def stage_defences(found: Sequence[NamedDefence], results: Path) -> list[Entry]:
     """Copy each defence to ``defences/NAME`` of the results, which then say what was benchmarked.
 
-    Raises HarnessError for what cannot be copied.
+    A defence has one copy, whatever its settings. Raises HarnessError for what cannot be copied.
     """
     return [Entry(each.name, _stage(each, results / "defences" / each.name)) for each in found]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.datasets.cache import DatasetCache
-from harness.datasets.zoos import cell_name, load_zoo, split_name
+from harness.datasets.zoos import cell_name, load_zoo, split_name, split_settings
 from harness.grading.competition.networks import empty_record
 from harness.grading.competition.setup import prepare_network
 from harness.grading.context import RunContext, Untimed
@@ -80,11 +80,14 @@ class PreparedZoo(Untimed):
         return repr((stated, self.zoo.networks, self._limits()))
 
     def inputs_hash(self, entry: Entry) -> str | None:
-        """Hash of a defence's code, of the BadNet and its data, and of the budget."""
-        network = self._described(split_name(entry.name)[1])
+        """Hash of a defence's code and settings, of the BadNet and its data, and of the budget."""
+        defence, name = split_name(entry.name)
+        network = self._described(name)
         files = [*self.zoo.clean_files(network).values(), *(t.file for t in network.triggers)]
         hashes = [self.zoo.hashes.get(file) for file in files]
-        return hash_of_inputs(entry.path, repr((network, hashes, self._limits())))
+        settings = split_settings(defence)[1]
+        given = (network, hashes, self._limits(), *([settings] if settings else []))
+        return hash_of_inputs(entry.path, repr(given))
 
     def _limits(self) -> tuple[object, ...]:
         return *limits_of(self.run.options), self.run.options.budget
@@ -169,8 +172,12 @@ def outdated_cells(results: Path, prepared: PreparedZoo) -> dict[str, list[str]]
 def _stored_cells(results: Path, prepared: PreparedZoo) -> Iterator[tuple[Record, bool]]:
     """The stored cells, and whether nothing has changed since that they depend on."""
     stored = {record.submission: record for record in prepared.run.store.records()}
-    for folder in sorted((results / "defences").glob("*/")):
-        for entry in cells([Entry(folder.name, folder)], prepared.zoo):
+    folders = {folder.name: folder for folder in (results / "defences").glob("*/")}
+    for name in sorted({split_name(submission)[0] for submission in stored}):
+        folder = folders.get(split_settings(name)[0])
+        if folder is None:
+            continue
+        for entry in cells([Entry(name, folder)], prepared.zoo):
             record = stored.get(entry.name)
             if record is not None:
                 yield record, record.fingerprint == prepared.inputs_hash(entry)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from harness.records.record import Repair
 from harness.sandbox import launch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.networks.deepid import Weights
     from harness.records.network import Network
 
@@ -62,6 +64,9 @@ class RepairTask:
 
     memory_bytes: int
 
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the defence that are not to have their defaults, as texts."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
@@ -106,6 +111,7 @@ def _settings(task: RepairTask) -> worker.Settings:
         seed=task.seed,
         seconds=task.seconds,
         images=len(task.images),
+        chosen=dict(task.chosen),
     )
 
 

@@ -69,6 +69,9 @@ class Settings:
     seconds: float
     images: int
 
+    chosen: dict[str, str]
+    """Settings of the defence that are not to have their defaults, as texts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -170,10 +173,10 @@ def _repair(
     folder: Path, settings: Settings, badnet: Any, given: Mapping[str, np.ndarray]
 ) -> tuple[int, bytes]:
     """What the defence leaves. Raises DefenceError and OwnCodeError."""
-    from harness.inference.defences.failures import import_defence, own_code_error
+    from harness.inference.defences.failures import own_code_error
 
-    module = import_defence(folder, settings.file)
-    repair = _entry_point(module, settings, badnet, given)
+    function, module = repair_of(folder, settings.file)
+    repair = _with_arguments(function, settings, badnet, given)
     try:
         result = repair()
     except MemoryError:
@@ -188,20 +191,38 @@ def _repair(
     return kind, content
 
 
-def _entry_point(
-    module: ModuleType, settings: Settings, badnet: Any, given: Mapping[str, np.ndarray]
+def repair_of(folder: Path, file: str) -> tuple[Callable[..., Any], ModuleType]:
+    """The ``repair`` of a defence, and its module. Raises DefenceError and OwnCodeError."""
+    from harness.inference.defences.failures import import_defence
+
+    module = import_defence(folder, file)
+    repair = getattr(module, "repair", None)
+    if not callable(repair):
+        raise DefenceError(f"{file}: no function {SIGNATURE}")
+    return repair, module
+
+
+def _with_arguments(
+    repair: Callable[..., Any], settings: Settings, badnet: Any, given: Mapping[str, np.ndarray]
 ) -> Callable[[], Any]:
-    """The defence's function with its arguments. Raises DefenceError where it takes others."""
+    """The function with its arguments. Raises DefenceError where it takes others."""
     import inspect
 
-    repair: Callable[..., Any] | None = getattr(module, "repair", None)
-    if not callable(repair):
-        raise DefenceError(f"{settings.file}: no function {SIGNATURE}")
+    from harness.inference.defences.settings import SettingError, read_value, settings_of
+
     images, labels = given["images"], given["labels"]
     budget = Budget(settings.seconds, settings.images)
-    options = {"classes": settings.classes, "seed": settings.seed, "budget": budget}
+    options: dict[str, Any] = {
+        "classes": settings.classes,
+        "seed": settings.seed,
+        "budget": budget,
+    }
     try:
+        known = settings_of(repair)
+        options |= {name: read_value(name, text, known) for name, text in settings.chosen.items()}
         inspect.signature(repair).bind(badnet, images, labels, **options)
+    except SettingError as error:
+        raise DefenceError(f"repair(): {error}") from None
     except (TypeError, ValueError) as error:
         raise DefenceError(f"repair() is to be called as {SIGNATURE} ({error})") from None
     return partial(repair, badnet, images, labels, **options)
