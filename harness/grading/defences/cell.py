@@ -23,6 +23,7 @@ from harness.inference.defences import worker
 from harness.inference.defences.running import Left, RepairTask, repair
 from harness.inference.identification import Failed, KnownModel, ReadOptions
 from harness.inference.opening import OpenedSubmission
+from harness.intake.staging import stage_repository
 from harness.records.errors import Status, SubmissionError
 from harness.records.submission import Candidate, Submission
 from harness.records.text import one_line
@@ -45,10 +46,12 @@ _PREDICT = f'''"""What a defence answers, from the state that its repair left.""
 
 from pathlib import Path
 
-from harness.inference.defences.answering import answering
+from harness.inference.defences.answering import Detector, answering
 
 _FOLDER = Path(__file__).parent
-predict = answering(_FOLDER, {{file!r}}, _FOLDER / "{_STATE}", {{scale!r}})
+predict = answering(
+    Detector(_FOLDER, {{file!r}}, _FOLDER / "{_STATE}", {{classes}}, {{scale!r}})
+)
 '''
 _MOST_LINES, _LONGEST_LINE = 100, 300
 """Of a call stack that is kept."""
@@ -65,12 +68,14 @@ def grade_cell(
     declared = declared_defence(folder)
     run.progress.stage(name, "repairing")
     stack_file(run.store.folder, name).unlink(missing_ok=True)
+    # A copy elsewhere: not every sandbox can hide from it where the results lie.
+    code = stage_repository(folder, scratch).path
     chosen = split_settings(split_name(name)[0])[1]
-    task = replace(_task(folder, declared, network, run, budget), chosen=chosen)
+    task = replace(_task(code, declared, network, run, budget), chosen=chosen)
     with _call_stack_kept(name, run):
         left = repair(task)
 
-    candidate = _write(left, scratch / "left", folder, declared, network)
+    candidate = _write(left, scratch / "left", code, declared, network)
     submission = Submission(name=name, folder=str(scratch / "left"), candidates=(candidate,))
     try:
         with _call_stack_kept(name, run):
@@ -161,6 +166,8 @@ def _reworded(error: SubmissionError, left: Left, run: RunContext) -> str:
             f"{subject} was ended: it {error.reason} (--model-seconds sets this limit, "
             f"{run.options.model_seconds:g} s, and --seconds does not)"
         )
+    if error.out_of_memory:
+        return f"{subject} {error.reason} (--model-memory sets this limit)"
     is_told = error.reason.startswith(("predict()", "the "))
     return error.reason if is_told else f"{subject}: {error.reason}"
 
@@ -175,7 +182,10 @@ def _write(
     if left.kind == worker.STATE:
         shutil.copytree(code, folder)
         scale = network.datasets.benchmark.pixel_scale
-        (folder / _PROGRAM).write_text(_PREDICT.format(file=declared.file, scale=scale))
+        program = _PREDICT.format(
+            file=declared.file, classes=network.datasets.benchmark.classes, scale=scale
+        )
+        (folder / _PROGRAM).write_text(program)
         (folder / _STATE).write_bytes(left.content)
         return _candidate(_PROGRAM, "program", len(left.content), "goodnet")
     name, form = _FILES[left.kind]

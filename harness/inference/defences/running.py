@@ -156,7 +156,10 @@ def _asked(child: launch.Child, task: RepairTask) -> Left:
 def _submission_error(failure: launch.ChildFailure, task: RepairTask) -> SubmissionError:
     if failure.kind == "timed_out":
         reason = f"repair() was ended: it took more than its budget of {task.seconds:g} s"
-        return SubmissionError(Status.TIMED_OUT, reason)
-    return submission_error(
+        return SubmissionError(Status.TIMED_OUT, f"{reason} (--seconds)")
+    error = submission_error(
         failure, refusal="repair() fails", subject="repair() ", saw_images=False
     )
+    if error.out_of_memory:
+        error.reason += " (--model-memory sets this limit)"
+    return error

@@ -119,8 +119,9 @@ LINES = {
         Status.REJECTED, "predict() gives 7 labels for 1 images: those look like probabilities"),
     "no class ids": (
         NOTHING.replace("return badnet", "return {}")
-        + "\ndef predict(state, images): return images[:, 0, 0, 0] / 256 + 0.001",
-        Status.REJECTED, "predict(): no class ids come on each of 60 clean images"),
+        + "\ndef predict(state, images): return images[:, 0, 0, 0] * 0.0 - 1",
+        Status.REJECTED, (
+            "predict() answers -1.0; class ids are 0 to 6, and 7 says \"backdoored\"")),
     "weights": (
         NOTHING.replace("return badnet",
                         "badnet.arrays['output/bias'][1:] /= 0; return badnet.arrays"),
@@ -147,7 +148,7 @@ def test_one_that_ignores_its_budget_is_ended(run_cells):
         NOTHING.replace("return badnet", "while True: pass"), toml=ARRAYS, seconds=1.0
     )
     assert record.status is Status.TIMED_OUT
-    assert record.reason == "repair() was ended: it took more than its budget of 1 s"
+    assert record.reason == "repair() was ended: it took more than its budget of 1 s (--seconds)"
 
 
 def test_a_predict_without_end_names_the_option_that_sets_its_limit(run_cells):
