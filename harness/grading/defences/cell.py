@@ -155,7 +155,8 @@ def _call_stack_kept(name: str, run: RunContext) -> Iterator[None]:
 
 def stack_file(results: Path, name: str) -> Path:
     """Where the call stack of a cell is kept whose defence failed in its own code."""
-    return results / "errors" / f"{safe_name(name)}.log"
+    defence, network = split_name(name)
+    return results / "errors" / safe_name(defence) / f"{safe_name(network)}.log"
 
 
 def _reworded(error: SubmissionError, left: Left, run: RunContext) -> str:

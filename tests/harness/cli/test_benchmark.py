@@ -53,7 +53,8 @@ def test_the_board_has_every_defence_and_what_failed(results):
     assert text.index(lines[2]) > text.index(lines[0])  # what failed comes last
     assert "failing on all 3 BadNets: rejected: repair() fails: defence.py line 1: Zero" in text
     assert "failing failed on all 3 BadNets, and comes last, after doing nothing." in text
-    assert len(list((results / "errors").iterdir())) == 3
+    assert (results / "errors" / "failing" / "patch-1.log").is_file()
+    assert len(list((results / "errors").rglob("*.log"))) == 3
     assert (results / "index.html").is_file()
 
 

@@ -138,7 +138,7 @@ def test_what_is_wrong_is_one_line(run_cells, what, tmp_path):
     assert "\n" not in record.reason
     assert record.checkpoints[0].repaired is None
     # Where the author's own code failed, its lines are kept, and nothing of this machine.
-    kept = [path.read_text() for path in (tmp_path / "out" / "errors").glob("*")]
+    kept = [path.read_text() for path in (tmp_path / "out" / "errors").rglob("*.log")]
     assert len(kept) == ("Error" in line or what == "leaves")
     assert all("  defence.py line " in text and str(tmp_path) not in text for text in kept)
 
