@@ -1,8 +1,8 @@
 """The leak tax: what a defence seems to gain where the test backdoor chooses its setting.
 
-Fair is a defence as it is, tuned on clean data by whoever wrote it. Leaked is what somebody gets
-who runs several settings and keeps, for each BadNet, the one that the images of test make look
-best: a choice that no defender has, who never sees a backdoored image.
+Fair is a defence as it is, whose defaults clean data alone should have decided. Leaked is what
+somebody gets who runs several settings and keeps, for each BadNet, the one that the images of test
+make look best: a choice that no defender has, who never sees a backdoored image.
 """
 
 from __future__ import annotations

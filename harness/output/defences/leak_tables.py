@@ -41,10 +41,11 @@ def subject(board: DefenceBoard) -> str:
 def notes(tax: LeakTax) -> list[str]:
     """How the table is to be read."""
     fair = (
-        "Fair: the default, tuned on clean data alone. Leaked: on each BadNet the setting with the "
-        f"lowest ASR on test, of those that lose at most {tax.drop_points:g} percentage points of "
-        "clean accuracy there; of equal ones the default. Nobody who defends can choose so: it "
-        "takes the very images that the defence is judged on."
+        "Fair: the default, which clean data alone should have decided. Leaked: on each BadNet the "
+        "setting with the lowest ASR on test, of those that lose at most "
+        f"{tax.drop_points:g} percentage points of clean accuracy there; of equal ones the "
+        "default. Nobody who defends can choose so: it takes the very images that the defence is "
+        "judged on."
     )
     difference = (
         "Difference: leaked less fair, with its 95 % interval: a bootstrap that draws BadNets anew "
