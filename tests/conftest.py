@@ -11,12 +11,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from repository import ROOT
+from repository import IMPORTED, ROOT
 
 
 def pytest_configure():
     # A script that runs the tests in its background has Ctrl-C ignored, which children inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if IMPORTED != ROOT:  # then commands run in the repository use what is installed, too
+        os.environ["PYTHONSAFEPATH"] = "1"
 
 
 def pytest_addoption(parser):
@@ -170,7 +172,7 @@ def _run_harness(*arguments, cwd=ROOT, timeout=900, namespaces=True, **environme
             *map(str, arguments),
         ],
         cwd=cwd,
-        env=os.environ | {"PYTHONPATH": str(ROOT), **environment},
+        env=os.environ | {"PYTHONPATH": str(IMPORTED), **environment},
         capture_output=True,
         text=True,
         check=False,

@@ -6,6 +6,7 @@ Up to an ``<!-- end -->``, where there is one: what stands between is for reader
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from diagnosis_page import diagnoses
@@ -13,12 +14,14 @@ from glossary_page import glossary
 from pictures import PICTURES, draw_all, picture
 from record_page import record_fields
 from rubric_page import rubric_keys
+from study_page import METRICS, study_board
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 _MARK = re.compile(r"<!-- generated: (.+?) -->(?:(?:(?!<!--).)*<!-- end -->)?", flags=re.DOTALL)
 _PARTS = {
+    **{f"study, {metric}": partial(study_board, metric) for metric in METRICS},
     "diagnoses": diagnoses,
     "glossary": glossary,
     "record fields": record_fields,

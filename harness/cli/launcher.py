@@ -17,6 +17,7 @@ def run(module: str) -> None:
     if problem:
         _stop(problem)
     try:
+        import_module("harness.networks.tensorflow").allow_parts()  # the process is ours
         import_module(module).main()
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0]

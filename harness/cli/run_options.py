@@ -114,6 +114,14 @@ _REPAIR_OPTIONS = (
         show_default=True,
         help="What each defence begins its random numbers with follows from it.",
     ),
+    click.option(
+        "--model-seconds",
+        type=click.FloatRange(min=1),
+        default=900,
+        show_default=True,
+        help="Time limit for what a defence leaves, where that has to be run: for its predict(), "
+        "in each of three processes, or a model of another architecture.",
+    ),
     _ISOLATION,
     _memory("a repair, and for what it leaves"),
     _FORCE,
@@ -167,9 +175,12 @@ def _benchmark_options(given: dict[str, Any]) -> Options:
     budget = Budget(
         seconds=given.pop("seconds"), images=given.pop("images"), seed=given.pop("seed")
     )
+    seconds = given.pop("model_seconds")
     return Options(
         isolation=given.pop("isolation"),
         timing=False,
+        model_seconds=seconds,
+        submission_seconds=max(Options().submission_seconds, seconds),
         model_memory_bytes=int(given.pop("model_memory") * 2**30),
         budget=budget,
         force=given.pop("force"),

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.execution.worker_process import WorkerLostError, WorkerProcess
+from harness.networks.tensorflow import allow_parts
 from harness.records.environment import processor_ids
 from harness.records.errors import HarnessError
 
@@ -145,6 +146,7 @@ def _initialize(
     """Keep this process and the sandboxes it starts to its share of processors, and prepare."""
     if share and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, share)
+    allow_parts()
     _context.set(prepare(*arguments))
 
 

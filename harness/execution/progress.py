@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.records.text import one_line
+from harness.records.text import one_line, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -118,8 +118,8 @@ class Display:
     def images(self, done: int, total: int) -> None:
         """Images predicted in this stage."""
 
-    def finish(self, submission: str) -> None:
-        """A submission is done."""
+    def finish(self, submission: str, failure: str | None = None) -> None:
+        """A submission is done, or has failed for a reason."""
 
     def message(self, line: str) -> None:
         """A line for the user."""
@@ -171,10 +171,11 @@ class _LineDisplay(Display):
     def stage(self, submission: str, what: str) -> None:
         self.message(f"{submission}: {what}")
 
-    def finish(self, submission: str) -> None:
+    def finish(self, submission: str, failure: str | None = None) -> None:
         self._done += 1
         if self._total > 1:
-            self.message(f"{submission}: done ({self._done} of {self._total}){self._time_left()}")
+            count = f"({self._done} of {self._total}){self._time_left()}"
+            self.message(f"{submission}: {_ended(failure)} {count}")
 
     def _time_left(self) -> str:
         """How long the others will take, if they take as long as those that this run has done."""
@@ -188,6 +189,10 @@ class _LineDisplay(Display):
 
     def show_event(self, event: Event) -> None:
         getattr(self, event.name)(*event.arguments)
+
+
+def _ended(failure: str | None) -> str:
+    return "done" if failure is None else f"failed: {shorten(failure)}"
 
 
 def rough_time(seconds: float) -> str:
@@ -231,8 +236,10 @@ class _LiveDisplay(Display):
     def images(self, done: int, total: int) -> None:
         self._show_images(os.getpid(), done, total)
 
-    def finish(self, submission: str) -> None:
+    def finish(self, submission: str, failure: str | None = None) -> None:
         self._remove_lines({one_line(submission)})
+        if failure is not None:  # stays above the live lines, which tell only of what is running
+            self.message(f"{submission}: {_ended(failure)}")
         if self._total is not None:
             self._bar.advance(self._total)
             task = self._task(self._total)

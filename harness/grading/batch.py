@@ -169,7 +169,7 @@ class Batch:
         for entry in self._grade_each(lost, 1, display, fresh=True):
             reason = "the process that graded it was ended, most likely for want of memory"
             self._keep(self.prepared.ungraded(entry.name, Status.NOT_GRADED, reason))
-            display.finish(entry.name)
+            display.finish(entry.name, reason)
 
     def _grade_each(
         self, entries: Sequence[Entry], jobs: int, display: Display, *, fresh: bool = False
@@ -178,12 +178,14 @@ class Batch:
         again: list[Entry] = []
         with self._executor(jobs, display, fresh=fresh) as pool:
             for entry, future in in_flight(pool, entries, self._width(jobs, display, alone=fresh)):
+                failure = None
                 try:
                     record = future.result()
                     if record.out_of_memory and not fresh:
                         again.append(entry)
                         continue
                     self._keep(record)
+                    failure = failure_of(record)
                 except WorkerLostError:
                     again.append(entry)
                     continue
@@ -191,7 +193,8 @@ class Batch:
                     raise
                 except HarnessError as error:  # also of keeping it, at a far address
                     self.problems.append(str(error))
-                display.finish(entry.name)
+                    failure = str(error)
+                display.finish(entry.name, failure)
         return again
 
     def _width(self, jobs: int, display: Display, *, alone: bool) -> Callable[[], int]:
@@ -253,6 +256,13 @@ class Batch:
             with unpack_entry(entry, prepared.run.scratch) as folder:
                 if isinstance(folder, Path):
                     self._keep(prepared.time(record, folder))
+
+
+def failure_of(record: Record) -> str | None:
+    """Why there is nothing of a submission to count; None where there is something."""
+    if record.status is Status.GRADED:
+        return None
+    return record.reason or record.status.value.replace("_", " ")
 
 
 def in_flight(

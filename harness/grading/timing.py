@@ -22,7 +22,7 @@ from harness.grading.models import (
     sandboxed_run,
 )
 from harness.inference.identification import KnownModel, OtherModel
-from harness.inference.latency import LATENCY_BATCH, THROUGHPUT_BATCH, measure
+from harness.inference.latency import BADNET, LATENCY_BATCH, THROUGHPUT_BATCH, measure
 from harness.inference.sandboxed import start_model
 from harness.inference.streams import NumberedImages
 from harness.intake.discovery import discover
@@ -30,7 +30,7 @@ from harness.networks.deepid import network_of
 from harness.networks.forward import predictor
 from harness.records.environment import processors
 from harness.records.errors import Status, SubmissionError
-from harness.records.predictions import Answers, compose_goodnet, decode, encode, encode_scores
+from harness.records.predictions import Answers, decode, encode, encode_scores
 from harness.records.record import UNTIMED, Timing
 from harness.records.text import one_line, storable
 from harness.records.traversal import artifacts
@@ -122,20 +122,18 @@ def _known_speeds(
 ) -> dict[str, dict[str, Speed]]:
     """By path: the speeds of the model (own), with B as a GoodNet (goodnet), and of B (badnet)."""
     images = NumberedImages(datasets.sets)
-    badnet = _known_net(basis.badnet, images, datasets)
-    nets: dict[str, _TimedNet] = {"badnet": badnet}
     known = {path: m.weights for path, m in models.items() if isinstance(m, KnownModel)}
     if not known:
         return {}
 
-    for path, weights in known.items():
-        own = _known_net(weights, images, datasets)
-        nets[f"own {path}"] = own
-        nets[f"goodnet {path}"] = _goodnet(badnet, own)
-    measured = measure(nets, len(images), run.store.secret_number("images that are timed"))
+    nets = {BADNET: _known_net(basis.badnet, images, datasets)}
+    nets |= {f"own {path}": _known_net(each, images, datasets) for path, each in known.items()}
+    goodnets = {f"goodnet {path}": f"own {path}" for path in known}
+    seed = run.store.secret_number("images that are timed")
+    measured = measure(nets, len(images), seed, goodnets=goodnets)
     return {
         path: {
-            "badnet": measured["badnet"],
+            "badnet": measured[BADNET],
             "own": measured[f"own {path}"],
             "goodnet": measured[f"goodnet {path}"],
         }
@@ -158,8 +156,8 @@ def _sandboxed_speeds(
     how = sandboxed_run(model, datasets, run.options)
     with start_model(how, images.dtype) as running:
         beside = _BesideBadnet(running, badnet, images, benchmark.classes)
-        nets = {"badnet": beside.badnet, "own": beside.own, "goodnet": beside.goodnet}
-        speeds = measure(nets, len(images), seed)
+        nets = {BADNET: beside.badnet, "own": beside.own}
+        speeds = measure(nets, len(images), seed, goodnets={"goodnet": "own"})
     _require_same_answers(beside.answered, stored, basis)
     return speeds
 
@@ -186,24 +184,10 @@ class _BesideBadnet:
         return self._badnet(numbers)
 
     def own(self, numbers: np.ndarray) -> Callable[[], Answers]:
-        self._show(numbers)
-        self._running.resume()
-        return partial(self._answer, numbers)
-
-    def goodnet(self, numbers: np.ndarray) -> Callable[[], Answers]:
-        self._show(numbers)
-        badnet = self._badnet(numbers)
-
-        def both() -> Answers:
-            first = badnet()
-            self._running.resume()
-            return compose_goodnet(first, self._answer(numbers))
-
-        return both
-
-    def _show(self, numbers: np.ndarray) -> None:
         self._running.pause()
         self._running.show(self._images.pixels(numbers))
+        self._running.resume()
+        return partial(self._answer, numbers)
 
     def _answer(self, numbers: np.ndarray) -> Answers:
         encoded = self._running.answers()
@@ -255,15 +239,5 @@ def _known_net(weights: Weights, images: NumberedImages, datasets: Datasets) -> 
     def prepare(numbers: np.ndarray) -> Callable[[], Answers]:
         pixels = images.pixels(numbers)
         return lambda: decode(encode_scores(predict(pixels)), benchmark.classes)
-
-    return prepare
-
-
-def _goodnet(badnet: _TimedNet, repaired: _TimedNet) -> _TimedNet:
-    """GoodNet runs both nets on every image; that is what it costs."""
-
-    def prepare(numbers: np.ndarray) -> Callable[[], Answers]:
-        first, second = badnet(numbers), repaired(numbers)
-        return lambda: compose_goodnet(first(), second())
 
     return prepare

@@ -2,7 +2,8 @@
 
 As in MLPerf's inference rules there are a warm-up, a minimum number of samples and a minimum
 duration. Latency is measured on single images, throughput on large batches; each round takes other
-images, the same for all nets. Where the ratio to the BadNet is still uncertain then, rounds are
+images, the same for all nets. A GoodNet runs two nets one after the other and takes as long as both
+together, so it is not run itself. Where the ratio to the BadNet is still uncertain then, rounds are
 added; what stays uncertain is called noisy.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +22,9 @@ from harness.records.record import Speed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+BADNET = "badnet"
+"""The name of the net that the others are compared with."""
 
 LATENCY_BATCH = 1
 THROUGHPUT_BATCH = 256
@@ -53,18 +58,25 @@ class _Samples:
     def total_seconds(self) -> float:
         return sum(map(sum, self.latency)) + sum(self.batch)
 
+    def __add__(self, other: _Samples) -> _Samples:
+        """What both nets take, one after the other, for the same images."""
+        latency = np.add(self.latency, other.latency)
+        return _Samples(latency.tolist(), np.add(self.batch, other.batch).tolist())
+
 
 def measure(
     nets: Mapping[str, Net],
     images: int,
     seed: int,
-    baseline: str = "badnet",
     clock: Callable[[], float] = time.perf_counter,
+    *,
+    goodnets: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Speed]:
     """Time every net on batches of 1 and 256 of so many ``images``, interleaved.
 
-    Which ones follows from the ``seed``. A ratio is the median over rounds of the net's time to
-    the baseline's in the same round, so that a machine that slows down slows both.
+    Which ones follows from the ``seed``. One of the nets is `BADNET`; each of ``goodnets`` is that
+    and the one it names. A ratio is the median over rounds of the net's time to the BadNet's in the
+    same round, so that a machine that slows down slows both.
     """
     samples = {name: _Samples() for name in nets}
     rng = np.random.default_rng(seed)
@@ -73,9 +85,11 @@ def measure(
 
     rounds = MINIMUM_ROUNDS
     while True:
-        for number in range(len(samples[baseline].batch), rounds):
+        for number in range(len(samples[BADNET].batch), rounds):
             _run_round(nets, samples, _Round(number, images, rng), clock)
-        speeds = {name: _speed(samples[name], samples[baseline]) for name in nets}
+        both = {name: samples[BADNET] + samples[other] for name, other in goodnets.items()}
+        taken = samples | both
+        speeds = {name: _speed(taken[name], samples[BADNET]) for name in taken}
         if _is_enough(samples, speeds, rounds):
             return speeds
         rounds += _ROUNDS_ADDED

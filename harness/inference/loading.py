@@ -196,7 +196,7 @@ def _load_keras_model(submitted: SubmittedModel) -> Any:
     import keras
 
     config = read_config(submitted.path, submitted.graph)
-    own = CustomObjects(config, submitted.sources, _keras_knows)
+    own = CustomObjects(config, submitted.sources, keras_knows)
     load = partial(_load_graph, config) if submitted.format == "h5-json" else _load_with
     attempts = [partial(load, keras, submitted.path)]
     if submitted.format == "keras":
@@ -244,7 +244,7 @@ def _load_migrated(keras: Any, path: Path, custom_objects: dict[str, Any]) -> An
         return _load_with(keras, copy, custom_objects)
 
 
-def _keras_knows(name: str) -> bool:
+def keras_knows(name: str) -> bool:
     """Whether Keras has a class or function of that name itself."""
     import keras
 
@@ -287,13 +287,31 @@ class _Program:
     def _encode_batch(self, images: np.ndarray) -> np.ndarray:
         try:
             answers = np.asarray(self._function(images.copy()))
+        except UnusableModelError:
+            raise
         except Exception as error:  # noqa: BLE001 - submitted code raises anything
             raise UnusableModelError(f"predict() fails: {describe_failure(error)}") from None
         if answers.size != len(images):
+            hint = _hint_on_answers(answers.shape, len(images), self._classes)
             raise UnusableModelError(
-                f"predict() gives {answers.size} labels for {len(images)} images"
+                f"predict() gives {answers.size} labels for {len(images)} images{hint}"
             )
-        return encode_labels(answers)
+        try:
+            return encode_labels(answers)
+        except (TypeError, ValueError):
+            raise UnusableModelError(
+                f"predict() gives {answers.dtype} where a class id is a number"
+            ) from None
+
+
+def _hint_on_answers(shape: tuple[int, ...], images: int, classes: int) -> str:
+    """What may have gone wrong where there are more or fewer answers than images."""
+    if len(shape) > 1 and shape[0] == images and shape[-1] in (classes, classes + 1):
+        return (
+            ": those look like probabilities, one for each class; answer with class ids, as "
+            "argmax(axis=1) makes of them"
+        )
+    return ": it answers with one class id for each image"
 
 
 def _import_predict(path: Path) -> Callable[[np.ndarray], Any]:
@@ -305,7 +323,17 @@ def _import_predict(path: Path) -> Callable[[np.ndarray], Any]:
 
 
 def import_file(path: Path) -> ModuleType:
-    """Import a student's file under its own name."""
+    """Import a student's file under its own name. Raises UnusableModelError."""
+    try:
+        return run_file(path)
+    except UnusableModelError:
+        raise
+    except Exception as error:  # noqa: BLE001 - submitted code raises anything
+        raise UnusableModelError(f"cannot be imported: {describe_failure(error)}") from None
+
+
+def run_file(path: Path) -> ModuleType:
+    """The same, for a caller that says itself what became of it: raises whatever the file does."""
     folder = str(path.parent)
     if folder not in sys.path:
         sys.path.append(folder)  # last: a student's numpy.py must not take NumPy's place
@@ -315,9 +343,5 @@ def import_file(path: Path) -> ModuleType:
         raise UnusableModelError("is no Python file")
     module = importlib.util.module_from_spec(specification)
     sys.modules.setdefault(path.stem, module)
-
-    try:
-        specification.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - submitted code raises anything
-        raise UnusableModelError(f"cannot be imported: {describe_failure(error)}") from None
+    specification.loader.exec_module(module)
     return module

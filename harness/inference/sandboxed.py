@@ -113,10 +113,10 @@ def predict_sandboxed(
     joint_progress = _JointProgress(progress)
 
     noises = rng.spawn(len(streams))
-    # Side by side only where there are processors for it: each takes half a gigabyte.
+    # Side by side only where there are processors for it: else each takes half a gigabyte.
     at_once = len(streams) if processors() > 1 else 1
     with (
-        _started_models(run, images.dtype, len(streams), at_once) as models,
+        _started_models(run, images.dtype, len(streams)) as models,
         ThreadPoolExecutor(at_once) as pool,
     ):
 
@@ -235,10 +235,10 @@ Started = Callable[[], AbstractContextManager[SandboxedModel]]
 
 @contextmanager
 def _started_models(
-    run: SandboxedRun, dtype: np.dtype[Any], count: int, at_once: int
+    run: SandboxedRun, dtype: np.dtype[Any], count: int
 ) -> Iterator[Sequence[Started]]:
     """Models that are alike: forked by one process where that can be done, else one by one."""
-    if at_once < count or not _takes_tensorflow(run) or not _can_fork(run.sandbox):
+    if not _takes_tensorflow(run) or not _can_fork(run.sandbox):
         yield [partial(start_model, run, dtype)] * count
         return
     with ExitStack() as stack:
@@ -393,7 +393,9 @@ def submission_error(
     last_line = join_lines(lines[-1]) if lines else ""
     if failure.kind == "exited" and failure.exit_code == worker.EXIT_REJECTED:
         reason = last_line[:400] or refusal
-        return SubmissionError(Status.REJECTED, reason, saw_images=saw_images)
+        return SubmissionError(
+            Status.REJECTED, reason, saw_images=saw_images, said=failure.output
+        )  # fmt: skip
 
     status = FAILURE_STATUS.get(failure.kind, Status.CRASHED)
     reason = f"{subject}{failure.reason}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.networks.tensorflow import import_tensorflow
+from harness.networks.tensorflow import import_operations, import_tensorflow
 from harness.records.network import ACTIVATION_SUFFIX, Layer, Network
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def image_batches(images: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _tensors(weights: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    tf = import_tensorflow()
+    tf = import_operations()
     return {name: tf.constant(array) for name, array in weights.items()}
 
 
@@ -266,7 +266,7 @@ class _NetworkParts:
 
 @cache
 def _network_parts() -> _NetworkParts:
-    tf = import_tensorflow()
+    tf = import_operations()
 
     def pool(hidden: Any) -> Any:
         return tf.nn.max_pool2d(hidden, 2, 2, "VALID")

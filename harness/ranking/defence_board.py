@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from harness.records.findings import OriginalCounts
     from harness.records.record import Counts, Repair
 
-METRICS = ("quality", "clean_accuracy", "attack_success_rate", "robust_accuracy", "effectiveness")
-"""Of a cell, all in [0, 1]: quality is defended accuracy, effectiveness is DER."""
+METRICS_OF_NETS = ("quality", "clean_accuracy", "attack_success_rate", "robust_accuracy")
+METRICS_OF_DETECTORS = ("detection_rate", "false_alarm_rate")
+METRICS = (*METRICS_OF_NETS, "effectiveness", *METRICS_OF_DETECTORS)
+"""Of a cell, all in [0, 1]; effectiveness is DER."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,12 @@ class Figures:
     attack_success_rate: float | None = None
     robust_accuracy: float | None = None
     effectiveness: float | None = None
+
+    detection_rate: float | None = None
+    """The share of backdoored images that are called backdoored; None for a network."""
+
+    false_alarm_rate: float | None = None
+    """The same of clean images."""
 
     def of(self, metric: str) -> float | None:
         """The figure of that name, one of `METRICS`."""
@@ -71,6 +79,13 @@ class Cell:
     kind: str | None
     """network or detector: whether it answers N + 1; None where it failed."""
 
+    worthless: bool = False
+    """Whether what was left recognises no more of valid than one class alone would give: its
+    quality counts 0, and it has no DER, which pays for any damage that ends an attack."""
+
+    unchanged: bool = False
+    """Whether what was left is the BadNet itself."""
+
     @property
     def failed(self) -> bool:
         """Whether there is nothing to count."""
@@ -105,6 +120,11 @@ class Group:
         """How many cells failed."""
         return sum(cell.failed for cell in self.cells)
 
+    @property
+    def failed_everywhere(self) -> bool:
+        """Whether there are cells, and none of them has anything to count."""
+        return 0 < self.failed == len(self.cells)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
@@ -121,7 +141,8 @@ class DefenceRow:
     """A defence on the board, or the BadNets as they are."""
 
     rank: int | None
-    """From 1; None for the baseline, and where cells are missing or failed for reasons of ours."""
+    """From 1; None for the baseline, where cells are missing or failed for reasons of ours, and
+    for all where each failed everywhere."""
 
     defence: str
     overall: Group

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,28 +12,60 @@ from harness.assessment.metrics import (
     attack_success_rate,
     clean_accuracy,
     defense_effectiveness,
+    fraction,
 )
 from harness.assessment.statistics import robust_accuracy
 from harness.ranking.defence_board import METRICS, Estimate, Figures, Group
 from harness.ranking.quality import defended_accuracy, harmless_share
 from harness.ranking.resampling import redrawn_means
+from harness.records.rubric import Thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.ranking.defence_board import Cell, NetCounts
+    from harness.records.record import Counts
+
+CHANCE_MARGIN = Thresholds().chance_margin_points / 100
+"""So much more of the images than the commonest class has, a net that recognises nothing may get
+right: as much as a diagnosis of grading allows."""
 
 
-def figures_of(net: NetCounts | None, badnet: NetCounts | None) -> Figures:
-    """All figures of a net on the images of test."""
+def recognises_nothing(valid: Counts | None, commonest: int | None) -> bool:
+    """Whether a net gets no more of valid right than it would by its commonest class alone.
+
+    Some points more are allowed for chance.
+    """
+    if valid is None or commonest is None or not valid.clean_total:
+        return False
+    return valid.clean_correct <= commonest + CHANCE_MARGIN * valid.clean_total
+
+
+def figures_of(
+    net: NetCounts | None, badnet: NetCounts | None, *, worthless: bool = False
+) -> Figures:
+    """The figures of a net on the images of test, but those of detectors."""
     if net is None:
         return Figures()
-    return Figures(
+    figures = Figures(
         quality=defended_accuracy(net.counts, net.originals),
         clean_accuracy=clean_accuracy(net.counts),
         attack_success_rate=attack_success_rate(net.counts),
         robust_accuracy=robust_accuracy(net.originals) if net.originals else None,
         effectiveness=defense_effectiveness(badnet.counts, net.counts) if badnet else None,
+    )
+    if not worthless or figures.quality is None:
+        return figures
+    return replace(figures, quality=0.0, effectiveness=None)
+
+
+def detector_figures(figures: Figures, net: NetCounts) -> Figures:
+    """The figures with those of a net that can call an image backdoored."""
+    counts = net.counts
+    return replace(
+        figures,
+        detection_rate=fraction(counts.backdoored_abstained, counts.backdoored_total),
+        false_alarm_rate=fraction(counts.clean_abstained, counts.clean_total),
     )
 
 
@@ -126,12 +159,16 @@ class _Draw:
         match self._metric:
             case "clean_accuracy":
                 return accuracy()
+            case "false_alarm_rate":
+                return draw("clean", self._shares("false_alarm_rate"))
             case "quality":
                 harmless = [
                     harmless_share(net.counts, net.originals) if (net := cell.left) else None
                     for cell in self._cells
                 ]
-                return np.asarray((accuracy() + draw("backdoored", harmless)) / 2)
+                counts_at_all = np.array([not cell.worthless for cell in self._cells])[chosen]
+                both = accuracy() + draw("backdoored", harmless)
+                return np.asarray(both / 2 * counts_at_all)
             case "effectiveness":
                 attacked = draw("backdoored", self._shares("attack_success_rate"))
                 accuracy_drop = self._badnet("clean_accuracy")[chosen] - accuracy()

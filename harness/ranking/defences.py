@@ -1,7 +1,8 @@
 """The board of the benchmark of defences: who leaves BadNets in the best state, by attack too.
 
 The BadNet is the unit: two defences are compared BadNet by BadNet, by a permutation test. A
-defence that failed somewhere comes after all that did not, and what it failed at counts 0.
+defence that failed somewhere comes after all that did not, one that failed everywhere last, and
+what it failed at counts 0.
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ from harness.datasets.zoos import split_name, split_settings
 from harness.ranking.baselines import DO_NOTHING
 from harness.ranking.comparisons import letters_by_test
 from harness.ranking.defence_board import Cell, Cost, DefenceBoard, DefenceRow, Figures, NetCounts
-from harness.ranking.defence_estimates import figures_of, group_of, value_of
+from harness.ranking.defence_estimates import (
+    detector_figures,
+    figures_of,
+    group_of,
+    recognises_nothing,
+    value_of,
+)
 from harness.ranking.resampling import permutation_test
 from harness.records.errors import Status
 
@@ -89,6 +96,12 @@ def _cell(record: Record, network: CompetingNetwork) -> Cell:
     if left is None:
         left = _on_test(checkpoint.goodnet, checkpoint.goodnet_originals)
         kind = "detector"
+    own = checkpoint.repaired or checkpoint.goodnet
+    is_worthless = recognises_nothing(own.valid if own else None, record.commonest_class_images)
+    figures = figures_of(left, badnet, worthless=is_worthless)
+    if left is not None and kind == "detector":
+        figures = detector_figures(figures, left)
+    artifact = checkpoint.artifact
     return Cell(
         network=network.name,
         attack=network.attack or "",
@@ -96,11 +109,15 @@ def _cell(record: Record, network: CompetingNetwork) -> Cell:
         status=record.status,
         reason=record.reason if left is None else None,
         left=left,
-        figures=figures_of(left, badnet),
+        figures=figures,
         badnet=badnet,
         badnet_figures=figures_of(badnet, badnet),
         cost=record.repair,
         kind=None if left is None else kind,
+        worthless=is_worthless,
+        unchanged=artifact is not None
+        and artifact.weights_hash is not None
+        and artifact.weights_hash == record.badnet_weights_hash,
     )
 
 
@@ -122,6 +139,8 @@ def _untouched(cells: Iterable[Sequence[Cell]], begun: Sequence[str]) -> list[Ce
             figures=known[name].badnet_figures,
             cost=None,
             kind="network",
+            worthless=False,
+            unchanged=False,
         )
         for name in begun
         if name in known and known[name].badnet_figures != Figures()
@@ -162,8 +181,12 @@ def _cost(measured: Sequence[Repair]) -> Cost | None:
 
 
 def _ranked(rows: Sequence[DefenceRow]) -> Iterator[DefenceRow]:
-    """The rows with ranks; equal ones share one."""
-    places = sorted(_place(row) for row in rows if _may_rank(row))
+    """The rows with ranks; equal ones share one, and nobody is first who left nothing at all."""
+    rankable = [row for row in rows if _may_rank(row)]
+    if all(row.overall.failed_everywhere for row in rankable):
+        yield from rows
+        return
+    places = sorted(map(_place, rankable))
     for row in rows:
         yield replace(row, rank=1 + places.index(_place(row)) if _may_rank(row) else None)
 
@@ -173,15 +196,16 @@ def _may_rank(row: DefenceRow) -> bool:
     return not row.is_baseline and not row.missing and row.overall.estimates["quality"] is not None
 
 
-def _place(row: DefenceRow) -> tuple[bool, bool, float]:
+def _place(row: DefenceRow) -> tuple[bool, int, float]:
     """What rows are sorted by; the baseline goes among those that did not fail."""
     quality = row.overall.estimates["quality"]
     mean = 0.0 if quality is None else round(quality.mean, _DIGITS)
     has_place = row.is_baseline or _may_rank(row)
-    return not has_place, row.overall.failed > 0, -mean
+    failed = int(row.overall.failed > 0) + int(row.overall.failed_everywhere)
+    return not has_place, failed, -mean
 
 
-def _position(row: DefenceRow) -> tuple[tuple[bool, bool, float], bool, str]:
+def _position(row: DefenceRow) -> tuple[tuple[bool, int, float], bool, str]:
     return _place(row), row.is_baseline, row.defence
 
 

@@ -52,14 +52,24 @@ class SubmissionError(Exception):
     saw_images: bool
     """Whether a process of the submission failed that had been shown the images."""
 
+    said: str
+    """All that its process printed; strangers may have written it."""
+
     def __init__(
-        self, status: Status, reason: str, *, out_of_memory: bool = False, saw_images: bool = False
+        self,
+        status: Status,
+        reason: str,
+        *,
+        out_of_memory: bool = False,
+        saw_images: bool = False,
+        said: str = "",
     ) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.out_of_memory = out_of_memory
         self.saw_images = saw_images
+        self.said = said
 
 
 def describe_exit(code: int) -> str:

@@ -35,10 +35,10 @@ class Limits:
     """What a child may use before it is stopped."""
 
     start_seconds: float = 180
-    """From the start to the first reply."""
+    """From the start to the first reply; of children that are alike, from the first request."""
 
     wall_seconds: float = 900
-    """From the start to the end."""
+    """From then to the end."""
 
     cpu_seconds: int = 1800
     """Processor time of all threads together."""
@@ -97,10 +97,12 @@ class Child:
     """A running child; used as a context manager, by one thread at a time."""
 
     def __init__(
-        self, supervisor: Supervisor, limits: Limits, pipes: Pipes, number: int = 0
+        self, supervisor: Supervisor, limits: Limits, pipes: Pipes, number: int | None = None
     ) -> None:
+        """``number``: which of several that are alike, whose time begins when they are asked."""
         self._supervisor = supervisor
-        self._number = number
+        self._number = number or 0
+        self._begun_at = supervisor.started_at if number is None else None
         self._limits = limits
         self._requests, self._replies = pipes.requests, pipes.replies
         self._resources = contextlib.ExitStack()
@@ -158,8 +160,8 @@ class Child:
     ) -> bytes:
         """Send the request and return exactly ``reply_bytes`` bytes of reply.
 
-        Until the first reply the child has ``start_seconds`` from its start, and in any case
-        ``timeout_seconds`` from now. Raises ChildFailure, after which the child is dead.
+        Until the first reply the child has ``start_seconds``, and in any case ``timeout_seconds``
+        from now. Raises ChildFailure, after which the child is dead.
         """
         deadline = self._deadline(timeout_seconds)
         if _wait_for({self._replies: select.POLLIN}, time.monotonic()) and self._replies.read(1):
@@ -195,11 +197,13 @@ class Child:
 
     def _deadline(self, timeout_seconds: float | None) -> float:
         """Return the moment by which the next reply must be there."""
-        moments = [self._supervisor.started_at + self._limits.wall_seconds]
+        if self._begun_at is None:
+            self._begun_at = time.monotonic()
+        moments = [self._begun_at + self._limits.wall_seconds]
         if timeout_seconds is not None:
             moments.append(time.monotonic() + timeout_seconds)
         if not self._replied:
-            moments.append(self._supervisor.started_at + self._limits.start_seconds)
+            moments.append(self._begun_at + self._limits.start_seconds)
         return min(moments)
 
     def _send(self, request: bytes, deadline: float) -> None:

@@ -129,8 +129,9 @@ def started_alike(
     """Start several children like that of `start`, all at once.
 
     They are forked by one process, which has done what takes most of their time to start, and end
-    together: what ends one too early ends all. Limits are those of each of them. Needs Landlock
-    (`can_start_alike`), which keeps them apart. Raises HarnessError.
+    together: what ends one too early ends all. Limits are those of each of them, and its time
+    begins when it is first asked. Needs Landlock (`can_start_alike`), which keeps them apart.
+    Raises HarnessError.
     """
     _check_readable(siblings.readable)
     images = tuple(siblings.images_fds)
@@ -220,7 +221,12 @@ def _start(order: _Order, parent_side: contextlib.ExitStack) -> list[Child]:
         isolation = "without a sandbox" if sandbox is None else f"in a sandbox ({sandbox})"
         _log.debug("started %s: %s", isolation, " ".join([order.script.name, *order.arguments]))
         return [
-            Child(supervisor, limits, Pipes(requests=requests[1], replies=replies[0]), number)
+            Child(
+                supervisor,
+                limits,
+                Pipes(requests=requests[1], replies=replies[0]),
+                number if task.forks else None,
+            )
             for number, (requests, replies) in enumerate(pipes)
         ]
 
@@ -228,7 +234,7 @@ def _start(order: _Order, parent_side: contextlib.ExitStack) -> list[Child]:
 def _bounds(order: _Order, task: bubblewrap.Task, folder: str) -> Bounds:
     """Return what the supervisor enforces; without bubblewrap ``folder`` is the scratch folder."""
     return Bounds(
-        wall_seconds=order.limits.wall_seconds,
+        wall_seconds=order.limits.wall_seconds * len(order.images_fds),  # they may take turns
         memory_bytes=order.limits.memory_bytes,
         lent_bytes=order.lent_bytes,
         scratch=tuple(task.scratch_folders) if order.sandbox == BUBBLEWRAP else (),

@@ -7,7 +7,7 @@ import sys
 import nbclient
 import nbformat
 import pytest
-from repository import ROOT
+from repository import IMPORTED, ROOT
 
 import harness
 
@@ -19,7 +19,7 @@ def read():
 
 
 def execute(notebook, folder, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(IMPORTED))
     client = nbclient.NotebookClient(
         notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     )

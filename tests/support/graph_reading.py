@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 from payloads import small_limits
-from repository import ROOT
+from repository import IMPORTED
 
 from harness.datasets.descriptions import badnet_file, load_benchmark
 from harness.inference.known_network import inspect_file, read_badnet
@@ -49,7 +49,7 @@ def read_all(paths, network):
     finished = subprocess.run(
         [sys.executable, "-c", READ_ALL, network.encode()],
         input="".join(f"{path}\n" for path in paths),
-        env={"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+        env={"PYTHONPATH": str(IMPORTED), "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -46,7 +46,7 @@ def grade_entry_for(
 
     opened = OpenedSubmission(submission, list(readable or chosen[:1]))
     predicted = predict_models(opened, shown_sets(network.datasets), run, deadline)
-    return _record_of(network, predicted, name)
+    return record_of(network, predicted, name)
 
 
 def _are_rivals(models: Sequence[Identified]) -> bool:
@@ -65,7 +65,8 @@ def _question(network: PreparedNetwork, models: Sequence[Identified]) -> str:
     )
 
 
-def _record_of(network: PreparedNetwork, models: Sequence[Predicted | Failed], name: str) -> Record:
+def record_of(network: PreparedNetwork, models: Sequence[Predicted | Failed], name: str) -> Record:
+    """The record of what models answered on a BadNet's sets, or of how they failed."""
     answered = [model for model in models if isinstance(model, Predicted)]
     failed = [model for model in models if isinstance(model, Failed)]
     repaired = goodnet = None

@@ -5,30 +5,36 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.datasets.zoos import split_name, split_settings
-from harness.grading.competition.entry import grade_entry_for
+from harness.grading.competition.entry import record_of
+from harness.grading.competition.networks import shown_sets
 from harness.grading.context import Budget
 from harness.grading.defences.code import declared_defence
-from harness.grading.models import read_model, required_sandbox
+from harness.grading.models import predict_models, read_model, required_sandbox
 from harness.grading.submission import fit_to_store
 from harness.inference.defences import worker
 from harness.inference.defences.running import Left, RepairTask, repair
-from harness.inference.identification import Failed, ReadOptions
-from harness.intake.staging import stage_repository
-from harness.records.errors import SubmissionError
+from harness.inference.identification import Failed, KnownModel, ReadOptions
+from harness.inference.opening import OpenedSubmission
+from harness.records.errors import Status, SubmissionError
 from harness.records.submission import Candidate, Submission
+from harness.records.text import one_line
+from harness.storage.results import safe_name, write_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from harness.grading.competition.networks import PreparedNetwork
-    from harness.grading.context import RunContext
-    from harness.inference.identification import Identified
+    from harness.grading.context import Progress, RunContext
+    from harness.grading.models import Predicted
+    from harness.networks.deepid import Weights
     from harness.records.record import Record
     from harness.records.submission import DeclaredDefence
 
@@ -39,22 +45,13 @@ _PREDICT = f'''"""What a defence answers, from the state that its repair left.""
 
 from pathlib import Path
 
-import numpy as np
-
-from harness.inference.defences.states import load_state
-from harness.inference.loading import import_file
+from harness.inference.defences.answering import answering
 
 _FOLDER = Path(__file__).parent
-_DEFENCE = import_file(_FOLDER / {{file!r}})
-_STATE = load_state(_FOLDER / "{_STATE}")
-
-
-def predict(images):
-    """Class ids; N for "backdoored"."""
-    if {{scale!r}} != 1.0:
-        images = images * np.float32({{scale!r}})
-    return _DEFENCE.predict(_STATE, images)
+predict = answering(_FOLDER, {{file!r}}, _FOLDER / "{_STATE}", {{scale!r}})
 '''
+_MOST_LINES, _LONGEST_LINE = 100, 300
+"""Of a call stack that is kept."""
 
 
 def grade_cell(
@@ -66,21 +63,22 @@ def grade_cell(
     """
     budget = run.options.budget or Budget()
     declared = declared_defence(folder)
-    code = stage_repository(folder, scratch).path
     run.progress.stage(name, "repairing")
+    stack_file(run.store.folder, name).unlink(missing_ok=True)
     chosen = split_settings(split_name(name)[0])[1]
-    left = repair(replace(_task(code, declared, network, run, budget), chosen=chosen))
+    task = replace(_task(folder, declared, network, run, budget), chosen=chosen)
+    with _call_stack_kept(name, run):
+        left = repair(task)
 
-    left_folder = scratch / "left"
-    candidate = _write(left, left_folder, code, declared, network)
-    submission = Submission(name=name, folder=str(left_folder), candidates=(candidate,))
+    candidate = _write(left, scratch / "left", folder, declared, network)
+    submission = Submission(name=name, folder=str(scratch / "left"), candidates=(candidate,))
     try:
-        how = _read_options(network, run)
-        model: Identified | Failed = read_model(left_folder, candidate, scratch / "read", how)
+        with _call_stack_kept(name, run):
+            predicted = _predicted(submission, scratch / "read", network, run)
+        record = record_of(network, [predicted], name)
     except SubmissionError as error:
-        model = Failed(candidate=candidate, error=error)
-    deadline = time.monotonic() + run.options.submission_seconds
-    record = grade_entry_for(network, [model], submission, run, deadline)
+        record = network.record(name, error.status, _reworded(error, left, run))
+        record = replace(record, out_of_memory=error.out_of_memory)
     return fit_to_store(replace(record, repair=left.cost))
 
 
@@ -133,6 +131,40 @@ def _handed_images(
     return np.ascontiguousarray(images), labels
 
 
+# --- what goes wrong ----------------------------------------------------------------------------
+
+
+@contextmanager
+def _call_stack_kept(name: str, run: RunContext) -> Iterator[None]:
+    """Keep where the defence's own code failed in a file of the results' ``errors/``."""
+    try:
+        yield
+    except SubmissionError as error:
+        said = [one_line(line, _LONGEST_LINE) for line in error.said.splitlines()]
+        if worker.STACK in said:
+            begin = len(said) - said[::-1].index(worker.STACK) - 1
+            text = "\n".join(said[begin : begin + _MOST_LINES]) + "\n"
+            write_text(stack_file(run.store.folder, name), text)
+        raise
+
+
+def stack_file(results: Path, name: str) -> Path:
+    """Where the call stack of a cell is kept whose defence failed in its own code."""
+    return results / "errors" / f"{safe_name(name)}.log"
+
+
+def _reworded(error: SubmissionError, left: Left, run: RunContext) -> str:
+    """The reason in words of who wrote a defence, not of who hands in files."""
+    subject = "predict()" if left.kind == worker.STATE else "what repair() returned"
+    if error.status is Status.TIMED_OUT:
+        return (
+            f"{subject} was ended: it {error.reason} (--model-seconds sets this limit, "
+            f"{run.options.model_seconds:g} s, and --seconds does not)"
+        )
+    is_told = error.reason.startswith(("predict()", "the "))
+    return error.reason if is_told else f"{subject}: {error.reason}"
+
+
 # --- what it leaves -----------------------------------------------------------------------------
 
 
@@ -150,6 +182,53 @@ def _write(
     folder.mkdir()
     (folder / name).write_bytes(left.content)
     return _candidate(name, form, len(left.content), "repaired")
+
+
+class _InWords:
+    """Progress that does not tell names of files that are ours."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.images = progress.images
+
+    def stage(self, submission: str, what: str) -> None:
+        """A cell has entered a stage."""
+        self._progress.stage(submission, what.replace(f"predicting {_PROGRAM}", "asking predict()"))
+
+
+def _predicted(
+    submission: Submission, scratch: Path, network: PreparedNetwork, run: RunContext
+) -> Predicted:
+    """What a network or a detector that was left answers. Raises SubmissionError."""
+    (candidate,) = submission.candidates
+    how = _read_options(network, run)
+    model = read_model(Path(submission.folder), candidate, scratch, how)
+    if isinstance(model, KnownModel):
+        _require_finite(model.weights)
+    opened = OpenedSubmission(submission, [model])
+    deadline = time.monotonic() + run.options.submission_seconds
+    told = replace(run, progress=_InWords(run.progress))
+    (predicted,) = predict_models(opened, shown_sets(network.datasets), told, deadline)
+    if isinstance(predicted, Failed):
+        raise predicted.error
+    _require_answers(predicted)
+    return predicted
+
+
+def _require_finite(weights: Weights) -> None:
+    """Raise SubmissionError: what the defence's own process has found is not relied on."""
+    for name, array in weights.items():
+        if not np.isfinite(array).all():
+            reason = f"weights of {name} are NaN or infinite"
+            raise SubmissionError(Status.REJECTED, reason)
+
+
+def _require_answers(predicted: Predicted) -> None:
+    """Raise SubmissionError where there is no answer that counts among those on clean images."""
+    answers = predicted.predictions.answers["test"]
+    if len(answers) and answers.invalid.all():
+        what = "outputs are NaN or infinite" if answers.not_finite.all() else "no class ids come"
+        raise SubmissionError(Status.REJECTED, f"{what} on each of {len(answers):,} clean images")
 
 
 def _candidate(path: str, form: str, size: int, role: str) -> Candidate:

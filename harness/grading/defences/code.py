@@ -171,6 +171,16 @@ def _unknown(named: str) -> HarnessError:
     )
 
 
+def changed_defences(found: Sequence[NamedDefence], results: Path) -> set[str]:
+    """Those of which the results hold other code. Raises HarnessError for what cannot be read."""
+    places = ((each, results / "defences" / each.name) for each in found)
+    return {
+        each.name
+        for each, place in places
+        if place.is_dir() and dict(_files(each)) != _read_all(place)
+    }
+
+
 def stage_defences(found: Sequence[NamedDefence], results: Path) -> list[Entry]:
     """Copy each defence to ``defences/NAME`` of the results, which then say what was benchmarked.
 
@@ -205,7 +215,7 @@ def _read_all(folder: Path) -> dict[str, bytes]:
 def _files(defence: NamedDefence) -> Iterator[tuple[str, bytes]]:
     """The regular files of a defence; hidden ones, links and compiled Python are left out."""
     if defence.path.is_file():
-        yield DEFAULT_FILE, defence.path.read_bytes()
+        yield defence.path.name, defence.path.read_bytes()
         return
     left = _MOST_BYTES
     try:
@@ -231,12 +241,14 @@ def declared_defence(folder: Path) -> DeclaredDefence:
     Raises SubmissionError where there is none.
     """
     declared = read_declaration(folder).defence or DeclaredDefence()
+    if declared.file == DEFAULT_FILE and len(only := list(folder.glob("*.py"))) == 1:
+        declared = replace(declared, file=only[0].name)
     path = folder / declared.file
     if ".." in Path(declared.file).parts or not path.is_file():
         raise SubmissionError(
             Status.REJECTED,
-            f"no {one_line(declared.file, 100)} in it; write one, or name the file in "
-            'submission.toml: [defence] file = "..."',
+            f"no {one_line(declared.file, 100)} in the defence's folder; write one, or name the "
+            'file in submission.toml: [defence] file = "..."',
         )
     if not _DEFINES_REPAIR.search(path.read_bytes()):
         raise SubmissionError(

@@ -16,10 +16,11 @@ from harness.grading.submission import record_in_any_case
 from harness.intake.entries import Entry
 from harness.records.errors import HarnessError
 from harness.records.record import DatasetIdentity
+from harness.records.text import one_line
 from harness.storage.results import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from harness.grading.competition.networks import PreparedNetwork
@@ -123,6 +124,27 @@ def prepare_zoo(zoo: str, output: Path, options: Options, progress: Progress) ->
     )
 
 
+def chosen_part(zoo: Competition, only: str | None) -> Competition:
+    """The zoo with no BadNets but those of ``only``: names of attacks and BadNets, with commas.
+
+    Raises HarnessError for a name that is neither.
+    """
+    if only is None:
+        return zoo
+    named = [name.strip() for name in only.split(",") if name.strip()]
+    networks = [network.name for network in zoo.networks]
+    attacks = list(dict.fromkeys(network.attack for network in zoo.networks if network.attack))
+    unknown = [one_line(name, 60) for name in named if name not in {*networks, *attacks}]
+    if unknown or not named:
+        wrong = f"{zoo.name} has no {', '.join(map(repr, unknown))}" if unknown else "no name"
+        raise HarnessError(
+            f"--only: {wrong}; its attacks are {', '.join(attacks)}; its BadNets "
+            f"{', '.join(networks)}"
+        )
+    chosen = [each for each in zoo.networks if {each.name, each.attack} & {*named}]
+    return replace(zoo, networks=tuple(chosen))
+
+
 def cells(defences: Sequence[Entry], zoo: Competition) -> list[Entry]:
     """The cells to grade, seed by seed: what is stopped early has something of every attack."""
     networks = sorted(zoo.networks, key=lambda network: network.seed or 0)
@@ -134,22 +156,28 @@ def cells(defences: Sequence[Entry], zoo: Competition) -> list[Entry]:
 
 
 def standing_cells(results: Path, prepared: PreparedZoo) -> list[Record]:
-    """The stored cells of all defences in the results on which nothing has changed since.
+    """The stored cells of all defences in the results on which nothing has changed since."""
+    return [record for record, stands in _stored_cells(results, prepared) if stands]
 
-    A defence, or a setting of it, is left out where a single one of its cells is missing.
-    """
+
+def outdated_cells(results: Path, prepared: PreparedZoo) -> dict[str, list[str]]:
+    """By defence the names of its other stored cells: of other code, budget or zoo."""
+    outdated: dict[str, list[str]] = {}
+    for record, stands in _stored_cells(results, prepared):
+        if not stands:
+            outdated.setdefault(split_name(record.submission)[0], []).append(record.submission)
+    return outdated
+
+
+def _stored_cells(results: Path, prepared: PreparedZoo) -> Iterator[tuple[Record, bool]]:
+    """The stored cells, and whether nothing has changed since that they depend on."""
     stored = {record.submission: record for record in prepared.run.store.records()}
     folders = {folder.name: folder for folder in (results / "defences").glob("*/")}
-    standing = []
     for name in sorted({split_name(submission)[0] for submission in stored}):
         folder = folders.get(split_settings(name)[0])
         if folder is None:
             continue
-        entries = cells([Entry(name, folder)], prepared.zoo)
-        own = [stored.get(entry.name) for entry in entries]
-        if all(
-            record is not None and record.fingerprint == prepared.inputs_hash(entry)
-            for entry, record in zip(entries, own, strict=True)
-        ):
-            standing += [record for record in own if record is not None]
-    return standing
+        for entry in cells([Entry(name, folder)], prepared.zoo):
+            record = stored.get(entry.name)
+            if record is not None:
+                yield record, record.fingerprint == prepared.inputs_hash(entry)

@@ -20,6 +20,7 @@ MOST_BYTES = 64 << 10
 
 def main(arguments: list[str]) -> int:
     """Read the settings of one defence."""
+    from harness.inference.defences.failures import OwnCodeError
     from harness.inference.defences.settings import settings_of
     from harness.inference.defences.worker import DefenceError, repair_of
 
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
     os.read(request_fd, 1)
     try:
         settings = settings_of(repair_of(Path(arguments[3]), arguments[4])[0])
-    except (DefenceError, TypeError, ValueError) as error:
+    except (DefenceError, OwnCodeError, TypeError, ValueError) as error:
         print(error, file=sys.stderr)
         return EXIT_REJECTED
     content = json.dumps(settings).encode()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from harness.networks.keras_files.saved_config import CustomName
     from harness.records.network import Network
 
 _WHOLE = "state"
@@ -59,16 +60,44 @@ def _encode(name: str, value: object) -> tuple[str, bytes]:
     if isinstance(value, str | int | float | bool) or value is None:
         return ".json", json.dumps(value).encode()
     if callable(getattr(value, "save", None)) and hasattr(value, "get_config"):
-        return ".keras", model_bytes(value)
-    array = np.asarray(value)
+        return ".keras", _loadable_model(name, value)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists of several lengths
+        array = np.array(None)
     if array.dtype.hasobject:
         raise StateError(
             f"state[{name!r:.60}] is {type(value).__name__}; a state holds texts, numbers, arrays, "
-            "bytes and Keras models"
+            "bytes and Keras models, each under a name of its own"
         )
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return ".npy", buffer.getvalue()
+
+
+def _loadable_model(name: str, model: Any) -> bytes:
+    """A model that another process loads behind the defence's module. Raises StateError."""
+    import keras
+
+    content = model_bytes(model)
+    for own in own_classes(content):
+        if all(keras.saving.get_registered_object(key) is None for key in own.keys):
+            raise StateError(
+                f"state[{name!r:.60}] is a model with {own.name!r:.60}, which Keras does not know: "
+                "put @keras.saving.register_keras_serializable() above its definition"
+            )
+    return content
+
+
+def own_classes(model: bytes) -> list[CustomName]:
+    """The classes and functions in a ``.keras`` file that are not Keras's own."""
+    from harness.inference.loading import keras_knows
+    from harness.networks.keras_files.saved_config import custom_names
+
+    with zipfile.ZipFile(io.BytesIO(model)) as archive:
+        config = json.loads(archive.read("config.json"))
+    config.pop("compile_config", None)  # losses and metrics are not needed to answer
+    return [each for each in custom_names(config) if each.certain or not keras_knows(each.name)]
 
 
 def model_bytes(model: Any) -> bytes:

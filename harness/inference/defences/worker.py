@@ -14,6 +14,7 @@ import struct
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,9 @@ MOST_BYTES = 256 << 20
 
 WEIGHTS = "weights/"
 """Begins the names of the BadNet's arrays among those that are handed over."""
+
+STACK = "Call stack of the defence's own files, the last call last:"
+"""Begins what is printed of it; the parent keeps the lines from here on."""
 
 SIGNATURE = "repair(badnet, clean_images, clean_labels, *, classes, seed, budget)"
 
@@ -97,6 +101,8 @@ def main(arguments: list[str]) -> int:
 
     # One thread: what a repair costs and what it leaves does not depend on the processors.
     os.environ |= dict.fromkeys(_ONE_THREAD, "1")
+    from harness.inference.defences.failures import OwnCodeError  # with NumPy, which heeds that
+
     request_fd, reply_fd, images_fd = map(int, arguments[:3])
     settings = msgspec.json.decode(arguments[3], type=Settings)
     given = _read_given(images_fd)
@@ -107,7 +113,7 @@ def main(arguments: list[str]) -> int:
     os.read(request_fd, 1)
     try:
         kind, content = _repair(Path(arguments[4]), settings, badnet, given)
-    except DefenceError as error:
+    except (DefenceError, OwnCodeError) as error:
         print(error, file=sys.stderr)
         return EXIT_REJECTED
     os.write(reply_fd, HEADER.pack(kind, len(content)))
@@ -164,11 +170,19 @@ def _weights(given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _repair(
-    code: Path, settings: Settings, badnet: Any, given: Mapping[str, np.ndarray]
+    folder: Path, settings: Settings, badnet: Any, given: Mapping[str, np.ndarray]
 ) -> tuple[int, bytes]:
-    """What the defence leaves. Raises DefenceError."""
-    repair, module = repair_of(code, settings.file)
-    result = _called(repair, settings, badnet, given)
+    """What the defence leaves. Raises DefenceError and OwnCodeError."""
+    from harness.inference.defences.failures import own_code_error
+
+    function, module = repair_of(folder, settings.file)
+    repair = _with_arguments(function, settings, badnet, given)
+    try:
+        result = repair()
+    except MemoryError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a stranger's code raises anything
+        raise own_code_error("repair() fails", error, folder) from None
     kind, content = _left(result, module, settings, _weights(given))
     if len(content) > MOST_BYTES:
         raise DefenceError(
@@ -177,32 +191,24 @@ def _repair(
     return kind, content
 
 
-def repair_of(code: Path, file: str) -> tuple[Callable[..., Any], ModuleType]:
-    """The ``repair`` of a defence, and the module of its own that it is in. Raises DefenceError."""
-    module = _imported(code / file)
+def repair_of(folder: Path, file: str) -> tuple[Callable[..., Any], ModuleType]:
+    """The ``repair`` of a defence, and its module. Raises DefenceError and OwnCodeError."""
+    from harness.inference.defences.failures import import_defence
+
+    module = import_defence(folder, file)
     repair = getattr(module, "repair", None)
     if not callable(repair):
         raise DefenceError(f"{file}: no function {SIGNATURE}")
     return repair, module
 
 
-def _imported(path: Path) -> ModuleType:
-    from harness.inference.loading import import_file
-    from harness.inference.runtimes.predictors import UnusableModelError
-
-    try:
-        return import_file(path)
-    except UnusableModelError as error:
-        raise DefenceError(f"{path.name}: {error}") from None
-
-
-def _called(
+def _with_arguments(
     repair: Callable[..., Any], settings: Settings, badnet: Any, given: Mapping[str, np.ndarray]
-) -> Any:
+) -> Callable[[], Any]:
+    """The function with its arguments. Raises DefenceError where it takes others."""
     import inspect
 
     from harness.inference.defences.settings import SettingError, read_value, settings_of
-    from harness.records.text import describe_error
 
     images, labels = given["images"], given["labels"]
     budget = Budget(settings.seconds, settings.images)
@@ -219,18 +225,13 @@ def _called(
         raise DefenceError(f"repair(): {error}") from None
     except (TypeError, ValueError) as error:
         raise DefenceError(f"repair() is to be called as {SIGNATURE} ({error})") from None
-    try:
-        return repair(badnet, images, labels, **options)
-    except MemoryError:
-        raise
-    except BaseException as error:  # noqa: BLE001 - a stranger's code raises anything
-        raise DefenceError(f"repair() fails: {describe_error(error)}") from None
+    return partial(repair, badnet, images, labels, **options)
 
 
 def _left(
     result: object, module: ModuleType, settings: Settings, badnet: Mapping[str, np.ndarray]
 ) -> tuple[int, bytes]:
-    from harness.inference.defences.states import StateError, model_bytes, pack_state
+    from harness.inference.defences.states import StateError, pack_state
     from harness.records.network import decode_network
 
     network = decode_network(settings.network)
@@ -240,7 +241,7 @@ def _left(
         if isinstance(result, Mapping):
             return ARRAYS, _array_bytes(result, badnet, network)
         _require_model(result, network)
-        return MODEL, model_bytes(result)
+        return MODEL, _standard_model(result)
     except StateError as error:
         raise DefenceError(str(error)) from None
     except DefenceError:
@@ -249,6 +250,20 @@ def _left(
         from harness.records.text import describe_error
 
         raise DefenceError(f"what repair() left cannot be saved: {describe_error(error)}") from None
+
+
+def _standard_model(model: Any) -> bytes:
+    """The file of a model that can be loaded without its author's code. Raises DefenceError."""
+    from harness.inference.defences.states import model_bytes, own_classes
+
+    content = model_bytes(model)
+    if own := own_classes(content):
+        raise DefenceError(
+            f"repair() returned a model with {own[0].name!r:.60}, which Keras does not know: it is "
+            "loaded without your code, so build it of Keras's standard layers, or have a "
+            "predict(state, images) that answers with it"
+        )
+    return content
 
 
 def _array_bytes(
@@ -274,21 +289,42 @@ def _array_bytes(
                 f"is {own.shape}"
             )
         arrays[name] = array.astype(np.float32)
+        _require_finite(name, arrays[name], "a dict")
     return weight_bytes(network, arrays)
 
 
-def _require_model(result: object, network: Network) -> None:
+def _require_model(result: Any, network: Network) -> None:
     """Raise DefenceError for what is no classifier of the benchmark's images."""
     shape = getattr(result, "output_shape", None)
-    if not callable(getattr(result, "save", None)) or not isinstance(shape, tuple):
+    if not callable(getattr(result, "save", None)) or not hasattr(result, "get_config"):
         raise DefenceError(
             f"repair() returned {type(result).__name__}; it returns a Keras model, a dict of the "
             "BadNet's arrays, or beside predict() a state"
+        )
+    if not isinstance(shape, tuple):
+        raise DefenceError(
+            f"repair() returned {type(result).__name__}, a Keras object of which it is not known "
+            "that it has one output; it returns a Sequential or functional model of Keras's "
+            "standard layers"
         )
     if shape[1:] not in ((network.classes,), (network.classes + 1,)):
         raise DefenceError(
             f"repair() returned a model with outputs {shape[1:]}; expected {network.classes}, or "
             f"{network.classes + 1} where it can say that an image is backdoored"
+        )
+    for variable in result.weights:
+        _require_finite(variable.path, variable.numpy(), "a model")
+
+
+def _require_finite(name: str, array: np.ndarray, what: str) -> None:
+    """Raise DefenceError for weights with which a network answers nothing that counts."""
+    import numpy as np
+
+    lost = array.size - int(np.count_nonzero(np.isfinite(array)))
+    if lost:
+        raise DefenceError(
+            f"repair() returned {what} with weights that are no finite numbers: {lost:,} of "
+            f"{array.size:,} in {name:.60} are NaN or infinite"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.output.defences.tables import interval, listed, mean, percent, plural
+from harness.output.defences.tables import all_of, interval, listed, mean, percent, plural
 from harness.ranking.comparisons import SIGNIFICANCE
 from harness.ranking.resampling import smallest_p
 from harness.records.text import one_line
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 NOTES = (
     (
-        "Quality is defended accuracy on test, and ranks: the mean of clean accuracy and of the "
-        "share of backdoored images that are given their true class or N + 1. All figures are "
-        "means over BadNets; one at which a defence failed counts 0 in quality, and nowhere else."
+        "Quality, on test, ranks: the mean of clean accuracy and of the share of backdoored images "
+        "that are given their true class or N + 1. All figures are means over BadNets; one at "
+        "which a defence failed counts 0 in quality, and nowhere else."
     ),
     (
         "95 %: a bootstrap that draws BadNets anew within each attack, and their images. It says "
@@ -56,18 +56,38 @@ def _sentences(board: DefenceBoard) -> Iterator[str]:
     if not defences:
         yield "No defence has been run yet."
         return
+    lost = [row for row in defences if _is_lost(row)]
+    if len(lost) == len(defences):
+        yield _all_lost(lost)
+        return
     ranked = [row for row in defences if row.rank is not None]
     whole = [row for row in ranked if not row.overall.failed]
     if whole:
         yield from _best(board, whole)
     elif ranked:
-        yield f"No defence repaired every BadNet; {_name(ranked[0])} does best where it did."
+        yield (
+            f"No defence repaired every BadNet; {_name(ranked[0])} comes first, with 0 for what it "
+            "failed at."
+        )
     else:
         yield "No defence can be ranked yet."
     if (reason := compared(board)) is not None:
         yield reason
-    yield from _failed(ranked)
-    yield from _unranked(defences)
+    yield from (_failed(row, has_whole=bool(whole)) for row in ranked if row.overall.failed)
+    yield from (_unranked(row) for row in defences if row.rank is None)
+    for row in defences:
+        yield from _remarks(row)
+
+
+def _is_lost(row: DefenceRow) -> bool:
+    """Whether it failed on every BadNet, through nobody's fault but its own."""
+    known = row.overall.estimates["quality"] is not None
+    return known and row.overall.failed_everywhere and not row.missing
+
+
+def _all_lost(lost: Sequence[DefenceRow]) -> str:
+    who = {1: _name(lost[0]), 2: "Both defences"}.get(len(lost), f"All {len(lost)} defences")
+    return f"{who} failed on {all_of(len(lost[0].overall.cells))}: there is nothing to rank."
 
 
 def _best(board: DefenceBoard, whole: Sequence[DefenceRow]) -> Iterator[str]:
@@ -111,29 +131,40 @@ def _against_nothing(board: DefenceBoard, best: DefenceRow, baseline: DefenceRow
     )
 
 
-def _failed(ranked: Sequence[DefenceRow]) -> Iterator[str]:
-    for row in ranked:
-        if row.overall.failed:
-            failed, cells = row.overall.failed, len(row.overall.cells)
-            yield (
-                f"{_name(row)} failed on {failed} of {plural(cells, 'BadNet')}, and comes after "
-                "all that did not fail."
-            )
+def _failed(row: DefenceRow, *, has_whole: bool) -> str:
+    share = _share(row.overall.failed, len(row.overall.cells))
+    if row.overall.failed_everywhere:
+        return f"{_name(row)} failed on {share}, and comes last, after doing nothing."
+    after = "all that did not fail, and after doing nothing" if has_whole else "doing nothing"
+    return f"{_name(row)} failed on {share}, and comes after {after}."
 
 
-def _unranked(defences: Sequence[DefenceRow]) -> Iterator[str]:
-    for row in defences:
-        if row.rank is not None:
-            continue
-        if row.missing:
-            count = len(row.missing)
-            yield f"{_name(row)} is not ranked yet: {plural(count, 'BadNet')} to go."
-        else:
-            ours = sum(cell.failed and cell.status.is_ours for cell in row.overall.cells)
-            yield (
-                f"{_name(row)} is not ranked: it could not be run on {plural(ours, 'BadNet')}, "
-                "which is not its fault."
-            )
+def _unranked(row: DefenceRow) -> str:
+    if row.missing:
+        return f"{_name(row)} is not ranked yet: {plural(len(row.missing), 'BadNet')} to go."
+    if _is_lost(row):
+        return f"{_name(row)} is not ranked: it failed on {all_of(len(row.overall.cells))}."
+    ours = sum(cell.failed and cell.status.is_ours for cell in row.overall.cells)
+    return (
+        f"{_name(row)} is not ranked: it could not be run on {plural(ours, 'BadNet')}, "
+        "which is not its fault."
+    )
+
+
+def _remarks(row: DefenceRow) -> Iterator[str]:
+    """What no figure says of the nets that were left."""
+    cells = row.overall.cells
+    if unchanged := sum(cell.unchanged for cell in cells):
+        yield f"{_name(row)} left {_share(unchanged, len(cells))} unchanged."
+    if worthless := sum(cell.worthless for cell in cells):
+        yield (
+            f"What {_name(row)} left of {_share(worthless, len(cells))} recognises no more clean "
+            "images than one class for all would, so it counts 0 in quality and has no DER."
+        )
+
+
+def _share(part: int, whole: int) -> str:
+    return all_of(whole) if part == whole else f"{part} of {plural(whole, 'BadNet')}"
 
 
 def _compared_rows(board: DefenceBoard) -> set[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.output.defences.answer import NOTES, answer
 from harness.output.leaderboard.csv import cell as csv_cell
-from harness.ranking.defence_board import METRICS
+from harness.ranking.defence_board import METRICS, METRICS_OF_NETS
 from harness.records.text import one_line
 
 if TYPE_CHECKING:
@@ -22,11 +22,13 @@ _COUNTS = (
     "backdoored_total", "backdoored_attacked", "backdoored_abstained", "backdoored_invalid",
 )  # fmt: skip
 _CELL = ("network", "attack", "seed")
+_OF_NET = ("kind", "unchanged", "worthless")
+"""What was left; empty where a defence failed."""
 _COSTS = (
     "wall_seconds", "cpu_seconds", "peak_bytes", "images", "budget_seconds", "left", "left_bytes",
 )  # fmt: skip
-_OF_BADNET = METRICS[:-1]
-"""Its DER compares it with itself."""
+_OF_BADNET = METRICS_OF_NETS
+"""Its DER compares it with itself, and it detects nothing."""
 
 _DIGITS = 6
 
@@ -116,7 +118,7 @@ def _own_cells(board: DefenceBoard) -> list[tuple[DefenceRow, Cell]]:
 
 def cell_titles() -> list[str]:
     """Of `cell_values`."""
-    first = [*_CELL, "status", "reason", "kind", *_COUNTS, "robust_correct", *METRICS]
+    first = [*_CELL, "status", "reason", *_OF_NET, *_COUNTS, "robust_correct", *METRICS]
     return [*first, *(f"badnet_{metric}" for metric in _OF_BADNET)]
 
 
@@ -127,7 +129,7 @@ def cell_values(cell: Cell) -> list[Any]:
         *(getattr(cell, name) for name in _CELL),
         cell.status.value,
         cell.reason,
-        cell.kind,
+        *(None if cell.failed else getattr(cell, name) for name in _OF_NET),
         *(getattr(left.counts, name) if left else None for name in _COUNTS),
         originals.robust_correct if originals else None,
         *(_rounded(cell.figures.of(metric)) for metric in METRICS),
@@ -185,7 +187,7 @@ def cell_object(cell: Cell) -> dict[str, Any]:
         **{name: getattr(cell, name) for name in _CELL},
         "status": cell.status.value,
         "reason": None if cell.reason is None else one_line(cell.reason),
-        "kind": cell.kind,
+        **{name: None if cell.failed else getattr(cell, name) for name in _OF_NET},
         "left": cell.left,
         "figures": {metric: _rounded(cell.figures.of(metric)) for metric in METRICS},
         "badnet_figures": {

@@ -13,6 +13,7 @@ from harness.output.defences.leak_files import FILES as LEAKS
 from harness.output.defences.tables import (
     failure,
     failures,
+    failures_of,
     interval,
     listed,
     mean,
@@ -29,11 +30,12 @@ from harness.output.html.assets import render_page
 from harness.output.leaderboard.columns import ABSENT
 from harness.output.terms import terms
 from harness.ranking.comparisons import SIGNIFICANCE
+from harness.ranking.defence_board import METRICS_OF_DETECTORS
 from harness.ranking.leak_tax import leak_tax
 from harness.storage.results import safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from harness.ranking.defence_board import Cell, DefenceBoard, DefenceRow, Estimate, Group
 
@@ -51,16 +53,19 @@ FILES: Mapping[str, str] = {
 }
 
 _METRICS = {
-    "quality": ("defended_accuracy", "quality %"),
+    "quality": ("defence_quality", "quality %"),
     "clean_accuracy": ("clean_accuracy", "clean acc %"),
     "attack_success_rate": ("asr", "ASR %"),
     "robust_accuracy": ("ra", "robust %"),
     "effectiveness": ("der", "DER"),
+    "detection_rate": ("detection_rate", "detected %"),
+    "false_alarm_rate": ("false_alarms", "false alarms %"),
 }
 """Of each metric its term, and what its columns are called."""
 
 _MEANINGS = (
-    "defended_accuracy", "clean_accuracy", "asr", "ra", "der", "cell", "detector", "failed_cell",
+    "defence_quality", "clean_accuracy", "asr", "ra", "der", "detector", "detection_rate",
+    "false_alarms", "cell", "failed_cell",
     "spread", "bootstrap", "permutation_test",
 )  # fmt: skip
 
@@ -89,6 +94,7 @@ def _index(board: DefenceBoard) -> str:
     lines = zip(board.rows, overall_rows(board, times=True), strict=True)
     defences = [row for row in board.rows if not row.is_baseline]
     tax, leak_files = leak_tax(board), [(name, what) for name, (_, what) in LEAKS.items()]
+    metrics = _metrics_of(defences)
     context = {
         "title": f"{board.title}: benchmark of defences",
         "hidden": (),
@@ -111,9 +117,9 @@ def _index(board: DefenceBoard) -> str:
         ],
         "intervals": interval_plot(board, _address),
         "maps": _maps(board),
-        "metrics": list(_METRICS.values()),
+        "metrics": [_METRICS[metric] for metric in metrics],
         "attack_lines": [
-            (row.defence, attack, _figures(group), share_failed(group))
+            (row.defence, attack, _figures(group, metrics), share_failed(group))
             for row in board.rows
             for attack, group in row.by_attack.items()
         ],
@@ -130,13 +136,19 @@ def _maps(board: DefenceBoard) -> list[Any]:
         return []
     return [
         heat_map(board, "attack_success_rate", "ASR after the defence, percent", _address),
-        heat_map(board, "quality", "Defended accuracy, percent", _address),
+        heat_map(board, "quality", "Quality, percent", _address),
     ]
 
 
-def _figures(group: Group) -> list[tuple[str, str]]:
+def _metrics_of(rows: Iterable[DefenceRow]) -> list[str]:
+    """The metrics to show; those of detectors where there is one."""
+    kinds = {cell.kind for row in rows for cell in row.overall.cells}
+    return [m for m in _METRICS if m not in METRICS_OF_DETECTORS or "detector" in kinds]
+
+
+def _figures(group: Group, metrics: Iterable[str]) -> list[tuple[str, str]]:
     """Of each metric the mean with its spread, and its interval."""
-    return [_figure(group.estimates[metric], metric) for metric in _METRICS]
+    return [_figure(group.estimates[metric], metric) for metric in metrics]
 
 
 def _figure(estimate: Estimate | None, metric: str) -> tuple[str, str]:
@@ -165,7 +177,8 @@ def _cost(row: DefenceRow) -> list[str]:
 
 
 def _defence(board: DefenceBoard, row: DefenceRow) -> str:
-    quality = row.overall.estimates["quality"]
+    quality, metrics = row.overall.estimates["quality"], _metrics_of([row])
+    alike = {why for networks, count, why in failures_of(row) if count > 1}
     context = {
         "title": f"{row.defence}: benchmark of defences",
         "hidden": (),
@@ -180,12 +193,13 @@ def _defence(board: DefenceBoard, row: DefenceRow) -> str:
             (share_failed(row.overall), "failed"),
             (row.letters or ABSENT, "letters"),
         ],
-        "metrics": list(_METRICS.values()),
+        "metrics": [_METRICS[metric] for metric in metrics],
         "attack_lines": [
-            (attack, _figures(group), share_failed(group))
+            (attack, _figures(group, metrics), share_failed(group))
             for attack, group in row.by_attack.items()
         ],
-        "cells": [_cell(cell) for cell in row.overall.cells],
+        "cells": [_cell(cell, metrics, alike) for cell in row.overall.cells],
+        "alike": [(networks, why) for networks, _, why in failures_of(row) if why in alike],
         "missing": listed(row.missing, 20),
         "others": list(_others(board, row)),
         "untold": compared(board),
@@ -200,19 +214,21 @@ def _lead(board: DefenceBoard, row: DefenceRow) -> str:
         return f"A setting of a defence, apart from the board; {run}."
     ranked = sum(each.rank is not None for each in board.rows)
     if row.rank is None:
-        return f"Not ranked, {run}."
+        failed = ", failed on all of them" if row.overall.failed_everywhere else ""
+        return f"Not ranked, {run}{failed}."
     return f"Rank {row.rank} of {ranked}, {run}."
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
-    cost = cell.cost
+def _cell(cell: Cell, metrics: Iterable[str], alike: Collection[str]) -> dict[str, Any]:
+    """A line of the table; a failure that several share is told above it, once."""
+    cost, why = cell.cost, failure(cell) if cell.failed else None
     return {
         "network": cell.network,
         "attack": cell.attack,
         "seed": cell.seed,
-        "failure": failure(cell) if cell.failed else None,
-        "kind": cell.kind,
-        "figures": [_before_after(cell, metric) for metric in _METRICS],
+        "failure": "as told above" if why in alike else why,
+        "kind": _kind(cell),
+        "figures": [_before_after(cell, metric) for metric in metrics],
         "cost": [
             seconds(cost.wall_seconds if cost else None),
             mebibytes(cost.peak_bytes if cost else None),
@@ -220,10 +236,18 @@ def _cell(cell: Cell) -> dict[str, Any]:
     }
 
 
+def _kind(cell: Cell) -> str | None:
+    if cell.unchanged:
+        return "the BadNet, unchanged"
+    return f"{cell.kind}, recognises nothing" if cell.worthless else cell.kind
+
+
 def _before_after(cell: Cell, metric: str) -> str:
     before, after = cell.badnet_figures.of(metric), cell.figures.of(metric)
     if metric == "effectiveness":
         return ABSENT if after is None else f"{after:.3f}"
+    if metric in METRICS_OF_DETECTORS:
+        return percent(after)
     return f"{percent(before)} → {percent(after)}"
 
 

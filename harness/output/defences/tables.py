@@ -128,13 +128,24 @@ def mebibytes(value: int | None) -> str:
 def failures(board: DefenceBoard) -> Iterator[tuple[str, str, str]]:
     """Of each distinct reason the defence, on which BadNets, and why; best defence first."""
     for row in board.rows:
-        groups: dict[str, list[Cell]] = {}
-        for cell in row.overall.cells:
-            if cell.failed:
-                groups.setdefault(failure(cell), []).append(cell)
-        for why, cells in groups.items():
-            names = [one_line(cell.network) for cell in cells]
-            yield one_line(row.defence), listed(names), why
+        for networks, _, why in failures_of(row):
+            yield one_line(row.defence), networks, why
+
+
+def failures_of(row: DefenceRow) -> Iterator[tuple[str, int, str]]:
+    """Of each distinct reason of a defence on which BadNets, how many these are, and why."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in row.overall.cells:
+        if cell.failed:
+            groups.setdefault(failure(cell), []).append(cell)
+    for why, cells in groups.items():
+        names = [one_line(cell.network) for cell in cells]
+        count, networks = len(names), listed(names)
+        if 1 < count == len(row.overall.cells):
+            networks = all_of(count)
+        elif count > NAMED + 1:
+            networks = f"{count} BadNets ({networks})"
+        yield networks, count, why
 
 
 def failure(cell: Cell) -> str:
@@ -150,6 +161,12 @@ def listed(names: Sequence[str], most: int = NAMED) -> str:
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def all_of(networks: int) -> str:
+    """``the only BadNet``, ``both BadNets``, ``all 3 BadNets``."""
+    few = {1: "the only BadNet", 2: "both BadNets"}
+    return few.get(networks, f"all {plural(networks, 'BadNet')}")
 
 
 def plural(count: int, noun: str) -> str:

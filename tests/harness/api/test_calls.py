@@ -13,7 +13,7 @@ from dataclasses import FrozenInstanceError
 from html import unescape
 
 import pytest
-from repository import ROOT
+from repository import IMPORTED, ROOT
 
 import harness
 from harness.lineage.lineage import zero_channels
@@ -249,7 +249,14 @@ print("left", glob.glob(os.environ["TMPDIR"] + "/*"))
 """
 
 
-@pytest.mark.parametrize("stage", ["reading valid", "reference: pruning", "predicting models"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "reading valid",
+        pytest.param("reference: pruning", marks=pytest.mark.extended),
+        "predicting models",
+    ],
+)
 def test_an_interrupt_is_clean_and_the_same_call_goes_on(
     stage, reference_submission, small_benchmark, badnet_path, tmp_path
 ):
@@ -258,7 +265,7 @@ def test_an_interrupt_is_clean_and_the_same_call_goes_on(
         [sys.executable, "-c", _INTERRUPTED, *map(str, (reference_submission, small_benchmark,
                                                         badnet_path, tmp_path / "results"))],
         cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "scratch")},
+        env=os.environ | {"PYTHONPATH": str(IMPORTED), "TMPDIR": str(tmp_path / "scratch")},
     )  # fmt: skip
     for line in process.stderr:
         if stage in line:

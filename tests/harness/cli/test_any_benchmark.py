@@ -17,7 +17,7 @@ import tomllib
 import numpy as np
 import pytest
 import tomli_w
-from repository import ROOT
+from repository import IMPORTED, ROOT
 
 pytestmark = [
     pytest.mark.extended,
@@ -105,7 +105,8 @@ def newcomer(tmp_path_factory):
     said = []
     for _, *arguments in commands_of_the_page():
         finished = subprocess.run(
-            [sys.executable, *arguments], cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)},
+            [sys.executable, *arguments], cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(IMPORTED)},
             capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
         assert finished.returncode in (0, 1), finished.stderr[-2000:]

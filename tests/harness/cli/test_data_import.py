@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
-from repository import ROOT
+from repository import IMPORTED, ROOT
 
 from harness.datasets.descriptions import load_benchmark, load_sets
 
@@ -188,7 +188,7 @@ def test_ctrl_c_leaves_no_half_folder(given, badnet_path, tmp_path):
                "--badnet", badnet_path, "--clean", given / "valid.npz", "--classes", "1283",
                "--attack", "glasses", given / "bd_valid.npz"]  # fmt: skip
     with subprocess.Popen(
-        list(map(str, command)), cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        list(map(str, command)), cwd=ROOT, env=os.environ | {"PYTHONPATH": str(IMPORTED)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as running:  # fmt: skip
         for line in running.stderr:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from courses import graded, put
-from repository import ROOT
+from repository import IMPORTED
 
 COMMANDS = [
     ("grade", "{nowhere}"),
@@ -84,7 +84,7 @@ def names(tmp_path_factory):
 def run(package, command, names, folder):
     arguments = [word.format(**names) for word in command]
     return subprocess.run(
-        [sys.executable, "-m", package, *arguments], cwd=folder, env={"PYTHONPATH": str(ROOT)},
+        [sys.executable, "-m", package, *arguments], cwd=folder, env={"PYTHONPATH": str(IMPORTED)},
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 
@@ -138,7 +138,7 @@ def test_a_results_folder_that_is_read_only_is_one_line(command, names, tmp_path
              "--ro-bind", str(results), str(results)]  # fmt: skip
     finished = subprocess.run(
         [*mount, sys.executable, "-m", "harness", *arguments], cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(IMPORTED)}, capture_output=True, text=True, check=False,
         timeout=120,
     )  # fmt: skip
     is_one_line(finished)

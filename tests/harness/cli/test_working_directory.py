@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from repository import ROOT
+from repository import IMPORTED
 
 # What `python -m` itself imports before it comes to any package cannot be kept from it; the
 # command backdoor-harness does not look into the working directory.
@@ -15,6 +15,7 @@ PYTHONS_OWN = set(
         capture_output=True, text=True, check=True,
     ).stdout.split()
 )  # fmt: skip
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(IMPORTED), "PYTHONSAFEPATH": ""}
 OTHERS = {"_winapi", "click", "colorama", "msgspec", "numpy", "rich", "simplejson"}
 
 
@@ -24,14 +25,14 @@ def test_modules_of_a_submission_are_not_imported(tmp_path, package):
         (tmp_path / f"{name}.py").write_text("import os; os._exit(66)")
     finished = subprocess.run(
         [sys.executable, "-m", package, "--help"],
-        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=tmp_path, env=ENVIRONMENT,
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert (finished.returncode, finished.stderr) == (0, "")
     if package == "harness":
         finished = subprocess.run(
             [sys.executable, "-m", "harness", "check", "."],
-            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+            cwd=tmp_path, env=ENVIRONMENT,
             capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
         assert finished.returncode == 1, finished.stderr

@@ -17,7 +17,7 @@ import pytest
 from distributed import Client
 from killing import descendants, kill, killed_while_nobody_reads
 from models import known_config, write_full
-from repository import ROOT
+from repository import IMPORTED, ROOT
 from tiny_zoo import BIASED, write_defence, write_zoo
 from worker_calls import count_preparations, divide, many_bytes, observe_overlap
 
@@ -46,7 +46,7 @@ class Running:
 
     def __init__(self, log, command, environment):
         self.log = log
-        path = os.pathsep.join([str(ROOT), str(SUPPORT)])
+        path = os.pathsep.join([str(IMPORTED), str(SUPPORT)])
         with log.open("w") as file:
             self.process = subprocess.Popen(
                 [*map(str, command)],
@@ -276,7 +276,7 @@ def test_a_submission_that_kills_its_workers_ends_as_a_record(
     }
     assert "most likely for want of memory" in found["lethal"]["reason"]
     assert "once more, alone: lethal" in said
-    assert "lethal: done (3 of 3)" in said
+    assert re.search(r"^lethal: failed: .* want of memory \(3 of 3\)$", said, re.MULTILINE)
 
 
 # --- workers one by one -----------------------------------------------------------------------

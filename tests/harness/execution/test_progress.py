@@ -97,6 +97,18 @@ def test_plain_lines_count_what_is_done_already(capsys):
     ]
 
 
+def test_what_failed_is_told_as_failed_on_one_line(bar, capsys):
+    reason = "defence.py line 2:\nKeyError: 'x'" + 300 * "!"
+    plain, live = _LineDisplay(), _LiveDisplay(bar)
+    for display in (plain, live):
+        display.begin(6, 4)
+        display.finish("ann", reason)
+    (line,) = capsys.readouterr().err.splitlines()[1:]
+    assert line.startswith("ann: failed: defence.py line 2:?KeyError: 'x'!!!")
+    assert line.endswith("... (5 of 6), about 5 s left")
+    assert bar.console.file.getvalue().startswith("ann: failed: defence.py line 2:?KeyError: ")
+
+
 # --- other processes ----------------------------------------------------------------------------
 
 

@@ -36,8 +36,9 @@ def identified(folder, scratch):
 
 
 @sandboxed_test
-@pytest.mark.parametrize("name", ["model_2.weights.h5", "model_2.h5"])
-@pytest.mark.parametrize("graph", ["model_2.json", "model.json"])
+@pytest.mark.parametrize(
+    ("name", "graph"), [("model_2.weights.h5", "model_2.json"), ("model_2.h5", "model.json")]
+)
 def test_another_network_is_run(tmp_path, another, name, graph):
     folder = tmp_path / "in"
     folder.mkdir()

@@ -140,3 +140,17 @@ def test_the_limit_of_noise():
     assert not is_noisy(10.0, (9.5, 10.25))
     assert not is_noisy(10.0, (9.5, 10.5))
     assert is_noisy(10.0, (9.5, 10.75))
+
+
+def test_a_goodnet_takes_what_both_of_its_nets_take_for_the_same_images():
+    machine = Machine(lambda number: 1 + number % 3)
+    nets = {"badnet": machine.net(1e-3), "own": machine.net(5e-4)}
+    speeds = measure(nets, 1000, 7, clock=lambda: machine.now, goodnets={"both": "own"})
+    assert set(speeds) == {"badnet", "own", "both"}
+    badnet, own, both = (speeds[name] for name in ("badnet", "own", "both"))
+    assert both.latency_ratio == pytest.approx(1 + own.latency_ratio)
+    assert both.throughput_ratio == pytest.approx(1.5)
+    assert both.latency_median_seconds == pytest.approx(1.5 * badnet.latency_median_seconds)
+    assert both.rounds == own.rounds
+    calls = 2 * (WARM_UP_ROUNDS + own.rounds) * (LATENCY_SAMPLES_PER_ROUND + 1)
+    assert machine.calls == calls

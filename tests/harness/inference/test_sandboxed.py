@@ -1,6 +1,8 @@
 """Models in workers: their answers come back to their images, and their failures to them."""
 
+import os
 import textwrap
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -252,10 +254,10 @@ def test_where_none_can_be_forked_each_is_started(program, sets, monkeypatch):
         raise HarnessError("no namespaces for children")
         yield
 
-    monkeypatch.setattr(sandboxed, "processors", lambda: 2)
     monkeypatch.setattr(sandboxed, "_unforkable", set())
     run = replace(program(f"{HONEST}  # no tensorflow"), limits=launch.Limits())
     forked = predict_sandboxed(run, sets, 7)
+    assert not sandboxed._unforkable
 
     monkeypatch.setattr(launch, "started_alike", fail)
     for _ in range(2):
@@ -264,3 +266,21 @@ def test_where_none_can_be_forked_each_is_started(program, sets, monkeypatch):
         for name, answers in predictions.answers.items():
             assert np.array_equal(answers.class_ids, forked[0].answers[name].class_ids)
     assert len(tried) == 1
+
+
+def test_on_one_processor_children_are_forked_and_asked_one_after_the_other(
+    program, sets, monkeypatch
+):
+    """Each has all its time, from when it is asked: these sleep for more than half of it."""
+    monkeypatch.setattr(sandboxed, "_unforkable", set())
+    slow = "import time\ndef predict(images): time.sleep(1); return [0] * len(images)  # no keras"
+    limits = launch.Limits(start_seconds=7, wall_seconds=7)
+    processors = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, [min(processors)])
+    try:
+        started = time.monotonic()
+        predict_sandboxed(replace(program(slow), limits=limits), sets, 7)
+    finally:
+        os.sched_setaffinity(0, processors)
+    assert time.monotonic() - started > limits.wall_seconds
+    assert not sandboxed._unforkable

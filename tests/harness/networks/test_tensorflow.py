@@ -52,3 +52,42 @@ def test_only_known_lines_are_held_back(capfd):
         os.write(2, b"I0000 00:00:1 port.cc] oneDNN\n\nout of memory\n")
         assert capfd.readouterr().err == ""
     assert capfd.readouterr().err == "out of memory\n"
+
+
+OPERATIONS = """
+import sys
+import numpy as np
+from harness.networks import deepid
+from harness.networks.tensorflow import (
+    allow_parts, import_operations, import_tensorflow,
+)
+
+if sys.argv[1] == "parts":
+    allow_parts()
+rng = np.random.default_rng(0)
+weights = {name: rng.normal(size=shape, scale=0.1).astype(np.float32)
+           for name, shape in deepid.weight_shapes(7, 50).items()}
+images = rng.integers(0, 256, (20, 55, 47, 3)).astype(np.uint8)
+for maps in deepid.forward_batches_with_conv_3(weights, images, 1 / 255):
+    for each in maps:
+        print(each.tobytes().hex())
+assert ("tensorflow.python.keras" in sys.modules) == (sys.argv[1] == "whole")
+
+model = deepid.load_network(weights)
+assert np.allclose(model(images.astype(np.float32) / 255), maps[0], atol=1e-5)
+assert import_tensorflow().constant(3).numpy() == 3
+assert import_operations().constant(3).numpy() == 3
+"""
+
+
+def test_a_few_operations_compute_what_the_whole_computes_and_leave_room_for_it():
+    finished = [
+        subprocess.run(
+            [sys.executable, "-c", OPERATIONS, how],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )
+        for how in ("whole", "parts")
+    ]  # fmt: skip
+    assert [each.returncode for each in finished] == [0, 0], [each.stderr for each in finished]
+    assert finished[0].stdout == finished[1].stdout != ""
+    assert finished[1].stderr == ""

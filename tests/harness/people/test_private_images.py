@@ -17,7 +17,7 @@ from keras_files import insert_layer, packed_config, write_keras
 from models import known_config, random_weights
 from payloads import sandboxed_test
 from records_by_hand import artifact, assess_by_hand, both, checkpoint, counts
-from repository import ROOT
+from repository import IMPORTED, ROOT
 
 from harness.output.explain import explanation
 from harness.output.exports.course import ExportOptions
@@ -153,7 +153,7 @@ def test_the_autograder_tells_the_student_no_word(private, badnet_path, tmp_path
     (root / "source" / "bd_weights.h5").symlink_to(badnet_path)
     finished = subprocess.run(
         [sys.executable, "-m", "harness.output.packages.autograder", "gradescope", root],
-        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(IMPORTED)}, capture_output=True, text=True,
         check=False, timeout=300,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from defence_boards import BADNET, cell, failed, run, zoo
 
+from harness.ranking.defence_board import METRICS_OF_DETECTORS
 from harness.ranking.defences import rank_defences
 from harness.records.errors import Status
 
@@ -42,6 +43,8 @@ def test_figures_of_a_network_and_of_a_detector():
     assert detector.kind == "detector"
     assert detector.figures.quality == pytest.approx((0.90 + 0.75) / 2)
     assert detector.figures.robust_accuracy == 0.0
+    assert (detector.figures.detection_rate, detector.figures.false_alarm_rate) == (0.75, 0.0)
+    assert (network.figures.detection_rate, network.figures.false_alarm_rate) == (None, None)
 
 
 def test_means_are_over_all_badnets_and_by_attack():
@@ -55,7 +58,10 @@ def test_means_are_over_all_badnets_and_by_attack():
     wide = 1.96 * ((0.9 * 0.1 + 0.75 * 0.25) / 200) ** 0.5 / 2
     assert one.high - one.low == pytest.approx(2 * wide, rel=0.1)
     for metric, estimate in row.overall.estimates.items():
-        assert estimate.low < estimate.mean < estimate.high, metric
+        if metric in METRICS_OF_DETECTORS:
+            assert estimate is None
+        else:
+            assert estimate.low < estimate.mean < estimate.high, metric
 
 
 def test_der_takes_a_rise_for_no_drop():
@@ -77,6 +83,61 @@ def test_what_failed_counts_nothing_in_quality_and_comes_last():
     assert row.by_attack["blended"].estimates["clean_accuracy"] is None
     assert row.overall.cells[1].reason == "it took more than 60 s"
     assert row.cost.wall_seconds == 2.5
+
+
+def test_what_failed_everywhere_comes_last_and_never_first():
+    lost = [failed("lost", "patch-0"), failed("lost", "blended-0")]
+    partly = [cell("partly", "patch-0", 0, 200, 0), failed("partly", "blended-0")]
+    found = rows(lost, partly, both("poor", 100, 150, 20))
+    assert list(found) == ["do nothing (BadNet)", "poor", "partly", "lost"]
+    assert [found[name].rank for name in ("poor", "partly", "lost")] == [1, 2, 3]
+    alone = rows(lost, [replace(each, submission=each.submission.replace("lost", "gone"))
+                        for each in lost])  # fmt: skip
+    assert list(alone) == ["do nothing (BadNet)", "gone", "lost"]
+    assert {row.rank for row in alone.values()} == {None}
+
+
+def guessing(correct, **others):
+    """Cells of which ``correct`` of 200 clean images are right, where 20 have the same class."""
+    robust = 0 if "flagged" in others else 20
+    own = both("guess", correct, 0, robust, **others)
+    return [replace(each, commonest_class_images=20) for each in own]
+
+
+@pytest.mark.parametrize(("correct", "worthless"), [(20, True), (30, True), (31, False)])
+def test_what_recognises_nothing_gains_nothing(correct, worthless):
+    """Its ASR of 0 would pay it a DER above that of doing nothing."""
+    row = rows(guessing(correct))["guess"]
+    assert [each.worthless for each in row.overall.cells] == [worthless] * 2
+    estimates = row.overall.estimates
+    if worthless:
+        assert (estimates["quality"].mean, estimates["quality"].high) == (0.0, 0.0)
+        assert (estimates["effectiveness"], row.rank) == (None, 1)
+    else:
+        assert estimates["quality"].low < (0.155 + 0.1) / 2 < estimates["quality"].high
+        assert estimates["effectiveness"].mean > 0.5
+    assert estimates["clean_accuracy"].mean == pytest.approx(correct / 200)
+
+
+def test_who_calls_everything_backdoored_gains_nothing_either():
+    """Half of the images would be right: more than where a BadNet gets most of them wrong."""
+    badnet = (150, 200, 0)
+    row = rows(guessing(0, badnet=badnet, flagged=200, detector=True), both("x", 9, 9, 9))["guess"]
+    assert row.overall.estimates["quality"].mean == 0.0
+    assert row.overall.estimates["detection_rate"].mean == 1.0
+
+
+def test_a_badnet_that_comes_back_is_called_unchanged():
+    def returned(weights_hash):
+        (own, other) = both("same", 196, 190, 4)
+        net = own.checkpoints[0]
+        artifact = replace(net.artifact, weights_hash=weights_hash)
+        net = replace(net, artifact=artifact)
+        return [replace(own, badnet_weights_hash="0xb", checkpoints=(net,)), other]
+
+    for weights_hash, unchanged in (("0xb", True), ("0xc", False), (None, False)):
+        cells = rows(returned(weights_hash))["same"].overall.cells
+        assert [each.unchanged for each in cells] == [unchanged, False]
 
 
 def test_equal_defences_share_a_rank():

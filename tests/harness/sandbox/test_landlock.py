@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from filters import ALLOWED, ENOSYS, SUCCESS, decision
 from payloads import LINUX_ONLY, attempt, failure_of, needs, read_fact, small_limits, start
-from repository import ROOT
+from repository import IMPORTED, ROOT
 
 from harness.records.errors import HarnessError
 from harness.sandbox import (
@@ -305,7 +305,7 @@ def found_by(*line):
     names = ["reads a secret file", "rights", "user", "reading anywhere", "Landlock alone",
              "system calls that are refused", "never ends", "end of the supervisor"]  # fmt: skip
     command = [*line, sys.executable, "-P", DRIVER, "landlock", *names]
-    variables = os.environ | {"PYTHONPATH": str(ROOT)}
+    variables = os.environ | {"PYTHONPATH": str(IMPORTED)}
     finished = subprocess.run(
         command, env=variables, capture_output=True, text=True, check=True, timeout=120
     )
@@ -353,7 +353,7 @@ def test_a_root_that_may_not_become_somebody_else_is_told(lacking, said):
     line = [*with_capabilities(kept), sys.executable, "-P", "-c", PROBLEM]
     started_at = time.monotonic()
     told = subprocess.run(
-        line, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        line, env=os.environ | {"PYTHONPATH": str(IMPORTED)}, capture_output=True, text=True,
         check=True, timeout=60,
     )  # fmt: skip
     assert said in told.stdout

@@ -27,8 +27,9 @@ def run_cells(zoo, tmp_path):
         if toml:
             (code / "submission.toml").write_text(toml)
         budget = Budget(seconds=options.pop("seconds", 60.0), images=options.pop("images", None))
+        told = options.pop("told", Quiet())
         chosen = Options(timing=False, budget=budget, **options)
-        prepared = prepare_zoo(str(folder), tmp_path / "out", chosen, Quiet())
+        prepared = prepare_zoo(str(folder), tmp_path / "out", chosen, told)
         entries = cells(stage_defences(find_defences([str(code)]), tmp_path / "out"), prepared.zoo)
         return [grade_entry(prepared, entry) for entry in entries[:many]]
 

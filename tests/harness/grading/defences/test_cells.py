@@ -2,9 +2,22 @@
 
 import pytest
 
+from harness.execution.progress import Quiet
 from harness.records.errors import Status
 
 ARRAYS = '[defence]\nfile = "defence.py"\nbadnet = "arrays"\n'
+
+
+class Stages(Quiet):
+    """Keeps what was told of stages."""
+
+    def __init__(self):
+        self.stages = []
+
+    def stage(self, submission, what):
+        self.stages.append(what)
+
+
 NOTHING = """
 def repair(badnet, clean_images, clean_labels, *, classes, seed, budget):
     return badnet
@@ -63,7 +76,9 @@ def predict(state, images):
     assert state["note"] == "a" and 100 < float(state["mean"]) < 150
     return answers
 """
-    (record,) = run_cells(text, images=40)
+    told = Stages()
+    (record,) = run_cells(text, images=40, told=told)
+    assert told.stages == ["predicting patch-0", "repairing", "asking predict()"]
     assert record.status is Status.GRADED, record.reason
     (checkpoint,) = record.checkpoints
     assert checkpoint.repaired is None
@@ -78,10 +93,12 @@ LINES = {
     "wrong arguments": (
         "def repair(badnet, images): return badnet", Status.REJECTED, "is to be called as repair("),
     "nothing": (NOTHING.replace("badnet\n", "None\n"), Status.REJECTED, "returned NoneType; it "),
-    "raises": (NOTHING.replace("return badnet", "1 / 0"), Status.REJECTED, "ZeroDivisionError"),
+    "raises": (NOTHING.replace("return badnet", "1 / 0"), Status.REJECTED,
+        "repair() fails: defence.py line 3: ZeroDivisionError: division by zero"),
     "leaves": (
         NOTHING.replace("return badnet", "raise SystemExit(0)"), Status.REJECTED, "SystemExit"),
-    "syntax": ("def repair(:", Status.REJECTED, "defence.py: cannot be imported"),
+    "syntax": ("def repair(:", Status.REJECTED,
+               "the defence cannot be imported: defence.py line 1: SyntaxError: invalid syntax"),
     "exits": (
         NOTHING.replace("return", "import os; os._exit(3); return"), Status.CRASHED, "exit code 3"),
     "shapes": (
@@ -95,18 +112,34 @@ LINES = {
         Status.REJECTED, "state['a'] is object; a state holds"),
     "predict": (
         NOTHING.replace("return badnet", "return b'1'") + "\ndef predict(state, images): 1 / 0",
-        Status.REJECTED, "predict() fails: ZeroDivisionError"),
+        Status.REJECTED, "predict() fails: defence.py line 5: ZeroDivisionError"),
+    "probabilities": (
+        NOTHING.replace("return badnet", "return {}")
+        + "\ndef predict(state, images): return images[:, 0, :, 0].repeat(4, 1)[:, :7] / 255.0",
+        Status.REJECTED, "predict() gives 7 labels for 1 images: those look like probabilities"),
+    "no class ids": (
+        NOTHING.replace("return badnet", "return {}")
+        + "\ndef predict(state, images): return images[:, 0, 0, 0] / 256 + 0.001",
+        Status.REJECTED, "predict(): no class ids come on each of 60 clean images"),
+    "weights": (
+        NOTHING.replace("return badnet",
+                        "badnet.arrays['output/bias'][1:] /= 0; return badnet.arrays"),
+        Status.REJECTED, "a dict with weights that are no finite numbers: 6 of 7 in output/bias"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", LINES)
-def test_what_is_wrong_is_one_line(run_cells, what):
+def test_what_is_wrong_is_one_line(run_cells, what, tmp_path):
     text, status, line = LINES[what]
     (record,) = run_cells(text, toml=ARRAYS)
     assert (record.status, record.networks) == (status, ())
     assert line in record.reason
     assert "\n" not in record.reason
     assert record.checkpoints[0].repaired is None
+    # Where the author's own code failed, its lines are kept, and nothing of this machine.
+    kept = [path.read_text() for path in (tmp_path / "out" / "errors").glob("*")]
+    assert len(kept) == ("Error" in line or what == "leaves")
+    assert all("  defence.py line " in text and str(tmp_path) not in text for text in kept)
 
 
 def test_one_that_ignores_its_budget_is_ended(run_cells):
@@ -115,6 +148,21 @@ def test_one_that_ignores_its_budget_is_ended(run_cells):
     )
     assert record.status is Status.TIMED_OUT
     assert record.reason == "repair() was ended: it took more than its budget of 1 s"
+
+
+def test_a_predict_without_end_names_the_option_that_sets_its_limit(run_cells):
+    text = (
+        NOTHING.replace("return badnet", "return {}")
+        + """
+def predict(state, images):
+    import time; time.sleep(60)
+"""
+    )
+    (record,) = run_cells(text, toml=ARRAYS, model_seconds=3.0)
+    assert record.status is Status.TIMED_OUT
+    assert record.reason.startswith("predict() was ended: it ")
+    assert "(--model-seconds sets this limit, 3 s, and --seconds does not)" in record.reason
+    assert record.repair is not None
 
 
 def test_processor_time_and_memory_are_measured_from_outside(run_cells):

@@ -106,7 +106,7 @@ WRONG = {
     "no values": ([], ["pushing@push="], "name one setting and its values"),
     "two varied": ([], ["pushing@push=1,way=b"], "for another setting --vary once more"),
     "the default": ([], ["pushing@push=0"], "that is the default, which is run in any case"),
-    "broken": (["broken@push=1"], [], "its settings are not known: defence.py: cannot be"),
+    "broken": (["broken@push=1"], [], "its settings are not known: the defence cannot be"),
     "lying": (["lying@push=1"], [], "lying@push=1: its settings are not known: defence.py: "),
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 from hostile_arrays import CANARY, CLASSES, HOSTILE, PAYLOADS, write_honest
 from payloads import sandboxed_test
-from repository import ROOT
+from repository import IMPORTED
 
 from harness.inference.known_network import inspect_file
 from harness.intake.staging import Staged
@@ -46,7 +46,7 @@ def read_all(paths, folder):
         [sys.executable, "-c", READ_ALL, str(CLASSES), str(MIB)],
         input="".join(f"{path}\n" for path in paths),
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+        env={"PYTHONPATH": str(IMPORTED), "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -14,6 +14,7 @@ from hostile import NAMES
 from harness.output.defences import data, text
 from harness.output.defences.answer import answer
 from harness.output.defences.boards import board_text, write_defence_boards
+from harness.output.defences.pages import render_pages
 from harness.ranking.defences import rank_defences
 from harness.records.benchmark import CompetingNetwork, Competition
 from harness.records.errors import HarnessError, Status
@@ -119,6 +120,23 @@ def test_too_few_badnets_are_called_too_few():
     assert "cannot be told apart" not in " ".join(lines)
 
 
+def test_nets_that_are_unchanged_or_recognise_nothing_are_told_of():
+    same, *others = run("same", SMALL, 180, 20, 150)
+    net = same.checkpoints[0]
+    net = replace(net, artifact=replace(net.artifact, weights_hash="0xb"))
+    same = replace(same, checkpoints=(net,), badnet_weights_hash="0xb")
+    guess = [replace(each, commonest_class_images=25) for each in run("guess", SMALL, 30, 0, 9)]
+    found = board([same, *others, *guess])
+    lines = answer(found)
+    assert "same left 1 of 4 BadNets unchanged." in lines
+    assert lines[-1].startswith("What guess left of all 4 BadNets recognises no more clean images ")
+    page = dict(render_pages(found))["pages/same.html"]
+    assert page.count("<td>the BadNet, unchanged</td>") == 1
+    lines = csv.DictReader(io.StringIO(data.cells(found)))
+    told = {(line["defence"], line["unchanged"], line["worthless"]) for line in lines}
+    assert told == {("same", "yes", "no"), ("same", "no", "no"), ("guess", "no", "yes")}
+
+
 # --- boards with gaps ---------------------------------------------------------------------------
 
 ALL_FAILED = [failed("lost", network.name, badnet=None) for network in SMALL.networks]
@@ -129,7 +147,31 @@ OURS = [
 GAPS = {
     "nothing": ([], "No defence has been run yet."),
     "one cell": (small()[:1], "prune comes first: quality 82.5 % "),
-    "all failed": (ALL_FAILED, "No defence repaired every BadNet; lost does best where it did."),
+    "all failed": (ALL_FAILED, "lost failed on all 4 BadNets: there is nothing to rank."),
+    "two failed everywhere": (
+        [*ALL_FAILED, *(failed("gone", network.name) for network in SMALL.networks)],
+        "Both defences failed on all 4 BadNets: there is nothing to rank.",
+    ),
+    "one failed on its only BadNet": (
+        ALL_FAILED[:1],
+        "lost failed on the only BadNet: there is nothing to rank.",
+    ),
+    "last": (
+        [*small(), *ALL_FAILED],
+        "lost failed on all 4 BadNets, and comes last, after doing nothing.",
+    ),
+    "no whole one": (
+        small()[4:],
+        "No defence repaired every BadNet; strip comes first, with 0 for what",
+    ),
+    "after nothing": (
+        small()[4:],
+        "strip failed on 2 of 4 BadNets, and comes after doing nothing.",
+    ),
+    "one lost, one not yet": (
+        [*ALL_FAILED, *small()[:2]],
+        "lost is not ranked: it failed on all 4 BadNets.",
+    ),
     "ours": (OURS, "net is not ranked: it could not be run on 1 BadNet, which is not its fault."),
     "ahead": ([*small()[:3], *small()[4:6]], "strip is not ranked yet: 1 BadNet to go."),
 }
@@ -153,7 +195,7 @@ def test_a_reason_is_named_once_with_its_badnets():
     lines = list(text.failed_lines(board(records, MANY)))
     late = "timed out: it took more than 60 s"
     assert lines == [
-        f"lost on patch-0, patch-1, patch-2, patch-3 and 3 others: {late}",
+        f"lost on 7 BadNets (patch-0, patch-1, patch-2, patch-3 and 3 others): {late}",
         "lost on warp-0: rejected: no network",
     ]
 

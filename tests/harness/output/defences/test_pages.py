@@ -49,7 +49,7 @@ def test_the_first_page_says_who_is_best_and_holds_every_figure(rendered):
     assert first < page.text.index("Board") < page.text.index("How sure the order is")
     for words in (
         "1 prune 80.9 ", " do nothing (BadNet) 50.0 ", " 2 of 12 ", " 12 of 12 ",
-        "lost on patch-0, patch-1, patch-2, patch-3 and 8 others : timed out",
+        "lost on all 12 BadNets : timed out",
         f"strip on pruning-aware-0 and pruning-aware-1 : timed out: {REASON}",
         "What a repair costs", "2.5 5 600 500", "12 BadNets", "4 seeds",
     ):  # fmt: skip
@@ -128,12 +128,31 @@ def test_the_page_of_a_defence_says_what_it_did_to_each_badnet(rendered):
     page = Page(rendered["pages/strip.html"])
     for words in (
         "Rank 2 of 3, run on 12 of 12 BadNets.",
-        "patch-0 patch 0 detector 50.0 → 77.5 98.0 → 85.0 95.0 → 15.0 2.0 → 0.0 0.835 2.5 600",
-        f"pruning-aware-0 pruning-aware 0 failed timed out: {REASON}",
+        "patch-0 patch 0 detector 50.0 → 77.5 98.0 → 85.0 95.0 → 15.0 2.0 → 0.0 0.835 70.0 0.0 2.5",
+        f"failed on pruning-aware-0 and pruning-aware-1 : timed out: {REASON}",
+        "pruning-aware-0 pruning-aware 0 failed as told above",
         "prune 80.9 ", "worse, beyond chance",
         "permutation test Compares two defences BadNet by BadNet",
     ):  # fmt: skip
         assert words in page.text, words
+
+
+def test_a_reason_that_many_share_stands_once_on_the_page(rendered):
+    text = Page(rendered["pages/lost.html"]).text
+    assert text.count("it took more than 60 s") == 1
+    assert "failed on all 12 BadNets : timed out: it took more than 60 s" in text
+    assert text.count("failed as told above") == 12
+
+
+def test_figures_of_detectors_stand_where_there_is_one(rendered):
+    for name, shown in (
+        ("index.html", True),
+        ("pages/strip.html", True),
+        ("pages/prune.html", False),
+    ):
+        page = Page(rendered[name])
+        assert ("false alarms %" in page.text) is shown
+        assert ("detected %" in page.text) is shown
 
 
 def test_every_link_leads_somewhere(tmp_path, board):

@@ -173,7 +173,7 @@ MUTATIONS = {
     "time not watched": (
         SUPERVISOR, "> self._bounds.wall_seconds:", "> 1e9:", "wall clock", "still ran"),
     "waits for ever": (
-        CHILD, "moments.append(self._supervisor.started_at + self._limits.start_seconds)", "pass",
+        CHILD, "moments.append(self._begun_at + self._limits.start_seconds)", "pass",
         "patience", "timed_out"),
     "not offered to the kernel": (
         SUPERVISOR, 'write_text("1000")', 'write_text("0")',
@@ -313,7 +313,7 @@ SECOND_LAYERS = {
         BOOTSTRAP, "    prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)\n", "", "rights"),
     "whoever asks waits for all of the wall clock": (
         # the supervisor's own clock: "time not watched"
-        CHILD, "[self._supervisor.started_at + self._limits.wall_seconds]", "[1e9]", "never ends"),
+        CHILD, "[self._begun_at + self._limits.wall_seconds]", "[1e9]", "never ends"),
 }  # fmt: skip
 
 
