@@ -11,7 +11,7 @@ import click
 from harness.cli import options, paths
 from harness.cli.report import show_notes
 from harness.cli.run_options import repair_options
-from harness.datasets.zoos import split_name
+from harness.datasets.zoos import split_name, split_settings
 from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
 from harness.grading.batch import Batch, connect_cluster
@@ -114,7 +114,11 @@ def _tell_outdated(
     """Say which results of earlier runs do not count any more, and why."""
     again = {entry.name for entry in entries}
     for defence, names in outdated.items():
-        why = "its code has" if defence in changed else "the zoo, the budget or another option has"
+        why = (
+            "its code has"
+            if split_settings(defence)[0] in changed
+            else "the zoo, the budget or another option has"
+        )
         count = len(again.intersection(names))
         what = [f"{plural(count, 'cell')} {'is' if count == 1 else 'are'} run again"] * (count > 0)
         if left := len(names) - count:

@@ -179,6 +179,9 @@ class DefenceBoard:
     p_values: Mapping[tuple[str, str], float]
     """Of each pair of rows that were compared, the higher one first, corrected by Holm's method."""
 
+    settings: tuple[DefenceRow, ...] = ()
+    """Defences of the board with other settings, which are neither ranked nor compared."""
+
     def p_value(self, first: str, second: str) -> float | None:
         """Of two rows by their names, in any order; None where they were not compared."""
         return self.p_values.get((first, second), self.p_values.get((second, first)))

@@ -91,10 +91,44 @@ def _estimate(cells: Sequence[Cell], metric: str) -> Estimate | None:
     if not known or len(known) < len(counted):
         return None
     means = redrawn_means([cell.attack for cell in counted], _Draw(counted, metric))
+    return _with_interval(known, means)
+
+
+def difference_of(first: Sequence[Cell], second: Sequence[Cell], metric: str) -> Estimate | None:
+    """The mean by which a figure is larger in the second cells than in the first, pair by pair.
+
+    Two cells of a BadNet are drawn anew together, their images apart, though these are the same:
+    the interval is rather too wide. A cell does not differ from itself. Pairs of which one failed
+    count in quality alone. None where a figure is missing.
+    """
+    pairs = [
+        (a, b)
+        for a, b in zip(first, second, strict=True)
+        if metric == "quality" or not (a.failed or b.failed)
+    ]
+    if any(cell.failed and cell.status.is_ours for pair in pairs for cell in pair):
+        return None
+    values = [(value_of(a, metric), value_of(b, metric)) for a, b in pairs]
+    known = [b - a for a, b in values if a is not None and b is not None]
+    if not known or len(known) < len(pairs):
+        return None
+
+    draw_first = _Draw([a for a, _ in pairs], metric)
+    draw_second = _Draw([b for _, b in pairs], metric)
+    differs = np.array([a is not b for a, b in pairs])
+
+    def draw(chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        differences = draw_second(chosen, rng) - draw_first(chosen, rng)
+        return np.asarray(differences * differs[chosen])
+
+    return _with_interval(known, redrawn_means([a.attack for a, _ in pairs], draw))
+
+
+def _with_interval(values: Sequence[float], means: np.ndarray) -> Estimate:
     low, high = np.quantile(means, (0.025, 0.975))
     return Estimate(
-        mean=statistics.fmean(known),
-        spread=statistics.stdev(known) if len(known) > 1 else None,
+        mean=statistics.fmean(values),
+        spread=statistics.stdev(values) if len(values) > 1 else None,
         low=float(low),
         high=float(high),
     )

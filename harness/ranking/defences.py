@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.datasets.zoos import split_name
+from harness.datasets.zoos import split_name, split_settings
 from harness.ranking.baselines import DO_NOTHING
 from harness.ranking.comparisons import letters_by_test
 from harness.ranking.defence_board import Cell, Cost, DefenceBoard, DefenceRow, Figures, NetCounts
@@ -41,15 +41,19 @@ _DIGITS = 9
 def rank_defences(records: Sequence[Record], zoo: Competition) -> DefenceBoard:
     """Rank the defences whose cells are recorded; ``record.submission`` is ``DEFENCE@BADNET``.
 
-    Records of other BadNets than the zoo's are passed over.
+    Records of other BadNets than the zoo's are passed over. Settings of a defence stand apart,
+    unless the defence itself was not run: then they are what there is of it.
     """
-    cells = _cells_by_defence(records, zoo)
+    every = _cells_by_defence(records, zoo)
+    varied = {name for name in every if (own := split_settings(name)[0]) != name and own in every}
+    cells = {name: own for name, own in every.items() if name not in varied}
     attacks = tuple(dict.fromkeys(n.attack for n in zoo.networks if n.attack is not None))
     run = {cell.network: cell for own in cells.values() for cell in own}
     begun = [network.name for network in zoo.networks if network.name in run]
 
-    rows = [_row(defence, own, attacks) for defence, own in cells.items()]
-    rows = [replace(row, missing=_missing(row, begun)) for row in rows]
+    every_row = [_row(defence, own, attacks) for defence, own in every.items()]
+    every_row = [replace(row, missing=_missing(row, begun)) for row in every_row]
+    rows = [row for row in every_row if row.defence not in varied]
     untouched = _untouched(cells.values(), begun)
     if untouched:
         rows.append(replace(_row(DO_NOTHING, untouched, attacks), is_baseline=True))
@@ -63,6 +67,7 @@ def rank_defences(records: Sequence[Record], zoo: Competition) -> DefenceBoard:
         networks=len(zoo.networks),
         rows=tuple(replace(row, letters=letters.get(row.defence, "")) for row in rows),
         p_values=p_values,
+        settings=tuple(row for row in every_row if row.defence in varied),
     )
 
 

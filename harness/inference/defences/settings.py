@@ -79,7 +79,7 @@ def _read(text: str, default: Value) -> Value | None:
             return int(text) if _WHOLE.fullmatch(text) else None
         case float():
             value = float(text) if _NUMBER.fullmatch(text) else math.inf
-            return value + 0.0 if math.isfinite(value) else None  # without the sign of a zero
+            return value if math.isfinite(value) else None
         case _:
             return text if _TEXT.fullmatch(text) else None
 

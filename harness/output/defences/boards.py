@@ -5,16 +5,20 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from harness.output.defences import data, text
+from harness.output.defences import data, leak_files, text
 from harness.output.defences.pages import PAGES, render_pages
 from harness.output.html.folders import INSTALL, is_ours, require_ours
+from harness.ranking.leak_tax import leak_tax
 from harness.storage.results import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from harness.ranking.defence_board import DefenceBoard
+
+_BEGINNING = 15
+"""So many bytes tell a table of ours: ``% The leak tax:``."""
 
 
 def write_defence_boards(results: Path, board: DefenceBoard) -> list[Path]:
@@ -32,6 +36,12 @@ def write_defence_boards(results: Path, board: DefenceBoard) -> list[Path]:
         "benchmark.tex": text.latex(board),
         "costs.csv": data.costs(board),
     }
+    tax = leak_tax(board)
+    leaks = {name: render(board, tax) for name, (render, _) in leak_files.FILES.items()}
+    if tax.rows:
+        content |= leaks
+    else:
+        _remove_old_leaks(results, leaks)
     pages = dict(render_pages(board)) if pages_problem() is None else {}
     require_ours(results, pages)
     for name, text_of_file in (content | pages).items():
@@ -42,7 +52,9 @@ def write_defence_boards(results: Path, board: DefenceBoard) -> list[Path]:
 
 def board_text(board: DefenceBoard) -> str:
     """The tables for a terminal, with times."""
-    return text.plain(board, times=True)
+    tax = leak_tax(board)
+    apart = f"\n{leak_files.plain(board, tax)}" if tax.rows else ""
+    return f"{text.plain(board, times=True)}{apart}"
 
 
 def pages_problem() -> str | None:
@@ -50,6 +62,14 @@ def pages_problem() -> str | None:
     if find_spec("jinja2") is None:
         return f"no HTML pages: jinja2 not installed; {INSTALL}"
     return None
+
+
+def _remove_old_leaks(results: Path, empty: Mapping[str, str]) -> None:
+    """Remove tables of settings that are gone; ours begin as the ``empty`` ones do."""
+    for name, begin in empty.items():
+        path = results / name
+        if path.is_file() and path.read_bytes().startswith(begin.encode()[:_BEGINNING]):
+            path.unlink()
 
 
 def _remove_old_pages(results: Path, keep: Collection[str]) -> None:

@@ -12,7 +12,7 @@ from harness.ranking.defence_board import METRICS, METRICS_OF_NETS
 from harness.records.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from harness.ranking.defence_board import Cell, DefenceBoard, DefenceRow, Estimate, Group
 
@@ -35,11 +35,11 @@ _DIGITS = 6
 
 def by_attack(board: DefenceBoard) -> str:
     """CSV with a line for each defence and attack, the baseline's included."""
-    titles = ["rank", "defence", "letters", "is_baseline", "overall_quality", "attack"]
-    titles += [
+    headings = ["rank", "defence", "letters", "is_baseline", "overall_quality", "attack"]
+    headings += [
         "cells",
         "cells_failed",
-        *(_title(m, part) for m in METRICS for part in _OF_ESTIMATE),
+        *titles(),
     ]
     lines = []
     for row in board.rows:
@@ -55,17 +55,16 @@ def by_attack(board: DefenceBoard) -> str:
                     attack,
                     len(group.cells),
                     group.failed,
-                    *(value for m in METRICS for value in _parts(group.estimates[m])),
+                    *(value for m in METRICS for value in parts(group.estimates[m])),
                 ]
             )
-    return _csv(titles, lines)
+    return csv(headings, lines)
 
 
 def cells(board: DefenceBoard) -> str:
     """CSV with a line for each cell: what was counted on test, and the figures that follow."""
-    titles = ["defence", *_CELL, "status", "reason", *_OF_NET, *_COUNTS, "robust_correct", *METRICS]
-    titles += [f"badnet_{metric}" for metric in _OF_BADNET]
-    return _csv(titles, [[row.defence, *_cell(cell)] for row, cell in _own_cells(board)])
+    lines = [[row.defence, *cell_values(cell)] for row, cell in _own_cells(board)]
+    return csv(["defence", *cell_titles()], lines)
 
 
 def costs(board: DefenceBoard) -> str:
@@ -76,7 +75,7 @@ def costs(board: DefenceBoard) -> str:
         for row, cell in _own_cells(board)
         if cell.cost is not None
     ]
-    return _csv(["defence", *_CELL, *_COSTS], lines)
+    return csv(["defence", *_CELL, *_COSTS], lines)
 
 
 def json(board: DefenceBoard) -> str:
@@ -103,11 +102,11 @@ def json(board: DefenceBoard) -> str:
 # --- csv ----------------------------------------------------------------------------------------
 
 
-def _csv(titles: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
-    """No cell starts a formula."""
+def csv(headings: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    """A table as CSV, in which no cell starts a formula."""
     output = io.StringIO()
     writer = csv_writer.writer(output, lineterminator="\n")
-    writer.writerow(titles)
+    writer.writerow(headings)
     writer.writerows([csv_cell(value) for value in line] for line in lines)
     return output.getvalue()
 
@@ -117,7 +116,14 @@ def _own_cells(board: DefenceBoard) -> list[tuple[DefenceRow, Cell]]:
     return [(row, cell) for row in rows for cell in row.overall.cells]
 
 
-def _cell(cell: Cell) -> list[Any]:
+def cell_titles() -> list[str]:
+    """Of `cell_values`."""
+    first = [*_CELL, "status", "reason", *_OF_NET, *_COUNTS, "robust_correct", *METRICS]
+    return [*first, *(f"badnet_{metric}" for metric in _OF_BADNET)]
+
+
+def cell_values(cell: Cell) -> list[Any]:
+    """What was counted of a cell on test, and the figures that follow."""
     left, originals = cell.left, cell.left.originals if cell.left else None
     return [
         *(getattr(cell, name) for name in _CELL),
@@ -131,11 +137,13 @@ def _cell(cell: Cell) -> list[Any]:
     ]
 
 
-def _title(metric: str, part: str) -> str:
-    return metric if part == "mean" else f"{metric}_{part}"
+def titles() -> list[str]:
+    """Of all metrics the mean, spread and interval."""
+    return [m if part == "mean" else f"{m}_{part}" for m in METRICS for part in _OF_ESTIMATE]
 
 
-def _parts(estimate: Estimate | None) -> list[float | None]:
+def parts(estimate: Estimate | None) -> list[float | None]:
+    """The mean, spread and interval, rounded; None where there is none."""
     return [_rounded(getattr(estimate, part)) if estimate else None for part in _OF_ESTIMATE]
 
 
@@ -153,21 +161,28 @@ def _row(row: DefenceRow) -> dict[str, Any]:
         "is_baseline": row.is_baseline,
         "letters": row.letters,
         "missing": row.missing,
-        "overall": _group(row.overall),
-        "by_attack": {attack: _group(group) for attack, group in row.by_attack.items()},
-        "cells": [] if row.is_baseline else [_cell_object(cell) for cell in row.overall.cells],
+        "overall": group_object(row.overall),
+        "by_attack": {attack: group_object(group) for attack, group in row.by_attack.items()},
+        "cells": [] if row.is_baseline else [cell_object(cell) for cell in row.overall.cells],
     }
 
 
-def _group(group: Group) -> dict[str, Any]:
-    estimates = {
-        metric: dict(zip(_OF_ESTIMATE, _parts(estimate), strict=True)) if estimate else None
-        for metric, estimate in group.estimates.items()
-    }
+def group_object(group: Group) -> dict[str, Any]:
+    """A group's size and estimates."""
+    estimates = estimate_objects(group.estimates)
     return {"cells": len(group.cells), "failed": group.failed, "estimates": estimates}
 
 
-def _cell_object(cell: Cell) -> dict[str, Any]:
+def estimate_objects(estimates: Mapping[str, Estimate | None]) -> dict[str, Any]:
+    """Estimates by their metrics, as objects."""
+    return {
+        metric: dict(zip(_OF_ESTIMATE, parts(estimate), strict=True)) if estimate else None
+        for metric, estimate in estimates.items()
+    }
+
+
+def cell_object(cell: Cell) -> dict[str, Any]:
+    """A cell with its counts and figures."""
     return {
         **{name: getattr(cell, name) for name in _CELL},
         "status": cell.status.value,

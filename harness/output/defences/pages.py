@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from harness.output.defences import leak_tables
 from harness.output.defences.answer import NOTES, answer, compared
 from harness.output.defences.heat_map import heat_map
 from harness.output.defences.interval_plot import interval_plot
+from harness.output.defences.leak_files import FILES as LEAKS
 from harness.output.defences.tables import (
     failure,
     failures,
@@ -29,6 +31,7 @@ from harness.output.leaderboard.columns import ABSENT
 from harness.output.terms import terms
 from harness.ranking.comparisons import SIGNIFICANCE
 from harness.ranking.defence_board import METRICS_OF_DETECTORS
+from harness.ranking.leak_tax import leak_tax
 from harness.storage.results import safe_name
 
 if TYPE_CHECKING:
@@ -70,7 +73,7 @@ _MEANINGS = (
 def render_pages(board: DefenceBoard) -> Iterator[tuple[str, str]]:
     """The pages by their names."""
     yield "index.html", _index(board)
-    for row in board.rows:
+    for row in (*board.rows, *board.settings):
         if not row.is_baseline:
             yield f"{PAGES}/{_file_name(row)}", _defence(board, row)
 
@@ -90,6 +93,7 @@ def _address(row: DefenceRow, attack: int = 0) -> str:
 def _index(board: DefenceBoard) -> str:
     lines = zip(board.rows, overall_rows(board, times=True), strict=True)
     defences = [row for row in board.rows if not row.is_baseline]
+    tax, leak_files = leak_tax(board), [(name, what) for name, (_, what) in LEAKS.items()]
     metrics = _metrics_of(defences)
     context = {
         "title": f"{board.title}: benchmark of defences",
@@ -121,7 +125,8 @@ def _index(board: DefenceBoard) -> str:
         ],
         "failed": list(failures(board)),
         "costs": [(row.defence, _cost(row)) for row in defences if row.cost is not None],
-        "files": list(FILES.items()),
+        "leak": leak_tables.section(board, tax, _address) if tax.rows else None,
+        "files": [*FILES.items(), *(leak_files if tax.rows else [])],
     }
     return render_page("benchmark.html", context)
 
@@ -205,6 +210,8 @@ def _defence(board: DefenceBoard, row: DefenceRow) -> str:
 
 def _lead(board: DefenceBoard, row: DefenceRow) -> str:
     run = f"run on {len(row.overall.cells)} of {plural(board.networks, 'BadNet')}"
+    if row in board.settings:
+        return f"A setting of a defence, apart from the board; {run}."
     ranked = sum(each.rank is not None for each in board.rows)
     if row.rank is None:
         failed = ", failed on all of them" if row.overall.failed_everywhere else ""
