@@ -1,4 +1,4 @@
-"""The child in which a defence repairs one BadNet.
+"""The child in which a defence repairs one BadNet, or a detector says whether it is one.
 
 Started as ``worker.py REQUEST_FD REPLY_FD IMAGES_FD SETTINGS CODE`` with `Settings` as JSON; CODE
 is the folder of the defence. IMAGES_FD holds an ``.npz`` of the BadNet's arrays, the clean images
@@ -28,14 +28,18 @@ if TYPE_CHECKING:
 
 READY = b"r"
 HEADER = struct.Struct("<BQ")
-MODEL, ARRAYS, STATE = range(3)
+MODEL, ARRAYS, STATE, PROBABILITY = range(4)
 MOST_BYTES = 256 << 20
 """Of what a defence leaves."""
 
 WEIGHTS = "weights/"
 """Begins the names of the BadNet's arrays among those that are handed over."""
 
+REPAIR, DETECT = "repair", "detect"
+"""What is asked of the code: a function of this name."""
+
 SIGNATURE = "repair(badnet, clean_images, clean_labels, *, classes, seed, budget)"
+SIGNATURES = {REPAIR: SIGNATURE, DETECT: SIGNATURE.replace("repair(badnet", "detect(network")}
 
 _ONE_THREAD = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
@@ -67,6 +71,9 @@ class Settings:
 
     chosen: dict[str, str]
     """Settings of the defence that are not to have their defaults, as texts."""
+
+    asks: str
+    """`REPAIR` or `DETECT`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,8 @@ def main(arguments: list[str]) -> int:
     os.write(reply_fd, READY)
     os.read(request_fd, 1)
     try:
-        kind, content = _repair(Path(arguments[4]), settings, badnet, given)
+        ask = _detect if settings.asks == DETECT else _repair
+        kind, content = ask(Path(arguments[4]), settings, badnet, given)
     except DefenceError as error:
         print(error, file=sys.stderr)
         return EXIT_REJECTED
@@ -177,13 +185,31 @@ def _repair(
     return kind, content
 
 
-def repair_of(code: Path, file: str) -> tuple[Callable[..., Any], ModuleType]:
-    """The ``repair`` of a defence, and the module of its own that it is in. Raises DefenceError."""
+def _detect(
+    code: Path, settings: Settings, network: Any, given: Mapping[str, np.ndarray]
+) -> tuple[int, bytes]:
+    """How likely the network is a BadNet. Raises DefenceError."""
+    from harness.inference.defences.probabilities import ProbabilityError, pack_probability
+
+    detect, _ = repair_of(code, settings.file, DETECT)
+    try:
+        return PROBABILITY, pack_probability(_called(detect, settings, network, given))
+    except ProbabilityError as error:
+        raise DefenceError(str(error)) from None
+
+
+def repair_of(
+    code: Path, file: str, name: str = REPAIR
+) -> tuple[Callable[..., Any], ModuleType]:
+    """The ``repair`` of a defence, and the module of its own that it is in. Raises DefenceError.
+
+    Or another of `SIGNATURES`.
+    """
     module = _imported(code / file)
-    repair = getattr(module, "repair", None)
-    if not callable(repair):
-        raise DefenceError(f"{file}: no function {SIGNATURE}")
-    return repair, module
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise DefenceError(f"{file}: no function {SIGNATURES[name]}")
+    return function, module
 
 
 def _imported(path: Path) -> ModuleType:
@@ -197,13 +223,14 @@ def _imported(path: Path) -> ModuleType:
 
 
 def _called(
-    repair: Callable[..., Any], settings: Settings, badnet: Any, given: Mapping[str, np.ndarray]
+    function: Callable[..., Any], settings: Settings, badnet: Any, given: Mapping[str, np.ndarray]
 ) -> Any:
     import inspect
 
     from harness.inference.defences.settings import SettingError, read_value, settings_of
     from harness.records.text import describe_error
 
+    name = settings.asks
     images, labels = given["images"], given["labels"]
     budget = Budget(settings.seconds, settings.images)
     options: dict[str, Any] = {
@@ -212,19 +239,21 @@ def _called(
         "budget": budget,
     }
     try:
-        known = settings_of(repair)
+        known = settings_of(function)
         options |= {name: read_value(name, text, known) for name, text in settings.chosen.items()}
-        inspect.signature(repair).bind(badnet, images, labels, **options)
+        inspect.signature(function).bind(badnet, images, labels, **options)
     except SettingError as error:
-        raise DefenceError(f"repair(): {error}") from None
+        raise DefenceError(f"{name}(): {error}") from None
     except (TypeError, ValueError) as error:
-        raise DefenceError(f"repair() is to be called as {SIGNATURE} ({error})") from None
+        raise DefenceError(
+            f"{name}() is to be called as {SIGNATURES[name]} ({error})"
+        ) from None
     try:
-        return repair(badnet, images, labels, **options)
+        return function(badnet, images, labels, **options)
     except MemoryError:
         raise
     except BaseException as error:  # noqa: BLE001 - a stranger's code raises anything
-        raise DefenceError(f"repair() fails: {describe_error(error)}") from None
+        raise DefenceError(f"{name}() fails: {describe_error(error)}") from None
 
 
 def _left(
