@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,20 +15,22 @@ from harness.cli.run_options import repair_options
 from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
 from harness.grading.batch import Batch, connect_cluster
-from harness.grading.defences.code import find_defences, stage_defences
+from harness.grading.defences.code import find_defences, find_detectors, stage_defences
+from harness.grading.defences.detection import PreparedDetection, prepare_detection
 from harness.grading.defences.settings import choose_settings
-from harness.grading.defences.zoo import cells, prepare_zoo, standing_cells
+from harness.grading.defences.zoo import PreparedZoo, cells, prepare_zoo, standing_cells
 from harness.grading.worker import WorkerConfig
 from harness.output.defences.boards import board_text, pages_problem, write_defence_boards
+from harness.output.detection import boards as detection
 from harness.ranking.defences import rank_defences
+from harness.ranking.detections import rank_detectors
 from harness.records.errors import HarnessError, Status
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.execution.progress import Display
     from harness.grading.context import Options
-    from harness.grading.defences.zoo import PreparedZoo
+
+_REPAIRS, _ANSWERS = Path("benchmark-results"), Path("detection-results")
 
 
 @click.command()
@@ -35,8 +39,11 @@ if TYPE_CHECKING:
               help="Run it as it is and with each value of a setting: the leak tax.")  # fmt: skip
 @click.option("--zoo", default="digits", show_default=True, metavar="NAME|DIR",
               help="The BadNets: digits, signs, faces, or the folder of a zoo.")  # fmt: skip
-@options.out(type=paths.OUT_FOLDER, default="benchmark-results", show_default=True, metavar="DIR",
-             help="Where results go; what is there already is not run again.")  # fmt: skip
+@click.option("--detect", "detects", is_flag=True,
+              help="Ask detectors of each BadNet and its clean twin: is it backdoored?")  # fmt: skip
+@options.out(type=paths.OUT_FOLDER, metavar="DIR",
+             help="Where results go; what is there already is not run again.  [default: "
+             f"{_REPAIRS}, of --detect {_ANSWERS}]")  # fmt: skip
 @repair_options
 @click.option("--jobs", type=click.IntRange(min=1), show_default="1", metavar="N",
               help="Run N repairs at a time; each takes about 1 GiB of memory.")  # fmt: skip
@@ -47,7 +54,8 @@ def benchmark(
     defences: tuple[str, ...],
     varied: tuple[str, ...],
     zoo: str,
-    out: Path,
+    detects: bool,
+    out: Path | None,
     chosen: Options,
     jobs: int | None,
     scheduler: str | None,
@@ -58,6 +66,9 @@ def benchmark(
     A DEFENCE is a folder, a file of Python, or the name of a reference defence; with a setting of
     it: DEFENCE@SETTING=VALUE.
 
+    With --detect each DEFENCE is a detector: it says how likely a network is backdoored, and is
+    asked about each BadNet and about a clean network of the same recipe.
+
     Run it again to go on after an interruption: what is finished is not repeated. Ctrl-C stops
     within seconds (exit code 130), with a board of what is finished.
     """
@@ -65,12 +76,19 @@ def benchmark(
         raise click.UsageError("--jobs is for this machine; a cluster runs on all its workers")
     if not defences and not varied:
         raise click.UsageError("Missing argument 'DEFENCE...'.")
+    if detects and varied:
+        raise click.UsageError("--vary is for repairs; a detector is run as it is")
+    out, unit = (out or _ANSWERS, "answers") if detects else (out or _REPAIRS, "repairs")
+    chosen = replace(chosen, detects=detects)
     with one_line_errors():
-        found = find_defences(defences, varied)
+        found = find_detectors(defences) if detects else find_defences(defences, varied)
         config = WorkerConfig(zoo, None, out, chosen, log_level())
-        with show_progress(quiet=quiet, unit="repairs") as display:
-            prepared = prepare_zoo(zoo, out, chosen, display)
-            staged = choose_settings(found, stage_defences(found, out), chosen)
+        with show_progress(quiet=quiet, unit=unit) as display:
+            prepare = prepare_detection if detects else prepare_zoo
+            prepared: PreparedZoo = prepare(zoo, out, chosen, display)
+            staged = stage_defences(found, out, prepared.code)
+            if not detects:
+                staged = choose_settings(found, staged, chosen)
             entries = cells(staged, prepared.zoo)
             with connect_cluster(scheduler, entries, config) as cluster:
                 batch = Batch(entries, config, prepared, cluster)
@@ -88,7 +106,8 @@ def _run(batch: Batch, prepared: PreparedZoo, display: Display, jobs: int) -> No
     try:
         batch.grade(display, jobs)
     except (KeyboardInterrupt, HarnessError):
-        display.message(f"{len(batch.records)} of {len(batch.entries)} repairs are done")
+        unit = "answers" if isinstance(prepared, PreparedDetection) else "repairs"
+        display.message(f"{len(batch.records)} of {len(batch.entries)} {unit} are done")
         if batch.records:
             _write_boards(batch, prepared)
         raise
@@ -98,10 +117,16 @@ def _write_boards(batch: Batch, prepared: PreparedZoo) -> str:
     """Write board and pages of all defences whose results stand; the board as text."""
     named = {entry.name for entry in batch.entries}
     others = [r for r in standing_cells(batch.results, prepared) if r.submission not in named]
-    board = rank_defences([*batch.in_order(), *others], prepared.zoo)
-    write_defence_boards(batch.results, board)
     if others:
-        show_notes(["defences of earlier runs that are unchanged are on the board, too"])
+        kind = prepared.code
+        show_notes([f"{kind} of earlier runs that are unchanged are on the board, too"])
+    records = [*batch.in_order(), *others]
+    if isinstance(prepared, PreparedDetection):
+        answers = rank_detectors(records, prepared.zoo)
+        detection.write_detection_boards(batch.results, answers)
+        return detection.board_text(answers)
+    board = rank_defences(records, prepared.zoo)
+    write_defence_boards(batch.results, board)
     return board_text(board)
 
 

@@ -89,7 +89,9 @@ def require_twins(zoo: Competition, folder: Path) -> None:
     known = {twin.of for twin in zoo.twins}
     without = [network.name for network in zoo.networks if network.name not in known]
     if without:
-        some = "no BadNet has" if not known else f"{len(without)} BadNets ({without[0]}, ...) have no"
+        some = (
+            "no BadNet has" if not known else f"{len(without)} BadNets ({without[0]}, ...) have no"
+        )
         what = f"{some} clean twin{'' if not known else 's'}, beside which detectors are judged"
         raise HarnessError(f"{where}: {what}; {_how_to_make_twins(zoo, folder)}")
     for twin in zoo.twins:

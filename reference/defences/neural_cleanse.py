@@ -30,14 +30,18 @@ THRESHOLD, SUCCESS, SHARE = 2.0, 0.99, 0.2
 """The paper's: the anomaly index, how many images a trigger has to lead to its class, and how many
 carry it when it is unlearned."""
 
-LEARNING_RATE, FIRST_COST, COST_STEP, PATIENCE = 0.1, 1e-3, 1.5, 5
-"""Of its code, but for the step, by which the mask's cost grows where a trigger has succeeded
-`PATIENCE` times in turn, and shrinks where it has failed as often; there it is 2."""
+LEARNING_RATE, FIRST_COST = 0.1, 1e-3
+"""Adam's, and of a mask's L1 norm beside the loss: those of the authors' program."""
 
-ROUNDS, STEPS = 80, 10
-"""Ours: so often the cost may change, after so many steps each. The paper takes 1,000 batches."""
+COST_STEP, PATIENCE = 1.5, 2
+"""Ours: the cost grows by this factor where a trigger has succeeded so many rounds in turn, and
+shrinks (by a little more) where it has failed as often. In the authors' program 2, and 5 rounds."""
 
-MOST_CLASSES, TOGETHER = 64, 640
+ROUNDS, STEPS = 100, 4
+"""Ours: rounds, and steps in each. On a clean network more left no smaller masks. The paper takes
+many more, of larger images."""
+
+MOST_CLASSES, TOGETHER = 64, 160
 """Ours: classes whose triggers are reconstructed, and images that are shown in one step."""
 
 STEEPNESS = 1.0
@@ -244,7 +248,7 @@ class _Search:
 
     def _change_costs(self, succeeds: np.ndarray) -> None:
         self._turns = np.where([succeeds, ~succeeds], self._turns + 1, 0)
-        grows, shrinks = self._turns >= (1 if self.rounds < PATIENCE else PATIENCE)
+        grows, shrinks = self._turns >= PATIENCE
         begins = grows & (self._costs == 0)
         self._costs[grows] *= COST_STEP
         self._costs[begins] = FIRST_COST

@@ -91,7 +91,7 @@ class Job:
 
     @property
     def twin_recipe(self) -> str:
-        """Hash of all that the clean twin follows from: what the BadNet does, and how it is left out."""
+        """Hash of all that the clean twin follows from; it does not tell a secret."""
         source = (_REFERENCE / "zoo" / f"{_TWINS}.py").read_bytes()
         return _hash_parts(self.recipe, _TWINS, hashlib.sha256(source).hexdigest())
 

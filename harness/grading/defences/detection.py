@@ -103,8 +103,6 @@ def prepare_detection(
     return PreparedDetection(
         zoo=with_twins(described),
         folder=folder,
-        run=RunContext(
-            store=results_of(described, output), options=options, progress=progress
-        ),
+        run=RunContext(store=results_of(described, output), options=options, progress=progress),
         cache=DatasetCache(output / "sets"),
     )

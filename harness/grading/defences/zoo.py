@@ -65,8 +65,8 @@ class PreparedZoo(Untimed):
 
         return record_in_any_case(folder, name, grade, fail, self.run)
 
-    def ungraded(self, name: str, status: Status, reason: str) -> Record:
-        """The record of a cell of which nothing was run."""
+    def ungraded(self, name: str, status: Status, reason: str | None) -> Record:
+        """The record of a cell of which nothing was counted."""
         network = self._described(split_name(name)[1])
         dataset = DatasetIdentity(name=f"{self.name}/{network.name}", arrays={})
         return replace(

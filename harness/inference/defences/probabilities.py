@@ -1,4 +1,4 @@
-"""What a detector answers: how likely a network is a BadNet, as the bytes that the child hands over.
+"""What a detector answers: how likely a network is a BadNet, as the bytes that a child leaves.
 
 It is checked in the child, whose author gets one line, and once more by the parent, which holds
 nothing true that a child has written.

@@ -198,9 +198,7 @@ def _detect(
         raise DefenceError(str(error)) from None
 
 
-def repair_of(
-    code: Path, file: str, name: str = REPAIR
-) -> tuple[Callable[..., Any], ModuleType]:
+def repair_of(code: Path, file: str, name: str = REPAIR) -> tuple[Callable[..., Any], ModuleType]:
     """The ``repair`` of a defence, and the module of its own that it is in. Raises DefenceError.
 
     Or another of `SIGNATURES`.
@@ -245,9 +243,7 @@ def _called(
     except SettingError as error:
         raise DefenceError(f"{name}(): {error}") from None
     except (TypeError, ValueError) as error:
-        raise DefenceError(
-            f"{name}() is to be called as {SIGNATURES[name]} ({error})"
-        ) from None
+        raise DefenceError(f"{name}() is to be called as {SIGNATURES[name]} ({error})") from None
     try:
         return function(badnet, images, labels, **options)
     except MemoryError:

@@ -56,14 +56,14 @@ def by_attack(board: DefenceBoard) -> str:
                     *(value for m in METRICS for value in _parts(group.estimates[m])),
                 ]
             )
-    return _csv(titles, lines)
+    return as_csv(titles, lines)
 
 
 def cells(board: DefenceBoard) -> str:
     """CSV with a line for each cell: what was counted on test, and the figures that follow."""
     titles = ["defence", *_CELL, "status", "reason", "kind", *_COUNTS, "robust_correct", *METRICS]
     titles += [f"badnet_{metric}" for metric in _OF_BADNET]
-    return _csv(titles, [[row.defence, *_cell(cell)] for row, cell in _own_cells(board)])
+    return as_csv(titles, [[row.defence, *_cell(cell)] for row, cell in _own_cells(board)])
 
 
 def costs(board: DefenceBoard) -> str:
@@ -74,7 +74,7 @@ def costs(board: DefenceBoard) -> str:
         for row, cell in _own_cells(board)
         if cell.cost is not None
     ]
-    return _csv(["defence", *_CELL, *_COSTS], lines)
+    return as_csv(["defence", *_CELL, *_COSTS], lines)
 
 
 def json(board: DefenceBoard) -> str:
@@ -101,8 +101,8 @@ def json(board: DefenceBoard) -> str:
 # --- csv ----------------------------------------------------------------------------------------
 
 
-def _csv(titles: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
-    """No cell starts a formula."""
+def as_csv(titles: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    """CSV in which no cell starts a formula."""
     output = io.StringIO()
     writer = csv_writer.writer(output, lineterminator="\n")
     writer.writerow(titles)
