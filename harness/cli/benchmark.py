@@ -40,7 +40,7 @@ _REPAIRS, _ANSWERS = Path("benchmark-results"), Path("detection-results")
 @click.option("--zoo", default="digits", show_default=True, metavar="NAME|DIR",
               help="The BadNets: digits, signs, faces, or the folder of a zoo.")  # fmt: skip
 @click.option("--detect", "detects", is_flag=True,
-              help="Ask detectors of each BadNet and its clean twin: is it backdoored?")  # fmt: skip
+              help="Ask detectors of each BadNet and its clean twin: backdoored?")  # fmt: skip
 @options.out(type=paths.OUT_FOLDER, metavar="DIR",
              help="Where results go; what is there already is not run again.  [default: "
              f"{_REPAIRS}, of --detect {_ANSWERS}]")  # fmt: skip

@@ -89,11 +89,11 @@ def require_twins(zoo: Competition, folder: Path) -> None:
     known = {twin.of for twin in zoo.twins}
     without = [network.name for network in zoo.networks if network.name not in known]
     if without:
-        some = (
-            "no BadNet has" if not known else f"{len(without)} BadNets ({without[0]}, ...) have no"
-        )
-        what = f"{some} clean twin{'' if not known else 's'}, beside which detectors are judged"
-        raise HarnessError(f"{where}: {what}; {_how_to_make_twins(zoo, folder)}")
+        which = "no BadNet has a clean twin"
+        if known:
+            which = f"{len(without)} BadNets ({without[0]}, ...) have no clean twin"
+        how = _how_to_make_twins(zoo, folder)
+        raise HarnessError(f"{where}: {which}, beside which detectors are judged; {how}")
     for twin in zoo.twins:
         if SEPARATOR in twin.name:
             raise HarnessError(f"{where}: {twin.name}: a name without {SEPARATOR}, please")
