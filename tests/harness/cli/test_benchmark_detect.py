@@ -61,7 +61,7 @@ WRONG = {
     "how to make them": (
         "biggest --zoo alone",
         "`python -m reference zoo digits --attacks patch --clean-twins --out alone` trains them"),
-    "one without": ("biggest --zoo half", "1 BadNets (patch-1, ...) have no clean twin, be"),
+    "one without": ("biggest --zoo half", "1 BadNets (patch-1, ...) have no clean"),
     "a lost twin": ("biggest --zoo lost", "clean.keras: the clean twin is missing; list a clean n"),
     "an unknown name": ("nobody --zoo zoo", "nobody: no such detector; name a folder with defence"),
     "a defence": ("clp --zoo zoo", "clp: a defence without detect(), which says of no network whe"),
