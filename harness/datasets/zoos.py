@@ -91,7 +91,8 @@ def require_twins(zoo: Competition, folder: Path) -> None:
     if without:
         which = "no BadNet has a clean twin"
         if known:
-            which = f"{len(without)} BadNets ({without[0]}, ...) have no clean twin"
+            of = f"{len(without)} of {len(zoo.networks)} BadNets"
+            which = f"{of} have no clean twin ({without[0]} is one of them)"
         how = _how_to_make_twins(zoo, folder)
         raise HarnessError(f"{where}: {which}, beside which detectors are judged; {how}")
     for twin in zoo.twins:

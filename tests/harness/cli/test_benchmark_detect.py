@@ -57,11 +57,11 @@ def test_a_board_that_is_not_run_again(place, run_harness, monkeypatch):
 
 
 WRONG = {
-    "no twins": ("biggest --zoo alone", "no BadNet has a clean twin, beside which detectors are ju"),
+    "no twins": ("biggest --zoo alone", "no BadNet has a clean twin, beside which detectors are"),
     "how to make them": (
         "biggest --zoo alone",
         "`python -m reference zoo digits --attacks patch --clean-twins --out alone` trains them"),
-    "one without": ("biggest --zoo half", "1 BadNets (patch-1, ...) have no clean"),
+    "one without": ("biggest --zoo half", "1 of 2 BadNets have no clean twin (patch-1 is"),
     "a lost twin": ("biggest --zoo lost", "clean.keras: the clean twin is missing; list a clean n"),
     "an unknown name": ("nobody --zoo zoo", "nobody: no such detector; name a folder with defence"),
     "a defence": ("clp --zoo zoo", "clp: a defence without detect(), which says of no network whe"),

