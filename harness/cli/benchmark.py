@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,13 @@ from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
 from harness.grading.batch import Batch, connect_cluster
 from harness.grading.defences.cell import stack_file
-from harness.grading.defences.code import changed_defences, find_defences, stage_defences
+from harness.grading.defences.code import (
+    changed_defences,
+    find_defences,
+    find_detectors,
+    stage_defences,
+)
+from harness.grading.defences.detection import PreparedDetection, prepare_detection
 from harness.grading.defences.settings import choose_settings
 from harness.grading.defences.zoo import (
     cells,
@@ -28,18 +35,22 @@ from harness.grading.defences.zoo import (
 from harness.grading.worker import WorkerConfig
 from harness.output.defences.boards import board_text, pages_problem, write_defence_boards
 from harness.output.defences.tables import plural
+from harness.output.detection import boards as detection
 from harness.ranking.defences import rank_defences
+from harness.ranking.detections import rank_detectors
 from harness.records.errors import HarnessError, Status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from pathlib import Path
 
     from harness.execution.progress import Display
     from harness.grading.context import Options
+    from harness.grading.defences.code import NamedDefence
     from harness.grading.defences.zoo import PreparedZoo
     from harness.intake.entries import Entry
     from harness.records.benchmark import Competition
+
+_REPAIRS, _ANSWERS = Path("benchmark-results"), Path("detection-results")
 
 
 @click.command()
@@ -50,8 +61,11 @@ if TYPE_CHECKING:
               help="The BadNets: digits, signs, faces, or the folder of a zoo.")  # fmt: skip
 @click.option("--only", metavar="NAME[,NAME]",
               help="Only these attacks or BadNets of the zoo; results of others stay.")  # fmt: skip
-@options.out(type=paths.OUT_FOLDER, default="benchmark-results", show_default=True, metavar="DIR",
-             help="Where results go; what is there already is not run again.")  # fmt: skip
+@click.option("--detect", "detects", is_flag=True,
+              help="Ask detectors of each BadNet and its clean twin: backdoored?")  # fmt: skip
+@options.out(type=paths.OUT_FOLDER, metavar="DIR",
+             help="Where results go; what is there already is not run again.  [default: "
+             f"{_REPAIRS}, of --detect {_ANSWERS}]")  # fmt: skip
 @repair_options
 @click.option("--jobs", type=click.IntRange(min=1), show_default="1", metavar="N",
               help="Run N repairs at a time; each takes about 1 GiB of memory.")  # fmt: skip
@@ -63,7 +77,8 @@ def benchmark(
     varied: tuple[str, ...],
     zoo: str,
     only: str | None,
-    out: Path,
+    detects: bool,
+    out: Path | None,
     chosen: Options,
     jobs: int | None,
     scheduler: str | None,
@@ -74,6 +89,9 @@ def benchmark(
     A DEFENCE is a folder, a file of Python, or the name of a reference defence; with a setting of
     it: DEFENCE@SETTING=VALUE.
 
+    With --detect each DEFENCE is a detector: it says how likely a network is backdoored, and is
+    asked about each BadNet and about a clean network of the same recipe.
+
     Run it again to go on after an interruption: what is finished is not repeated. Ctrl-C stops
     within seconds (exit code 130), with a board of what is finished.
     """
@@ -81,17 +99,20 @@ def benchmark(
         raise click.UsageError("--jobs is for this machine; a cluster runs on all its workers")
     if not defences and not varied:
         raise click.UsageError("Missing argument 'DEFENCE...'.")
+    if detects and varied:
+        raise click.UsageError("--vary is for repairs; a detector is run as it is")
+    if detects and only:
+        raise click.UsageError("--only is for repairs; a detector is asked about all networks")
+    out, unit = (out or _ANSWERS, "answers") if detects else (out or _REPAIRS, "repairs")
+    chosen = replace(chosen, detects=detects)
     with one_line_errors():
-        found = find_defences(defences, varied)
+        found = find_detectors(defences) if detects else find_defences(defences, varied)
         config = WorkerConfig(zoo, None, out, chosen, log_level())
-        with show_progress(quiet=quiet, unit="repairs") as display:
-            prepared = prepare_zoo(zoo, out, chosen, display)
+        with show_progress(quiet=quiet, unit=unit) as display:
+            prepare = prepare_detection if detects else prepare_zoo
+            prepared: PreparedZoo = prepare(zoo, out, chosen, display)
             part = chosen_part(prepared.zoo, only)
-            changed = changed_defences(found, out)
-            staged = choose_settings(found, stage_defences(found, out), chosen)
-            entries = cells(staged, part)
-            if not chosen.force:
-                _tell_outdated(outdated_cells(out, prepared), changed, entries, display)
+            entries = _stage(found, prepared, part, display)
             with connect_cluster(scheduler, entries, config) as cluster:
                 batch = Batch(entries, config, prepared, cluster)
                 _run(batch, prepared, part, display, jobs or 1)
@@ -103,6 +124,21 @@ def benchmark(
         if not quiet:
             click.echo(pages_problem() or f"page: {out}/index.html", err=True)
     sys.exit(2 if batch.problems else _exit_code(batch))
+
+
+def _stage(
+    found: Sequence[NamedDefence], prepared: PreparedZoo, part: Competition, display: Display
+) -> list[Entry]:
+    """Copy the defences' code to the results; return the cells, and tell which are run again."""
+    results, chosen = prepared.run.store.folder, prepared.run.options
+    changed = changed_defences(found, results, prepared.code)
+    staged = stage_defences(found, results, prepared.code)
+    if not chosen.detects:
+        staged = choose_settings(found, staged, chosen)
+    entries = cells(staged, part)
+    if not chosen.force:
+        _tell_outdated(outdated_cells(results, prepared), changed, entries, display)
+    return entries
 
 
 def _tell_outdated(
@@ -133,7 +169,8 @@ def _run(
     try:
         batch.grade(display, jobs)
     except (KeyboardInterrupt, HarnessError):
-        display.message(f"{len(batch.records)} of {len(batch.entries)} repairs are done")
+        unit = "answers" if isinstance(prepared, PreparedDetection) else "repairs"
+        display.message(f"{len(batch.records)} of {len(batch.entries)} {unit} are done")
         if batch.records:
             _write_boards(batch, prepared, part)
         raise
@@ -144,10 +181,15 @@ def _write_boards(batch: Batch, prepared: PreparedZoo, part: Competition) -> str
     named = {entry.name for entry in batch.entries}
     others = [r for r in standing_cells(batch.results, prepared) if r.submission not in named]
     records = [*batch.in_order(), *others]
+    if {split_name(record.submission)[0] for record in others} - {*map(_defence, batch.entries)}:
+        kind = prepared.code
+        show_notes([f"{kind} of earlier runs that are unchanged are on the board, too"])
+    if isinstance(prepared, PreparedDetection):
+        answers = rank_detectors(records, prepared.zoo)
+        detection.write_detection_boards(batch.results, answers)
+        return detection.board_text(answers)
     whole = rank_defences(records, prepared.zoo)
     write_defence_boards(batch.results, whole)
-    if {split_name(record.submission)[0] for record in others} - {*map(_defence, batch.entries)}:
-        show_notes(["defences of earlier runs that are unchanged are on the board, too"])
     if part == prepared.zoo:
         return board_text(whole)
     show_notes([f"the board of all that is stored: {batch.results}/benchmark.txt"])

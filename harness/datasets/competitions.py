@@ -34,6 +34,7 @@ from harness.datasets.descriptions import (
 from harness.datasets.hdf5 import read_set
 from harness.records.benchmark import (
     CLEAN_SPLITS,
+    CleanTwin,
     CompetingNetwork,
     Competition,
     LabeledSet,
@@ -109,6 +110,19 @@ def _key_problems(table: Mapping[str, Any]) -> Iterator[str]:
         return
     for number, network in enumerate(networks or (), start=1):
         yield from _network_key_problems(network, number)
+    yield from _twin_key_problems(table.get("twins", []))
+
+
+def _twin_key_problems(twins: object) -> Iterator[str]:
+    if not isinstance(twins, list) or not _is_tables(twins):
+        yield "twins is a list of tables, each begun by [[twins]]"
+        return
+    for number, twin in enumerate(twins, start=1):
+        label = _label(twin.get("name"), number, "twin")
+        yield from unknown_keys(twin, _names(CleanTwin), f"{label}: ")
+        for key in ("name", "of", "network"):
+            if key not in twin:
+                yield f"{label}: its {key} is missing"
 
 
 def _network_key_problems(network: Mapping[str, Any], number: int) -> Iterator[str]:
@@ -140,9 +154,9 @@ def _names(kind: Any) -> list[str]:
     return [field.name for field in fields(kind)]
 
 
-def _label(name: object, number: int) -> str:
+def _label(name: object, number: int, kind: str = "network") -> str:
     """How a BadNet is called: by its name, else by its number from 1."""
-    return f"network {name!r:.60}" if isinstance(name, str) and name else f"network {number}"
+    return f"{kind} {name!r:.60}" if isinstance(name, str) and name else f"{kind} {number}"
 
 
 # --- values -------------------------------------------------------------------------------------
@@ -169,6 +183,23 @@ def _problems(competition: Competition) -> Iterator[str]:
         if folded in seen:
             yield f"two networks have the name {network.name!r:.60}; give each its own"
         seen.add(folded)
+    yield from _twin_problems(competition, seen)
+
+
+def _twin_problems(competition: Competition, seen: set[str]) -> Iterator[str]:
+    """What is wrong with clean twins; ``seen`` are the names of BadNets."""
+    without = {network.name for network in competition.networks}
+    for number, twin in enumerate(competition.twins, start=1):
+        label = _label(twin.name, number, "twin")
+        yield from name_problems(twin.name, label)
+        yield from path_problems(twin.network, f"{label}: network")
+        folded = twin.name.strip().casefold()
+        if folded in seen:
+            yield f"two networks have the name {twin.name!r:.60}; give each its own"
+        seen.add(folded)
+        if twin.of not in without:
+            yield f"{label}: of is {twin.of!r:.60}, no BadNet of it, or one that has a twin already"
+        without.discard(twin.of)
 
 
 def _network_problems(

@@ -6,6 +6,7 @@ a defence is given are the images of ``valid``; it is judged on those of ``test`
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from harness.records.errors import HarnessError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.records.benchmark import Competition
+    from harness.records.benchmark import CompetingNetwork, Competition
 
 ZOOS = ("digits", "signs", "faces")
 """The benchmarks for which the reference draws BadNets."""
@@ -80,6 +81,54 @@ def load_zoo(name_or_folder: str) -> tuple[Competition, Path]:
             raise HarnessError(f"{where}: no triggers; a defence is judged on backdoored images")
     require_data(zoo, folder)
     return zoo, folder
+
+
+def require_twins(zoo: Competition, folder: Path) -> None:
+    """Raise HarnessError with what to do where a BadNet has no clean twin, or its file is gone."""
+    where = folder / COMPETITION_FILE
+    known = {twin.of for twin in zoo.twins}
+    without = [network.name for network in zoo.networks if network.name not in known]
+    if without:
+        which = "no BadNet has a clean twin"
+        if known:
+            of = f"{len(without)} of {len(zoo.networks)} BadNets"
+            which = f"{of} have no clean twin ({without[0]} is one of them)"
+        how = _how_to_make_twins(zoo, folder)
+        raise HarnessError(f"{where}: {which}, beside which detectors are judged; {how}")
+    for twin in zoo.twins:
+        if SEPARATOR in twin.name:
+            raise HarnessError(f"{where}: {twin.name}: a name without {SEPARATOR}, please")
+        if not (folder / twin.network).is_file():
+            how = _how_to_make_twins(zoo, folder)
+            raise HarnessError(f"{folder / twin.network}: the clean twin is missing; {how}")
+
+
+def _how_to_make_twins(zoo: Competition, folder: Path) -> str:
+    benchmark = zoo.name.removesuffix("-zoo")
+    if benchmark not in ZOOS:
+        return "list a clean network for each as [[twins]] with name, of and network"
+    attacks = ",".join(dict.fromkeys(str(network.attack) for network in zoo.networks))
+    place = "" if folder == zoo_folder(benchmark) else f" --out {folder}"
+    command = f"python -m reference zoo {benchmark} --attacks {attacks} --clean-twins{place}"
+    return f"`{command}` trains them (a zoo of --secret or --epochs needs that again)"
+
+
+def with_twins(zoo: Competition) -> Competition:
+    """The zoo with each clean twin as a network of its own, behind its BadNet.
+
+    It has its BadNet's attack and seed, and no triggers.
+    """
+    twins = {twin.of: twin for twin in zoo.twins}
+    networks: list[CompetingNetwork] = []
+    for network in zoo.networks:
+        networks.append(network)
+        twin = twins.get(network.name)
+        if twin is not None:
+            clean = replace(network, name=twin.name, badnet=twin.network,
+                            badnet_weights_hash=twin.weights_hash, aliases=(), triggers=(),
+                            reference=None)  # fmt: skip
+            networks.append(clean)
+    return replace(zoo, networks=tuple(networks))
 
 
 def absolute_zoo(name_or_folder: str) -> str:

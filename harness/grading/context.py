@@ -116,6 +116,9 @@ class Options:
     budget: Budget | None = None
     """Of the benchmark of defences; None where submissions are graded."""
 
+    detects: bool = False
+    """Whether that benchmark asks which networks are BadNets, in place of repairs."""
+
     force: bool = False
     """Use nothing that is stored."""
 

@@ -15,6 +15,7 @@ from harness.datasets.zoos import absolute_zoo
 from harness.execution.console import set_log_level, show_log
 from harness.execution.progress import ProgressSender
 from harness.grading.competition.setup import PreparedCompetition, prepare_competition
+from harness.grading.defences.detection import prepare_detection
 from harness.grading.defences.zoo import PreparedZoo, prepare_zoo
 from harness.grading.setup import Prepared, prepare
 from harness.intake.entries import prepare_folder
@@ -87,6 +88,8 @@ def _prepare(config: WorkerConfig, progress: ProgressSender) -> Grader:
 
 def prepare_grader(config: WorkerConfig, progress: Progress) -> Grader:
     """Make ready what grades on the benchmark, competition or zoo. Raises HarnessError."""
+    if config.options.detects:
+        return prepare_detection(config.dataset, config.output, config.options, progress)
     if config.options.budget is not None:
         return prepare_zoo(config.dataset, config.output, config.options, progress)
     what = config.dataset, config.badnet, config.output, config.options, progress

@@ -159,7 +159,7 @@ def _row(defence: str, cells: Sequence[Cell], attacks: Sequence[str]) -> Defence
             attack: group_of([cell for cell in cells if cell.attack == attack])
             for attack in attacks
         },
-        cost=_cost([cell.cost for cell in cells if cell.cost is not None]),
+        cost=median_cost([cell.cost for cell in cells if cell.cost is not None]),
     )
 
 
@@ -168,7 +168,8 @@ def _missing(row: DefenceRow, begun: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in begun if name not in own)
 
 
-def _cost(measured: Sequence[Repair]) -> Cost | None:
+def median_cost(measured: Sequence[Repair]) -> Cost | None:
+    """What these took, in the middle; None for none."""
     if not measured:
         return None
     used = [each.cpu_seconds for each in measured if each.cpu_seconds is not None]

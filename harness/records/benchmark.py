@@ -220,6 +220,24 @@ class CompetingNetwork:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CleanTwin:
+    """A network like one of the BadNets, with nothing planted (``[[twins]]`` of a zoo).
+
+    Detectors of BadNets are asked about both; nothing else uses it.
+    """
+
+    name: str
+
+    of: str
+    """Name of the BadNet."""
+
+    network: str
+    """Path of its weights, as of a BadNet's."""
+
+    weights_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Competition:
     """A ``competition.toml``: several BadNets, for each of which a defence is handed in."""
 
@@ -250,6 +268,9 @@ class Competition:
     """Where the data can be downloaded."""
 
     networks: tuple[CompetingNetwork, ...]
+
+    twins: tuple[CleanTwin, ...] = ()
+    """Of a zoo: clean networks, each beside its BadNet."""
 
     @property
     def data_files(self) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from harness.records.findings import (
 )
 from harness.records.submission import Claim
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """2: the pruning order names its layer; lineage, diagnoses, statistics, claims and points.
 3: where predictions are stored, what a record depends on, and whether it was timed.
 4: intervals, rounds and threads of the timing.
@@ -32,6 +32,7 @@ SCHEMA_VERSION = 8
 benchmark names several, its own tolerance; which layer is pruned.
 7: of a competition, a record for each of its BadNets.
 8: what a defence took to repair a BadNet, of the benchmark of defences.
+9: how likely a detector takes a network to be a BadNet.
 """
 
 
@@ -332,7 +333,10 @@ class ReferenceNet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """What a defence took to repair a BadNet, measured from outside of its process."""
+    """What a defence took to repair a BadNet, measured from outside of its process.
+
+    Or what a detector took to say how likely a network is one.
+    """
 
     wall_seconds: float
     """From being handed the BadNet to what it left; importing TensorFlow is not in it."""
@@ -349,7 +353,7 @@ class Repair:
     budget_seconds: float
 
     left: str
-    """network or state."""
+    """network, state or probability."""
 
     left_bytes: int
     """Size of the file that it left."""
@@ -455,3 +459,6 @@ class Record:
     repair: Repair | None = None
     """Of the benchmark of defences: what the defence took; None where it failed before it was
     done."""
+
+    probability: float | None = None
+    """Of a benchmark of detectors: how likely the network is a BadNet; None where it failed."""

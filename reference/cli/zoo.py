@@ -65,6 +65,11 @@ if TYPE_CHECKING:
     metavar="N",
     help="Train so many epochs, to try things out (faces: on so few images of each person, too).",
 )
+@click.option(
+    "--clean-twins",
+    is_flag=True,
+    help="Train a clean network beside each BadNet, too, for detectors of BadNets.",
+)
 def zoo(
     benchmark: str,
     attacks: str | None,
@@ -74,6 +79,7 @@ def zoo(
     out: Path | None,
     processes: int | None,
     epochs: int | None,
+    clean_twins: bool,
 ) -> None:
     """Train a zoo of BadNets: what is not there yet, several at a time.
 
@@ -84,7 +90,7 @@ def zoo(
     from harness.records.environment import processor_ids
     from reference.zoo.benchmarks import zoo_benchmark
     from reference.zoo.job import Job, Plan, sources_hash
-    from reference.zoo.making import make_zoo
+    from reference.zoo.making import make_twins, make_zoo
 
     with command_errors(continues=True):
         kept = zoo_benchmark(benchmark)
@@ -102,22 +108,30 @@ def zoo(
         folder = out or data_folder(benchmark) / "zoo"
         processes = processes or len(processor_ids()) or os.cpu_count() or 1
         with show_stages() as show:
-            made = make_zoo(plan, jobs, folder, processes, _reporter(show))
+            made = make_zoo(plan, jobs, folder, processes, _reporter(show, "Training BadNets"))
+            report = _reporter(show, "Training clean twins")
+            twins = make_twins(plan, made, folder, processes, report) if clean_twins else []
         click.echo(_table(made))
-        click.echo(f"{folder}: {len(made)} BadNets")
+        if twins:
+            accuracy = _spread([each.clean for each in twins])
+            click.echo(f"clean accuracy of the clean twins, %: {accuracy}")
+        and_twins = f", {len(twins)} clean twins" if twins else ""
+        click.echo(f"{folder}: {len(made)} BadNets{and_twins}")
 
 
-def _reporter(show: Callable[[str, int, int], None]) -> Callable[[Made | None, int, int], None]:
-    """What shows each BadNet that is done: on a terminal as a bar, else a line with the time."""
+def _reporter(
+    show: Callable[[str, int, int], None], stage: str
+) -> Callable[[Made | None, int, int], None]:
+    """What shows each network that is done: on a terminal as a bar, else a line with the time."""
     started = time.monotonic()
 
     def report(made: Made | None, done: int, total: int) -> None:
         if sys.stderr.isatty():
-            show("Training BadNets", done, total)
-        elif made and made.network:
+            show(stage, done, total)
+        elif made and made.name:
             left = (time.monotonic() - started) / done * (total - done)
             says = f", about {_duration(left)} left" if done < total else ""
-            click.echo(f"{made.network.name}: {done} of {total}{says}", err=True)
+            click.echo(f"{made.name}: {done} of {total}{says}", err=True)
 
     return report
 

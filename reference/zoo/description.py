@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def write_description(
-    zoo: Path, benchmark: ZooBenchmark, clean: Made, badnets: Sequence[Made]
+    zoo: Path,
+    benchmark: ZooBenchmark,
+    clean: Made,
+    badnets: Sequence[Made],
+    twins: Sequence[Made] = (),
 ) -> Path:
     """Write a zoo's description, whole or not at all; there are BadNets in it."""
     import msgspec
@@ -36,6 +40,7 @@ def write_description(
         files=CLEAN_FILES,
         hashes={path: sha256 for made in (clean, *badnets) for path, sha256 in made.arrays.items()},
         networks=tuple(made.network for made in badnets if made.network),
+        twins=tuple(made.twin for made in twins if made.twin),
     )
     path = zoo / COMPETITION_FILE
     write_text(path, tomli_w.dumps(_said(msgspec.to_builtins(competition))))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.records.benchmark import CompetingNetwork  # noqa: TC001 - msgspec resolves it
+from harness.records.benchmark import CleanTwin, CompetingNetwork  # noqa: TC001 - msgspec resolves
 from harness.storage.hashing import file_hash
 from harness.storage.results import write_text
 
@@ -46,13 +46,22 @@ class Made:
     """Hash of the arrays of each file of images, by its path in the zoo."""
 
     network: CompetingNetwork | None = None
-    """The BadNet, as the zoo's description has it; None for the clean images."""
+    """The BadNet, as the zoo's description has it; None for what is none."""
+
+    twin: CleanTwin | None = None
+    """The clean network, as the zoo's description has it; None for what is none."""
 
     clean: Rate = Rate(hits=0, images=0)
-    """Right answers of the BadNet on test."""
+    """Right answers of the network on test."""
 
     attacked: Rate = Rate(hits=0, images=0)
     """Images of test with a trigger that get their target, of all triggers."""
+
+    @property
+    def name(self) -> str:
+        """Of the network; empty for the clean images."""
+        described = self.network or self.twin
+        return described.name if described else ""
 
 
 def write_made(zoo: Path, name: str, made: Made) -> None:

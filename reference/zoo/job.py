@@ -30,6 +30,7 @@ _MODULES = (
     "training",
     "triggers",
 )
+_TWINS = "twins"
 """Of this room, on which what is in a BadNet's folder depends."""
 
 
@@ -82,6 +83,17 @@ class Job:
     def recipe(self) -> str:
         """Hash of all that the BadNet follows from; it does not tell a secret."""
         return _hash_parts(self.plan.identity, self.name, self.key.hex(), self.plan.sources)
+
+    @property
+    def twin(self) -> str:
+        """What its clean twin and that one's folder are called."""
+        return f"{self.name}-clean"
+
+    @property
+    def twin_recipe(self) -> str:
+        """Hash of all that the clean twin follows from; it does not tell a secret."""
+        source = (_REFERENCE / "zoo" / f"{_TWINS}.py").read_bytes()
+        return _hash_parts(self.recipe, _TWINS, hashlib.sha256(source).hexdigest())
 
 
 def _hash_parts(*parts: str) -> str:

@@ -21,6 +21,7 @@ from reference.zoo.description import write_description
 from reference.zoo.folder import Made, made_names, read_made, write_made
 from reference.zoo.job import Job
 from reference.zoo.training import prepare
+from reference.zoo.twins import make_twin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,6 +57,35 @@ def make_zoo(
     return badnets
 
 
+def make_twins(
+    plan: Plan, badnets: Sequence[Made], zoo: Path, processes: int, report: Report
+) -> list[Made]:
+    """Make what is missing of the clean twins of ``badnets``, those that `make_zoo` returned.
+
+    Returns all, in the order of the BadNets.
+    """
+    jobs = list(_jobs(plan, badnets))
+    there = {made.name for made in _twins(plan, zoo, badnets)}
+    missing = [job for job in jobs if job.twin not in there]
+    for number, made in enumerate(_trained(missing, zoo, processes, _make_twin), start=1):
+        report(made, number, len(missing))
+    _describe(plan, zoo, _clean_sets(plan, zoo, processes), badnets)
+    return _twins(plan, zoo, badnets)
+
+
+def _twins(plan: Plan, zoo: Path, badnets: Sequence[Made]) -> list[Made]:
+    """The complete clean twins of these BadNets."""
+    found = ((job, read_made(zoo, job.twin)) for job in _jobs(plan, badnets))
+    return [made for job, made in found if made and made.recipe == job.twin_recipe]
+
+
+def _jobs(plan: Plan, badnets: Sequence[Made]) -> Iterator[Job]:
+    for made in badnets:
+        network = made.network
+        if network and network.attack is not None and network.seed is not None:
+            yield Job(plan=plan, attack=network.attack, seed=network.seed)
+
+
 def _require_same_zoo(plan: Plan, zoo: Path) -> None:
     for name in made_names(zoo):
         made = read_made(zoo, name)
@@ -68,7 +98,8 @@ def _require_same_zoo(plan: Plan, zoo: Path) -> None:
 
 def _describe(plan: Plan, zoo: Path, clean: Made, badnets: Sequence[Made]) -> None:
     if badnets:
-        write_description(zoo, zoo_benchmark(plan.benchmark), clean, badnets)
+        twins = _twins(plan, zoo, badnets)
+        write_description(zoo, zoo_benchmark(plan.benchmark), clean, badnets, twins)
     else:
         (zoo / COMPETITION_FILE).unlink(missing_ok=True)
 
@@ -105,13 +136,26 @@ def _present(plan: Plan, zoo: Path) -> list[Made]:
     return [made for *_, made in present]
 
 
-def _trained(jobs: Sequence[Job], zoo: Path, processes: int) -> Iterator[Made]:
-    """Train in fresh processes, and yield each BadNet when its folder is complete."""
+def _make(_context: None, job: Job, zoo: Path) -> Made:
+    return make_badnet(job, zoo)
+
+
+def _make_twin(_context: None, job: Job, zoo: Path) -> Made:
+    return make_twin(job, zoo)
+
+
+def _trained(
+    jobs: Sequence[Job],
+    zoo: Path,
+    processes: int,
+    make: Callable[[None, Job, Path], Made] = _make,
+) -> Iterator[Made]:
+    """Train in fresh processes, and yield each network when its folder is complete."""
     if not jobs:
         return
     with scratch_folder():
         pool = Processes(min(processes, len(jobs)), prepare)
-        futures = {pool.submit(_make, job, zoo): job for job in jobs}
+        futures = {pool.submit(make, job, zoo): job for job in jobs}
         finished = False
         try:
             for future in as_completed(futures):
@@ -125,7 +169,3 @@ def _trained(jobs: Sequence[Job], zoo: Path, processes: int) -> Iterator[Made]:
             finished = True
         finally:
             pool.shutdown(cancel_futures=not finished)
-
-
-def _make(_context: None, job: Job, zoo: Path) -> Made:
-    return make_badnet(job, zoo)

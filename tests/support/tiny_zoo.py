@@ -8,8 +8,8 @@ BADNETS = (("patch", 0), ("patch", 1), ("blended", 0))
 IMAGES = 60
 
 
-def write_zoo(folder, badnets=BADNETS, scale=1.0):
-    """A zoo whose clean labels are what the first BadNet answers."""
+def write_zoo(folder, badnets=BADNETS, scale=1.0, twins=False):
+    """A zoo whose clean labels are what the first BadNet answers; with clean twins or without."""
     lines = [
         "schema_version = 1", 'name = "tiny-zoo"', 'title = "Tiny"',
         f"input_shape = {list(SHAPE)}", f"classes = {CLASSES}", f"pixel_scale = {scale}",
@@ -33,6 +33,12 @@ def write_zoo(folder, badnets=BADNETS, scale=1.0):
             f'badnet = "{name}/badnet.keras"', "[[networks.triggers]]", 'name = "dot"',
             f'file = "{name}/bd.h5"', "target_label = 2",
         ]  # fmt: skip
+    for attack, seed in badnets if twins else ():
+        name = f"{attack}-{seed}"
+        network.set_weights(weights_of(50 + len(attack) + seed))
+        network.save(folder / name / "clean.keras")
+        lines += ["[[twins]]", f'name = "{name}-clean"', f'of = "{name}"',
+                  f'network = "{name}/clean.keras"']  # fmt: skip
     (folder / "competition.toml").write_text("\n".join(lines) + "\n")
     return folder
 
@@ -49,6 +55,11 @@ BIASED = """
 def repair(badnet, clean_images, clean_labels, *, classes, seed, budget):
     badnet.arrays["output/bias"][seed % classes] += 1000
     return badnet.arrays
+"""
+DETECTOR = """
+def detect(network, clean_images, clean_labels, *, classes, seed, budget):
+    bias = network.arrays["output/bias"]
+    return float(1 / (1 + abs(bias).max()))
 """
 FAILING = "def repair(badnet, clean_images, clean_labels, *, classes, seed, budget): 1 / 0"
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from harness.grading.context import Progress, RunContext
     from harness.grading.models import Predicted
     from harness.networks.deepid import Weights
+    from harness.records.benchmark import Datasets
     from harness.records.record import Record
     from harness.records.submission import DeclaredDefence
 
@@ -99,7 +100,7 @@ def _task(
 ) -> RepairTask:
     sandbox = required_sandbox(run.options.isolation, "a defence")
     seed = seed_of(network.name, budget.seed)
-    images, labels = _handed_images(network, budget, seed)
+    images, labels = handed_images(network.datasets, budget, seed)
     return RepairTask(
         code=code,
         file=declared.file,
@@ -121,11 +122,9 @@ def seed_of(network: str, seed: int) -> int:
     return int.from_bytes(digest[:4], "little") >> 1
 
 
-def _handed_images(
-    network: PreparedNetwork, budget: Budget, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def handed_images(datasets: Datasets, budget: Budget, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Clean validation images as the network takes them, and their labels (N, int64)."""
-    valid, scale = network.datasets.sets["valid"], network.datasets.benchmark.pixel_scale
+    valid, scale = datasets.sets["valid"], datasets.benchmark.pixel_scale
     images, labels = valid.images, valid.labels
     if budget.images is not None and budget.images < len(labels):
         drawn = np.random.default_rng(seed).choice(len(labels), budget.images, replace=False)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.datasets.descriptions import PACKAGES
 from harness.datasets.zoos import SEPARATOR
-from harness.inference.defences.worker import SIGNATURE
+from harness.inference.defences.worker import DETECT, REPAIR, SIGNATURES
 from harness.intake.declarations import read_declaration
 from harness.intake.entries import Entry
 from harness.intake.file_rules import files_below
@@ -32,7 +32,6 @@ DEFAULT_FILE = DeclaredDefence().file
 """Taken where no ``submission.toml`` names another."""
 
 _REFERENCES = PACKAGES / "reference" / "defences"
-_DEFINES_REPAIR = re.compile(rb"\brepair\b")
 _MOST_BYTES = 64 << 20
 """Of all files of a defence together."""
 
@@ -57,14 +56,14 @@ class NamedDefence:
         return self.asked.startswith(VARY)
 
 
-def reference_names() -> list[str]:
-    """The reference defences by their names."""
+def reference_names(asks: str = REPAIR) -> list[str]:
+    """The reference defences by their names, or those that have the function ``detect``."""
     modules = sorted(_REFERENCES.glob("*.py"))
-    return [_name_of(path) for path in modules if _is_defence(path)]
+    return [_name_of(path) for path in modules if _has_function(path, asks)]
 
 
-def _is_defence(path: Path) -> bool:
-    return not path.stem.startswith("_") and b"\ndef repair(" in path.read_bytes()
+def _has_function(path: Path, name: str) -> bool:
+    return not path.stem.startswith("_") and f"\ndef {name}(".encode() in path.read_bytes()
 
 
 def _name_of(path: Path) -> str:
@@ -152,28 +151,48 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in parts]
 
 
-def _find(named: str) -> NamedDefence:
-    if named in reference_names():
+def find_detectors(named: Sequence[str]) -> list[NamedDefence]:
+    """The detectors with these names or paths. Raises HarnessError."""
+    found = []
+    for each in named:
+        if SEPARATOR in each and not Path(each).exists():
+            raise HarnessError(f"{each}: a detector is run as it is; name it without {SEPARATOR}")
+        found.append(_find(each, DETECT))
+    for first, second in combinations(found, 2):
+        if first.name == second.name:
+            raise _same_name(first, second)
+    return found
+
+
+def _find(named: str, asks: str = REPAIR) -> NamedDefence:
+    if named in reference_names(asks):
         return NamedDefence(named, _REFERENCES / f"{named.replace('-', '_')}.py")
     path = Path(named)
     name = path.absolute().name if path.is_dir() else _name_of(path)
     if path.is_dir() or (path.is_file() and path.suffix == ".py"):
         return NamedDefence(safe_name(name), path)
-    raise _unknown(named)
+    raise _unknown(named, asks)
 
 
-def _unknown(named: str) -> HarnessError:
+def _unknown(named: str, asks: str = REPAIR) -> HarnessError:
     is_there = Path(named).exists()
-    what = "neither a folder nor a file of Python" if is_there else "no such defence"
+    kind = "detector" if asks == DETECT else "defence"
+    what = "neither a folder nor a file of Python" if is_there else f"no such {kind}"
+    if asks == REPAIR and named in reference_names(DETECT):
+        what = "a detector of BadNets, which repairs none: --detect runs it"
+    elif asks == DETECT and named in reference_names(REPAIR):
+        what = "a defence without detect(), which says of no network whether it is a BadNet"
     return HarnessError(
         f"{named}: {what}; name a folder with {DEFAULT_FILE}, a file of Python, or one of "
-        f"{', '.join(reference_names())}"
+        f"{', '.join(reference_names(asks))}"
     )
 
 
-def changed_defences(found: Sequence[NamedDefence], results: Path) -> set[str]:
+def changed_defences(
+    found: Sequence[NamedDefence], results: Path, kept_in: str = "defences"
+) -> set[str]:
     """Those of which the results hold other code. Raises HarnessError for what cannot be read."""
-    places = ((each, results / "defences" / each.name) for each in found)
+    places = ((each, results / kept_in / each.name) for each in found)
     return {
         each.name
         for each, place in places
@@ -181,12 +200,14 @@ def changed_defences(found: Sequence[NamedDefence], results: Path) -> set[str]:
     }
 
 
-def stage_defences(found: Sequence[NamedDefence], results: Path) -> list[Entry]:
+def stage_defences(
+    found: Sequence[NamedDefence], results: Path, kept_in: str = "defences"
+) -> list[Entry]:
     """Copy each defence to ``defences/NAME`` of the results, which then say what was benchmarked.
 
     A defence has one copy, whatever its settings. Raises HarnessError for what cannot be copied.
     """
-    return [Entry(each.name, _stage(each, results / "defences" / each.name)) for each in found]
+    return [Entry(each.name, _stage(each, results / kept_in / each.name)) for each in found]
 
 
 def _stage(defence: NamedDefence, target: Path) -> Path:
@@ -235,8 +256,8 @@ def _files(defence: NamedDefence) -> Iterator[tuple[str, bytes]]:
         raise HarnessError(f"{defence.path}: {error.reason}") from None
 
 
-def declared_defence(folder: Path) -> DeclaredDefence:
-    """Which file of a defence has its ``repair``, and as what it takes BadNets.
+def declared_defence(folder: Path, asks: str = REPAIR) -> DeclaredDefence:
+    """Which file of a defence has its ``repair`` or ``detect``, and as what it takes networks.
 
     Raises SubmissionError where there is none.
     """
@@ -250,9 +271,9 @@ def declared_defence(folder: Path) -> DeclaredDefence:
             f"no {one_line(declared.file, 100)} in the defence's folder; write one, or name the "
             'file in submission.toml: [defence] file = "..."',
         )
-    if not _DEFINES_REPAIR.search(path.read_bytes()):
+    if not re.search(rb"\b%s\b" % asks.encode(), path.read_bytes()):
         raise SubmissionError(
             Status.REJECTED,
-            f"{one_line(declared.file, 100)}: no function {SIGNATURE}",
+            f"{one_line(declared.file, 100)}: no function {SIGNATURES[asks]}",
         )
     return declared

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.datasets.cache import DatasetCache
 from harness.datasets.zoos import cell_name, load_zoo, split_name, split_settings
@@ -30,9 +30,16 @@ if TYPE_CHECKING:
     from harness.records.record import Record
 
 
+DETECTORS = "detectors"
+"""The folder of the results in which the code of detectors is kept: it tells both kinds apart."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedZoo(Untimed):
     """A zoo, and how defences are run on it."""
+
+    code: ClassVar[str] = "defences"
+    """The folder of the results in which their code is kept."""
 
     zoo: Competition
     folder: Path
@@ -59,8 +66,8 @@ class PreparedZoo(Untimed):
 
         return record_in_any_case(folder, name, grade, fail, self.run)
 
-    def ungraded(self, name: str, status: Status, reason: str) -> Record:
-        """The record of a cell of which nothing was run."""
+    def ungraded(self, name: str, status: Status, reason: str | None) -> Record:
+        """The record of a cell of which nothing was counted."""
         network = self._described(split_name(name)[1])
         dataset = DatasetIdentity(name=f"{self.name}/{network.name}", arrays={})
         return replace(
@@ -108,6 +115,19 @@ class PreparedZoo(Untimed):
 def prepare_zoo(zoo: str, output: Path, options: Options, progress: Progress) -> PreparedZoo:
     """Make a zoo ready. Raises HarnessError with one line that says what to do."""
     described, folder = load_zoo(zoo)
+    if (output / DETECTORS).is_dir():
+        raise HarnessError(f"{output}: holds what detectors answered; choose another --out")
+    store = results_of(described, output)
+    return PreparedZoo(
+        zoo=described,
+        folder=folder,
+        run=RunContext(store=store, options=options, progress=progress),
+        cache=DatasetCache(output / "sets"),
+    )
+
+
+def results_of(described: Competition, output: Path) -> Store:
+    """The store of a zoo's results. Raises HarnessError where it holds those of another."""
     store = Store(output)
     found = store.any_record()
     if found is not None and found.dataset.name.partition("/")[0] != described.name:
@@ -116,12 +136,7 @@ def prepare_zoo(zoo: str, output: Path, options: Options, progress: Progress) ->
             "choose another --out"
         )
     store.secret_number("")  # made before several processes could each make one
-    return PreparedZoo(
-        zoo=described,
-        folder=folder,
-        run=RunContext(store=store, options=options, progress=progress),
-        cache=DatasetCache(output / "sets"),
-    )
+    return store
 
 
 def chosen_part(zoo: Competition, only: str | None) -> Competition:
@@ -172,7 +187,7 @@ def outdated_cells(results: Path, prepared: PreparedZoo) -> dict[str, list[str]]
 def _stored_cells(results: Path, prepared: PreparedZoo) -> Iterator[tuple[Record, bool]]:
     """The stored cells, and whether nothing has changed since that they depend on."""
     stored = {record.submission: record for record in prepared.run.store.records()}
-    folders = {folder.name: folder for folder in (results / "defences").glob("*/")}
+    folders = {folder.name: folder for folder in (results / prepared.code).glob("*/")}
     for name in sorted({split_name(submission)[0] for submission in stored}):
         folder = folders.get(split_settings(name)[0])
         if folder is None:

@@ -1,4 +1,7 @@
-"""Have a defence repair one BadNet in a child, and measure from outside what that takes."""
+"""Have a defence repair one BadNet in a child, and measure from outside what that takes.
+
+A detector is run in the same way: what it leaves is a probability.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,12 @@ GRACE = 1.1
 """Times its budget a repair is ended: one that looks at its clock may end a little late."""
 
 _WORKER = Path(worker.__file__)
+_KINDS = {
+    worker.REPAIR: {worker.MODEL: "network", worker.ARRAYS: "network", worker.STATE: "state"},
+    worker.DETECT: {worker.PROBABILITY: "probability"},
+}
+"""What a function may leave, and what the record calls that."""
+
 _GRACE_SECONDS = 2.0
 _START_SECONDS = 180.0
 _HANDING_OVER_SECONDS = 60.0
@@ -64,6 +73,9 @@ class RepairTask:
 
     memory_bytes: int
 
+    asks: str = worker.REPAIR
+    """The function that is called."""
+
     chosen: Mapping[str, str] = field(default_factory=dict)
     """Settings of the defence that are not to have their defaults, as texts."""
 
@@ -73,7 +85,7 @@ class Left:
     """What a defence left of a BadNet."""
 
     kind: int
-    """MODEL, ARRAYS or STATE of the worker."""
+    """MODEL, ARRAYS, STATE or PROBABILITY of the worker."""
 
     content: bytes
     cost: Repair
@@ -112,6 +124,7 @@ def _settings(task: RepairTask) -> worker.Settings:
         seconds=task.seconds,
         images=len(task.images),
         chosen=dict(task.chosen),
+        asks=task.asks,
     )
 
 
@@ -137,8 +150,8 @@ def _asked(child: launch.Child, task: RepairTask) -> Left:
     seconds, used_then = time.monotonic() - started_at, child.cpu_seconds()
 
     kind, size = worker.HEADER.unpack(header)
-    if kind not in (worker.MODEL, worker.ARRAYS, worker.STATE) or size > worker.MOST_BYTES:
-        raise SubmissionError(Status.CRASHED, "repair() answered in place of the harness")
+    if kind not in _KINDS[task.asks] or size > worker.MOST_BYTES:
+        raise SubmissionError(Status.CRASHED, f"{task.asks}() answered in place of the harness")
     content = child.ask(b"1", size, timeout_seconds=_HANDING_OVER_SECONDS)
     child.finish()
     cost = Repair(
@@ -147,7 +160,7 @@ def _asked(child: launch.Child, task: RepairTask) -> Left:
         peak_bytes=child.peak_bytes,
         images=len(task.images),
         budget_seconds=task.seconds,
-        left="state" if kind == worker.STATE else "network",
+        left=_KINDS[task.asks][kind],
         left_bytes=size,
     )
     return Left(kind=kind, content=content, cost=cost)
@@ -155,10 +168,10 @@ def _asked(child: launch.Child, task: RepairTask) -> Left:
 
 def _submission_error(failure: launch.ChildFailure, task: RepairTask) -> SubmissionError:
     if failure.kind == "timed_out":
-        reason = f"repair() was ended: it took more than its budget of {task.seconds:g} s"
+        reason = f"{task.asks}() was ended: it took more than its budget of {task.seconds:g} s"
         return SubmissionError(Status.TIMED_OUT, f"{reason} (--seconds)")
     error = submission_error(
-        failure, refusal="repair() fails", subject="repair() ", saw_images=False
+        failure, refusal=f"{task.asks}() fails", subject=f"{task.asks}() ", saw_images=False
     )
     if error.out_of_memory:
         error.reason += " (--model-memory sets this limit)"

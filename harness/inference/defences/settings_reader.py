@@ -22,12 +22,12 @@ def main(arguments: list[str]) -> int:
     """Read the settings of one defence."""
     from harness.inference.defences.failures import OwnCodeError
     from harness.inference.defences.settings import settings_of
-    from harness.inference.defences.worker import DefenceError, repair_of
+    from harness.inference.defences.worker import DefenceError, function_of
 
     request_fd, reply_fd = map(int, arguments[:2])
     os.read(request_fd, 1)
     try:
-        settings = settings_of(repair_of(Path(arguments[3]), arguments[4])[0])
+        settings = settings_of(function_of(Path(arguments[3]), arguments[4])[0])
     except (DefenceError, OwnCodeError, TypeError, ValueError) as error:
         print(error, file=sys.stderr)
         return EXIT_REJECTED

@@ -1,4 +1,4 @@
-"""The child in which a defence repairs one BadNet.
+"""The child in which a defence repairs one BadNet, or a detector says whether it is one.
 
 Started as ``worker.py REQUEST_FD REPLY_FD IMAGES_FD SETTINGS CODE`` with `Settings` as JSON; CODE
 is the folder of the defence. IMAGES_FD holds an ``.npz`` of the BadNet's arrays, the clean images
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 READY = b"r"
 HEADER = struct.Struct("<BQ")
-MODEL, ARRAYS, STATE = range(3)
+MODEL, ARRAYS, STATE, PROBABILITY = range(4)
 MOST_BYTES = 256 << 20
 """Of what a defence leaves."""
 
@@ -38,8 +38,11 @@ WEIGHTS = "weights/"
 
 STACK = "Call stack of the defence's own files, the last call last:"
 """Begins what is printed of it; the parent keeps the lines from here on."""
+REPAIR, DETECT = "repair", "detect"
+"""What is asked of the code: a function of this name."""
 
 SIGNATURE = "repair(badnet, clean_images, clean_labels, *, classes, seed, budget)"
+SIGNATURES = {REPAIR: SIGNATURE, DETECT: SIGNATURE.replace("repair(badnet", "detect(network")}
 
 _ONE_THREAD = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
@@ -71,6 +74,9 @@ class Settings:
 
     chosen: dict[str, str]
     """Settings of the defence that are not to have their defaults, as texts."""
+
+    asks: str
+    """`REPAIR` or `DETECT`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,8 @@ def main(arguments: list[str]) -> int:
     os.write(reply_fd, READY)
     os.read(request_fd, 1)
     try:
-        kind, content = _repair(Path(arguments[4]), settings, badnet, given)
+        ask = _detect if settings.asks == DETECT else _repair
+        kind, content = ask(Path(arguments[4]), settings, badnet, given)
     except (DefenceError, OwnCodeError) as error:
         print(error, file=sys.stderr)
         return EXIT_REJECTED
@@ -173,16 +180,8 @@ def _repair(
     folder: Path, settings: Settings, badnet: Any, given: Mapping[str, np.ndarray]
 ) -> tuple[int, bytes]:
     """What the defence leaves. Raises DefenceError and OwnCodeError."""
-    from harness.inference.defences.failures import own_code_error
-
-    function, module = repair_of(folder, settings.file)
-    repair = _with_arguments(function, settings, badnet, given)
-    try:
-        result = repair()
-    except MemoryError:
-        raise
-    except BaseException as error:  # noqa: BLE001 - a stranger's code raises anything
-        raise own_code_error("repair() fails", error, folder) from None
+    function, module = function_of(folder, settings.file)
+    result = _call(_with_arguments(function, settings, badnet, given), settings, folder)
     kind, content = _left(result, module, settings, _weights(given))
     if len(content) > MOST_BYTES:
         raise DefenceError(
@@ -191,25 +190,57 @@ def _repair(
     return kind, content
 
 
-def repair_of(folder: Path, file: str) -> tuple[Callable[..., Any], ModuleType]:
-    """The ``repair`` of a defence, and its module. Raises DefenceError and OwnCodeError."""
+def _detect(
+    folder: Path, settings: Settings, network: Any, given: Mapping[str, np.ndarray]
+) -> tuple[int, bytes]:
+    """How likely the network is a BadNet. Raises DefenceError and OwnCodeError."""
+    from harness.inference.defences.probabilities import ProbabilityError, pack_probability
+
+    detect, _ = function_of(folder, settings.file, DETECT)
+    try:
+        answer = _call(_with_arguments(detect, settings, network, given), settings, folder)
+        return PROBABILITY, pack_probability(answer)
+    except ProbabilityError as error:
+        raise DefenceError(str(error)) from None
+
+
+def function_of(
+    folder: Path, file: str, name: str = REPAIR
+) -> tuple[Callable[..., Any], ModuleType]:
+    """A function of a defence, one of `SIGNATURES`, and its module.
+
+    Raises DefenceError and OwnCodeError.
+    """
     from harness.inference.defences.failures import import_defence
 
     module = import_defence(folder, file)
-    repair = getattr(module, "repair", None)
-    if not callable(repair):
-        raise DefenceError(f"{file}: no function {SIGNATURE}")
-    return repair, module
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise DefenceError(f"{file}: no function {SIGNATURES[name]}")
+    return function, module
+
+
+def _call(function: Callable[[], Any], settings: Settings, folder: Path) -> Any:
+    """What it returns. Raises OwnCodeError where it fails."""
+    from harness.inference.defences.failures import own_code_error
+
+    try:
+        return function()
+    except MemoryError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a stranger's code raises anything
+        raise own_code_error(f"{settings.asks}() fails", error, folder) from None
 
 
 def _with_arguments(
-    repair: Callable[..., Any], settings: Settings, badnet: Any, given: Mapping[str, np.ndarray]
+    function: Callable[..., Any], settings: Settings, badnet: Any, given: Mapping[str, np.ndarray]
 ) -> Callable[[], Any]:
     """The function with its arguments. Raises DefenceError where it takes others."""
     import inspect
 
     from harness.inference.defences.settings import SettingError, read_value, settings_of
 
+    name = settings.asks
     images, labels = given["images"], given["labels"]
     budget = Budget(settings.seconds, settings.images)
     options: dict[str, Any] = {
@@ -218,14 +249,14 @@ def _with_arguments(
         "budget": budget,
     }
     try:
-        known = settings_of(repair)
+        known = settings_of(function)
         options |= {name: read_value(name, text, known) for name, text in settings.chosen.items()}
-        inspect.signature(repair).bind(badnet, images, labels, **options)
+        inspect.signature(function).bind(badnet, images, labels, **options)
     except SettingError as error:
-        raise DefenceError(f"repair(): {error}") from None
+        raise DefenceError(f"{name}(): {error}") from None
     except (TypeError, ValueError) as error:
-        raise DefenceError(f"repair() is to be called as {SIGNATURE} ({error})") from None
-    return partial(repair, badnet, images, labels, **options)
+        raise DefenceError(f"{name}() is to be called as {SIGNATURES[name]} ({error})") from None
+    return partial(function, badnet, images, labels, **options)
 
 
 def _left(

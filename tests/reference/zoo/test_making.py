@@ -14,14 +14,19 @@ import pytest
 from repository import ROOT
 
 from harness.datasets.competitions import load_competition, load_competition_sets
+from harness.datasets.zoos import load_zoo, require_twins
 from harness.inference.known_network import read_badnet
 from harness.records.errors import HarnessError
 from harness.storage.hashing import array_hash
 from reference.digits.dataset import load_split
+from reference.keras_badnets.backdoors import poison
 from reference.zoo import making
 from reference.zoo.badnet import make_badnet
+from reference.zoo.benchmarks import zoo_benchmark
+from reference.zoo.draws import Draws
 from reference.zoo.folder import read_made
 from reference.zoo.job import Job, Plan, sources_hash
+from reference.zoo.twins import harmless, make_twin
 
 pytest.importorskip("sklearn", reason="needs the extra [digits]")
 NAMES = ["patch-0", "blended-0", "several-targets-0"]
@@ -182,6 +187,54 @@ def test_the_description_of_a_secret_zoo_tells_no_trigger(zoo, tmp_path, monkeyp
     targets = [set(attacked.labels[part.images]) for part in attacked.attacks]
     assert [len(each) for each in targets] == [1, 1, 1]
     assert len(set.union(*targets)) == 3
+
+
+def test_a_clean_twin_differs_by_its_backdoor_alone(zoo, tmp_path):
+    """The same bytes each time, as many as there are BadNets, and nothing else looks at them."""
+    folder = shutil.copytree(zoo[0], tmp_path / "zoo")
+    plan = Plan(benchmark="digits", secret=None, epochs=1, sources=sources_hash("digits"))
+    badnets = [read_made(folder, name) for name in NAMES]
+    for attack in ("patch", "blended", "several-targets"):
+        make_twin(Job(plan=plan, attack=attack, seed=0), folder)
+    first = (folder / "patch-0-clean" / "clean.keras").read_bytes()
+    make_twin(Job(plan=plan, attack="patch", seed=0), folder)
+    assert (folder / "patch-0-clean" / "clean.keras").read_bytes() == first
+
+    before, _ = load_competition(str(folder))
+    twins = making.make_twins(plan, badnets, folder, 1, lambda *_: pytest.fail("trained again"))
+    again(folder)  # which goes on listing them
+    described, _ = load_zoo(str(folder))
+    assert described.networks == before.networks
+    assert [(twin.of, twin.name) for twin in described.twins] == [
+        (name, f"{name}-clean") for name in NAMES
+    ]
+    hashes = [twin.weights_hash for twin in described.twins]
+    hashes += [network.badnet_weights_hash for network in described.networks]
+    assert len(set(hashes)) == 6
+    assert all(made.clean.hits > 0.3 * made.clean.images for made in twins)
+    require_twins(described, folder)
+
+    (folder / "patch-0-clean" / "clean.keras").write_bytes(b"damaged")
+    again(folder)
+    with pytest.raises(HarnessError, match=r"have no clean twin .* --clean-twins --out"):
+        require_twins(*load_zoo(str(folder)))
+
+
+def test_a_twin_sees_the_same_images_without_triggers():
+    examples = load_split("train")
+    for attack, patch in (("patch", 0.1), ("clean-label", 0.0)):
+        benchmark = zoo_benchmark("digits")
+        backdoors = benchmark.plant(attack, Draws(b"k")).backdoors
+        nothing = [harmless(each, has_copies=True) for each in backdoors]
+        poisoned, clean = (poison(examples, each, seed=3) for each in (backdoors, nothing))
+        total = len(examples.labels)
+        assert len(clean.labels) == len(poisoned.labels) == total + int(patch * total)
+        assert np.array_equal(clean.images[:total], examples.images)
+        assert np.array_equal(clean.labels[:total], examples.labels)
+        for image, label in zip(clean.images[total:], clean.labels[total:], strict=True):
+            same = (examples.images == image).all(axis=(1, 2, 3))
+            assert label in examples.labels[same]
+        assert not np.array_equal(clean.images, poisoned.images)
 
 
 @pytest.mark.parametrize(
