@@ -7,6 +7,7 @@ network stays what it was but for its weights.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     import keras
 
 _BATCH = 512
-_CHANNELWISE = ("BatchNormalization", "Activation", "ReLU", "LeakyReLU", "MaxPooling2D",
-                "AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D")  # fmt: skip
+_NORMALIZING = ("BatchNormalization", "Activation", "ReLU", "LeakyReLU")
+_POOLING = ("MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
 
 
 def deadline(budget: Any) -> float:
@@ -74,13 +75,19 @@ def last_convolution(model: keras.Model) -> Any:
     return model.layers[(below or convolutions)[-1]]
 
 
+def last_of(model: keras.Model, layer: Any, kinds: Iterable[str] = _NORMALIZING) -> Any:
+    """The last of the layers of these kinds that follow each other behind a layer; else itself."""
+    following = follower(model, layer)
+    while type(following).__name__ in kinds:
+        layer, following = following, follower(model, following)
+    return layer
+
+
 def mean_activations(model: keras.Model, convolution: Any, images: np.ndarray) -> np.ndarray:
     """The mean absolute activation of each channel, behind normalization, ReLU and pooling."""
     from keras import Model
 
-    layer, following = convolution, follower(model, convolution)
-    while type(following).__name__ in _CHANNELWISE:
-        layer, following = following, follower(model, following)
+    layer = last_of(model, convolution, (*_NORMALIZING, *_POOLING))
     maps = np.abs(answers(Model(model.input, layer.output), images))
     return np.asarray(maps.mean(axis=tuple(range(maps.ndim - 1)), dtype=np.float64))
 
@@ -127,6 +134,25 @@ def channels_to_prune(
 
 # --- training ---------------------------------------------------------------------------------
 
+Step = Callable[[Any, Any], None]
+"""Changes a model by one batch of images and labels."""
+
+
+def plain_step(model: keras.Model, optimizer: Any) -> Step:
+    """Cross-entropy alone."""
+    import tensorflow as tf
+    from keras import losses
+
+    loss = losses.SparseCategoricalCrossentropy()
+
+    def step(images: Any, labels: Any) -> None:
+        with tf.GradientTape() as tape:
+            value = loss(labels, model(images, training=True))
+        variables = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
+
+    return step
+
 
 class Tuning(NamedTuple):
     """How a model is tuned on clean images."""
@@ -144,6 +170,9 @@ class Tuning(NamedTuple):
     """A `deadline`."""
 
     batch: int = 32
+
+    make_step: Callable[[keras.Model, Any], Step] = plain_step
+    """What a model and its optimizer do with a batch."""
 
 
 def fine_tune(
@@ -179,25 +208,18 @@ def _train(
     rng: np.random.Generator,
 ) -> None:
     import tensorflow as tf
-    from keras import losses, optimizers
+    from keras import optimizers
 
     images, labels = examples
     batch = min(tuning.batch, len(images))
     steps = len(images) // batch
-    schedule = optimizers.schedules.CosineDecay(rate, tuning.epochs * steps)
-    optimizer, loss = optimizers.Adam(schedule), losses.SparseCategoricalCrossentropy()
+    optimizer = optimizers.Adam(optimizers.schedules.CosineDecay(rate, tuning.epochs * steps))
     optimizer.build(model.trainable_variables)
 
-    def step(images: Any, labels: Any) -> None:
-        with tf.GradientTape() as tape:
-            value = loss(labels, model(images, training=True))
-        variables = model.trainable_variables
-        optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
-
-    traced = tf.function(step, autograph=False)
+    step = tf.function(tuning.make_step(model, optimizer), autograph=False)
     for _ in range(tuning.epochs):
         order = rng.permutation(len(images))
         for chosen in np.split(order[: steps * batch], steps):
-            traced(tf.constant(images[chosen]), tf.constant(labels[chosen]))
-        if time.monotonic() > tuning.until:
-            break
+            step(tf.constant(images[chosen]), tf.constant(labels[chosen]))
+            if time.monotonic() > tuning.until:
+                return

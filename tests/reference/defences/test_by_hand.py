@@ -1,11 +1,11 @@
-"""What the defences compute, by hand: Lipschitz bounds, entropies, silent channels."""
+"""What the defences compute, by hand: Lipschitz bounds, entropies, attention, masks."""
 
 import numpy as np
 import pytest
 
 from harness.networks.deepid import build_network
 from harness.networks.tensorflow import import_tensorflow
-from reference.defences import clp, networks, strip
+from reference.defences import clp, ft_sam, masks, nad, networks, scale_up, strip
 from reference.signs import badnet as signs
 
 
@@ -88,6 +88,73 @@ def test_the_threshold_lets_a_share_of_clean_images_fall_below():
     assert strip.threshold(entropies, 0.05) == 1.0
     assert (entropies < strip.threshold(entropies, 0.05)).sum() == 1
     assert strip.threshold(entropies, 0.1) == 2.0
+
+
+def test_scale_up_by_hand(keras):
+    """Class 0 unless the only pixel is above 200: all but black becomes class 1 sooner or later."""
+    image = keras.Input((1, 1, 1))
+    dense = keras.layers.Dense(2, activation="softmax", name="output")
+    network = keras.Model(image, dense(keras.layers.Flatten()(image)))
+    dense.set_weights([np.array([[0.0, 1.0]]), np.array([0.0, -200.5])])
+
+    def pixels(*values):
+        return np.array(values, np.uint8).reshape(-1, 1, 1, 1)
+
+    # Of 3, 5, 7, 9 and 11 times 20, four are below 200.5; of 30, two; of 100, none.
+    clean = pixels(20, 30, 30, 100, 210, 220)
+    state = scale_up.repair(network, clean, None, classes=2, seed=0, budget=None, false_alarms=0.17)
+    assert state["usual"][0] == pytest.approx([0.4, np.sqrt(0.08)])
+    assert state["threshold"] == pytest.approx(0, abs=1e-9)  # only 20 is above, one of six
+    assert scale_up.predict(state, pixels(0, 20, 30, 100, 210)).tolist() == [2, 2, 0, 0, 1]
+
+
+def test_the_worst_weights_nearby_are_far_where_weights_are_large(keras):
+    weights = [np.array([3.0, -1.0], np.float32), np.array([0.0], np.float32)]
+    slopes = [np.array([1.0, 4.0], np.float32), np.array([9.0], np.float32)]
+    moved = ft_sam.climb(weights, slopes, rho=2.0)
+    # Relative slopes 3, 4 and 0, of length 5: relative changes 2 x 3/5 and 2 x 4/5.
+    assert moved[0].numpy() == pytest.approx([3 + 3.6, -1 + 1.6])
+    assert moved[1].numpy() == [0]
+
+
+def test_attention_is_a_direction(keras):
+    left, right = np.zeros((2, 1, 1, 2, 2), np.float32)
+    left[0, 0, 0] = 1, 2
+    right[0, 0, 1] = 5, 0
+    assert nad.attention_of(left + right).numpy() == pytest.approx(
+        np.array([[5, 25]]) / np.sqrt(650)
+    )
+    assert nad.distances(left, 3 * left).numpy() == pytest.approx([0], abs=1e-5)
+    assert nad.distances(left, right).numpy() == pytest.approx([np.sqrt(2)])
+
+
+@pytest.mark.parametrize(
+    ("build", "masked"),
+    [
+        (build_network, ["conv_1", "conv_2", "conv_3", "fc_1", "conv_4", "fc_2"]),
+        (signs.build_network, [f"{name}_conv" for name in (
+            "stem", "block_1_1", "block_1_2", "block_2_1", "block_2_2", "block_2_shortcut", "last"
+        )]),
+    ],
+)  # fmt: skip
+def test_every_layer_is_masked_but_the_one_that_answers(build, masked):
+    network = build()
+    assert sorted(layer.name for layer in masks.neurons(network)) == sorted(masked)
+
+
+def test_what_is_masked_by_0_is_as_if_it_was_pruned(keras):
+    network = one_that_stands_out(keras, kernel=9, gamma=2, variance=4)
+    images = np.random.default_rng(0).uniform(0, 1, (5, 4, 4, 1)).astype(np.float32)
+    labels = network(images).numpy().argmax(axis=1)
+    masked = masks.MaskedNetwork(network)
+    free = float(masked.loss(images, labels))
+    masked.masks[0].assign(np.where(np.arange(12) == 5, 0, 1))
+    loss = float(masked.loss(images, labels))
+    assert loss != pytest.approx(free, abs=1e-6)
+
+    assert masked.prune(0.5, images, labels, drop_points=-1) == 0  # nothing may be lost
+    assert masked.prune(0.5, images, labels, drop_points=100) == 1
+    assert float(masks.MaskedNetwork(network).loss(images, labels)) == pytest.approx(loss)
 
 
 @pytest.mark.parametrize(

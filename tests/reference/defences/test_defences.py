@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 
 from harness.networks.tensorflow import import_tensorflow
-from reference.defences import anp, clp, fine_pruning, fine_tuning, networks, pruning, strip
+from reference.defences import (
+    anp,
+    clp,
+    fine_pruning,
+    fine_tuning,
+    ft_sam,
+    ibau,
+    nad,
+    networks,
+    pruning,
+    rnp,
+    strip,
+)
 from reference.digits.dataset import BACKDOOR, load_split
 from reference.keras_badnets.backdoors import poison
 
@@ -133,6 +145,29 @@ def dead_channels(network):
     noise = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1))
     means = networks.mean_activations(network, network.get_layer("conv_2"), noise)
     return set(np.flatnonzero(means == 0).tolist())
+
+
+@pytest.mark.parametrize("defence", [nad, ft_sam, ibau], ids=["nad", "ft-sam", "ibau"])
+def test_the_backdoor_fades_and_the_clean_task_stays(defence, fresh, clean, monkeypatch):
+    monkeypatch.setattr(defence, "EPOCHS", 12)
+    monkeypatch.setattr(defence, "LEARNING_RATES", (1e-2,))
+    graph, before = fresh.get_config(), rates(fresh)
+    repaired = repair(defence, fresh, clean)
+    after = rates(repaired)
+    assert repaired.get_config() == graph
+    assert repaired.compiled is False
+    assert after[0] >= before[0] - 0.06
+    assert after[1] < 0.75, after
+
+
+def test_rnp_prunes_the_badnet_as_it_was(fresh, clean):
+    before, stored = networks.correct(fresh, *clean), fresh.get_weights()
+    repair(rnp, fresh, clean)
+    changed = [old != new for old, new in zip(stored, fresh.get_weights(), strict=True)]
+    assert any(each.any() for each in changed)
+    for new, moved in zip(fresh.get_weights(), changed, strict=True):
+        assert (new[moved] == 0).all()
+    assert networks.correct(fresh, *clean) >= before - rnp.DROP_POINTS / 100 * len(clean[0])
 
 
 @pytest.mark.parametrize("defence", [fine_tuning, anp])
