@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.grading.competition.allocation import allocate
 from harness.grading.competition.entry import grade_entry_for
-from harness.grading.competition.scripts import ScriptEntry, grade_script
+from harness.grading.competition.scripts import ScriptEntry, grade_script, time_for_script
 from harness.grading.submission import fit_to_store
 from harness.inference.identification import ReadOptions
 from harness.inference.opening import read_candidates
@@ -58,7 +58,7 @@ def grade_submission(
     expected = Expectation(competition.classes, ())
     submission, models = read_candidates(submission, scratch, expected, how)
     found = allocate(models, networks)
-    repository = None
+    repository, left = None, len(scripts)
     records, notes = [], [*submission.notes, *found.notes]
     for network in networks:
         own = found.models[network.name]
@@ -68,7 +68,9 @@ def grade_submission(
             continue
         repository = repository or stage_repository(folder, scratch)
         entry = ScriptEntry(script=script, repository=repository, models=own, submission=submission)
-        record, note = grade_script(network, entry, run, deadline)
+        until = time_for_script(deadline, left)
+        left -= 1
+        record, note = grade_script(network, entry, run, until)
         records.append(record)
         notes += [note] if note else []
     record = summary(name, competition, records)
