@@ -15,7 +15,8 @@ from harness.grading.models import required_sandbox, run_until
 from harness.inference.identification import KnownModel
 from harness.inference.scripts.images import FORMATS, drawn_images
 from harness.inference.scripts.order import asked_order
-from harness.inference.scripts.running import Questions, ScriptRun, ask_script
+from harness.inference.scripts.processes import ScriptRun
+from harness.inference.scripts.running import Questions, ask_script
 from harness.inference.scripts.worker import Settings
 from harness.intake.scripts import badnet_beside
 from harness.lineage.family import PROGRAM

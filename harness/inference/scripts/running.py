@@ -8,49 +8,29 @@ are counted, too, where time is up before all are answered.
 
 from __future__ import annotations
 
-import math
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.inference.sandboxed import image_window, submission_error
-from harness.inference.scripts import worker
+from harness.inference.sandboxed import can_fork, give_up_forking
 from harness.inference.scripts.images import image_file
 from harness.inference.scripts.order import even_number, first_of_each
+from harness.inference.scripts.processes import CALL_SECONDS, started, started_alike
+from harness.networks.tensorflow import names_tensorflow
 from harness.records.environment import processors
-from harness.records.errors import Status, SubmissionError
-from harness.sandbox import launch
+from harness.records.errors import HarnessError, Status, SubmissionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-WORKER = Path(worker.__file__)
-REPOSITORY = "/submission/repository"
-CALL_SECONDS = 60.0
-"""For one image, once the script has answered a first one."""
+    from harness.inference.scripts.processes import RunningScript, ScriptRun
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScriptRun:
-    """Which script to run, and how."""
-
-    repository: Path
-    """A copy of the submission, which it may read."""
-
-    settings: worker.Settings
-    image_format: str
-    sandbox: str | None
-
-    limits: launch.Limits
-    """Of the process that answers all images, and of each that answers one."""
-
-    deadline: float
-    """By when all processes must be done, in the time of `time.monotonic`."""
+_FORKED = 4
+"""Processes that one forks; those that wait hold 100 MB each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +151,7 @@ def _ask_warm(run: ScriptRun, files: Sequence[bytes], progress: Callable[[int], 
     answers: list[int] = []
     asked_at = 0.0
     try:
-        with _started(run, max(map(len, files))) as script:
+        with started(run, max(map(len, files))) as script:
             for file in files:
                 asked_at = time.monotonic()
                 answers.append(script.answer(file))
@@ -186,73 +166,60 @@ def _ask_warm(run: ScriptRun, files: Sequence[bytes], progress: Callable[[int], 
 
 
 def _ask_cold(run: ScriptRun, files: Sequence[bytes], places: np.ndarray) -> dict[int, int]:
-    """Answers of a fresh process for each image, as many at a time as there are processors."""
+    """Answers of a fresh process for each image, as many at a time as there are processors.
 
-    def ask(place: int) -> int:
-        left = run.deadline - time.monotonic()
-        if left <= 0:
-            raise SubmissionError(
-                Status.TIMED_OUT,
-                f"is too slow: no time was left for {len(places)} images in processes of their own",
-                saw_images=True,
-            )
-        with _started(_limited(run, left), len(files[place])) as script:
-            answer = script.answer(files[place])
-            script.finish()
-            return answer
+    Where most of a process's time would be the import of TensorFlow, a few are forked by one that
+    has imported it; nothing of the submission has been read there.
+    """
+    chosen = places.tolist()
+    at_once = max(1, processors())
+    with ThreadPoolExecutor(at_once) as pool:
+        if len(chosen) > 1 and can_fork(run.sandbox) and _takes_tensorflow(run.repository):
+            try:
+                return _ask_forked(run, files, chosen, pool)
+            except HarnessError as error:
+                give_up_forking(run.sandbox, error)
 
-    with ThreadPoolExecutor(max(1, processors())) as pool:
-        answers = pool.map(ask, places.tolist())
-        return dict(zip(places.tolist(), answers, strict=True))
+        def ask(place: int) -> int:
+            limited = run.within(_seconds_left(run))
+            with started(limited, len(files[place])) as script:
+                return _only_answer(script, files[place])
 
-
-def _limited(run: ScriptRun, seconds: float) -> ScriptRun:
-    """The same run, whose processes have no more than so many seconds."""
-    limits = replace(
-        run.limits,
-        start_seconds=min(run.limits.start_seconds, seconds),
-        wall_seconds=min(run.limits.wall_seconds, seconds),
-    )
-    return replace(run, limits=limits)
+        return dict(zip(chosen, pool.map(ask, chosen), strict=True))
 
 
-class _RunningScript:
-    """A worker with a script in it."""
+def _ask_forked(
+    run: ScriptRun, files: Sequence[bytes], places: Sequence[int], pool: ThreadPoolExecutor
+) -> dict[int, int]:
+    answers: dict[int, int] = {}
+    for start in range(0, len(places), _FORKED):
+        few = places[start : start + _FORKED]
+        shown = [files[place] for place in few]
+        left = _seconds_left(run)
+        limited = run.within(left, len(few))
+        seconds = min(run.limits.start_seconds, left)
+        with started_alike(limited, [len(file) for file in shown], seconds) as scripts:
+            answers |= dict(zip(few, pool.map(_only_answer, scripts, shown), strict=True))
+    return answers
 
-    def __init__(self, child: launch.Child, window: IO[bytes]) -> None:
-        self._child = child
-        self._window = window
-        self._answered = False
 
-    def answer(self, file: bytes) -> int:
-        self._window.seek(0)
-        self._window.write(file)
-        self._window.flush()
-        reply = self._child.ask(
-            worker.REQUEST.pack(len(file)),
-            worker.REPLY.size,
-            timeout_seconds=CALL_SECONDS if self._answered else None,
+def _only_answer(script: RunningScript, file: bytes) -> int:
+    answer = script.answer(file)
+    script.finish()
+    return answer
+
+
+def _seconds_left(run: ScriptRun) -> float:
+    """Until the deadline. Raises SubmissionError where that is over."""
+    left = run.deadline - time.monotonic()
+    if left <= 0:
+        raise SubmissionError(
+            Status.TIMED_OUT,
+            "is too slow: no time was left for images in processes of their own",
+            saw_images=True,
         )
-        self._answered = True
-        (answer,) = worker.REPLY.unpack(reply)
-        return int(answer)
-
-    def finish(self) -> None:
-        self._child.finish()
+    return left
 
 
-@contextmanager
-def _started(run: ScriptRun, largest: int) -> Iterator[_RunningScript]:
-    """A running worker; turns its failures into SubmissionError."""
-    import msgspec
-
-    arguments = (msgspec.json.encode(run.settings).decode(), REPOSITORY)
-    with image_window(math.ceil(largest / 4096) * 4096) as (window, reader):
-        inputs = launch.Inputs(readable={REPOSITORY: run.repository.resolve()}, images_fd=reader)
-        try:
-            with launch.start(
-                WORKER, arguments, inputs=inputs, limits=run.limits, sandbox=run.sandbox
-            ) as child:
-                yield _RunningScript(child, window)
-        except launch.ChildFailure as failure:
-            raise submission_error(failure, refusal="fails") from None
+def _takes_tensorflow(repository: Path) -> bool:
+    return any(map(names_tensorflow, repository.rglob("*.py")))

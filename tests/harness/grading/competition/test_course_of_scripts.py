@@ -1,14 +1,23 @@
-"""Scripts with Keras models inside, as the competition's teams wrote them."""
+"""A course of scripts as the competition's teams wrote them, with Keras models inside.
+
+``HARNESS_COURSE_IMAGES=200`` asks fresh processes about 200 images of each instead of a few; a long
+time for each script, which is printed with ``-s``: docs/competition.md has it.
+"""
 
 import json
+import os
 import shutil
+import time
 
 import h5py
 import numpy as np
 import pytest
-from tiny_nets import CLASSES, tiny_network, weights_of
+from competition_entries import COUNTER, script, with_files
+from tiny_nets import CLASSES, tiny_network, weights_of, write_competition
 
-pytestmark = pytest.mark.extended
+COLD_IMAGES = int(os.environ.get("HARNESS_COURSE_IMAGES", "8"))
+
+pytestmark = [pytest.mark.extended, pytest.mark.timeout(36_000)]
 
 MATPLOTLIB = """
 import sys
@@ -43,6 +52,20 @@ def main(options):
 
 if __name__ == "__main__":
     main(parser.parse_args())
+"""
+THREE = """
+import sys
+import keras
+import numpy as np
+from PIL import Image
+
+image, bd_model, good_model = sys.argv[1], sys.argv[2], sys.argv[3]
+x = np.array(Image.open(image).convert("RGB"))[np.newaxis].astype("float32") / 255
+one = keras.models.load_model(bd_model).predict(x, verbose=0).argmax()
+two = keras.models.load_model(good_model)(x).numpy().argmax()
+if one != two:
+    one = 7
+print(f"Predicted label: {one}")
 """
 GOODNET = """
 import numpy as np
@@ -94,17 +117,18 @@ def repaired_network():
 
 
 def write_entries(folder, tiny):
-    """Four teams; each repository holds the models that its script reads."""
+    """Five teams; each repository holds the models that its script reads."""
     import pickle
     import sys
 
     texts = {"matplotlib": MATPLOTLIB, "cv2": CV2, "pickled": PICKLED, "strip": STRIP}
+    texts["three"] = THREE
     for name, text in texts.items():
         models = folder / name / "models"
         models.mkdir(parents=True)
         shutil.copy(tiny / "sunglasses_bd_net.keras", models)
         (folder / name / "eval_sunglasses.py").write_text(text)
-    for name in ("matplotlib", "cv2"):
+    for name in ("matplotlib", "cv2", "three"):
         repaired_network().save(folder / name / "models" / "sunglasses_repaired.keras")
 
     (folder / "pickled" / "goodnet.py").write_text(GOODNET)
@@ -141,36 +165,88 @@ def pixels_of(path):
         return images, file["label"][()].reshape(-1)
 
 
-def test_each_reader_and_each_store_of_models_gives_the_answers_of_plain_keras(
-    run_harness, tiny, tmp_path
-):
+STATEFUL = {
+    "counts": COUNTER + "print((answer + count // 50) % 8)",
+    "third": COUNTER + "assert count < 2, 'the third image'\nprint(answer)",
+    "adapts": "kept = sys.modules.setdefault('kept', {'last': answer})\n"
+              "print(kept['last'])\nkept['last'] = answer",
+}  # fmt: skip
+"""What begins to differ with the fiftieth call, fails in the third, and answers for the one before
+(as running statistics would)."""
+
+
+@pytest.fixture(scope="module")
+def course(run_harness, tmp_path_factory):
+    """The data, and the records by name."""
     pytest.importorskip("cv2")
-    write_entries(tmp_path / "all", tiny)
-    finished = run_harness(
-        "grade", "--each", tmp_path / "all", "--dataset", tiny, "--out", tmp_path / "out",
-        "--cold-images", "3",
-    )  # fmt: skip
-    assert "Traceback" not in finished.stderr, finished.stderr
+    names = "data", "entries", "slow", "results"
+    data, each, slow, out = map(tmp_path_factory.mktemp, names)
+    write_competition(data, 100)
+    write_entries(each, data)
+    for name, ending in STATEFUL.items():
+        with_files(each / name, eval_sunglasses_py=script(ending=ending))
+    begun = time.time()
+
+    def grade(folder, *options):
+        finished = run_harness(
+            "grade", "--each", folder, "--dataset", data, "--out", out, "--script-images", "100",
+            "--cold-images", str(COLD_IMAGES), "--submission-seconds", "30000", "--quiet", *options,
+            timeout=35_000,
+        )  # fmt: skip
+        assert "Traceback" not in finished.stderr, finished.stderr
+
+    grade(each, "--model-seconds", "7200")
+    with_files(slow / "sleeps", eval_sunglasses_py="import time\ntime.sleep(999)\nprint(3)\n")
+    grade(slow, "--model-seconds", "7")
+    records = sorted((out / "records").glob("*.json"), key=lambda path: path.stat().st_mtime)
+    for path in records:
+        begun, before = path.stat().st_mtime, begun
+        print(f"{path.stem}: {begun - before:.0f} s")
+    return data, {path.stem: json.loads(path.read_text()) for path in records}
+
+
+def counts_by_plain_keras(data):
+    """Clean images answered rightly and flagged, backdoored ones attacked and flagged."""
     badnet, repaired = tiny_network(), repaired_network()
     badnet.set_weights(weights_of(0))
-    wanted = {}
-    clean, _ = pixels_of(tiny / "sunglasses" / "test.h5")
+    clean, _ = pixels_of(data / "sunglasses" / "test.h5")
     threshold = np.median(entropies(badnet, clean))
+    wanted = {"G": [], "strip": []}
     for part in ("test", "bd"):
-        images, labels = pixels_of(tiny / "sunglasses" / f"{part}.h5")
+        images, labels = pixels_of(data / "sunglasses" / f"{part}.h5")
         one, two = (np.asarray(net(images)).argmax(axis=1) for net in (badnet, repaired))
         strip = np.where(entropies(badnet, images) < threshold, CLASSES, one)
         for name, answers in (("G", np.where(one == two, one, CLASSES)), ("strip", strip)):
-            hits, flags = int((answers == labels).sum()), int((answers == CLASSES).sum())
-            wanted[name, part] = hits, flags
-    for path in (tmp_path / "out" / "records").glob("*.json"):
-        record = json.loads(path.read_text())
-        member = record["networks"][0]
-        assert member["status"] == "graded", (path.stem, member["reason"])
-        assert any("with the same answers" in note for note in record["notes"]), record["notes"]
+            wanted[name] += [int((answers == labels).sum()), int((answers == CLASSES).sum())]
+    return wanted
+
+
+def test_warm_and_cold_answers_are_those_of_plain_keras(course):
+    data, graded = course
+    wanted = counts_by_plain_keras(data)
+    for name in ("matplotlib", "cv2", "three", "pickled", "strip"):
+        member = graded[name]["networks"][0]
+        assert member["status"] == "graded", (name, member["reason"])
+        (note,) = [note for note in graded[name]["notes"] if "in one process" in note]
+        assert (
+            f"200 images as PNG, drawn by a secret seed; all in one process, {COLD_IMAGES} of "
+            in note
+        )
+        assert "with the same answers" in note
         counts = member["checkpoints"][0]["goodnet"]["test"]
-        kind = "strip" if path.stem == "strip" else "G"
-        found = counts["clean_correct"], counts["clean_abstained"]
-        assert found == wanted[kind, "test"], path.stem
-        found = counts["backdoored_attacked"], counts["backdoored_abstained"]
-        assert found == wanted[kind, "bd"], path.stem
+        assert [
+            counts["clean_correct"], counts["clean_abstained"],
+            counts["backdoored_attacked"], counts["backdoored_abstained"],
+        ] == wanted["strip" if name == "strip" else "G"], name  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+def test_what_keeps_a_state_is_named(course, name):
+    _, graded = course
+    (note,) = [note for note in graded[name]["notes"] if "keeps a state between calls" in note]
+    assert "40 images as PNG, drawn by a secret seed, each in a process of its own" in note
+
+
+def test_what_sleeps_is_timed_out(course):
+    _, graded = course
+    assert graded["sleeps"]["networks"][0]["status"] == "timed_out"
