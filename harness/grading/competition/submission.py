@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.grading.competition.allocation import allocate
+from harness.grading.competition.allocation import CompetingBadNet, allocate
 from harness.grading.competition.entry import grade_entry_for
 from harness.grading.competition.scripts import ScriptEntry, grade_script, time_for_script
 from harness.grading.submission import fit_to_store
@@ -46,7 +46,7 @@ def grade_submission(
     competition, networks = given
     deadline = time.monotonic() + run.options.submission_seconds
     scripts = _scripts(folder, networks, run)
-    submission = _discovered(folder, name, has_scripts=bool(scripts))
+    submission = discovered(folder, name, has_scripts=bool(scripts))
     many = len(submission.candidates)
     run.progress.stage(name, f"reading {many} model{'s' if many != 1 else ''}")
     how = ReadOptions(
@@ -57,7 +57,7 @@ def grade_submission(
     )
     expected = Expectation(competition.classes, ())
     submission, models = read_candidates(submission, scratch, expected, how)
-    found = allocate(models, networks)
+    found = allocate(models, [CompetingBadNet(each.described, each.badnet) for each in networks])
     repository, left = None, len(scripts)
     records, notes = [], [*submission.notes, *found.notes]
     for network in networks:
@@ -87,7 +87,7 @@ def _scripts(
     return find_scripts(folder, read_declaration(folder), described)
 
 
-def _discovered(folder: Path, name: str, *, has_scripts: bool) -> Submission:
+def discovered(folder: Path, name: str, *, has_scripts: bool) -> Submission:
     """The submission with its models; with none where scripts are all there is."""
     try:
         return replace(discover(folder, ()), name=name)

@@ -2,17 +2,15 @@
 
 import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
 from io import StringIO
 
 import pytest
-from competition_entries import tuned
+from competition_entries import tuned, write_all
 from repository import ROOT
 
 import harness
+from harness.api import github_action
 from harness.output.exports.course import ExportOptions
 from harness.output.exports.formats import FORMATS, OF_COMPETITIONS, export
 from harness.people.roster import Person
@@ -74,37 +72,60 @@ def test_one_is_graded_by_a_call(tiny, tmp_path, loaded):
         harness.grade(tmp_path / "mine", tiny, image_format="bmp", output=tmp_path / "out")
 
 
-@pytest.mark.parametrize("command", ["check", "grade"])
-def test_on_github_there_is_one_line_or_a_summary(tiny, tmp_path, results, command):
-    entry = tmp_path / "alike"
-    tuned(0, entry / "x.keras")
+def test_on_github_there_is_a_summary(tiny, tmp_path, results, monkeypatch, capsys):
+    tuned(0, tmp_path / "alike" / "x.keras")
     shutil.copytree(results, tmp_path / "results")
-    finished = subprocess.run(
-        [sys.executable, "-m", "harness.api.github_action"],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
-        env=os.environ | {
-            "HARNESS_ACTION_COMMAND": command, "HARNESS_ACTION_PATH": str(entry),
-            "HARNESS_ACTION_DATASET": str(tiny),
-            "HARNESS_ACTION_RESULTS": str(tmp_path / "results"),
-            "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
-        },
-    )  # fmt: skip
-    summary = (tmp_path / "summary.md").read_text()
-    assert "Traceback" not in finished.stderr
-    if command == "check":
-        assert finished.returncode == 2
-        assert "a competition of several BadNets" in summary
-        return
-    assert finished.returncode == 1
-    assert summary.startswith("## alike: not complete")
-    assert "nothing was handed in for anonymous\\_1" in summary
-    assert "::error title=anonymous_1::nothing was handed in for anonymous_1" in finished.stdout
+    given = {"PATH": tmp_path / "alike", "DATASET": tiny, "RESULTS": tmp_path / "results"}
+    for command in ("check", "grade"):
+        summary = tmp_path / f"{command}.md"
+        for name, value in (given | {"COMMAND": command}).items():
+            monkeypatch.setenv(f"HARNESS_ACTION_{name}", str(value))
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+        assert github_action.main() == 1
+        assert summary.read_text().startswith("## alike: not complete")
+    assert "missing: an entry for anonymous\\_1" in (tmp_path / "check.md").read_text()
+    assert "nothing was handed in for anonymous\\_1" in (tmp_path / "grade.md").read_text()
+    printed = capsys.readouterr().out
+    assert "::error title=anonymous_1::nothing was handed in for anonymous_1" in printed
 
 
-def test_a_check_says_that_it_knows_no_competitions(tiny, tmp_path):
-    tuned(0, tmp_path / "mine" / "a.keras")
-    with pytest.raises(harness.HarnessError, match="a competition of several BadNets"):
-        harness.check(tmp_path / "mine", tiny)
+CHECKED = {
+    "declared": ["a.keras: B' for sunglasses; keras, the BadNet's network",
+                 "b.keras: B' for anonymous_1; keras, the BadNet's network",
+                 "complete; accuracy is checked by `grade`"],
+    "alike": ["x.keras: B' for sunglasses; keras, the BadNet's network",
+              "note: x.keras: taken for sunglasses by its weights",
+              "missing: an entry for anonymous_1"],
+    "rivals": ["2 different models for sunglasses: 'sunglasses_one.keras' and"],
+    "broken": ["sunglasses.h5: for sunglasses; would be rejected: not an HDF5 or .keras file",
+               "not usable: sunglasses.h5"],
+    "unknown": ["would be rejected: submission.toml: x.keras is for 'moon', which is none of"],
+    "three": ["eval.py: the script for sunglasses; runs as it is, in a sandbox",
+              "eval.py: the script for anonymous_1; runs as it is, in a sandbox", "complete;"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_a_check_says_which_file_is_for_which_badnet(tiny, tmp_path_factory, name):
+    written = tmp_path_factory.getbasetemp() / "checked"
+    if not written.exists():
+        write_all(written, tiny)
+    found = harness.check(written / name, tiny)
+    for line in CHECKED[name]:
+        assert line in repr(found)
+    assert found.faultless == (name in ("declared", "three"))
+    assert "Traceback" not in repr(found)
+
+
+def test_a_check_takes_no_badnet_and_needs_none(tiny, tmp_path):
+    tuned(0, tmp_path / "mine" / "a_sunglasses.keras")
+    with pytest.raises(harness.HarnessError, match="--badnet is for one BadNet"):
+        harness.check(tmp_path / "mine", tiny, tiny / "sunglasses_bd_net.keras")
+    (tmp_path / "described").mkdir()
+    shutil.copy(tiny / "competition.toml", tmp_path / "described")
+    found = harness.check(tmp_path / "mine", tmp_path / "described")
+    assert found.models[0].role == "B' or G for sunglasses"
+    assert found.problems == ("missing: an entry for anonymous_1",)
 
 
 PEOPLE = (
