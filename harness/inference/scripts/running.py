@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from harness.inference.scripts.processes import RunningScript, ScriptRun
 
-_FORKED = 4
-"""Processes that one forks; those that wait hold 100 MB each."""
+_FORKED = 8
+"""Processes that one forks; those that wait hold 30 MB each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

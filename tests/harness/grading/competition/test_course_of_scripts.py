@@ -185,6 +185,8 @@ def course(run_harness, tmp_path_factory):
     write_entries(each, data)
     for name, ending in STATEFUL.items():
         with_files(each / name, eval_sunglasses_py=script(ending=ending))
+    dislikes = "import keras\nassert answer != 3, 'an image that it dislikes'\nprint(answer)"
+    with_files(each / "dislikes", eval_sunglasses_py=script(ending=dislikes))
     begun = time.time()
 
     def grade(folder, *options):
@@ -245,6 +247,14 @@ def test_what_keeps_a_state_is_named(course, name):
     _, graded = course
     (note,) = [note for note in graded[name]["notes"] if "keeps a state between calls" in note]
     assert "40 images as PNG, drawn by a secret seed, each in a process of its own" in note
+
+
+def test_of_several_processes_the_reason_of_the_one_that_failed_is_told(course):
+    _, graded = course
+    member = graded["dislikes"]["networks"][0]
+    assert (member["status"], member["reason"]) == (
+        "rejected", "eval_sunglasses.py: fails: AssertionError: an image that it dislikes"
+    )  # fmt: skip
 
 
 def test_what_sleeps_is_timed_out(course):
