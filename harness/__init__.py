@@ -20,12 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.api.calls import check, grade, load_results
+    from harness.api.competition import CompetitionResults, CompetitionSubmission
     from harness.api.results import CheckResult, GradedSubmission, Results
     from harness.records.environment import __version__
     from harness.records.errors import HarnessError
 
 __all__ = [
     "CheckResult",
+    "CompetitionResults",
+    "CompetitionSubmission",
     "GradedSubmission",
     "HarnessError",
     "Results",
@@ -37,6 +40,8 @@ __all__ = [
 
 _MODULES = {
     "CheckResult": "harness.api.results",
+    "CompetitionResults": "harness.api.competition",
+    "CompetitionSubmission": "harness.api.competition",
     "GradedSubmission": "harness.api.results",
     "HarnessError": "harness.records.errors",
     "Results": "harness.api.results",

@@ -12,6 +12,7 @@ from harness.intake.entries import path_problem
 from harness.records.errors import HarnessError
 
 if TYPE_CHECKING:
+    from harness.api.competition import CompetitionResults, CompetitionSubmission
     from harness.execution.progress import Display
     from harness.grading.batch import Batch
 
@@ -46,11 +47,16 @@ def grade(
     most_models: int = 20,
     timing: bool = True,
     sharing: bool = True,
+    script_images: int = 500,
+    cold_images: int = 8,
+    image_format: str = "png",
     force: bool = False,
     progress: bool = True,
     instructor: bool = False,
-) -> GradedSubmission:
+) -> GradedSubmission | CompetitionSubmission:
     """Grade one submission, a folder or an archive, and return what was found.
+
+    ``dataset`` may be a competition, too, of which alone the result is a `CompetitionSubmission`.
 
     The options are those of ``python -m harness grade``, and the folder ``output`` (or an address)
     then holds what that command leaves. What is finished there is not graded again, so that after
@@ -62,6 +68,7 @@ def grade(
     """
     with call_session(progress=progress) as display:
         from harness.grading.context import Options
+        from harness.inference.scripts.images import FORMATS
         from harness.sandbox.availability import ISOLATIONS
 
         options = Options(
@@ -71,12 +78,14 @@ def grade(
             model_memory_bytes=int(_at_least("model_memory", model_memory, 0.5) * 2**30),
             submission_seconds=_at_least("submission_seconds", submission_seconds, 1),
             most_models=int(_at_least("most_models", most_models, 1)),
+            script_images=int(_at_least("script_images", script_images, 0)),
+            cold_images=int(_at_least("cold_images", cold_images, 1)),
+            image_format=_one_of("image_format", image_format, tuple(FORMATS)),
             force=force,
             sharing=sharing,
         )
         from harness.grading.batch import Batch, find_submissions
-        from harness.grading.setup import prepare
-        from harness.grading.worker import WorkerConfig
+        from harness.grading.worker import WorkerConfig, prepare_grader
         from harness.storage.remote import results_at
 
         submission, name = _submission(path), _text(dataset, "dataset")
@@ -84,13 +93,15 @@ def grade(
         with results_at(address, for_grading=True) as results:
             (entry,) = find_submissions([submission], None, results.folder, None).entries
             config = WorkerConfig(name, weights, results.folder, options)
-            prepared = prepare(name, weights, results.folder, options, display)
+            prepared = prepare_grader(config, display)
             batch = Batch([entry], config, prepared, None, results.send_if_due)
             _run(batch, display)
             return read_results(results.folder, _audience(instructor))[entry.name]
 
 
-def load_results(folder: str | os.PathLike[str], *, instructor: bool = False) -> Results:
+def load_results(
+    folder: str | os.PathLike[str], *, instructor: bool = False
+) -> Results | CompetitionResults:
     """Read the results in a folder (or at an address) that grading wrote; no model is run.
 
     Without ``instructor`` the result leaves out what the folder's rubric hides from students.

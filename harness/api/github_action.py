@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from harness.api.calls import check, grade
+from harness.api.competition import CompetitionSubmission
 from harness.assessment.verdict import exit_code
 from harness.output import github
 from harness.records.board import Board
@@ -105,6 +106,13 @@ def _grade(inputs: Inputs) -> Outcome:
         inputs.path, inputs.dataset, badnet=inputs.badnet, output=inputs.output, timing=False
     )
     record = graded.record
+    if isinstance(graded, CompetitionSubmission):
+        return Outcome(
+            code=exit_code([record]),
+            log=graded.explain(),
+            summary=github.competition_summary(record, graded.verdict, graded.advice),
+            annotations=list(github.competition_annotations(record)),
+        )
     board = Board(dataset=record.dataset.name, badnet=record.badnet, rows=(graded.row,))
     return Outcome(
         code=exit_code([record]),

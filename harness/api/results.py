@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.api.competition import CompetitionResults, competition_results
 from harness.assessment.scoring import total
 from harness.lineage.pruning_curve import reference_curve
 from harness.output.advice import advice
@@ -17,7 +18,8 @@ from harness.output.leaderboard import text
 from harness.output.leaderboard.columns import in_points
 from harness.records.errors import HarnessError
 from harness.records.text import one_line
-from harness.records.traversal import checkpoint_name
+from harness.records.traversal import checkpoint_name, is_of_competition
+from harness.storage.results import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -215,8 +217,11 @@ class Results:
         return frame.to_html(index=False, na_rep="", float_format="{:.4g}".format)
 
 
-def read_results(folder: Path, audience: str = "student") -> Results:
+def read_results(folder: Path, audience: str = "student") -> Results | CompetitionResults:
     """Read a results folder, assessed by the rubric in it. Raises HarnessError with one line."""
+    records = list(Store(folder).records())
+    if is_of_competition(records):
+        return competition_results(folder, records, audience)
     course = course_of(folder, options=ExportOptions(instructor=audience == "instructor"))
     board, views = course.board(), {r.submission: course.view(r) for r in course.records}
     curves: dict[object, Curve | None] = {}

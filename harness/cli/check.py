@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("path", type=SUBMISSION)
-@options.dataset
+@options.dataset_or_competition
 @options.badnet
 def check(path: Path, dataset: str, badnet: Path | None) -> None:
     """Say what would be graded in PATH, a folder or archive, in a second and without TensorFlow."""

@@ -14,6 +14,7 @@ from harness.output.html import charts
 from harness.output.leaderboard.figures import render_image
 from harness.people.pseudonyms import pseudonym_of
 from harness.records.errors import HarnessError
+from harness.records.traversal import require_single
 from harness.storage.results import replace_file
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def _draw(name: str, results: Path, submission: str | None, *, instructor: bool)
         raise HarnessError(f"plot {name}: name the submission, as in `plot {name} RESULTS NAME`")
 
     course = course_of(results, options=ExportOptions(submission=submission, instructor=instructor))
+    require_single(course.records, f"plot {name}")
     views = [course.view(record) for record in course.records]
     if name == "scatter":
         title = ", ".join(sorted({view.dataset.name for view in views}))

@@ -74,7 +74,8 @@ def load_benchmark(name_or_folder: str) -> tuple[Benchmark, Path]:
         if (described / COMPETITION_FILE).is_file():
             raise HarnessError(
                 f"{name_or_folder}: a competition of several BadNets, which this command does not "
-                "take; `grade`, `leaderboard`, `explain` and `data` do (docs/competition.md)"
+                "take; `check`, `grade`, `leaderboard`, `explain` and `data` do "
+                "(docs/competition.md)"
             )
     if (folder / "dataset.toml").is_file():
         return read_description(folder / "dataset.toml"), folder

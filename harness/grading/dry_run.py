@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.datasets.competitions import is_competition
 from harness.datasets.descriptions import badnet_file, benchmark_names, load_benchmark
+from harness.grading.competition import dry_run as competition
 from harness.grading.context import Options
 from harness.inference.identification import Failed, KnownModel, ReadOptions
 from harness.inference.known_network import BadNet, read_badnet
@@ -40,6 +42,8 @@ def dry_run(path: Path, dataset: str, badnet: Path | None = None) -> DryRun:
 
     Raises HarnessError where there is none.
     """
+    if is_competition(dataset):
+        return competition.dry_run(path, dataset, badnet)
     benchmark, folder = load_benchmark(dataset)
     known = _read_badnet(benchmark, folder, badnet)
     network = known.network if known else lab_network(benchmark.classes)

@@ -238,7 +238,7 @@ def _started_models(
     run: SandboxedRun, dtype: np.dtype[Any], count: int
 ) -> Iterator[Sequence[Started]]:
     """Models that are alike: forked by one process where that can be done, else one by one."""
-    if not _takes_tensorflow(run) or not _can_fork(run.sandbox):
+    if not _takes_tensorflow(run) or not can_fork(run.sandbox):
         yield [partial(start_model, run, dtype)] * count
         return
     with ExitStack() as stack:
@@ -257,8 +257,7 @@ def _started_models(
         try:
             children = stack.enter_context(started)
         except HarnessError as error:
-            _log.info("children cannot be forked here, so each is started: %s", error)
-            _unforkable.add(run.sandbox)
+            give_up_forking(run.sandbox, error)
             yield [partial(start_model, run, dtype)] * count
             return
         pairs = zip(children, windows, strict=True)
@@ -278,8 +277,15 @@ _unforkable: set[str | None] = set()
 """Sandboxes in which this process has tried in vain to have several children forked."""
 
 
-def _can_fork(sandbox: str | None) -> bool:
+def can_fork(sandbox: str | None) -> bool:
+    """Whether one process can fork several children, each in this sandbox, as far as is known."""
     return sandbox not in _unforkable and launch.can_start_alike(sandbox)
+
+
+def give_up_forking(sandbox: str | None, error: HarnessError) -> None:
+    """Remember that it was tried in vain."""
+    _log.info("children cannot be forked here, so each is started: %s", error)
+    _unforkable.add(sandbox)
 
 
 def _takes_tensorflow(run: SandboxedRun) -> bool:

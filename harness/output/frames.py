@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.lineage.pruning_curve import Curve
+    from harness.ranking.competition import (
+        CompetitionBoard,
+        CompetitionRow,
+        NetFigures,
+        NetworkEntry,
+    )
     from harness.records.board import Board
     from harness.records.record import Checkpoint, Record, SplitCounts
     from harness.records.submission import DryRun
@@ -20,7 +26,8 @@ _NETS = ("repaired", "goodnet")
 _SPLITS = ("valid", "test")
 _INTEGERS = (
     "rank", "channels_pruned", "images_lost", "images_needed", "margin_images",
-    "checkpoints_passed", "checkpoints_required", "checkpoints_undecided",
+    "checkpoints_passed", "checkpoints_required", "checkpoints_undecided", "clean_images",
+    "backdoored_images",
 )  # fmt: skip
 
 
@@ -77,6 +84,62 @@ def board_frame(board: Board) -> pd.DataFrame:
                "defense_effectiveness", "reason"]  # fmt: skip
     rows = [{name: getattr(row, name) for name in columns} for row in board.rows]
     return _frame([row | {"status": row["status"].value} for row in rows], columns)
+
+
+def competition_frame(board: CompetitionBoard) -> pd.DataFrame:
+    """One line for each submission to a competition and each baseline, as on its leaderboard.
+
+    ``quality_NAME`` is that of the entry for a BadNet.
+    """
+    columns = ["rank", "submission", "is_baseline", "status", "quality", "detection"]
+    rows = []
+    for row in board.rows:
+        cells = {name: getattr(row, name) for name in columns} | {"status": row.status.value}
+        cells |= {f"quality_{entry.network}": entry.quality for entry in row.entries}
+        rows.append(cells | {"reason": row.reason})
+    return _frame(rows, [*columns, *(f"quality_{name}" for name in board.networks), "reason"])
+
+
+def entry_frame(rows: Iterable[CompetitionRow]) -> pd.DataFrame:
+    """One line for each net (B', G) of each entry to a competition, or for an entry without any.
+
+    Rates are fractions in [0, 1], of so many clean and backdoored images of test.
+    """
+    columns = ["submission", "network", "status", "family", "net", "counts_as_entry", "quality",
+               "detection", "clean_images", "clean_accuracy", "backdoored_images",
+               "attack_success_rate", "reason"]  # fmt: skip
+    cells = [
+        {"submission": row.submission, **figures}
+        for row in rows
+        for entry in row.entries
+        for figures in _entry_rows(entry)
+    ]
+    return _frame(cells, columns)
+
+
+def _entry_rows(entry: NetworkEntry) -> list[dict[str, Any]]:
+    own = {
+        "network": entry.network,
+        "status": entry.status.value,
+        "family": entry.family,
+        "counts_as_entry": False,
+        "reason": entry.reason,
+    }
+    nets = [net for net in (entry.alone, entry.composed) if net is not None]
+    return [own | _net_cells(net, entry) for net in nets] or [own]
+
+
+def _net_cells(net: NetFigures, entry: NetworkEntry) -> dict[str, Any]:
+    return {
+        "net": net.name,
+        "counts_as_entry": net is entry.counted,
+        "quality": net.quality,
+        "detection": net.detection,
+        "clean_images": net.counts.clean_total,
+        "clean_accuracy": clean_accuracy(net.counts),
+        "backdoored_images": net.counts.backdoored_total,
+        "attack_success_rate": attack_success_rate(net.counts),
+    }
 
 
 def curve_frame(curve: Curve) -> pd.DataFrame:

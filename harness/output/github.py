@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.output.advice import advice
+from harness.output.competition import boards as competition
 from harness.output.leaderboard import markdown
 from harness.output.leaderboard.markdown import escape
+from harness.ranking.competition import entries_of, rank_competition
 from harness.records.errors import Status
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name
@@ -152,6 +154,21 @@ def grade_summary(record: Record, board: Board, verdict: str) -> str:
     lines += ["", markdown.render(board).rstrip("\n")]
     told = [one_line(line) for line in advice(record)]
     return "\n".join([*lines, *_bullets("What to do", told)])
+
+
+def competition_annotations(record: Record) -> Iterator[Annotation]:
+    """Why there is no entry for a BadNet of a competition."""
+    for entry in entries_of(record):
+        if entry.reason:
+            yield Annotation(level="error", text=one_line(entry.reason), title=entry.network)
+
+
+def competition_summary(record: Record, verdict: str, told: Sequence[str]) -> str:
+    """The summary of a submission to a competition, as Markdown, with what to do (``told``)."""
+    board = competition.markdown(rank_competition([record])).rstrip("\n")
+    lines = [_heading(record.submission, verdict), "", board]
+    notes = [one_line(note) for note in record.notes]
+    return "\n".join([*lines, *_bullets("What to do", told), *_bullets("Notes", notes)])
 
 
 def failure_summary(reason: str) -> str:

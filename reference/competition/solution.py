@@ -21,6 +21,7 @@ from harness.datasets.competitions import (
     load_competition,
     load_competition_sets,
 )
+from harness.datasets.descriptions import data_is_present, generate_data
 from harness.inference.known_network import read_benchmark_badnet
 from harness.networks.forward import build_model
 from harness.networks.tensorflow import import_tensorflow
@@ -54,8 +55,13 @@ class SolvedNetwork(NamedTuple):
 
 
 def solve(dataset: str, out: Path) -> Iterator[SolvedNetwork]:
-    """Write a submission for a competition, one BadNet after another. Raises HarnessError."""
+    """Write a submission for a competition, one BadNet after another; its data at first use.
+
+    Raises HarnessError.
+    """
     competition, folder = load_competition(dataset)
+    if competition.make and not data_is_present(competition, folder):
+        generate_data(competition, folder)
     lines = []
     for network in competition.networks:
         solved = _solve_one(competition, network, folder, out)

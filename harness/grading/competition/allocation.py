@@ -14,8 +14,24 @@ from harness.storage.hashing import array_hash
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.grading.competition.networks import PreparedNetwork
     from harness.inference.identification import Identified
+    from harness.networks.deepid import Weights
+    from harness.records.benchmark import CompetingNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class CompetingBadNet:
+    """A BadNet of the competition, by which files are told apart."""
+
+    described: CompetingNetwork
+
+    weights: Weights
+    """Empty where the file is not there; then names alone tell."""
+
+    @property
+    def name(self) -> str:
+        """As the competition calls it."""
+        return self.described.name
 
 
 @dataclass(slots=True)
@@ -30,13 +46,13 @@ class Allocation:
 
 
 def allocate(
-    models: Sequence[Identified | Failed], networks: Sequence[PreparedNetwork]
+    models: Sequence[Identified | Failed], networks: Sequence[CompetingBadNet]
 ) -> Allocation:
     """Give each file to a BadNet; a BadNet itself, and what fits none, is left aside.
 
     Raises SubmissionError for a declaration that names no BadNet of the competition.
     """
-    hashes = {array_hash(network.badnet): network.name for network in networks}
+    hashes = {array_hash(each.weights): each.name for each in networks if each.weights}
     given = Allocation({network.name: [] for network in networks})
     for model in models:
         path = model.candidate.path
@@ -54,7 +70,7 @@ def allocate(
 
 
 def _network_of(
-    model: Identified | Failed, networks: Sequence[PreparedNetwork]
+    model: Identified | Failed, networks: Sequence[CompetingBadNet]
 ) -> tuple[str | None, str]:
     """The BadNet that a file is for, and what there is to be said of that."""
     described = [network.described for network in networks]
@@ -87,15 +103,16 @@ def _network_of(
 
 
 def _alike(
-    model: Identified | Failed, networks: Sequence[PreparedNetwork]
+    model: Identified | Failed, networks: Sequence[CompetingBadNet]
 ) -> tuple[str, float] | None:
     if not isinstance(model, KnownModel):
         return None
-    return most_alike(model.weights, {network.name: network.badnet for network in networks})
+    known = {network.name: network.weights for network in networks if network.weights}
+    return most_alike(model.weights, known) if known else None
 
 
 def _question(
-    model: Identified | Failed, named: Sequence[str], networks: Sequence[PreparedNetwork]
+    model: Identified | Failed, named: Sequence[str], networks: Sequence[CompetingBadNet]
 ) -> str:
     """What has to be said before a file can be graded; nothing of one that is no model."""
     if isinstance(model, Failed):

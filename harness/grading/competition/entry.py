@@ -35,18 +35,29 @@ def grade_entry_for(
 ) -> Record:
     """Grade what was handed in for one BadNet; whatever is wrong with it is in its record."""
     name = submission.name
+    chosen, question = different_models(network.name, models)
+    if not chosen:
+        return network.record(name, Status.REJECTED, f"nothing was handed in for {network.name}")
+    if question:
+        return network.record(name, Status.REJECTED, question)
+
+    readable = [model for model in chosen if not isinstance(model, Failed)]
+    opened = OpenedSubmission(submission, list(readable or chosen[:1]))
+    predicted = predict_models(opened, shown_sets(network.datasets), run, deadline)
+    return record_of(network, predicted, name)
+
+
+def different_models(
+    network: str, models: Sequence[Identified | Failed]
+) -> tuple[list[Identified | Failed], str]:
+    """The models for one BadNet, each once, and what has to be decided before one counts."""
     different = {model.candidate.path if isinstance(model, Failed) else model.key: model
                  for model in reversed(models)}  # fmt: skip
     chosen = sorted(different.values(), key=lambda model: model.candidate.path)
     readable = [model for model in chosen if not isinstance(model, Failed)]
-    if not chosen:
-        return network.record(name, Status.REJECTED, f"nothing was handed in for {network.name}")
     if len(readable) > 2 or (len(readable) == 2 and _are_rivals(readable)):
-        return network.record(name, Status.REJECTED, _question(network, readable))
-
-    opened = OpenedSubmission(submission, list(readable or chosen[:1]))
-    predicted = predict_models(opened, shown_sets(network.datasets), run, deadline)
-    return record_of(network, predicted, name)
+        return chosen, _question(network, readable)
+    return chosen, ""
 
 
 def _are_rivals(models: Sequence[Identified]) -> bool:
@@ -57,10 +68,10 @@ def _are_rivals(models: Sequence[Identified]) -> bool:
     )
 
 
-def _question(network: PreparedNetwork, models: Sequence[Identified]) -> str:
+def _question(network: str, models: Sequence[Identified]) -> str:
     names = " and ".join(repr(model.candidate.path) for model in models)
     return (
-        f"{len(models)} different models for {network.name}: {names}; keep one, or name it in "
+        f"{len(models)} different models for {network}: {names}; keep one, or name it in "
         "submission.toml"
     )
 

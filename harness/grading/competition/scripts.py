@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,9 @@ from harness.grading.competition.networks import counted_checkpoint
 from harness.grading.models import required_sandbox, run_until
 from harness.inference.identification import KnownModel
 from harness.inference.scripts.images import FORMATS, drawn_images
-from harness.inference.scripts.running import ScriptRun, ask_script
+from harness.inference.scripts.order import asked_order
+from harness.inference.scripts.processes import ScriptRun
+from harness.inference.scripts.running import Questions, ask_script
 from harness.inference.scripts.worker import Settings
 from harness.intake.scripts import badnet_beside
 from harness.lineage.family import PROGRAM
@@ -38,7 +41,11 @@ if TYPE_CHECKING:
     from harness.records.submission import Submission
 
 _FEWER = 20
-"""Images of each set and trigger that fresh processes answer where a script keeps a state."""
+"""Of each set and trigger: so many a slow script must answer, and of one that keeps a state so many
+are asked."""
+
+_SHARE_OF_WARM = 0.8
+"""Of the time for a script; fresh processes take the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +59,24 @@ class ScriptEntry:
     """Files for the same BadNet, which the script may read, and of which one may be B'."""
 
     submission: Submission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Until:
+    """By when a script must be done, in the time of `time.monotonic`."""
+
+    warm: float
+    """The process that answers all images."""
+
+    cold: float
+    """The fresh ones, and whatever was handed in beside it."""
+
+
+def time_for_script(deadline: float, scripts: int) -> Until:
+    """The time of one of ``scripts`` that have until ``deadline`` together."""
+    begun = time.monotonic()
+    share = max(0.0, deadline - begun) / scripts
+    return Until(warm=begun + _SHARE_OF_WARM * share, cold=deadline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +97,20 @@ class _Shown:
     def places(self) -> list[tuple[str, int]]:
         return [(name, int(place)) for name, places in self.drawn.items() for place in places]
 
+    @property
+    def groups(self) -> np.ndarray:
+        """The set and trigger of each, as numbers."""
+        numbers: dict[tuple[str, str], int] = {}
+        found = []
+        for name, place in self.places:
+            attacks = self.sets[name].attacks
+            of = next((a.name for a in attacks if a.start <= place < a.stop), "")
+            found.append(numbers.setdefault((name, of), len(numbers)))
+        return np.array(found, np.int64)
+
 
 def grade_script(
-    network: PreparedNetwork, entry: ScriptEntry, run: RunContext, deadline: float
+    network: PreparedNetwork, entry: ScriptEntry, run: RunContext, until: Until
 ) -> tuple[Record, str]:
     """The record of a script, which stands where a G would, and a note on how it was run.
 
@@ -83,13 +119,13 @@ def grade_script(
     script, name = entry.script, entry.submission.name
     run.progress.stage(name, f"running {script.path} for {network.name}")
     try:
-        shown, found = _ask(network, entry, run_until(deadline, run))
+        shown, found = _ask(network, entry, run, until)
     except SubmissionError as error:
         reason = f"{script.path}: {error.reason}"
         record = network.record(name, error.status, reason)
         return replace(record, out_of_memory=error.out_of_memory), ""
 
-    beside = _repaired_beside(network, entry, run, deadline)
+    beside = _repaired_beside(network, entry, run, until.cold)
     counted = _checkpoint(network, shown, found)
     checkpoint = replace(
         counted,
@@ -104,15 +140,15 @@ def grade_script(
 
 
 def _ask(
-    network: PreparedNetwork, entry: ScriptEntry, run: RunContext
+    network: PreparedNetwork, entry: ScriptEntry, run: RunContext, until: Until
 ) -> tuple[_Shown, ScriptAnswers]:
-    options = run.options
+    options = run_until(until.warm, run).options
     sandbox = required_sandbox(options.isolation, "a script")
     # The same images for every submission, which nobody can know.
     rng = np.random.default_rng(run.store.secret_number(f"script images {network.name}"))
     shown = _shown(network, options.script_images, rng)
-    order = rng.permutation(len(shown.places))
-    sample = np.sort(rng.choice(len(order), min(options.cold_images, len(order)), replace=False))
+    groups = shown.groups
+    order = asked_order(groups, _FEWER, rng)
     images = shown.images
     how = ScriptRun(
         repository=entry.repository.path,
@@ -125,14 +161,20 @@ def _ask(
             cpu_seconds=int(2 * options.model_seconds) + 1,
             memory_bytes=options.model_memory_bytes,
         ),
+        deadline=until.cold,
+    )
+    questions = Questions(
+        images=[images[place] for place in order],
+        groups=groups[order],
+        fewest=min(_FEWER, options.script_images),
+        compared=options.cold_images,
+        rng=rng,
     )
 
     def progress(done: int) -> None:
         run.progress.images(done, len(images))
 
-    in_order = [images[place] for place in order]
-    fewer = np.flatnonzero(np.isin(order, _first_of_each(shown)))
-    found = ask_script(how, in_order, sample, fewer, progress)
+    found = ask_script(how, questions, progress)
     return shown, replace(found, asked=order[found.asked])
 
 
@@ -144,16 +186,6 @@ def _shown(network: PreparedNetwork, most: int, rng: np.random.Generator) -> _Sh
         # Not the same people's twins, as far as there are others.
         drawn["bd_test"] = drawn_images(sets["bd_test"], most, rng, clean)
     return _Shown(dict(sets), drawn)
-
-
-def _first_of_each(shown: _Shown) -> np.ndarray:
-    """Places of a few images of each set and trigger, by their number among all that are shown."""
-    chosen: dict[tuple[str, str], list[int]] = {}
-    for number, (name, place) in enumerate(shown.places):
-        attacks = shown.sets[name].attacks
-        of = next((a.name for a in attacks if a.start <= place < a.stop), "")
-        chosen.setdefault((name, of), []).append(number)
-    return np.array(sorted(number for own in chosen.values() for number in own[:_FEWER]), np.int64)
 
 
 def _settings(network: PreparedNetwork, entry: ScriptEntry, form: str) -> Settings:
@@ -241,7 +273,12 @@ def _note(entry: ScriptEntry, found: ScriptAnswers, run: RunContext) -> str:
             f"{where}: keeps a state between calls: {found.reason}; {images}, each in a process of "
             "its own"
         )
+    if found.each is not None:
+        images = (
+            f"{images}: the first {found.each} of each set and trigger, since it is slow and no "
+            f"more were answered in time ({run.options.script_images} of each are asked)"
+        )
     return (
-        f"{where}: {images}, all in one process; {found.compared} of them in a process of their "
+        f"{where}: {images}; all in one process, {found.compared} of them in a process of their "
         "own, too, with the same answers"
     )

@@ -6,9 +6,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.grading.competition.allocation import allocate
+from harness.grading.competition.allocation import CompetingBadNet, allocate
 from harness.grading.competition.entry import grade_entry_for
-from harness.grading.competition.scripts import ScriptEntry, grade_script
+from harness.grading.competition.scripts import ScriptEntry, grade_script, time_for_script
 from harness.grading.submission import fit_to_store
 from harness.inference.identification import ReadOptions
 from harness.inference.opening import read_candidates
@@ -46,7 +46,7 @@ def grade_submission(
     competition, networks = given
     deadline = time.monotonic() + run.options.submission_seconds
     scripts = _scripts(folder, networks, run)
-    submission = _discovered(folder, name, has_scripts=bool(scripts))
+    submission = discovered(folder, name, has_scripts=bool(scripts))
     many = len(submission.candidates)
     run.progress.stage(name, f"reading {many} model{'s' if many != 1 else ''}")
     how = ReadOptions(
@@ -57,8 +57,8 @@ def grade_submission(
     )
     expected = Expectation(competition.classes, ())
     submission, models = read_candidates(submission, scratch, expected, how)
-    found = allocate(models, networks)
-    repository = None
+    found = allocate(models, [CompetingBadNet(each.described, each.badnet) for each in networks])
+    repository, left = None, len(scripts)
     records, notes = [], [*submission.notes, *found.notes]
     for network in networks:
         own = found.models[network.name]
@@ -68,7 +68,9 @@ def grade_submission(
             continue
         repository = repository or stage_repository(folder, scratch)
         entry = ScriptEntry(script=script, repository=repository, models=own, submission=submission)
-        record, note = grade_script(network, entry, run, deadline)
+        until = time_for_script(deadline, left)
+        left -= 1
+        record, note = grade_script(network, entry, run, until)
         records.append(record)
         notes += [note] if note else []
     record = summary(name, competition, records)
@@ -85,7 +87,7 @@ def _scripts(
     return find_scripts(folder, read_declaration(folder), described)
 
 
-def _discovered(folder: Path, name: str, *, has_scripts: bool) -> Submission:
+def discovered(folder: Path, name: str, *, has_scripts: bool) -> Submission:
     """The submission with its models; with none where scripts are all there is."""
     try:
         return replace(discover(folder, ()), name=name)

@@ -13,9 +13,11 @@ from harness.people.choice import known_people
 from harness.people.lateness import take_late_penalties
 from harness.people.views import student_view
 from harness.ranking.board import rank_records
+from harness.ranking.competition import rank_competition
 from harness.records.errors import HarnessError
+from harness.records.findings import ItemScore
 from harness.records.text import one_line
-from harness.records.traversal import require_single
+from harness.records.traversal import is_of_competition
 from harness.storage.results import Store
 from harness.storage.rubrics import rubric_of
 
@@ -24,9 +26,14 @@ if TYPE_CHECKING:
 
     from harness.people.attempts import Standings
     from harness.people.roster import Person
+    from harness.ranking.competition import CompetitionBoard
     from harness.records.board import Board
     from harness.records.record import Record
     from harness.records.rubric import Rubric
+
+
+MOST_POINTS = 100.0
+"""Of a competition, for a quality of 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +93,15 @@ class Course:
         return self.options.item or self.records[0].dataset.name
 
     @property
+    def is_competition(self) -> bool:
+        """Whether these are results of a competition, which have no X."""
+        return bool(self.records[0].networks)
+
+    @property
     def maximum_points(self) -> float:
-        """The points that the rubric gives."""
+        """The points that the rubric gives; of a competition those for a quality of 1."""
+        if self.is_competition:
+            return MOST_POINTS
         return sum(item.points for item in self.rubric.items)
 
     def view(self, record: Record) -> Record:
@@ -110,6 +124,10 @@ class Course:
         # Students do not see each other's points.
         rows = tuple(replace(row, points=None, pending=0.0) for row in ranked.rows)
         return replace(ranked, rows=rows)
+
+    def competition_board(self) -> CompetitionBoard:
+        """The same of a competition."""
+        return rank_competition([self.view(record) for record in self.records])
 
     def only(self) -> Record:
         """The one record. Raises HarnessError where there are several to choose from."""
@@ -136,7 +154,8 @@ def course_of(
     ]
     if not records:
         raise HarnessError(f"{results}: no records in it; grade something first")
-    require_single(records, "export")
+    if is_of_competition(records):
+        records = [with_points(record) for record in records]
 
     # Which attempt a submission is can only be told with the others beside it.
     names = [record.submission for record in records]
@@ -163,8 +182,29 @@ def course_of(
     )
 
 
+def with_points(record: Record) -> Record:
+    """A competition's record with its quality as points, of which 1 is `MOST_POINTS`."""
+    quality = _quality(record)
+    points = ItemScore(
+        item="quality",
+        title="quality, the mean over the BadNets",
+        kind="quality",
+        maximum=MOST_POINTS,
+        points=None if quality is None else round(MOST_POINTS * quality, 9),
+        uses_test=True,
+    )
+    return replace(record, points=(points,))
+
+
+def _quality(record: Record) -> float | None:
+    (row,) = (row for row in rank_competition([record]).rows if not row.is_baseline)
+    return row.quality
+
+
 def is_undecided(record: Record) -> bool:
     """Whether we could not grade a part of it, and no instructor has decided since."""
+    if record.networks:
+        return _quality(record) is None
     if record.overrides:
         return False
     required = [checkpoint.status for checkpoint in record.checkpoints if checkpoint.required]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from harness.records.errors import HarnessError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -24,12 +26,13 @@ FORMATS: dict[str, str] = {
 }
 """The module of each format; it is loaded when the format is used."""
 
+OF_COMPETITIONS = ("canvas", "brightspace", "markdown", "latex")
+"""Formats in which a competition's results can be told: without X, checks and diagnoses."""
+
 
 def renderer(name: str) -> Callable[[Course], Rendered]:
     """The pure function of a format. Raises HarnessError for an unknown one."""
     if name not in FORMATS:
-        from harness.records.errors import HarnessError
-
         raise HarnessError(f"no format {name!r}; there are {', '.join(FORMATS)}")
     render: Callable[[Course], Rendered] = import_module(FORMATS[name]).render
     return render
@@ -52,7 +55,14 @@ def export(
     from harness.storage.results import write_text
 
     render = renderer(name)
-    rendered = render(course_of(results, roster, options))
+    course = course_of(results, roster, options)
+    if course.is_competition and name not in OF_COMPETITIONS:
+        raise HarnessError(
+            f"these are results of a competition, which `{name}` has no place for; they are "
+            f"exported as {', '.join(OF_COMPETITIONS)}, and all figures are in leaderboard.csv and "
+            "leaderboard.json"
+        )
+    rendered = render(course)
     for file, text in rendered.files.items():
         write_text(out / file, text)
     return [out / file for file in rendered.files], rendered.remarks

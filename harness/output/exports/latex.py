@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.output.competition import boards as competition
 from harness.output.exports.course import Rendered
 from harness.output.leaderboard.columns import headings, table
 from harness.output.leaderboard.notes import notes
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.output.exports.course import Course
+    from harness.ranking.competition import CompetitionBoard
 
 PACKAGES = (
     r"% \usepackage[T1]{fontenc}, \usepackage{array,booktabs,longtable}; "
@@ -56,10 +58,14 @@ def render(course: Course) -> Rendered:
 
     One that is longer than a page is a ``longtable`` instead, which stands by itself.
     """
-    board = course.board()
-    rendered = _tabular(headings(board), table(board))
+    if course.is_competition:
+        ranked = course.competition_board()
+        told, rendered = competition.NOTES, _of_competition(ranked)
+    else:
+        board = course.board()
+        told, rendered = notes(board), _tabular(headings(board), table(board))
     # A caption is the author's; what letters and marks mean stands above as comments.
-    lines = [PACKAGES, *(f"% {note}" for note in notes(board)), *LAYOUT, rendered, r"\endgroup"]
+    lines = [PACKAGES, *(f"% {note}" for note in told), *LAYOUT, rendered, r"\endgroup"]
     return Rendered(files={"leaderboard.tex": "\n".join(lines) + "\n"})
 
 
@@ -73,6 +79,13 @@ def _tabular(titles: list[str], rows: list[list[str]]) -> str:
     if "attempt" in titles:  # it takes its room from the widest column
         kinds = kinds.replace("{0.22", "{0.13")
     return booktabs(kinds, short, cells)
+
+
+def _of_competition(board: CompetitionBoard) -> str:
+    names = competition.headings(board)
+    width = _WRAPPED.format(f"{0.6 / max(1, len(board.networks)):.2f}")
+    kinds = "".join(["r", _WRAPPED.format("0.15"), "rr", *[width] * len(board.networks)])
+    return booktabs(kinds, names, competition.table(board))
 
 
 def booktabs(kinds: str, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.output.competition import boards as competition
 from harness.output.exports.course import Rendered
 from harness.output.leaderboard import markdown
 
@@ -13,4 +14,8 @@ if TYPE_CHECKING:
 
 def render(course: Course) -> Rendered:
     """``leaderboard.md``."""
-    return Rendered(files={"leaderboard.md": markdown.render(course.board())})
+    if course.is_competition:
+        text = competition.markdown(course.competition_board())
+    else:
+        text = markdown.render(course.board())
+    return Rendered(files={"leaderboard.md": text})

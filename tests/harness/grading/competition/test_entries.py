@@ -71,8 +71,13 @@ def test_the_same_net_is_scored_alone_and_composed(graded):
         (("leaderboard", "{results}"), 0, "flag everything"),
         (("regrade", "{results}"), 0, "declared"),
         (("export", "{results}", "--format", "codabench", "--out", "{out}"), 2, "a competition"),
+        (("plot", "scatter", "{results}", "--out", "{out}.svg"), 2, "`plot scatter` does not take"),
         (("diff", "{results}", "{results}"), 2, "results of a competition, which `diff` does not"),
-        (("check", "{tiny}", "--dataset", "{tiny}"), 2, "a competition of several BadNets"),
+        (
+            ("package", "gradescope", "--dataset", "{tiny}", "--out", "{out}.zip"),
+            2,
+            "a competition of several BadNets",
+        ),
         (
             ("grade", "{tiny}", "--dataset", "digits", "--out", "{results}"),
             2,

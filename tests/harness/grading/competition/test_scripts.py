@@ -1,10 +1,11 @@
 """Scripts that take the file of an image: run as handed in, warm and cold, with known answers."""
 
 import json
+import re
 
 import h5py
 import pytest
-from competition_entries import FOUR_WAYS, script, with_files
+from competition_entries import COUNTER, FOUR_WAYS, script, with_files
 from tiny_nets import CLASSES
 
 
@@ -72,8 +73,7 @@ def test_a_state_between_calls_is_named_and_fewer_images_are_asked(graded, tiny,
     (note,) = [note for note in graded[name]["notes"] if "keeps a state" in note]
     assert said in note
     counts = of(graded[name])["goodnet"]["test"]
-    assert 20 <= counts["clean_total"] <= 23
-    assert 20 <= counts["backdoored_total"] <= 23
+    assert counts["clean_total"] == counts["backdoored_total"] == 20
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,35 @@ def test_a_script_that_fails_says_why(graded, name, said):
     assert member["reason"] == said
 
 
-def test_a_script_that_never_answers_is_stopped(run_harness, tiny, tmp_path, graded, results):
-    with_files(tmp_path / "all" / "slow", eval_sunglasses_py="import time\ntime.sleep(999)\n")
-    again = grade(run_harness, tiny, tmp_path / "all", results, "--model-seconds", "4")
-    assert again["slow"]["networks"][0]["status"] == "timed_out"
+TIRES = COUNTER + "import time\nif count >= 50:\n    time.sleep(1)\nprint(answer)"
+
+
+def test_of_a_slow_script_those_count_that_were_answered_in_time(
+    run_harness, tiny, tmp_path, graded, results
+):
+    with_files(tmp_path / "all" / "never", eval_sunglasses_py="import time\ntime.sleep(999)\n")
+    crawls = script(ending="import time\ntime.sleep(1)\nprint(answer)")
+    with_files(tmp_path / "all" / "crawls", eval_sunglasses_py=crawls)
+    with_files(tmp_path / "all" / "tires", eval_sunglasses_py=script(ending=TIRES))
+    again = grade(run_harness, tiny, tmp_path / "all", results, "--model-seconds", "8")
+    assert again["never"]["networks"][0]["status"] == "timed_out"
+
+    member = again["crawls"]["networks"][0]
+    assert member["status"] == "timed_out"
+    assert re.fullmatch(
+        r"eval_sunglasses.py: is too slow: it answered \d of 120 images in 8 seconds, and 20 of "
+        "each set and trigger are needed",
+        member["reason"],
+    )
+
+    counts = of(again["tires"])["goodnet"]["test"]
+    each = counts["clean_total"]
+    assert 20 <= each == counts["backdoored_total"] < 35
+    (note,) = [note for note in again["tires"]["notes"] if "is slow" in note]
+    said = f"{2 * each} images as PNG, drawn by a secret seed: the first {each} of each set and"
+    assert said in note
+    page = (results / "student" / "submissions" / "tires.html").read_text()
+    assert said in page
 
 
 def test_images_are_drawn_by_the_option_and_shown_as_jpeg(
