@@ -46,6 +46,7 @@ def grade(
     most_models: int = 20,
     timing: bool = True,
     sharing: bool = True,
+    robustness: bool = False,
     force: bool = False,
     progress: bool = True,
     instructor: bool = False,
@@ -73,6 +74,7 @@ def grade(
             most_models=int(_at_least("most_models", most_models, 1)),
             force=force,
             sharing=sharing,
+            robustness=robustness,
         )
         from harness.grading.batch import Batch, find_submissions
         from harness.grading.setup import prepare

@@ -18,6 +18,7 @@ from harness.records.findings import (
     McNemarResult,
     NeighbouringSteps,
     Override,
+    Robustness,
     SplitOriginals,
     ThresholdMargin,
 )
@@ -31,7 +32,8 @@ SCHEMA_VERSION = 8
 6: what a model of another architecture answers on fresh images; counts of each attack where a
 benchmark names several, its own tolerance; which layer is pruned.
 7: of a competition, a record for each of its BadNets.
-8: what a defence took to repair a BadNet, of the benchmark of defences.
+8: what a defence took to repair a BadNet, of the benchmark of defences. Robustness, where it was
+asked for: a file without it is what it was before.
 """
 
 
@@ -455,3 +457,6 @@ class Record:
     repair: Repair | None = None
     """Of the benchmark of defences: what the defence took; None where it failed before it was
     done."""
+
+    robustness: Robustness | None = None
+    """What ``--robustness`` measured; left out where it was not asked for."""
