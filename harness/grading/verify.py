@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING
 from harness.execution.progress import show_progress
 from harness.grading.batch import Batch
 from harness.grading.context import Options
+from harness.grading.robustness.comparison import compare_robustness, verdict_line
 from harness.grading.setup import prepare
 from harness.grading.worker import WorkerConfig
 from harness.intake.entries import Entry
 from harness.records.errors import HarnessError
-from harness.records.findings import Robustness
 from harness.records.text import one_line
 from harness.records.traversal import checkpoint_name
 from harness.storage.results import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from harness.records.findings import ReactivationPoint, RobustnessPoint
     from harness.records.record import Checkpoint, Record
 
 
@@ -56,61 +55,17 @@ def verify_record(
 
 
 def _compare(stored: Record, again: Record) -> Iterator[tuple[str, bool]]:
-    yield _line("BadNet: counts", stored.badnet, again.badnet)
-    yield _line("status", stored.status.value, again.status.value)
+    yield verdict_line("BadNet: counts", stored.badnet, again.badnet)
+    yield verdict_line("status", stored.status.value, again.status.value)
     checkpoints = {checkpoint.drop_points: checkpoint for checkpoint in again.checkpoints}
     for checkpoint in stored.checkpoints:
         name = checkpoint_name(checkpoint.drop_points)
         other = checkpoints.get(checkpoint.drop_points)
-        yield _line(f"{name}: files", _files(checkpoint), other and _files(other))
-        yield _line(f"{name}: counts of B'", checkpoint.repaired, other and other.repaired)
-        yield _line(f"{name}: counts of G", checkpoint.goodnet, other and other.goodnet)
+        yield verdict_line(f"{name}: files", _files(checkpoint), other and _files(other))
+        yield verdict_line(f"{name}: counts of B'", checkpoint.repaired, other and other.repaired)
+        yield verdict_line(f"{name}: counts of G", checkpoint.goodnet, other and other.goodnet)
     if stored.robustness is not None:
-        yield from _compare_robustness(stored.robustness, again.robustness)
-
-
-def _compare_robustness(stored: Robustness, again: Robustness | None) -> Iterator[tuple[str, bool]]:
-    """A line for each kind of change; where points differ, one for each of these."""
-    other = again or Robustness(points=())
-    for kind in dict.fromkeys(point.kind for point in stored.points):
-        own = {_point(each): _counts(each) for each in stored.points if each.kind == kind}
-        now = {_point(each): _counts(each) for each in other.points if each.kind == kind}
-        yield from _compare_points(f"robustness, {kind}", own, now)
-    own = {_step(each): _step_counts(each) for each in stored.reactivation}
-    now = {_step(each): _step_counts(each) for each in other.reactivation}
-    if own or now:
-        yield from _compare_points("robustness, re-activation", own, now)
-    if stored.unmeasured or other.unmeasured:
-        yield _line("robustness, not measured", stored.unmeasured, other.unmeasured)
-
-
-def _compare_points(
-    what: str, stored: Mapping[str, object], again: Mapping[str, object]
-) -> Iterator[tuple[str, bool]]:
-    names = dict.fromkeys((*stored, *again))
-    differing = [name for name in names if stored.get(name) != again.get(name)]
-    if not differing:
-        yield f"{what}: {len(stored)} points: the same", True
-    for name in differing:
-        yield _line(f"{what}, {name}", stored.get(name), again.get(name))
-
-
-def _point(point: RobustnessPoint) -> str:
-    return f"{point.level:g} {point.unit}, {point.net}, {checkpoint_name(point.drop_points)}"
-
-
-def _counts(point: RobustnessPoint) -> tuple[object, ...]:
-    counts = (point.attacked, point.abstained, point.invalid, point.total)
-    return (*counts, point.images, point.predictions)
-
-
-def _step(point: ReactivationPoint) -> str:
-    return f"step {point.step}, {checkpoint_name(point.drop_points)}"
-
-
-def _step_counts(point: ReactivationPoint) -> tuple[object, ...]:
-    counts = (point.attacked, point.total, point.clean_correct, point.clean_total)
-    return (*counts, point.images, point.clean_images)
+        yield from compare_robustness(stored.robustness, again.robustness)
 
 
 def _files(checkpoint: Checkpoint) -> tuple[str | None, ...]:
@@ -118,9 +73,3 @@ def _files(checkpoint: Checkpoint) -> tuple[str | None, ...]:
         artifact.sha256 if artifact else None
         for artifact in (checkpoint.artifact, checkpoint.goodnet_artifact)
     )
-
-
-def _line(what: str, stored: object, again: object) -> tuple[str, bool]:
-    equal = stored == again
-    verdict = "the same" if equal else f"DIFFERENT: stored {stored}, now {again}"
-    return one_line(f"{what}: {verdict}"), equal

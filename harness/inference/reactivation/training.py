@@ -99,10 +99,11 @@ class Trainer:
 
         # Of sums in place of means both, loss / square is the mean's divided by the images.
         square = sum(float(tf.reduce_sum(tf.square(gradient))) for gradient in total)
-        rate = self._settings.share * loss / square if square > 0 else 0.0
-        if np.isfinite(rate):
-            for variable, gradient in zip(variables, total, strict=True):
-                variable.assign(variable - gradient * rate)
+        rate = self._settings.share * loss / square if square > 0 else np.nan
+        if not np.isfinite(rate):
+            return
+        for variable, gradient in zip(variables, total, strict=True):
+            variable.assign(variable - gradient * rate)
 
     def _gradients(
         self, tf: Any, images: np.ndarray, labels: np.ndarray, variables: Any
