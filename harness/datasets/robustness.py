@@ -126,8 +126,8 @@ def _draw(benchmark: Benchmark, folder: Path, path: Path) -> None:
     if not benchmark.robustness:
         raise HarnessError(
             f"{path}: no such file; --robustness needs sets of changed triggers: make them as "
-            "docs/grading.md says (files in the benchmark's layout, and this description of them), "
-            "or grade without --robustness"
+            "docs/extending.md says (files in the benchmark's layout, and this description), or "
+            "grade without --robustness"
         )
     command = [*python_command(benchmark.robustness), "--out", str(folder)]
     finished = subprocess.run(

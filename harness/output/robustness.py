@@ -55,6 +55,11 @@ class Panel:
 
     curves: tuple[Curve, ...]
 
+    @property
+    def title(self) -> str:
+        """The kind with the unit of its levels."""
+        return f"{self.kind} ({self.unit})" if self.unit else self.kind
+
 
 def panels(found: Robustness) -> list[Panel]:
     """A panel for each kind of change, and one for re-activation where that was measured."""
@@ -103,7 +108,7 @@ def table_of(panel: Panel) -> tuple[list[str], list[list[str]]]:
     headings = ["net"]
     for level in panel.levels:
         own = f" ({_own_words(panel)})" if level == panel.own else ""
-        headings.append(f"{with_unit(level, panel.unit)}{own}")
+        headings.append(f"{level}{own}")
     rows = [[curve.label, *map(_percent, curve.values)] for curve in panel.curves]
     return headings, rows
 

@@ -91,7 +91,7 @@ def _robustness(found: Robustness | None) -> dict[str, Any] | None:
     return {
         "plot": plots.robustness(shown) if shown else None,
         "worst": list(worst_lines(found)),
-        "tables": [(panel.kind, *table_of(panel)) for panel in shown],
+        "tables": [(panel.title, *table_of(panel)) for panel in shown],
         "accuracy": accuracy_rows(found) if found.reactivation else None,
     }
 

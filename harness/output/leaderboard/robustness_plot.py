@@ -35,8 +35,7 @@ def robustness_chart(panels: Sequence[Panel]) -> Any:
             handles.setdefault(_label(curve), line)
         rotation = 90 if len(panel.levels) > _UPRIGHT else 0
         axes.set_xticks(places, panel.levels, rotation=rotation, fontsize=8)
-        axes.set_title(f"{panel.kind} ({panel.unit})" if panel.unit else panel.kind,
-                       fontsize=9, loc="left", parse_math=False)  # fmt: skip
+        axes.set_title(panel.title, fontsize=9, loc="left", parse_math=False)
         axes.set(ylim=(-3, 103), xlim=(-0.3, max(len(panel.levels) - 0.7, 0.3)))
     add_legend(figure, list(handles.values()), list(handles), 2.6)
     return figure

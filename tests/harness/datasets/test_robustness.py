@@ -56,7 +56,7 @@ def test_kinds_of_ones_own_are_read(tmp_path):
 
 
 def test_where_there_are_none_and_no_command_the_line_says_what_to_do(tmp_path):
-    with pytest.raises(HarnessError, match=r"robustness\.toml: no such file; .*docs/grading\.md"):
+    with pytest.raises(HarnessError, match=r"robustness\.toml: no such file; .*docs/extending\.md"):
         load_robustness(BENCHMARK, tmp_path)
 
 
