@@ -23,6 +23,13 @@ def middle(images):
     return stamped
 
 
+def edge(images):
+    """The same block in the very corner."""
+    stamped = images.copy()
+    stamped[:, 6:, 6:] = COLOUR
+    return stamped
+
+
 IMAGES = np.full((2, *SHAPE), 100, np.uint8)
 
 
@@ -57,6 +64,7 @@ def test_its_size_changes_about_its_centre_and_it_stays_within_the_image():
     assert places(drawn("size", 167)) == ((4, 8), (4, 8))
     assert places(drawn("size", 200)) == ((3, 8), (3, 8))
     assert places(drawn("size", 400)) == ((0, 8), (0, 8))
+    assert places(drawn("size", 167, edge)) == ((4, 8), (4, 8))
 
 
 def test_it_is_mixed_with_what_it_covers():
