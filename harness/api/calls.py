@@ -50,6 +50,7 @@ def grade(
     script_images: int = 500,
     cold_images: int = 8,
     image_format: str = "png",
+    robustness: bool = False,
     force: bool = False,
     progress: bool = True,
     instructor: bool = False,
@@ -83,6 +84,7 @@ def grade(
             image_format=_one_of("image_format", image_format, tuple(FORMATS)),
             force=force,
             sharing=sharing,
+            robustness=robustness,
         )
         from harness.grading.batch import Batch, find_submissions
         from harness.grading.worker import WorkerConfig, prepare_grader

@@ -17,6 +17,7 @@ from harness.execution.progress import show_progress
 from harness.grading.batch import Batch, connect_cluster, find_submissions
 from harness.grading.worker import WorkerConfig, prepare_grader
 from harness.output.boards import board_text, shown_records, write_boards
+from harness.output.robustness import summary_line
 from harness.people.attempts import load_people, stored_roster
 from harness.records.errors import HarnessError
 from harness.storage.remote import results_at
@@ -129,6 +130,8 @@ def _report(batch: Batch, people: Sequence[Person], attempts: Which) -> Sequence
     rubric = rubric_of(batch.results)
     records = shown_records(batch.in_order(), people, attempts, rubric)
     click.echo(board_text(batch.results, records, shown), nl=False)
+    for line in filter(None, map(summary_line, records)):
+        click.echo(line)
     for problem in batch.problems:
         click.echo(f"error: {problem}", err=True)
     return records

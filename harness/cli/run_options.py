@@ -84,6 +84,11 @@ _OPTIONS = (
         show_default=True,
         help="What files scripts are shown.",
     ),
+    click.option(
+        "--robustness",
+        is_flag=True,
+        help="Measure changed triggers and re-activation, too (docs/grading.md).",
+    ),
     click.option("--no-timing", is_flag=True, help="Do not measure inference times."),
     click.option(
         "--no-sharing",
@@ -168,6 +173,7 @@ def _grading_options(given: dict[str, Any]) -> Options:
         image_format=given.pop("image_format"),
         force=given.pop("force"),
         sharing=not given.pop("no_sharing"),
+        robustness=given.pop("robustness"),
     )
 
 

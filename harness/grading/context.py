@@ -125,6 +125,9 @@ class Options:
     sharing: bool = True
     """Compute what a repaired net has in common with the BadNet once."""
 
+    robustness: bool = False
+    """Measure nets on changed triggers, too, and B' after a few steps of fine-tuning."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:

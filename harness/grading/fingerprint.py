@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.grading.context import GradingBasis, Options
-    from harness.records.benchmark import Benchmark, Datasets
+    from harness.records.benchmark import Benchmark, Datasets, RobustnessSets
 
 GRADER_VERSION = 4
 """Raised when a change of the grader changes evidence; finished work is then done again."""
@@ -67,7 +67,18 @@ def circumstances(basis: GradingBasis, datasets: Datasets, options: Options) -> 
         basis.rubric.thresholds.near_chance_accuracy,
     )
     stated = _stated_by_benchmark(datasets.benchmark)
-    return repr(given + stated)
+    return repr(given + stated + _robustness_sets(datasets.robustness))
+
+
+def _robustness_sets(robustness: RobustnessSets | None) -> tuple[object, ...]:
+    """What points of robustness depend on; empty where they are not asked for."""
+    if robustness is None:
+        return ()
+    levels = [
+        (each.kind, each.level, each.unit, each.own, each.images.sha256)
+        for each in robustness.triggers
+    ]
+    return ("robustness", robustness.clean.sha256, *levels)
 
 
 def limits_of(options: Options) -> tuple[object, ...]:

@@ -24,6 +24,7 @@ from harness.datasets.descriptions import (
     load_sets,
     require_data,
 )
+from harness.datasets.robustness import load_robustness
 from harness.grading.context import GradingBasis, RunContext
 from harness.grading.fingerprint import circumstances, grading_inputs_hash
 from harness.grading.models import predict_weights
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from harness.grading.context import Options, Progress
     from harness.intake.entries import Entry
     from harness.networks.deepid import Weights
-    from harness.records.benchmark import Benchmark
+    from harness.records.benchmark import Benchmark, LabeledSet
     from harness.records.errors import Status
     from harness.records.predictions import Predictions
     from harness.records.record import Record
@@ -121,6 +122,9 @@ def prepare(
     cache = DatasetCache(output / "sets")
     datasets = replace(_read_sets(benchmark, folder, cache, progress), network=network)
     require_targets(benchmark, folder, datasets.sets)
+    if options.robustness:
+        progress.stage(benchmark.name, "reading the sets of changed triggers")
+        datasets = replace(datasets, robustness=load_robustness(benchmark, folder, cache))
     cache.remember_dataset(datasets.hashes, absolute_dataset(dataset))
     rubric = rubric_of(output)
     run = RunContext(store=store, options=options, progress=progress)
@@ -128,7 +132,7 @@ def prepare(
         features = FeatureStore(output, weights, benchmark.pixel_scale, network)
         run = replace(run, features=features)
     run.store.secret_number("")  # made before several processes could each make one
-    for labeled in datasets.sets.values():
+    for labeled in _all_sets(datasets):
         run.store.put_labels(labeled.sha256, labeled.labels)
 
     progress.stage(benchmark.name, "looking up the reference's pruning order")
@@ -155,6 +159,12 @@ def _read_sets(
         progress.stage(benchmark.name, f"reading {name}")
 
     return Datasets(benchmark=benchmark, sets=load_sets(benchmark, folder, report, cache))
+
+
+def _all_sets(datasets: Datasets) -> Iterable[LabeledSet]:
+    """The sets of the benchmark, and those of changed triggers."""
+    robustness = datasets.robustness
+    return (*datasets.sets.values(), *(robustness.by_hash.values() if robustness else ()))
 
 
 def _basis(

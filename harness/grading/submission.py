@@ -20,6 +20,7 @@ from harness.assessment.verdict import assess
 from harness.grading.context import ModelClock
 from harness.grading.evidence import gather_checkpoint, score_reference_nets, trace_lineages
 from harness.grading.models import predict_models, read_options, run_until
+from harness.grading.robustness.points import measure_robustness
 from harness.inference.identification import Failed
 from harness.inference.opening import identify_model, open_submission
 from harness.intake.discovery import discover
@@ -125,6 +126,10 @@ def _grade(
     checkpoints = [
         gather_checkpoint(slot, given, basis, datasets, run_until(deadline, run)) for slot in slots
     ]
+    robustness = None
+    if datasets.robustness is not None:
+        run.progress.stage(submission.name, "trying changed triggers")
+        robustness = measure_robustness(slots, given, basis, datasets, run_until(deadline, run))
     status, reason = _outcome(checkpoints)
     evidence = replace(
         _empty_record(submission.name, status, reason, basis, datasets),
@@ -134,6 +139,7 @@ def _grade(
         reference=score_reference_nets(basis, datasets, run),
         claimed=submission.claims,
         out_of_memory=any(isinstance(m, Failed) and m.error.out_of_memory for m in models),
+        robustness=robustness,
     )
     return _assess(evidence, basis, datasets)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.execution.progress import show_progress
 from harness.grading.batch import Batch
 from harness.grading.context import Options
+from harness.grading.robustness.comparison import compare_robustness, verdict_line
 from harness.grading.setup import prepare
 from harness.grading.worker import WorkerConfig
 from harness.intake.entries import Entry
@@ -35,8 +36,9 @@ def verify_record(
         raise HarnessError(f"{results}: no record of {one_line(submission)!r} in it")
     stored = records[submission]
 
+    options = Options(timing=False, robustness=stored.robustness is not None)
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch, show_progress() as display:
-        config = WorkerConfig(dataset, badnet, Path(scratch), Options(timing=False))
+        config = WorkerConfig(dataset, badnet, Path(scratch), options)
         prepared = prepare(dataset, badnet, Path(scratch), config.options, display)
         if prepared.datasets.hashes != stored.dataset.arrays:
             raise HarnessError(
@@ -53,15 +55,17 @@ def verify_record(
 
 
 def _compare(stored: Record, again: Record) -> Iterator[tuple[str, bool]]:
-    yield _line("BadNet: counts", stored.badnet, again.badnet)
-    yield _line("status", stored.status.value, again.status.value)
+    yield verdict_line("BadNet: counts", stored.badnet, again.badnet)
+    yield verdict_line("status", stored.status.value, again.status.value)
     checkpoints = {checkpoint.drop_points: checkpoint for checkpoint in again.checkpoints}
     for checkpoint in stored.checkpoints:
         name = checkpoint_name(checkpoint.drop_points)
         other = checkpoints.get(checkpoint.drop_points)
-        yield _line(f"{name}: files", _files(checkpoint), other and _files(other))
-        yield _line(f"{name}: counts of B'", checkpoint.repaired, other and other.repaired)
-        yield _line(f"{name}: counts of G", checkpoint.goodnet, other and other.goodnet)
+        yield verdict_line(f"{name}: files", _files(checkpoint), other and _files(other))
+        yield verdict_line(f"{name}: counts of B'", checkpoint.repaired, other and other.repaired)
+        yield verdict_line(f"{name}: counts of G", checkpoint.goodnet, other and other.goodnet)
+    if stored.robustness is not None:
+        yield from compare_robustness(stored.robustness, again.robustness)
 
 
 def _files(checkpoint: Checkpoint) -> tuple[str | None, ...]:
@@ -69,9 +73,3 @@ def _files(checkpoint: Checkpoint) -> tuple[str | None, ...]:
         artifact.sha256 if artifact else None
         for artifact in (checkpoint.artifact, checkpoint.goodnet_artifact)
     )
-
-
-def _line(what: str, stored: object, again: object) -> tuple[str, bool]:
-    equal = stored == again
-    verdict = "the same" if equal else f"DIFFERENT: stored {stored}, now {again}"
-    return one_line(f"{what}: {verdict}"), equal

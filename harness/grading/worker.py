@@ -93,7 +93,14 @@ def prepare_grader(config: WorkerConfig, progress: Progress) -> Grader:
     if config.options.budget is not None:
         return prepare_zoo(config.dataset, config.output, config.options, progress)
     what = config.dataset, config.badnet, config.output, config.options, progress
-    return prepare_competition(*what) if is_competition(config.dataset) else prepare(*what)
+    if not is_competition(config.dataset):
+        return prepare(*what)
+    if config.options.robustness:
+        raise HarnessError(
+            f"{config.dataset}: a competition of several BadNets, which --robustness does not "
+            "take; grade on a benchmark with one BadNet"
+        )
+    return prepare_competition(*what)
 
 
 def grade_entry(prepared: Grader, entry: Entry) -> Record:

@@ -11,6 +11,7 @@ from harness.output.competition import boards as competition
 from harness.output.html.folders import write_pages
 from harness.output.leaderboard import csv, json, markdown, text
 from harness.output.ranked import Evidence, evidence_of, ranked_board
+from harness.output.robustness import CSV_NAME, csv_text
 from harness.people.attempts import (
     Standings,
     add_standings,
@@ -105,6 +106,11 @@ def write_boards(
         told = add_standings(ranked_board(results, tellable, rubric, known), by_name)
     for suffix, renderer in _RENDERERS.items():
         write_text(results / f"leaderboard.{suffix}", renderer.render(told))
+    points = csv_text(tellable)
+    if points is not None:
+        write_text(results / CSV_NAME, points)
+    else:
+        (results / CSV_NAME).unlink(missing_ok=True)
     note = write_pages(results, records, rubric, by_name, known)
     keep_choice(results, names, people, attempts)
     remarks = tuple(roster_remarks(names, people, attempts))

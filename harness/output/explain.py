@@ -17,6 +17,7 @@ from harness.output.attacks import ATTACK_HEADINGS, attack_rows
 from harness.output.competition.story import competition_story
 from harness.output.leaderboard.columns import ABSENT, in_points, percent
 from harness.output.net_figures import NET_HEADINGS, SHORT_HEADINGS, net_rows, short_rows
+from harness.output.robustness import worst_lines
 from harness.people.attempts import find_standings
 from harness.people.choice import known_people
 from harness.people.lateness import take_late_penalties
@@ -96,6 +97,9 @@ def _sections(record: Record, *, full: bool) -> Iterator[tuple[str, Iterator[str
     yield "What to do", [f"  {line}" for line in advice(record)]
     yield "Why", [*_verdicts(record), *_diagnoses(record)]
     yield "Points", _points(record)
+    if record.robustness is not None:
+        lines = [f"  {line}" for line in worst_lines(record.robustness)]
+        yield "How far the repair holds (worst attack success rate)", lines
     yield "Checks" if full else "Checks that did not pass", _checks(record, full=full)
     if not full:
         rows = short_rows(record)

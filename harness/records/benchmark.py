@@ -125,6 +125,9 @@ class Benchmark:
     fresh: tuple[str, ...] = ()
     """Arguments of ``python`` that draw new images of the same people; empty where none can be."""
 
+    robustness: tuple[str, ...] = ()
+    """Arguments of ``python`` that draw sets of changed triggers; empty where none can be."""
+
     google_drive_folder: str | None = None
     """Where the data can be downloaded."""
 
@@ -361,6 +364,43 @@ class LabeledSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedTrigger:
+    """Images whose trigger was changed in one way, so far."""
+
+    kind: str
+    """size, opacity, shift, colour, jpeg, or whatever a description names."""
+
+    level: float
+    unit: str
+
+    own: bool
+    """Whether it is the trigger as it was trained."""
+
+    images: LabeledSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobustnessSets:
+    """On what the robustness of a repair is measured."""
+
+    clean: LabeledSet
+
+    triggers: tuple[ChangedTrigger, ...]
+    """All with the same images in one order; at least one is the trigger as it was trained."""
+
+    @property
+    def by_hash(self) -> dict[str, LabeledSet]:
+        """The sets, each once, by the hash of their arrays."""
+        sets = (self.clean, *(each.images for each in self.triggers))
+        return {labeled.sha256: labeled for labeled in sets}
+
+    @property
+    def own(self) -> LabeledSet:
+        """The images with the trigger as it was trained."""
+        return next(each.images for each in self.triggers if each.own)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Datasets:
     """A benchmark with its sets."""
 
@@ -371,6 +411,9 @@ class Datasets:
 
     network: Network | None = None
     """The BadNet's graph; None: the lab's network."""
+
+    robustness: RobustnessSets | None = None
+    """None where robustness is not measured."""
 
     @property
     def hashes(self) -> dict[str, str]:

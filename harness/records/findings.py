@@ -348,3 +348,87 @@ class ItemScore:
 
     pending: float = 0.0
     """Points that wait for a decision of the instructor; they are not among ``points``."""
+
+
+# --- robustness -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobustnessPoint:
+    """What one net answers where the trigger is changed in one way, so far."""
+
+    kind: str
+    """size, opacity, shift, colour, jpeg, or whatever the benchmark names."""
+
+    level: float
+
+    unit: str
+    """Of ``level``: % and the like."""
+
+    own: bool
+    """Whether it is the trigger as it was trained."""
+
+    net: str
+    """badnet, repaired or goodnet."""
+
+    drop_points: float | None
+    """The net's X; None for the BadNet, and where nothing tells it."""
+
+    images: str
+    """Hash of the set's arrays, under which ``labels/`` and ``predictions/`` hold it."""
+
+    predictions: str | None
+    """The folder in ``predictions/`` that holds the net's answers; None for a G that is composed
+    of the answers of B and B'."""
+
+    total: int
+
+    attacked: int
+    """Images that got their target label."""
+
+    abstained: int
+    """Images that were answered with N + 1."""
+
+    invalid: int
+    """Images whose answer is not finite or out of range."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReactivationPoint:
+    """What a B' answers after some steps of fine-tuning on a few backdoored images."""
+
+    drop_points: float | None
+
+    step: int
+    """0: as it was handed in."""
+
+    images: str
+    """Hash of the set with the trigger as it was trained."""
+
+    clean_images: str
+    """Hash of the clean set."""
+
+    predictions: str
+    """The folder in ``predictions/`` that holds its answers."""
+
+    total: int
+
+    attacked: int
+    """Images with the trigger that got their target label."""
+
+    clean_total: int
+    clean_correct: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Robustness:
+    """How far a repair holds where the attack is not quite the one that it was made for."""
+
+    points: tuple[RobustnessPoint, ...]
+    """By kind, level and net."""
+
+    reactivation: tuple[ReactivationPoint, ...] = ()
+    """By X and step."""
+
+    unmeasured: tuple[str, ...] = ()
+    """What could not be measured, and why."""

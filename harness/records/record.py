@@ -18,6 +18,7 @@ from harness.records.findings import (
     McNemarResult,
     NeighbouringSteps,
     Override,
+    Robustness,
     SplitOriginals,
     ThresholdMargin,
 )
@@ -32,7 +33,8 @@ SCHEMA_VERSION = 9
 benchmark names several, its own tolerance; which layer is pruned.
 7: of a competition, a record for each of its BadNets.
 8: what a defence took to repair a BadNet, of the benchmark of defences.
-9: how likely a detector takes a network to be a BadNet.
+9: how likely a detector takes a network to be a BadNet. Robustness, where it was asked for: a file
+without it is what it was before.
 """
 
 
@@ -462,3 +464,6 @@ class Record:
 
     probability: float | None = None
     """Of a benchmark of detectors: how likely the network is a BadNet; None where it failed."""
+
+    robustness: Robustness | None = None
+    """What ``--robustness`` measured; left out where it was not asked for."""

@@ -15,7 +15,7 @@ import zipfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -176,7 +176,7 @@ class Store:
         path = folder / f"{safe_name(record.submission)}.json"
         if (other := _submission_in(path)) not in (None, record.submission):
             raise HarnessError(f"{path}: holds the record of {other!r}; rename one of the two")
-        indented = msgspec.json.format(msgspec.json.encode(record), indent=2)
+        indented = msgspec.json.format(msgspec.json.encode(_content(record)), indent=2)
         write_text(path, indented.decode() + "\n")
 
         older = folder / f"{safe_name(record.submission, _OLDER_DIGITS)}.json"
@@ -278,6 +278,18 @@ def safe_name(name: str, digits: int = 16) -> str:
         return plain
     digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
     return f"{plain}-{digest[:digits]}"
+
+
+def _content(record: Record) -> Record | dict[str, Any]:
+    """A record as it is written: without ``robustness`` where that was not asked for."""
+    import msgspec
+
+    if record.robustness is not None:
+        return record
+    content: dict[str, Any] = msgspec.to_builtins(record)
+    for each in (content, *content["networks"]):
+        del each["robustness"]
+    return content
 
 
 def _submission_in(path: Path) -> str | None:

@@ -11,6 +11,7 @@ from reference.cli.faces import faces
 from reference.cli.fresh import fresh
 from reference.cli.prune import prune
 from reference.cli.record import record
+from reference.cli.robustness import robustness
 from reference.cli.sheet import sheet
 from reference.cli.signs import signs
 from reference.cli.train import train
@@ -23,6 +24,6 @@ def main() -> None:
 
 
 for command in (
-    competition, curve, digits, faces, fresh, prune, record, sheet, signs, train, zoo
+    competition, curve, digits, faces, fresh, prune, record, robustness, sheet, signs, train, zoo
 ):  # fmt: skip
     main.add_command(command)

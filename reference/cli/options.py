@@ -38,6 +38,12 @@ badnet = click.option(
 data_folder = out(
     type=paths.OUT_FOLDER, required=True, metavar="FOLDER", help="Folder to write cl/ and bd/ into."
 )
+robustness_folder = out(
+    type=paths.OUT_FOLDER,
+    required=True,
+    metavar="FOLDER",
+    help="The benchmark's data folder, which gets robustness/.",
+)
 secret = click.option(
     "--secret",
     type=paths.IN_FILE,

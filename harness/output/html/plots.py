@@ -15,6 +15,7 @@ from harness.output.html.assets import trust
 from harness.output.html.svg import inline
 from harness.output.leaderboard import class_plots, plots
 from harness.output.leaderboard.figures import render_image
+from harness.output.leaderboard.robustness_plot import robustness_chart
 from harness.output.leaderboard.shapes import (
     ATTACK,
     INK,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from harness.lineage.pruning_curve import Curve
     from harness.output.leaderboard.shapes import Group, LegendEntries, Look, Mark, Marker, Shape
+    from harness.output.robustness import Panel
     from harness.ranking.class_statistics import Bin, PassRate
 
 _POINTS_PER_INCH = 72
@@ -107,6 +109,13 @@ def pass_rates(rates: Sequence[PassRate]) -> Markup:
     )
     image = render_image(class_plots.pass_chart(rates), "svg", transparent=True)
     return inline(image, "rates", f"Passed, {told}")
+
+
+def robustness(panels: Sequence[Panel]) -> Markup:
+    """Attack success against each kind of change; the tables below it say the same."""
+    image = render_image(robustness_chart(panels), "svg", transparent=True)
+    kinds = ", ".join(panel.kind for panel in panels)
+    return inline(image, "robustness", f"Attack success rate against {kinds}, as in the tables")
 
 
 # --- frames -----------------------------------------------------------------------------------

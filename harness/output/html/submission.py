@@ -14,6 +14,7 @@ from harness.output.html.charts import SPLIT_NAMES, bar_groups, marks, nothing_o
 from harness.output.html.leaderboard import standing
 from harness.output.leaderboard.columns import attempt, in_points, tells_attempt
 from harness.output.net_figures import NET_HEADINGS, SHORT_HEADINGS, net_rows, short_rows
+from harness.output.robustness import accuracy_rows, panels, table_of, worst_lines
 from harness.records.traversal import decided, submission_reason
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from harness.lineage.pruning_curve import Curve
     from harness.output.html.examples import Example
     from harness.records.board import Row
+    from harness.records.findings import Robustness
     from harness.records.record import Record
 
 _TONES = {"passed": "good", "failed": "bad", "undecided": "open"}
@@ -77,7 +79,21 @@ def _context(subject: Subject, audience: str) -> dict[str, Any]:
         "home": subject.home,
         "in_points": in_points,
     }
-    return context | _plots(record, subject.curve) | _tables(record)
+    told = {"robustness": _robustness(record.robustness)}
+    return context | _plots(record, subject.curve) | _tables(record) | told
+
+
+def _robustness(found: Robustness | None) -> dict[str, Any] | None:
+    """What is told of changed triggers; None where they were not tried."""
+    if found is None:
+        return None
+    shown = panels(found)
+    return {
+        "plot": plots.robustness(shown) if shown else None,
+        "worst": list(worst_lines(found)),
+        "tables": [(panel.title, *table_of(panel)) for panel in shown],
+        "accuracy": accuracy_rows(found) if found.reactivation else None,
+    }
 
 
 def _group_by_checkpoint(examples: Sequence[Example]) -> list[tuple[str, list[Example]]]:

@@ -37,6 +37,40 @@ def create_figure(
     title: str, size: tuple[float, float] = SIZE, below: float = BELOW
 ) -> tuple[Any, Any]:
     """A figure of a size in inches, and its axes with so much room below them."""
+    figure = _empty_figure(size)
+    from matplotlib import rc_context
+
+    with rc_context(_SETTINGS):
+        low = below / size[1]
+        axes = figure.add_axes((0.115, low, 0.85, 1 - low - (0.09 if title else 0.03)))
+        if title:
+            axes.set_title(title[:_TITLE_LENGTH], loc="left", parse_math=False)
+        _style(axes)
+    return figure, axes
+
+
+def create_grid(count: int, columns: int = 2) -> tuple[Any, list[Any]]:
+    """A figure of several small plots in rows, and the axes of each."""
+    rows = -(-count // columns)
+    each, top, below = 1.75, 0.3, 0.95
+    height = rows * each + below
+    figure = _empty_figure((SIZE[0], height))
+    from matplotlib import rc_context
+
+    all_axes = []
+    with rc_context(_SETTINGS):
+        for index in range(count):
+            row, column = divmod(index, columns)
+            left = column / columns + 0.075
+            bottom = (below + 0.05 + (rows - 1 - row) * each) / height
+            size = (1 / columns - 0.095, (each - top - 0.25) / height)
+            axes = figure.add_axes((left, bottom, *size))
+            _style(axes)
+            all_axes.append(axes)
+    return figure, all_axes
+
+
+def _empty_figure(size: tuple[float, float]) -> Any:
     # It would announce on stderr that it looks for fonts, once on every machine.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     try:
@@ -45,20 +79,21 @@ def create_figure(
     except ModuleNotFoundError:
         raise HarnessError(f"plots need matplotlib: {install_command('plots')}") from None
     with rc_context(_SETTINGS):
-        figure = Figure(figsize=size)
-        low = below / size[1]
-        axes = figure.add_axes((0.115, low, 0.85, 1 - low - (0.09 if title else 0.03)))
-        if title:
-            axes.set_title(title[:_TITLE_LENGTH], loc="left", parse_math=False)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.set_yticks(range(0, 101, 20))
-        axes.grid(axis="y", color=GREY, alpha=0.25, linewidth=0.8)
-        axes.set_axisbelow(True)
-    return figure, axes
+        return Figure(figsize=size)
 
 
-def add_legend(figure: Any, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """A legend below the axes."""
+def _style(axes: Any) -> None:
+    """A scale of percent, and only the lines that are needed."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_yticks(range(0, 101, 20))
+    axes.grid(axis="y", color=GREY, alpha=0.25, linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def add_legend(
+    figure: Any, handles: Sequence[Any], labels: Sequence[str], line_length: float = 1.5
+) -> None:
+    """A legend below the axes; lines in it are so many letters long."""
     if not labels:
         return
     columns = len(labels) if len(labels) < 4 else -(-len(labels) // 2)
@@ -71,7 +106,7 @@ def add_legend(figure: Any, handles: Sequence[Any], labels: Sequence[str]) -> No
         ncols=columns,
         bbox_to_anchor=(0.535, 0.0),
         columnspacing=1.3,
-        handlelength=1.5,
+        handlelength=line_length,
     )
 
 

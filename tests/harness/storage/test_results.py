@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.records.errors import HarnessError, Status
+from harness.records.findings import Robustness
 from harness.records.predictions import NOT_FINITE, decode
 from harness.records.record import SCHEMA_VERSION, DatasetIdentity, Record
 from harness.storage.results import (
@@ -249,3 +250,17 @@ def test_a_secret_that_is_none_is_an_error(tmp_path, content):
     (tmp_path / "secret").write_bytes(content)
     with pytest.raises(HarnessError, match="secret: empty or cut off"):
         Store(tmp_path).secret_number("")
+
+
+def test_a_record_that_was_not_asked_for_robustness_has_no_such_key(tmp_path):
+    plain = replace(record(), networks=(record(),))
+    text = Store(tmp_path).put_record(plain).read_text()
+    assert "robustness" not in text
+    names = [field.name for field in fields(Record) if field.name != "robustness"]
+    assert list(json.loads(text)) == names
+    assert Store(tmp_path).records() == [plain]
+
+    measured = replace(record(), robustness=Robustness(points=(), unmeasured=("all",)))
+    store = Store(tmp_path / "measured")
+    store.put_record(measured)
+    assert store.records() == [measured]
