@@ -95,8 +95,8 @@ def model(content, opsets=(("", OPSET),), extra=b""):
 class _Writer:
     """A network's layers as nodes over N x channels x rows x columns."""
 
-    def __init__(self, weights):
-        self.weights, self.nodes, self.tensors = weights, [], []
+    def __init__(self, weights, softmax):
+        self.weights, self.softmax, self.nodes, self.tensors = weights, softmax, [], []
 
     def tensor(self, name, array):
         self.tensors.append(tensor(name, array))
@@ -130,7 +130,7 @@ class _Writer:
         self.add("BatchNormalization", inputs, layer.name, epsilon=float(layer.setting("epsilon")))
 
     def _activation(self, layer, inputs):
-        self.add({"relu": "Relu", "softmax": "Softmax"}[layer.setting("activation")], inputs,
+        self.add({"relu": "Relu", "softmax": self.softmax}[layer.setting("activation")], inputs,
                  layer.name)  # fmt: skip
 
     def _maxpooling2d(self, layer, inputs):
@@ -153,9 +153,9 @@ class _Writer:
         self.add("Gemm", inputs, layer.name)
 
 
-def network_model(network, weights, *, channels_first=True, batch="N"):
-    """The bytes of a model of a benchmark's network."""
-    writer = _Writer(weights)
+def network_model(network, weights, *, channels_first=True, batch="N", softmax="Softmax"):
+    """The bytes of a model of a benchmark's network; with LogSoftmax it is another one's."""
+    writer = _Writer(weights, softmax)
     first, *layers = network.layers
     rows, columns, colours = network.input_shape
     shape = (batch, colours, rows, columns)

@@ -19,8 +19,16 @@ from harness.datasets.descriptions import (
     datasets_folder,
     load_benchmark,
 )
+from harness.intake.file_rules import graph_of_badnet
 from harness.output.exports.scores import columns
-from harness.output.packages.autograder import BADNET, DATA, DATASET, MEMORY, RUBRIC
+from harness.output.packages.autograder import (
+    BADNET,
+    DATA,
+    DATASET,
+    GRAPH_SUFFIX,
+    MEMORY,
+    RUBRIC,
+)
 from harness.records.errors import HarnessError
 from harness.storage.results import replace_file
 from harness.storage.rubrics import default_rubric, read_rubric
@@ -170,7 +178,11 @@ def _badnet(assignment: Assignment, benchmark: Benchmark, folder: Path) -> Conte
     path = assignment.badnet or badnet_file(benchmark, folder)
     if not path.is_file():
         raise HarnessError(f"{path}: no such file; --badnet takes the BadNet's weights")
-    return {f"{BADNET}{path.suffix.lower() or '.h5'}": path}
+    contents: Contents = {f"{BADNET}{path.suffix.lower() or '.h5'}": path}
+    graph = graph_of_badnet(path)
+    if graph is not None:
+        contents[f"{BADNET}{GRAPH_SUFFIX}"] = graph
+    return contents
 
 
 def _rubric(assignment: Assignment) -> Contents:
