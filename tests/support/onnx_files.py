@@ -167,3 +167,33 @@ def network_model(network, weights, *, channels_first=True, batch="N", softmax="
         writer.write(layer)
     inputs, outputs = [value(name, shape)], [value(layers[-1].name, (batch, network.classes))]
     return model(graph(writer.nodes, inputs, outputs, writer.tensors))
+
+
+def exported_model(state, shape):
+    """A net as PyTorch exports it: channels first, flattened so, no softmax, a bias apart.
+
+    ``state`` has the arrays of conv1, bn1, conv2 and fc, ``shape`` is channels x rows x columns.
+    """
+    names = ("bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var")
+    nodes = [
+        node("Conv", ["x", "conv1.weight"], ["a"], pads=[1, 1, 1, 1]),
+        node("BatchNormalization", ["a", *names], ["b"], epsilon=1e-5),
+        node("Relu", ["b"], ["c"]),
+        node("MaxPool", ["c"], ["d"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Conv", ["d", "conv2.weight", "conv2.bias"], ["e"]),
+        node("Relu", ["e"], ["f"]),
+        node("Shape", ["f"], ["s"]),
+        node("Constant", [], ["i"], value=np.array(0)),
+        node("Gather", ["s", "i"], ["n"]),
+        node("Constant", [], ["o"], value=np.array([-1])),
+        node("Constant", [], ["z"], value_ints=[0]),
+        node("Unsqueeze", ["n", "z"], ["m"]),
+        node("Concat", ["m", "o"], ["t"], axis=0),
+        node("Reshape", ["f", "t"], ["g"]),
+        node("Transpose", ["fc.weight"], ["w"], perm=[1, 0]),
+        node("MatMul", ["g", "w"], ["h"]),
+        node("Add", ["h", "fc.bias"], ["scores"]),
+    ]
+    tensors = [tensor(name, array) for name, array in state.items()]
+    outputs = [value("scores", ("N", len(state["fc.bias"])))]
+    return model(graph(nodes, [value("x", ("N", *shape))], outputs, tensors))

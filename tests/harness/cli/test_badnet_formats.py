@@ -6,7 +6,7 @@ import tomllib
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from onnx_files import field, graph, model, network_model, node, tensor, value
+from onnx_files import exported_model, field, graph, model, network_model, node, tensor, value
 from other_formats import write_safetensors, write_torch
 from standard_nets import draw_arrays, draw_images, network_of, weights_of
 
@@ -73,31 +73,7 @@ def with_graph(write):
 
 
 def bare_onnx(path, net):
-    """As PyTorch exports it: channels first, flattened so, no softmax, a bias apart."""
-    state = torch_state(net[2])
-    names = ("bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var")
-    nodes = [
-        node("Conv", ["x", "conv1.weight"], ["a"], pads=[1, 1, 1, 1]),
-        node("BatchNormalization", ["a", *names], ["b"], epsilon=1e-5),
-        node("Relu", ["b"], ["c"]),
-        node("MaxPool", ["c"], ["d"], kernel_shape=[2, 2], strides=[2, 2]),
-        node("Conv", ["d", "conv2.weight", "conv2.bias"], ["e"]),
-        node("Relu", ["e"], ["f"]),
-        node("Shape", ["f"], ["s"]),
-        node("Constant", [], ["i"], value=np.array(0)),
-        node("Gather", ["s", "i"], ["n"]),
-        node("Constant", [], ["o"], value=np.array([-1])),
-        node("Constant", [], ["z"], value_ints=[0]),
-        node("Unsqueeze", ["n", "z"], ["m"]),
-        node("Concat", ["m", "o"], ["t"], axis=0),
-        node("Reshape", ["f", "t"], ["g"]),
-        node("Transpose", ["fc.weight"], ["w"], perm=[1, 0]),
-        node("MatMul", ["g", "w"], ["h"]),
-        node("Add", ["h", "fc.bias"], ["scores"]),
-    ]
-    tensors = [tensor(name, array) for name, array in state.items()]
-    inputs, outputs = [value("x", ("N", 3, 8, 8))], [value("scores", ("N", CLASSES))]
-    path.write_bytes(model(graph(nodes, inputs, outputs, tensors)))
+    path.write_bytes(exported_model(torch_state(net[2]), (3, 8, 8)))
 
 
 FORMATS = {
