@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.datasets.descriptions import load_benchmark
 from harness.lineage.lineage import zero_channels
+from harness.networks.deepid import lab_network
 from harness.networks.tensorflow import import_tensorflow
 from harness.networks.weight_files import read_model
 
@@ -63,6 +64,18 @@ def foreign_submission(folder: Path) -> Path:
     for points, steps in CROSSINGS.items():
         model = _wrap(zero_channels(badnet, order[:steps]))
         model.save(_prepare_folder(folder / f"model_{points}.keras"))
+    return folder
+
+
+def onnx_submission(folder: Path) -> Path:
+    """The same three as ONNX: other scores, so that they are run, and the same answers."""
+    from onnx_files import network_model
+
+    badnet, order = read_model(BADNET).weights, load_benchmark("faces")[0].channel_order
+    for points, steps in CROSSINGS.items():
+        weights = zero_channels(badnet, order[:steps])
+        content = network_model(lab_network(), weights, softmax="LogSoftmax")
+        _prepare_folder(folder / f"model_{points}.onnx").write_bytes(content)
     return folder
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "tests" / "support")]
 
 import submission_rows  # noqa: E402
 
@@ -30,7 +30,7 @@ HEADINGS = (
     "own wall s",
     "own peak PSS",
 )
-WORKS = ("known", "foreign", "sweep")
+WORKS = ("known", "foreign", "onnx", "sweep")
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=ROOT / "results")
-    parser.add_argument("--only", choices=["sweep", "known", "foreign"])
+    parser.add_argument("--only", choices=WORKS)
     arguments = parser.parse_args()
 
     works = [arguments.only] if arguments.only else WORKS
@@ -61,6 +61,8 @@ def measure(work: str, rounds: int, scratch: Path) -> tuple[list[Row], str]:
         return measure_sweep(rounds)
     if work == "known":
         return submission_rows.measure_known(rounds, scratch), ""
+    if work == "onnx":
+        return submission_rows.measure_onnx(rounds, scratch), ""
     return submission_rows.measure_foreign(rounds, scratch), ""
 
 

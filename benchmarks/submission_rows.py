@@ -58,14 +58,25 @@ def measure_known(rounds: int, scratch: Path) -> list[Row]:
 def measure_foreign(rounds: int, scratch: Path) -> list[Row]:
     """A submission of three models that need the sandbox."""
     work = "three models of another architecture in the sandbox, probes included"
-    row = Row(work, _SIX, ">= 1.2 wall")
     foreign = nets.foreign_submission(scratch / "foreign")
-    prepared = scratch / "prepared for foreign"
+    return _measure_run(rounds, scratch, foreign, Row(work, _SIX, ">= 1.2 wall"))
+
+
+def measure_onnx(rounds: int, scratch: Path) -> list[Row]:
+    """The same three as ONNX, which ONNX Runtime runs."""
+    work = "three ONNX models of another architecture in the sandbox, probes included"
+    foreign = nets.onnx_submission(scratch / "onnx")
+    return _measure_run(rounds, scratch, foreign, Row(work, _SIX, ">= 1.2 wall"))
+
+
+def _measure_run(rounds: int, scratch: Path, foreign: Path, row: Row) -> list[Row]:
+    """A submission of models that are run, beside the official script on the same nets."""
+    prepared = scratch / f"prepared for {foreign.name}"
     _grade(scratch, prepared, WORKED_EXAMPLE)
 
     for number in range(rounds):
         official = _run_official(scratch, WORKED_EXAMPLE, number)
-        results = scratch / f"foreign {number}"
+        results = scratch / f"{foreign.name} {number}"
         shutil.copytree(prepared, results)
         row.add(official.spent.times(6), _grade(scratch, results, foreign))
         _require_equal(results, foreign, official, tolerance=2)

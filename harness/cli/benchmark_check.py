@@ -11,7 +11,11 @@ import numpy as np
 
 from harness.datasets.attack_sets import require_targets
 from harness.datasets.descriptions import badnet_file, load_sets
-from harness.inference.known_network import predict_known_network, read_benchmark_badnet
+from harness.inference.known_network import (
+    BadNet,
+    predict_known_network,
+    read_benchmark_badnet,
+)
 from harness.inference.plausibility import require_plausible
 from harness.records.benchmark import Datasets
 from harness.records.errors import HarnessError
@@ -76,7 +80,7 @@ def verify_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> li
     except HarnessError as error:
         return [f"not checked against the BadNet: {error}"]
     datasets = Datasets(benchmark=benchmark, sets=load_sets(benchmark, folder))
-    answers = badnet_answers(path, datasets, str(folder))
+    _, answers = ask_badnet(path, datasets, str(folder))
     tolerance = tolerance_of(benchmark)
 
     lines = []
@@ -96,17 +100,20 @@ def verify_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> li
     return lines
 
 
-def badnet_answers(
+def ask_badnet(
     badnet: Path, datasets: Datasets, where: str, progress: Callable[[int], None] | None = None
-) -> Mapping[str, Answers]:
-    """What the BadNet answers to all sets; raises HarnessError where it does not fit them.
+) -> tuple[BadNet, Mapping[str, Answers]]:
+    """Read the BadNet and have it answer all sets; raises HarnessError where it does not fit them.
 
     ``where`` names the data, ``progress`` gets images done so far.
     """
-    network, weights = read_benchmark_badnet(badnet, datasets.benchmark)
+    network, weights = read_benchmark_badnet(
+        badnet, datasets.benchmark, lambda: datasets.sets["valid"]
+    )
     datasets = replace(datasets, network=network)
     require_plausible(datasets, weights, where)
-    return predict_known_network(weights, datasets, progress).answers
+    answers = predict_known_network(weights, datasets, progress).answers
+    return BadNet(network, weights), answers
 
 
 def count_hits(answers: Answers, labeled: LabeledSet, part: slice = slice(None)) -> int:

@@ -108,7 +108,9 @@ def _verify_network(
 ) -> Iterator[str]:
     sets = load_competition_sets(competition, network, folder)
     path = competing_badnet_file(competition, network, folder)
-    graph, weights = read_benchmark_badnet(path, competition.benchmark_of(network))
+    graph, weights = read_benchmark_badnet(
+        path, competition.benchmark_of(network), lambda: sets["valid"]
+    )
     scale = competition.pixel_scale
     for split in ("valid", "test"):
         labeled = sets[split]

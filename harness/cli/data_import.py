@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from harness.cli import options, paths
-from harness.cli.benchmark_check import badnet_answers, count_hits, implausibilities
+from harness.cli.benchmark_check import ask_badnet, count_hits, implausibilities
 from harness.datasets.description_text import (
     OFFICIAL_FILES,
     SCHEMA_VERSION,
@@ -33,8 +33,10 @@ from harness.datasets.own_images.imports import (
 from harness.datasets.pictures import contact_sheet
 from harness.execution.console import one_line_errors
 from harness.execution.progress import show_progress
+from harness.intake.file_rules import SUFFIXES, graph_of_badnet
 from harness.records.benchmark import CHECKPOINTS, SETS, Benchmark, Datasets, shape_text
 from harness.records.errors import HarnessError
+from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,13 +47,17 @@ if TYPE_CHECKING:
 
 SHEET = "contact_sheet.png"
 
+WHOLE_MODELS = (".h5", ".hdf5", ".keras", ".onnx")
+"""How files end that say themselves what network they hold, mostly."""
+
 _Said = TypeVar("_Said")
 
 
 @click.command("import")
 @click.argument("folder", type=options.PATH, metavar="FOLDER")
 @click.option("--badnet", type=paths.IN_FILE, required=True, metavar="FILE",
-              help="The BadNet, a Keras file.")  # fmt: skip
+              help="The BadNet: a Keras or ONNX file, or arrays (a PyTorch state_dict, "
+              "safetensors, .npz) with its graph as Keras's JSON beside them.")  # fmt: skip
 @click.option("--clean", type=paths.IN_DATA, metavar="SET",
               help="All clean images; they are split into validation and test.")  # fmt: skip
 @click.option("--valid", type=paths.IN_DATA, metavar="SET", help="Clean validation images.")
@@ -137,7 +143,7 @@ def import_data(
             checkpoints=checkpoints or CHECKPOINTS,
             tolerance_images=tolerance_images,
             pruned_layer=pruned_layer,
-            badnet=f"badnet{badnet.suffix.lower()}",
+            badnet=f"badnet{_suffix_of(badnet)}",
             files={split: OFFICIAL_FILES[split] for split in SPLITS},
         )
         reading = Reading(
@@ -263,16 +269,19 @@ def write_benchmark(
         partial = Path(scratch) / "benchmark"
         partial.mkdir()
         write_sets(partial, benchmark.files, images, display)
-        shutil.copyfile(badnet, partial / str(benchmark.badnet))
+        _copy_badnet(badnet, partial, benchmark)
 
         datasets = Datasets(benchmark=benchmark, sets=load_sets(benchmark, partial))
         total = sum(len(labeled.labels) for labeled in datasets.sets.values())
         display.stage(benchmark.name, "asking the BadNet")
-        answers = badnet_answers(
+        known, answers = ask_badnet(
             badnet, datasets, str(folder), lambda done: display.images(done, total)
         )
         hits = {name: count_hits(answers[name], datasets.sets[name]) for name in SETS}
         described = replace(benchmark, hashes=datasets.hashes, badnet_counts=hits)
+        if _suffix_of(badnet) not in WHOLE_MODELS:
+            # Arrays may be read in several ways: which one was right is kept.
+            described = replace(described, badnet_weights_hash=array_hash(known.weights))
         (partial / "dataset.toml").write_text(format_description(described), encoding="utf-8")
         sheet = _write_sheet(datasets, partial / SHEET)
 
@@ -283,6 +292,20 @@ def write_benchmark(
         f"{folder}: {benchmark.classes} classes, images of {shape_text(benchmark.input_shape)}",
         *lines,
     ]
+
+
+def _suffix_of(badnet: Path) -> str:
+    """How the name of a BadNet's file ends, in lower case."""
+    name = badnet.name.lower()
+    return next((each for each in SUFFIXES if name.endswith(each)), badnet.suffix.lower())
+
+
+def _copy_badnet(badnet: Path, folder: Path, benchmark: Benchmark) -> None:
+    """Copy the BadNet and, of arrays alone, the JSON of its graph."""
+    shutil.copyfile(badnet, folder / str(benchmark.badnet))
+    graph = graph_of_badnet(badnet)
+    if graph is not None and _suffix_of(badnet) not in WHOLE_MODELS:
+        shutil.copyfile(graph, folder / "badnet.json")
 
 
 def _write_sheet(datasets: Datasets, path: Path) -> str:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _RUBRIC = click.option(
     "--rubric", type=paths.IN_FILE, metavar="FILE", help="Grade by these points."
 )
+_RUNTIMES = click.option(
+    "--runtime", "runtimes", type=click.Choice([*bundles.RUNTIMES, "torch", "none"]), multiple=True,
+    default=bundles.RUNTIMES, show_default=True,
+    help="A framework whose models can be run, as often as there are; torch is the largest.",
+)  # fmt: skip
 
 
 @click.group()
@@ -27,7 +32,14 @@ def package() -> None:
 
 def _assignment(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say what is graded."""
-    return options.dataset(options.badnet(_RUBRIC(command)))
+    return options.dataset(options.badnet(_RUBRIC(_RUNTIMES(command))))
+
+
+def _chosen(runtimes: tuple[str, ...]) -> tuple[str, ...]:
+    """The extras of what was asked for."""
+    if "none" in runtimes and len(set(runtimes)) > 1:
+        raise click.UsageError("--runtime none stands alone")
+    return tuple(dict.fromkeys(each for each in runtimes if each != "none"))
 
 
 @package.command("gradescope")
@@ -35,10 +47,16 @@ def _assignment(command: Callable[..., None]) -> Callable[..., None]:
 @options.out(type=paths.OUT_FILE, default=Path("autograder.zip"), show_default=True,
              metavar="FILE", help="The archive to write.")  # fmt: skip
 def package_gradescope(
-    dataset: str, badnet: Path | None, rubric: Path | None, out: Path
-) -> None:  # fmt: skip
+    dataset: str,
+    badnet: Path | None,
+    rubric: Path | None,
+    runtimes: tuple[str, ...],
+    out: Path,
+) -> None:
     """Build the autograder that is uploaded to Gradescope."""
-    assignment = bundles.Assignment(dataset=dataset, badnet=badnet, rubric=rubric)
+    assignment = bundles.Assignment(
+        dataset=dataset, badnet=badnet, rubric=rubric, runtimes=_chosen(runtimes)
+    )
     with one_line_errors():
         click.echo(bundles.gradescope(assignment, out))
 
@@ -55,13 +73,16 @@ def package_codabench(
     dataset: str,
     badnet: Path | None,
     rubric: Path | None,
+    runtimes: tuple[str, ...],
     image: str,
     title: str,
     start: datetime | None,
     out: Path,
 ) -> None:
     """Build the competition bundle that is uploaded to CodaBench."""
-    assignment = bundles.Assignment(dataset=dataset, badnet=badnet, rubric=rubric)
+    assignment = bundles.Assignment(
+        dataset=dataset, badnet=badnet, rubric=rubric, runtimes=_chosen(runtimes)
+    )
     first_day = start or datetime.now(UTC)
     competition = bundles.Competition(image=image, title=title, start=f"{first_day:%Y-%m-%d}")
     with one_line_errors():

@@ -228,6 +228,12 @@ def load_sets(
     return sets
 
 
+def load_clean_set(benchmark: Benchmark, folder: Path) -> LabeledSet:
+    """The clean validation images alone. Raises HarnessError, as `load_sets` does."""
+    require_data(benchmark, folder)
+    return _load_set("valid", benchmark, folder, None)
+
+
 def require_published(
     labeled: LabeledSet, expected: str | None, paths: Sequence[Path], name: str
 ) -> None:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.datasets.competitions import is_competition
-from harness.datasets.descriptions import badnet_file, benchmark_names, load_benchmark
+from harness.datasets.descriptions import (
+    badnet_file,
+    benchmark_names,
+    load_benchmark,
+    load_clean_set,
+)
 from harness.grading.competition import dry_run as competition
 from harness.grading.context import Options
 from harness.inference.identification import Failed, KnownModel, ReadOptions
@@ -75,10 +81,12 @@ def dry_run(path: Path, dataset: str, badnet: Path | None = None) -> DryRun:
 
 def _read_badnet(benchmark: Benchmark, folder: Path, badnet: Path | None) -> BadNet | None:
     """The benchmark's BadNet; None where it was not fetched yet."""
+    # No model is shown images here, but the BadNet may be.
+    clean = partial(load_clean_set, benchmark, folder)
     if badnet is not None:
-        return read_badnet(badnet, benchmark)
+        return read_badnet(badnet, benchmark, clean)
     with suppress(HarnessError):
-        return read_badnet(badnet_file(benchmark, folder), benchmark)
+        return read_badnet(badnet_file(benchmark, folder), benchmark, clean)
     return None
 
 

@@ -21,6 +21,7 @@ from harness.datasets.descriptions import (
     data_is_present,
     generate_data,
     load_benchmark,
+    load_clean_set,
     load_sets,
     require_data,
 )
@@ -115,7 +116,9 @@ def prepare(
     if not benchmark.make:
         require_data(benchmark, folder)
     weights_file = badnet or badnet_file(benchmark, folder)
-    network, weights = read_benchmark_badnet(weights_file, benchmark)
+    network, weights = read_benchmark_badnet(
+        weights_file, benchmark, lambda: load_clean_set(benchmark, folder)
+    )
     if benchmark.make and not data_is_present(benchmark, folder):
         generate_data(benchmark, folder)
 

@@ -7,7 +7,8 @@ graph; what is anything else runs in workers (``sandboxed.py``).
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,10 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from harness.inference import worker
+from harness.intake.file_rules import graph_of_badnet
 from harness.intake.staging import Staged
 from harness.lineage.known import describe_net, pruned_channels
 from harness.networks.deepid import Weights, lab_network, network_of
-from harness.networks.forward import forward_batches
+from harness.networks.forward import class_ids, forward_batches
+from harness.networks.keras_files.config import match_layers
+from harness.networks.keras_files.graph import UnknownArchitectureError
 from harness.networks.network import weight_shapes, widths_of
 from harness.networks.readings.masks import MaskReading
 from harness.networks.readings.weights import MAX_READINGS, Reading
@@ -33,7 +37,7 @@ from harness.sandbox.seccomp import READER
 from harness.storage.hashing import array_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from harness.records.benchmark import Benchmark, Datasets, LabeledSet
     from harness.records.network import Network
@@ -79,6 +83,15 @@ class ModelInspection:
 
     masks: tuple[MaskReading, ...] = ()
     """All ways to understand it as a mask of the BadNet; empty where it is none."""
+
+
+CleanImages = Callable[[], "LabeledSet"]
+"""Reads clean images, where some are needed."""
+
+_DECIDING_IMAGES = 500
+
+ARRAYS_ALONE = ("torch", "safetensors", "npz", "h5-weights")
+"""Formats of files that do not say what network their arrays are of."""
 
 
 class BadNet(NamedTuple):
@@ -171,12 +184,14 @@ def _ask_extractor(
     return _Answer(verdict, FORMATS[format_index], channels, text, payload[text_bytes:])
 
 
-def read_benchmark_badnet(path: Path, benchmark: Benchmark) -> BadNet:
+def read_benchmark_badnet(
+    path: Path, benchmark: Benchmark, clean: CleanImages | None = None
+) -> BadNet:
     """Read the BadNet that belongs to the benchmark, and check its hash where that is known.
 
     Raises HarnessError that names the file.
     """
-    badnet = read_badnet(path, benchmark)
+    badnet = read_badnet(path, benchmark, clean)
     expected = benchmark.badnet_weights_hash
     if expected and array_hash(badnet.weights) != expected:
         raise HarnessError(
@@ -194,24 +209,18 @@ def read_benchmark_badnet(path: Path, benchmark: Benchmark) -> BadNet:
     return badnet
 
 
-def read_badnet(path: Path, benchmark: Benchmark) -> BadNet:
+def read_badnet(path: Path, benchmark: Benchmark, clean: CleanImages | None = None) -> BadNet:
     """Read any BadNet for a benchmark from a file of the user's.
 
-    It is the lab's network, or whatever network of standard layers the file holds. Raises
-    HarnessError that names the file.
+    It is the lab's network, or whatever network of standard layers the file holds, or for arrays
+    alone the JSON beside it. ``clean`` gives the images that decide how arrays are meant which can
+    be read in several ways. Raises HarnessError that names the file.
     """
     if not path.is_file():
         problem = "a folder, not a file" if path.is_dir() else "no such file"
         raise HarnessError(f"{path}: {problem}; --badnet takes the BadNet's weights")
-    staged = Staged(path=path, sha256="", size_bytes=path.stat().st_size)
-    network = lab_network(benchmark.classes)
     try:
-        if not _may_be(network, benchmark):
-            network = _read_network(staged, benchmark)
-        inspection = inspect_file(staged, "h5", network, sandbox=None)
-        if inspection.weights is None:
-            network = _read_network(staged, benchmark)
-            inspection = inspect_file(staged, "h5", network, sandbox=None)
+        network, inspection = _inspect_badnet(path, benchmark)
     except SubmissionError as error:
         if error.out_of_memory:
             hint = "; run the same command again"
@@ -221,13 +230,71 @@ def read_badnet(path: Path, benchmark: Benchmark) -> BadNet:
     _require_fitting(network, benchmark, path)
     if inspection.weights is None:
         raise HarnessError(f"{path}: a model, but not one to compare with ({inspection.differs})")
-    if inspection.readings:
+    if not inspection.readings:
+        return BadNet(network, inspection.weights)
+    readings = [BadNet(network, reading.weights) for reading in inspection.readings]
+    meant = _meant_reading(readings, benchmark, clean)
+    if meant is None:
         ways = " or ".join(reading.label for reading in inspection.readings)
         raise HarnessError(
-            f"{path}: arrays alone, which can be read in several ways ({ways}); save the BadNet "
-            "with Keras"
+            f"{path}: arrays alone, which can be read in several ways ({ways}), and no clean "
+            "images tell which; import it with them (`data import`), or save the BadNet with Keras"
         )
-    return BadNet(network, inspection.weights)
+    return meant
+
+
+def _inspect_badnet(path: Path, benchmark: Benchmark) -> tuple[Network, ModelInspection]:
+    """What network a BadNet's file holds, and what it was found to be. Raises SubmissionError."""
+    staged = Staged(path=path, sha256="", size_bytes=path.stat().st_size)
+    graph = graph_of_badnet(path)
+    as_lab = None
+    lab = lab_network(benchmark.classes)
+    if _may_be(lab, benchmark):
+        try:
+            as_lab = inspect_file(staged, "h5", lab, sandbox=None)
+        except SubmissionError:
+            if graph is None:
+                raise
+        else:
+            says_graph = graph is None or as_lab.format not in ARRAYS_ALONE
+            if as_lab.weights is not None and says_graph:
+                return lab, as_lab
+
+    staged = replace(staged, graph=graph)
+    network = _read_network(staged, benchmark)
+    if as_lab is not None and as_lab.weights is not None and _is_same(network, lab):
+        return lab, as_lab
+    return network, inspect_file(staged, "h5", network, sandbox=None)
+
+
+def _is_same(network: Network, lab: Network) -> bool:
+    """Whether a network is another writing of the lab's."""
+    try:
+        match_layers(network.layers, lab)
+    except UnknownArchitectureError:
+        return False
+    return True
+
+
+def _meant_reading(
+    readings: Sequence[BadNet], benchmark: Benchmark, clean: CleanImages | None
+) -> BadNet | None:
+    """Which way to read a BadNet is meant; None where neither a hash nor images tell.
+
+    A net that is read wrongly is as good as random.
+    """
+    expected = benchmark.badnet_weights_hash
+    named = [each for each in readings if expected and array_hash(each.weights) == expected]
+    if named or clean is None:
+        return next(iter(named), None)
+    labeled = clean()
+    some = np.linspace(0, len(labeled.labels) - 1, _DECIDING_IMAGES).astype(int)
+    images, labels = labeled.images[some], labeled.labels[some]
+    right = [
+        int((class_ids(*each, images, benchmark.pixel_scale) == labels).sum()) for each in readings
+    ]
+    best = max(right)
+    return readings[right.index(best)] if right.count(best) == 1 else None
 
 
 def _may_be(network: Network, benchmark: Benchmark) -> bool:
@@ -237,8 +304,9 @@ def _may_be(network: Network, benchmark: Benchmark) -> bool:
 
 
 def _read_network(staged: Staged, benchmark: Benchmark) -> Network:
-    """The graph in a BadNet's file. Raises SubmissionError."""
-    mode = ("describe", _inside(staged), benchmark.pruned_layer or "")
+    """The graph in a BadNet's file, or beside it. Raises SubmissionError."""
+    graph = () if staged.graph is None else (GRAPH,)
+    mode = ("describe", _inside(staged), benchmark.pruned_layer or "", *graph)
     answer = _ask_extractor(staged, mode, _MAX_NETWORK_BYTES, sandbox=None)
     if answer.verdict == worker.VERDICT_KNOWN:
         return decode_network(answer.text.decode())

@@ -10,7 +10,7 @@ prints is ever parsed. Three modes:
   which the file is that network, and for each the arrays in canonical order. Of a mask: the same
   with a byte for each channel, 1 where it is pruned. Else: a line of text, and perhaps a second one
   on the Python files that belong to the model.
-* ``describe PATH PRUNED_LAYER``: the same for the graph that a whole model's file holds.
+* ``describe PATH PRUNED_LAYER [GRAPH]``: the same for the graph that a whole model's file holds.
 * ``predict PATH SOURCE HOME FORMAT NETWORK DTYPE SCALE [GRAPH]``: runs a model. IMAGES_FD holds the
   images of one request at a time: the parent puts the next ones there once these are answered.
   ``PREDICT_REQUEST`` (how many) gets 2 bytes for each image; 0 asks for the number of outputs
@@ -59,7 +59,9 @@ def main(arguments: list[str]) -> int:
         _serve_extraction(request_fd, reply_fd, extraction)
         return 0
     if mode == "describe":
-        _serve_extraction(request_fd, reply_fd, _describe(Path(rest[0]), rest[1]))
+        path, pruned_layer, *graph = rest
+        described = _describe(Path(path), pruned_layer, Path(graph[0]) if graph else None)
+        _serve_extraction(request_fd, reply_fd, described)
         return 0
     return _serve_predictions(request_fd, reply_fd, images_fd, rest)
 
@@ -180,14 +182,14 @@ def _extracted_mask(mask: MaskFile, network: Network) -> _Extraction:
     return _Extraction(VERDICT_MASK, index, network.channels, labels.encode(), bits)
 
 
-def _describe(path: Path, pruned_layer: str) -> _Extraction:
-    """Read the graph in a whole model's file."""
+def _describe(path: Path, pruned_layer: str, graph: Path | None) -> _Extraction:
+    """Read the graph in a whole model's file, or in the JSON file beside arrays."""
     from harness.networks.keras_files.layers import RejectedFileError
     from harness.networks.weight_files import FORMATS, OtherArchitectureError, read_network
 
     other = FORMATS.index("other")
     try:
-        network = read_network(path, pruned_layer)
+        network = read_network(path, pruned_layer, graph)
     except OtherArchitectureError as error:
         return _Extraction(VERDICT_OTHER, other, 0, _reason_bytes(error))
     except RejectedFileError as error:

@@ -126,6 +126,12 @@ def graph_beside(folder: Path, path: str) -> str | None:
     return None
 
 
+def graph_of_badnet(path: Path) -> Path | None:
+    """The JSON file beside a BadNet's that may say what network its arrays are of."""
+    beside = graph_beside(path.parent, path.name)
+    return None if beside is None else path.parent / beside
+
+
 def is_unpacked_keras(folder: Path) -> bool:
     """Whether a folder is a ``.keras`` file that was unpacked, or never packed."""
     return all((folder / name).is_file() for name in ("config.json", "model.weights.h5"))

@@ -81,7 +81,7 @@ def _infer(
         shapes = [outputs[name] for name in layer.inputs]
         width = widths.get(layer.name, layer.width or 0)
         try:
-            outputs[layer.name], arrays = _layer_shapes(layer, shapes, width)
+            outputs[layer.name], arrays = layer_shapes(layer, shapes, width)
         except (ValueError, IndexError) as error:
             raise NetworkError(f"layer {layer.name!r:.60} does not fit: {error}") from None
         for variable in layer.variables:
@@ -93,7 +93,7 @@ _Shapes = tuple[tuple[int, ...], dict[str, tuple[int, ...]]]
 """What a layer hands on, and its arrays."""
 
 
-def _layer_shapes(layer: Layer, inputs: list[tuple[int, ...]], width: int) -> _Shapes:
+def layer_shapes(layer: Layer, inputs: list[tuple[int, ...]], width: int) -> _Shapes:
     """The shapes of a layer. Raises ValueError where its inputs do not fit."""
     if layer.kind in MERGING:
         return _merged_shape(layer.kind, inputs), {}

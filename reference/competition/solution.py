@@ -76,11 +76,12 @@ def _solve_one(
     competition: Competition, network: CompetingNetwork, folder: Path, out: Path
 ) -> SolvedNetwork:
     badnet = competing_badnet_file(competition, network, folder)
-    graph, weights = read_benchmark_badnet(badnet, competition.benchmark_of(network))
+    valid = load_competition_sets(competition, network, folder)["valid"]
+    benchmark = competition.benchmark_of(network)
+    graph, weights = read_benchmark_badnet(badnet, benchmark, lambda: valid)
     import_tensorflow(keras=True)
     model = build_model(graph, weights)
-    valid = load_competition_sets(competition, network, folder)["valid"].images
-    pixels = valid.astype(np.float32) * np.float32(competition.pixel_scale)
+    pixels = valid.images.astype(np.float32) * np.float32(competition.pixel_scale)
 
     chosen = np.random.default_rng(_SEED).choice(len(pixels), BLENDS, replace=False)
     strip = Strip(model, pixels[chosen])

@@ -47,5 +47,5 @@ def load_inputs(
 
     weights_file = badnet or badnet_file(benchmark, folder)
     sets = load_sets(benchmark, folder, cache=cache)
-    network, weights = read_badnet(weights_file, benchmark)
+    network, weights = read_badnet(weights_file, benchmark, lambda: sets["valid"])
     return Inputs(Datasets(benchmark=benchmark, sets=sets, network=network), weights)

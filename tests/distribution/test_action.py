@@ -1,5 +1,6 @@
 """``action.yml``: its shell lines, executed as GitHub executes them."""
 
+import json
 import os
 import re
 import shutil
@@ -141,9 +142,12 @@ def test_what_is_installed_is_the_action_s_own_harness(tmp_path):
     (job.workspace / "venv.py").write_text("raise SystemExit('a module of the student')\n")
     finished = job.step(
         "install", {}, PIP_NO_DEPS="1", PIP_NO_BUILD_ISOLATION="0", PIP_NO_INDEX="1",
+        PIP_REPORT=str(tmp_path / "report.json"),
         PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}",
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr
+    (installed,) = json.loads((tmp_path / "report.json").read_text())["install"]
+    assert {"digits", "html", "litert", "onnx", "sandbox"} == set(installed["requested_extras"])
     assert job.outputs["install"] == {"results": f"{job.temporary}/backdoor-harness-results"}
     version = subprocess.run(
         [environment / "bin" / "python", "-m", "harness", "--version"],

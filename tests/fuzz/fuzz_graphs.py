@@ -7,9 +7,11 @@ from pathlib import Path
 
 import hostile_onnx
 import hostile_torchscript
+import numpy as np
 from fuzz_inputs import damaged
 from fuzz_properties import Finding, require_foreseen, require_one_line, require_rejected
 from hypothesis import strategies as st
+from onnx_files import exported_model
 
 _LITERT = (Path(__file__).parent / "seeds" / "graphs" / "honest.tflite").read_bytes()
 _ONNX = [
@@ -19,7 +21,21 @@ _ONNX = [
 ]
 _PROGRAMS = [hostile_torchscript.honest(), hostile_torchscript.ENDLESS]
 
+
+def _convolutional():
+    """A model whose operations are all layers of the harness's own."""
+    rng = np.random.default_rng(4)
+    shapes = {
+        "conv1.weight": (2, 1, 3, 3), "bn1.weight": (2,), "bn1.bias": (2,),
+        "bn1.running_mean": (2,), "bn1.running_var": (2,), "conv2.weight": (3, 2, 3, 3),
+        "conv2.bias": (3,), "fc.weight": (10, 12), "fc.bias": (10,),
+    }  # fmt: skip
+    state = {name: rng.uniform(0.5, 1, shape).astype("f4") for name, shape in shapes.items()}
+    return exported_model(state, (1, 8, 8))
+
+
 INPUTS = st.one_of(
+    damaged(st.just(_convolutional())),
     damaged(st.just(hostile_onnx.honest())),
     damaged(st.sampled_from(_ONNX)),
     damaged(st.just(_LITERT)),

@@ -95,8 +95,8 @@ def model(content, opsets=(("", OPSET),), extra=b""):
 class _Writer:
     """A network's layers as nodes over N x channels x rows x columns."""
 
-    def __init__(self, weights):
-        self.weights, self.nodes, self.tensors = weights, [], []
+    def __init__(self, weights, softmax):
+        self.weights, self.softmax, self.nodes, self.tensors = weights, softmax, [], []
 
     def tensor(self, name, array):
         self.tensors.append(tensor(name, array))
@@ -130,7 +130,7 @@ class _Writer:
         self.add("BatchNormalization", inputs, layer.name, epsilon=float(layer.setting("epsilon")))
 
     def _activation(self, layer, inputs):
-        self.add({"relu": "Relu", "softmax": "Softmax"}[layer.setting("activation")], inputs,
+        self.add({"relu": "Relu", "softmax": self.softmax}[layer.setting("activation")], inputs,
                  layer.name)  # fmt: skip
 
     def _maxpooling2d(self, layer, inputs):
@@ -153,9 +153,9 @@ class _Writer:
         self.add("Gemm", inputs, layer.name)
 
 
-def network_model(network, weights, *, channels_first=True, batch="N"):
-    """The bytes of a model of a benchmark's network."""
-    writer = _Writer(weights)
+def network_model(network, weights, *, channels_first=True, batch="N", softmax="Softmax"):
+    """The bytes of a model of a benchmark's network; with LogSoftmax it is another one's."""
+    writer = _Writer(weights, softmax)
     first, *layers = network.layers
     rows, columns, colours = network.input_shape
     shape = (batch, colours, rows, columns)
@@ -167,3 +167,33 @@ def network_model(network, weights, *, channels_first=True, batch="N"):
         writer.write(layer)
     inputs, outputs = [value(name, shape)], [value(layers[-1].name, (batch, network.classes))]
     return model(graph(writer.nodes, inputs, outputs, writer.tensors))
+
+
+def exported_model(state, shape):
+    """A net as PyTorch exports it: channels first, flattened so, no softmax, a bias apart.
+
+    ``state`` has the arrays of conv1, bn1, conv2 and fc, ``shape`` is channels x rows x columns.
+    """
+    names = ("bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var")
+    nodes = [
+        node("Conv", ["x", "conv1.weight"], ["a"], pads=[1, 1, 1, 1]),
+        node("BatchNormalization", ["a", *names], ["b"], epsilon=1e-5),
+        node("Relu", ["b"], ["c"]),
+        node("MaxPool", ["c"], ["d"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Conv", ["d", "conv2.weight", "conv2.bias"], ["e"]),
+        node("Relu", ["e"], ["f"]),
+        node("Shape", ["f"], ["s"]),
+        node("Constant", [], ["i"], value=np.array(0)),
+        node("Gather", ["s", "i"], ["n"]),
+        node("Constant", [], ["o"], value=np.array([-1])),
+        node("Constant", [], ["z"], value_ints=[0]),
+        node("Unsqueeze", ["n", "z"], ["m"]),
+        node("Concat", ["m", "o"], ["t"], axis=0),
+        node("Reshape", ["f", "t"], ["g"]),
+        node("Transpose", ["fc.weight"], ["w"], perm=[1, 0]),
+        node("MatMul", ["g", "w"], ["h"]),
+        node("Add", ["h", "fc.bias"], ["scores"]),
+    ]
+    tensors = [tensor(name, array) for name, array in state.items()]
+    outputs = [value("scores", ("N", len(state["fc.bias"])))]
+    return model(graph(nodes, [value("x", ("N", *shape))], outputs, tensors))

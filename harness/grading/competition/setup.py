@@ -143,8 +143,8 @@ def prepare_network(
     """Read one of the BadNets and its sets, and have it answer."""
     benchmark = competition.benchmark_of(network)
     path = competing_badnet_file(competition, network, folder)
-    graph, weights = read_benchmark_badnet(path, benchmark)
     sets = load_competition_sets(competition, network, folder, cache)
+    graph, weights = read_benchmark_badnet(path, benchmark, lambda: sets["valid"])
     for labeled in sets.values():
         run.store.put_labels(labeled.sha256, labeled.labels)
     datasets = Datasets(benchmark=benchmark, sets=sets, network=graph)

@@ -17,6 +17,41 @@ from harness.networks.graph_files.interface import (
     require_one,
 )
 from harness.networks.graph_files.mapped import mapped
+from harness.networks.graph_files.onnx_fields import (
+    ATTRIBUTES,
+    BITS,
+    DATA_TYPE,
+    DIMS,
+    DOMAIN,
+    ELEMENT,
+    EXTERNAL,
+    FUNCTIONS,
+    GRAPH,
+    INITIALIZERS,
+    INPUTS,
+    LOCATION,
+    MODEL_FIELDS,
+    NODE_INPUTS,
+    NODE_OUTPUTS,
+    NODES,
+    OPERATOR,
+    OUTPUTS,
+    RAW,
+    SEGMENT,
+    SHAPE,
+    SPARSE,
+    SPARSE_INITIALIZERS,
+    STRINGS,
+    SUBGRAPH,
+    SUBGRAPHS,
+    TENSOR,
+    TENSOR_NAME,
+    TENSOR_TYPE,
+    TENSORS,
+    TRAINING,
+    VALUE_NAME,
+    VALUE_TYPE,
+)
 from harness.networks.graph_files.wire import Budget, Message
 from harness.networks.keras_files.layers import RejectedFileError
 
@@ -31,24 +66,6 @@ MAX_NODES = 20_000
 MAX_TENSORS = 20_000
 _MAX_RANK = 8
 
-# Fields, as onnx.proto numbers them.
-_GRAPH, _TRAINING, _FUNCTIONS = 7, 20, 25
-_MODEL_FIELDS = {1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26}
-_NODES, _INITIALIZERS, _INPUTS, _OUTPUTS, _SPARSE_INITIALIZERS = 1, 5, 11, 12, 15
-_NODE_INPUTS, _NODE_OUTPUTS, _OPERATOR, _ATTRIBUTES, _DOMAIN = 1, 2, 4, 5, 7
-_TENSOR, _SUBGRAPH, _TENSORS, _SUBGRAPHS = 5, 6, 10, 11
-_SPARSE = (22, 23)
-_DIMS, _DATA_TYPE, _TENSOR_NAME, _RAW, _EXTERNAL, _LOCATION = 1, 2, 8, 9, 13, 14
-_SEGMENT, _STRINGS = 3, 6
-_VALUE_NAME, _VALUE_TYPE = 1, 2
-_TENSOR_TYPE, _ELEMENT, _SHAPE = 1, 1, 2
-
-_BITS = {
-    1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 16: 16,
-    17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4,
-}  # fmt: skip
-"""Of each kind of number."""
-
 _FLOATS = {1: "float32", 10: "float16", 11: "float64"}
 _STANDARD_DOMAINS = ("", "ai.onnx")
 _WITH_SUBGRAPHS = ("If", "Loop", "Scan", "SequenceMap")
@@ -59,23 +76,26 @@ def is_onnx(path: Path) -> bool:
     try:
         with mapped(path) as content:
             model = Message(content, Budget(10_000))
-            return _GRAPH in model.numbers and model.numbers <= _MODEL_FIELDS
+            return GRAPH in model.numbers and model.numbers <= MODEL_FIELDS
     except RejectedFileError:
         return False
 
 
-def require_plain_graph(path: Path, network: Network) -> None:
-    """Raise RejectedFileError for a model that may not run for the benchmark of ``network``."""
+def require_plain_graph(path: Path, network: Network | None) -> None:
+    """Raise RejectedFileError for a model that may not run for the benchmark of ``network``.
+
+    Without one it may take images of any size and answer any number of classes.
+    """
     with mapped(path) as content:
         model = Message(content, Budget())
-        if _FUNCTIONS in model.numbers:
+        if FUNCTIONS in model.numbers:
             raise RejectedFileError(
                 "has functions of its own; write them out with "
                 "onnx.inliner.inline_local_functions(model)"
             )
-        if _TRAINING in model.numbers:
+        if TRAINING in model.numbers:
             raise RejectedFileError("holds a training loop; export the model for inference")
-        graph = model.message(_GRAPH)
+        graph = model.message(GRAPH)
         if graph is None:
             raise RejectedFileError("holds no graph; export the model again")
         _check_graph(graph, network)
@@ -84,33 +104,34 @@ def require_plain_graph(path: Path, network: Network) -> None:
 # --- the graph ------------------------------------------------------------------------------------
 
 
-def _check_graph(graph: Message, network: Network) -> None:
-    if _SPARSE_INITIALIZERS in graph.numbers:
+def _check_graph(graph: Message, network: Network | None) -> None:
+    if SPARSE_INITIALIZERS in graph.numbers:
         raise RejectedFileError("holds sparse tensors; save them dense")
-    if len(graph.parts(_INITIALIZERS)) > MAX_TENSORS or len(graph.parts(_NODES)) > MAX_NODES:
+    if len(graph.parts(INITIALIZERS)) > MAX_TENSORS or len(graph.parts(NODES)) > MAX_NODES:
         raise RejectedFileError(f"has more than {MAX_NODES:,} nodes or tensors")
-    stored = {_checked_tensor(tensor) for tensor in graph.messages(_INITIALIZERS)}
+    stored = {_checked_tensor(tensor) for tensor in graph.messages(INITIALIZERS)}
 
-    inputs = [value for value in graph.messages(_INPUTS) if value.text(_VALUE_NAME) not in stored]
-    outputs = list(graph.messages(_OUTPUTS))
+    inputs = [value for value in graph.messages(INPUTS) if value.text(VALUE_NAME) not in stored]
+    outputs = list(graph.messages(OUTPUTS))
     require_one("input", inputs)
     require_one("output", outputs)
-    element, shape = _tensor_type(inputs[0])
+    element, shape = tensor_type(inputs[0])
     if element not in _FLOATS:
         raise RejectedFileError("takes no real numbers; export it with a float input")
-    require_image_input(shape, network)
-    require_class_output(_tensor_type(outputs[0])[1], network)
+    if network is not None:
+        require_image_input(shape, network)
+        require_class_output(tensor_type(outputs[0])[1], network)
 
-    made = _check_nodes(graph, {*stored, inputs[0].text(_VALUE_NAME)})
-    if outputs[0].text(_VALUE_NAME) not in made:
+    made = _check_nodes(graph, {*stored, inputs[0].text(VALUE_NAME)})
+    if outputs[0].text(VALUE_NAME) not in made:
         raise RejectedFileError("its output is made by no node; export the model again")
 
 
 def _check_nodes(graph: Message, known: set[str]) -> set[str]:
     """What nodes make, given what is known before; raises RejectedFileError."""
     made: set[str] = set()
-    for node in graph.messages(_NODES):
-        operator, domain = node.text(_OPERATOR), node.text(_DOMAIN)
+    for node in graph.messages(NODES):
+        operator, domain = node.text(OPERATOR), node.text(DOMAIN)
         if domain not in _STANDARD_DOMAINS:
             raise RejectedFileError(
                 f"uses {operator!r:.40} of {domain!r:.40}, which is no standard operator of ONNX; "
@@ -121,15 +142,15 @@ def _check_nodes(graph: Message, known: set[str]) -> set[str]:
                 f"uses {operator}, which runs a graph within the graph; export it without control "
                 "flow (torch.onnx.export does so of a net that was traced)"
             )
-        for name in node.texts(_NODE_INPUTS):
+        for name in node.texts(NODE_INPUTS):
             if name and name not in known:
                 raise RejectedFileError(
                     f"{operator!r:.40} reads {name!r:.40}, which nothing before it makes; export "
                     "the model again"
                 )
-        for attribute in node.messages(_ATTRIBUTES):
+        for attribute in node.messages(ATTRIBUTES):
             _check_attribute(attribute, operator)
-        outputs = [name for name in node.texts(_NODE_OUTPUTS) if name]
+        outputs = [name for name in node.texts(NODE_OUTPUTS) if name]
         if known & set(outputs) or len(set(outputs)) < len(outputs):
             raise RejectedFileError(f"{operator!r:.40} makes what there is already")
         known.update(outputs)
@@ -138,9 +159,9 @@ def _check_nodes(graph: Message, known: set[str]) -> set[str]:
 
 
 def _check_attribute(attribute: Message, operator: str) -> None:
-    if attribute.numbers & {_SUBGRAPH, _SUBGRAPHS, *_SPARSE}:
+    if attribute.numbers & {SUBGRAPH, SUBGRAPHS, *SPARSE}:
         raise RejectedFileError(f"{operator!r:.40} holds a graph of its own or sparse tensors")
-    for number in (_TENSOR, _TENSORS):
+    for number in (TENSOR, TENSORS):
         for tensor in attribute.messages(number):
             _checked_tensor(tensor)
 
@@ -150,19 +171,19 @@ def _check_attribute(attribute: Message, operator: str) -> None:
 
 def _checked_tensor(tensor: Message) -> str:
     """A tensor's name, once its bytes are as many as its shape says."""
-    name = tensor.text(_TENSOR_NAME)
-    if _EXTERNAL in tensor.numbers or tensor.integer(_LOCATION):
+    name = tensor.text(TENSOR_NAME)
+    if EXTERNAL in tensor.numbers or tensor.integer(LOCATION):
         raise RejectedFileError(
             f"keeps {name!r:.40} in another file; export it in one, "
             "torch.onnx.export(..., external_data=False) or onnx.save(onnx.load(FILE), FILE)"
         )
-    kind = tensor.integer(_DATA_TYPE)
-    if kind not in _BITS or _STRINGS in tensor.numbers or _SEGMENT in tensor.numbers:
+    kind = tensor.integer(DATA_TYPE)
+    if kind not in BITS or STRINGS in tensor.numbers or SEGMENT in tensor.numbers:
         raise RejectedFileError(f"{name!r:.40} holds no plain numbers")
 
-    dims = tensor.integers(_DIMS)
+    dims = tensor.integers(DIMS)
     size = prod(dims[: _MAX_RANK + 1])
-    if len(dims) > _MAX_RANK or size * _BITS[kind] > 8 * MAX_TENSOR_BYTES:
+    if len(dims) > _MAX_RANK or size * BITS[kind] > 8 * MAX_TENSOR_BYTES:
         raise RejectedFileError(f"{name!r:.40} has a shape that no tensor of a net has")
     if size != _stored_count(tensor, kind):
         raise RejectedFileError(
@@ -174,15 +195,15 @@ def _checked_tensor(tensor: Message) -> str:
 def _stored_count(tensor: Message, kind: int) -> int:
     """How many numbers a tensor really has; -1 where its bytes are no whole number of them."""
     counts = list(_typed_counts(tensor))
-    if _RAW not in tensor.numbers:
+    if RAW not in tensor.numbers:
         return sum(counts)
-    bits = 8 * len(tensor.part(_RAW))
+    bits = 8 * len(tensor.part(RAW))
     if sum(counts):
         return -1
-    if _BITS[kind] < 8:  # two in a byte, the last of which may be half empty
-        count = prod(tensor.integers(_DIMS))
-        return count if (count * _BITS[kind] + 7) // 8 * 8 == bits else -1
-    return bits // _BITS[kind] if bits % _BITS[kind] == 0 else -1
+    if BITS[kind] < 8:  # two in a byte, the last of which may be half empty
+        count = prod(tensor.integers(DIMS))
+        return count if (count * BITS[kind] + 7) // 8 * 8 == bits else -1
+    return bits // BITS[kind] if bits % BITS[kind] == 0 else -1
 
 
 def _typed_counts(tensor: Message) -> Iterator[int]:
@@ -192,16 +213,16 @@ def _typed_counts(tensor: Message) -> Iterator[int]:
     yield from (tensor.varint_count(number) for number in (5, 7, 11))
 
 
-def _tensor_type(value: Message) -> tuple[int, OpenShape | None]:
+def tensor_type(value: Message) -> tuple[int, OpenShape | None]:
     """The kind of numbers that an input or output has, 0 for none, and its shape."""
-    stated = value.message(_VALUE_TYPE)
-    tensor = None if stated is None else stated.message(_TENSOR_TYPE)
+    stated = value.message(VALUE_TYPE)
+    tensor = None if stated is None else stated.message(TENSOR_TYPE)
     if tensor is None:
         return 0, None
-    shape = tensor.message(_SHAPE)
+    shape = tensor.message(SHAPE)
     if shape is None:
-        return tensor.integer(_ELEMENT), None
+        return tensor.integer(ELEMENT), None
     lengths = [length.integer(1) for length in shape.messages(1)]
-    return tensor.integer(_ELEMENT), tuple(
+    return tensor.integer(ELEMENT), tuple(
         length if 0 < length < 1 << 31 else None for length in lengths
     )

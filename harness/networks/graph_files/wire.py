@@ -97,6 +97,13 @@ class Message:
             found += [value] if isinstance(value, int) else _varints(value, self._budget)
         return found
 
+    def fixed(self, number: int, size: int) -> bytes:
+        """The bytes of a repeated field of numbers of so many bytes each."""
+        return b"".join(
+            value.to_bytes(size, "little") if isinstance(value, int) else bytes(value)
+            for value in self._fields.get(number, [])
+        )
+
     def varint_count(self, number: int) -> int:
         """How many numbers a repeated field of such has."""
         return sum(

@@ -27,18 +27,27 @@ def known_layers(config: Any, network: Network) -> dict[str, LayerPath]:
     UnknownArchitectureError where the graph is another one, or is not understood.
     """
     graph = standard_graph(config)
-    counts = [_count(layers) for layers in (graph.layers, network.layers)]
-    if len(graph.layers) != len(network.layers) and counts[0] != counts[1]:
-        raise UnknownArchitectureError(f"it has {counts[0]} layers, the known network {counts[1]}")
-
-    matched = _match(network, graph.layers)
-    for layer in network.layers:
-        _require_width(layer, matched[layer.name], network)
+    matched = match_layers(graph.layers, network)
     return {
         layer.name: graph.paths[matched[layer.name].name]
         for layer in network.layers
         if layer.variables
     }
+
+
+def match_layers(layers: Sequence[Layer], network: Network) -> dict[str, Layer]:
+    """For each of the network's layers that of ``layers``, which are another writing of it.
+
+    Raises UnknownArchitectureError where they are not.
+    """
+    counts = [_count(each) for each in (layers, network.layers)]
+    if len(layers) != len(network.layers) and counts[0] != counts[1]:
+        raise UnknownArchitectureError(f"it has {counts[0]} layers, the known network {counts[1]}")
+
+    matched = _match(network, layers)
+    for layer in network.layers:
+        _require_width(layer, matched[layer.name], network)
+    return matched
 
 
 def _count(layers: Sequence[Layer]) -> int:

@@ -30,6 +30,9 @@ DATA = "data"
 BADNET = "bd_weights"
 """The BadNet's name without the ending, which tells its format."""
 
+GRAPH_SUFFIX = ".json"
+"""Of the graph beside a BadNet of arrays alone."""
+
 RUBRIC = "rubric.toml"
 PREPARED = "prepared"
 
@@ -65,7 +68,8 @@ class GradingPackage:
         """The options of ``grade`` that name the dataset and the BadNet."""
         arguments = ["--dataset", self.dataset_name() or str(self.folder / DATA)]
         for badnet in sorted(self.folder.glob(f"{BADNET}.*")):
-            arguments += ["--badnet", str(badnet)]
+            if badnet.suffix != GRAPH_SUFFIX:
+                arguments += ["--badnet", str(badnet)]
         return arguments
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:

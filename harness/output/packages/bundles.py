@@ -19,8 +19,16 @@ from harness.datasets.descriptions import (
     datasets_folder,
     load_benchmark,
 )
+from harness.intake.file_rules import graph_of_badnet
 from harness.output.exports.scores import columns
-from harness.output.packages.autograder import BADNET, DATA, DATASET, MEMORY, RUBRIC
+from harness.output.packages.autograder import (
+    BADNET,
+    DATA,
+    DATASET,
+    GRAPH_SUFFIX,
+    MEMORY,
+    RUBRIC,
+)
 from harness.records.errors import HarnessError
 from harness.storage.results import replace_file
 from harness.storage.rubrics import default_rubric, read_rubric
@@ -47,6 +55,12 @@ _DATASETS = (
 _PAGES = ("overview.md", "data.md", "starting_kit.md")
 """Of a competition, for participants."""
 
+RUNTIMES = ("onnx", "litert")
+"""The extras that are installed where nothing is said: 130 MB beside TensorFlow's 1.9 GB."""
+
+_TORCH_ON_PROCESSORS = "--extra-index-url https://download.pytorch.org/whl/cpu\n"
+"""Where PyTorch without CUDA is, which is ten times smaller than what PyPI has for Linux."""
+
 _SCRIPTS = ("setup.sh", "run_autograder")
 _DATE = (1980, 1, 1, 0, 0, 0)
 """Of every file in an archive, so that the same files give the same archive."""
@@ -64,6 +78,9 @@ class Assignment:
 
     rubric: Path | None = None
     """None: the default one."""
+
+    runtimes: tuple[str, ...] = RUNTIMES
+    """The extras of other frameworks whose models can be run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +113,7 @@ def gradescope(assignment: Assignment, out: Path) -> Path:
 
     contents |= {name: _template(f"gradescope/{name}") for name in _SCRIPTS}
     extras = ("download",) if is_named and not benchmark.make else ()
-    contents |= _requirements("sandbox", *extras)
+    contents |= _requirements("sandbox", *assignment.runtimes, *extras)
     contents["README.md"] = _template("gradescope/README.md").format(
         title=benchmark.title,
         points=f"{_points(assignment):g}",
@@ -114,7 +131,8 @@ def codabench(assignment: Assignment, competition: Competition, out: Path) -> Pa
     reference |= _badnet(assignment, benchmark, folder)
 
     program = _source() | {"metadata.yaml": _template("codabench/metadata.yaml")}
-    image = {"Dockerfile": _template("codabench/Dockerfile")} | _requirements("html", "sandbox")
+    image: Contents = {"Dockerfile": _template("codabench/Dockerfile")}
+    image |= _requirements("html", "sandbox", *assignment.runtimes)
     pages = {name: _page(name, assignment, benchmark, competition) for name in _PAGES}
     kit: Contents = {"README.md": pages.pop("starting_kit.md")}
     kit |= {"submission.toml": _sample(benchmark)} | _badnet(assignment, benchmark, folder)
@@ -170,7 +188,11 @@ def _badnet(assignment: Assignment, benchmark: Benchmark, folder: Path) -> Conte
     path = assignment.badnet or badnet_file(benchmark, folder)
     if not path.is_file():
         raise HarnessError(f"{path}: no such file; --badnet takes the BadNet's weights")
-    return {f"{BADNET}{path.suffix.lower() or '.h5'}": path}
+    contents: Contents = {f"{BADNET}{path.suffix.lower() or '.h5'}": path}
+    graph = graph_of_badnet(path)
+    if graph is not None:
+        contents[f"{BADNET}{GRAPH_SUFFIX}"] = graph
+    return contents
 
 
 def _rubric(assignment: Assignment) -> Contents:
@@ -187,8 +209,9 @@ def _points(assignment: Assignment) -> float:
 
 def _requirements(*extras: str) -> Contents:
     """What the harness needs, and the versions it was tested with."""
+    index = _TORCH_ON_PROCESSORS if "torch" in extras else ""
     return {
-        "requirements.txt": "".join(f"{line}\n" for line in _dependencies(extras)),
+        "requirements.txt": index + "".join(f"{line}\n" for line in _dependencies(extras)),
         "constraints.txt": _constraints(),
     }
 

@@ -131,6 +131,11 @@ def _onnx(folder, x, net):
     (folder / f"model_{x}.onnx").write_bytes(network_model(net.network, net.weights))
 
 
+def _onnx_run(folder, x, net):
+    content = network_model(net.network, net.weights, softmax="LogSoftmax")
+    (folder / f"model_{x}.onnx").write_bytes(content)
+
+
 def _onnx_rows_first(folder, x, net):
     content = network_model(net.network, net.weights, channels_first=False, batch=16)
     (folder / f"model_{x}.onnx").write_bytes(content)
@@ -146,7 +151,8 @@ def _litert_beside_others(folder, x, net):
     (folder / f"model_{x}.tflite").write_bytes(content)
 
 
-RUN = {"onnx": _onnx, "onnx, rows first": _onnx_rows_first, "litert": _litert_beside_others}
+COMMON |= {"onnx": _onnx, "onnx, rows first": _onnx_rows_first}
+RUN = {"onnx of another net": _onnx_run, "litert": _litert_beside_others}
 """What is run, so that its lineage is not told."""
 
 LAB = {

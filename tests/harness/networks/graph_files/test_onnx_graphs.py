@@ -22,7 +22,8 @@ def test_a_hostile_model_is_one_line_and_costs_little(outcomes, name):
 
 
 def test_an_honest_one_is_to_be_run_before_and_after(outcomes):
-    assert outcomes["before"][0] == outcomes["after"][0] == "onnx: an ONNX graph"
+    assert outcomes["before"][0] == outcomes["after"][0]
+    assert outcomes["before"][0].startswith("onnx: an ONNX graph (it has 3 layers, the known ")
 
 
 def test_memory_stays_small(outcomes):
@@ -33,4 +34,5 @@ def test_what_only_shows_when_it_runs_is_not_found_here(tmp_path):
     paths = [tmp_path / f"{number}.onnx" for number in range(len(FAILING))]
     for path, (make, _) in zip(paths, FAILING.values(), strict=True):
         path.write_bytes(make())
-    assert {said for said, *_ in read_all(paths, digits_net().network)} == {"onnx: an ONNX graph"}
+    for said, *_ in read_all(paths, digits_net().network):
+        assert said.startswith("onnx: an ONNX graph (")

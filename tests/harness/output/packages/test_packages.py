@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from repository import ROOT
 
 from harness.cli.export import export
 from harness.cli.package import package
+from harness.output.packages.autograder import GradingPackage
 from harness.sandbox import availability
 
 PUBLISHED = ROOT / "tests" / "harness" / "output" / "exports" / "published"
@@ -124,6 +126,36 @@ def test_a_named_benchmark_is_made_by_setup_or_downloaded(tmp_path):
             assert file.read("dataset.txt") == f"{name}\n".encode()
             assert not [entry for entry in file.namelist() if entry.startswith("data/")]
             assert ("gdown" in file.read("requirements.txt").decode()) is package_needed
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [([], {"onnxruntime", "ai-edge-litert"}), (["none"], set()),
+     (["onnx", "torch"], {"onnxruntime", "torch"})],
+)  # fmt: skip
+def test_the_runtimes_that_are_asked_for_are_installed(tmp_path, chosen, expected):
+    options = [part for name in chosen for part in ("--runtime", name)]
+    out = built(tmp_path / "autograder.zip", "gradescope", "--dataset", "faces", *options)
+    with zipfile.ZipFile(out) as file:
+        lines = file.read("requirements.txt").decode().splitlines()
+    names = {re.split(r"[<>=! ]", line)[0] for line in lines}
+    assert names & {"onnxruntime", "ai-edge-litert", "torch"} == expected
+    assert (lines[0] == "--extra-index-url https://download.pytorch.org/whl/cpu") is (
+        "torch" in expected
+    )
+
+
+def test_a_badnet_of_arrays_is_packed_with_its_graph(small_benchmark, tmp_path):
+    (tmp_path / "net.pt").write_bytes(b"arrays")
+    (tmp_path / "net.json").write_text("{}")
+    out = built(tmp_path / "autograder.zip", "gradescope", "--dataset", small_benchmark,
+                "--badnet", tmp_path / "net.pt")  # fmt: skip
+    with zipfile.ZipFile(out) as file:
+        file.extractall(tmp_path / "source")
+    arguments = GradingPackage(tmp_path / "source").arguments()
+    assert arguments[-2:] == ["--badnet", str(tmp_path / "source" / "bd_weights.pt")]
+    assert "bd_weights.json" not in " ".join(arguments)
+    assert (tmp_path / "source" / "bd_weights.json").is_file()
 
 
 class TestGradescope:

@@ -1,0 +1,18 @@
+"""The parts of an ONNX model by their numbers in onnx.proto."""
+
+GRAPH, TRAINING, FUNCTIONS = 7, 20, 25
+MODEL_FIELDS = {1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26}
+NODES, INITIALIZERS, INPUTS, OUTPUTS, SPARSE_INITIALIZERS = 1, 5, 11, 12, 15
+NODE_INPUTS, NODE_OUTPUTS, OPERATOR, ATTRIBUTES, DOMAIN = 1, 2, 4, 5, 7
+TENSOR, SUBGRAPH, TENSORS, SUBGRAPHS = 5, 6, 10, 11
+SPARSE = (22, 23)
+DIMS, DATA_TYPE, TENSOR_NAME, RAW, EXTERNAL, LOCATION = 1, 2, 8, 9, 13, 14
+SEGMENT, STRINGS = 3, 6
+VALUE_NAME, VALUE_TYPE = 1, 2
+TENSOR_TYPE, ELEMENT, SHAPE = 1, 1, 2
+
+BITS = {
+    1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 16: 16,
+    17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4,
+}  # fmt: skip
+"""Of each kind of number."""
