@@ -14,7 +14,7 @@ from glossary_page import glossary
 from pictures import PICTURES, draw_all, picture
 from record_page import record_fields
 from rubric_page import rubric_keys
-from study_page import METRICS, study_board
+from study_page import METRICS, detection, study_board
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _MARK = re.compile(r"<!-- generated: (.+?) -->(?:(?:(?!<!--).)*<!-- end -->)?", flags=re.DOTALL)
 _PARTS = {
     **{f"study, {metric}": partial(study_board, metric) for metric in METRICS},
+    "study, detection": detection,
     "diagnoses": diagnoses,
     "glossary": glossary,
     "record fields": record_fields,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _STUDY = Path(__file__).resolve().parents[1] / "study"
 _LIGHTEST, _DARKEST = (247, 251, 255), (66, 146, 198)
@@ -26,50 +26,79 @@ METRICS = {
 
 def study_board(metric: str) -> str:
     """Defences by attacks, coloured by one metric, as HTML. KeyError for an unknown metric."""
-    board = json.loads((_STUDY / "benchmark.json").read_text(encoding="utf-8"))
-    return "\n".join(_table(board, METRICS[metric], metric)) + "\n"
+    board, key = _read("benchmark.json"), METRICS[metric]
+
+    def cell(row: dict[str, Any], attack: str) -> str:
+        rests_on = [_badnet(cell) for cell in row["cells"] if cell["attack"] == attack]
+        return _cell(row["by_attack"][attack]["estimates"][key], 100, 1, rests_on)
+
+    caption = f"Mean {metric} in percent, over {len(board['seeds'])} seeds"
+    return "\n".join(_table(board, "defence", caption, cell)) + "\n"
 
 
-def _table(board: dict[str, Any], key: str, metric: str) -> Iterator[str]:
+def detection() -> str:
+    """Detectors by attacks, coloured by ROC-AUC, as HTML."""
+    board = _read("detection.json")
+
+    def cell(row: dict[str, Any], attack: str) -> str:
+        rests_on = [_answer(each) for each in row["answers"] if each["attack"] == attack]
+        figure = row["by_attack"][attack]["figures"]["roc_auc"]
+        return _cell(figure and {**figure, "mean": figure["value"]}, 1, 3, rests_on)
+
+    caption = f"ROC-AUC, over {len(board['seeds'])} seeds"
+    return "\n".join(_table(board, "detector", caption, cell)) + "\n"
+
+
+def _read(name: str) -> dict[str, Any]:
+    board: dict[str, Any] = json.loads((_STUDY / name).read_text(encoding="utf-8"))
+    return board
+
+
+def _table(
+    board: dict[str, Any], what: str, caption: str, cell: Callable[[dict[str, Any], str], str]
+) -> Iterator[str]:
     yield '<div class="table-wrapper"><table class="study">'
-    yield f"<caption>Mean {metric} in percent, over {len(board['seeds'])} seeds</caption>"
+    yield f"<caption>{caption}</caption>"
     heads = "".join(f'<th scope="col">{escape(attack)}</th>' for attack in board["attacks"])
-    yield f'<thead><tr><th scope="col">defence</th>{heads}</tr></thead><tbody>'
+    yield f'<thead><tr><th scope="col">{what}</th>{heads}</tr></thead><tbody>'
     for row in board["rows"]:
-        cells = "".join(_cell(row, attack, key) for attack in board["attacks"])
-        yield f'<tr><th scope="row">{escape(row["defence"])}</th>{cells}</tr>'
+        cells = "".join(cell(row, attack) for attack in board["attacks"])
+        yield f'<tr><th scope="row">{escape(row[what])}</th>{cells}</tr>'
     yield "</tbody></table></div>"
 
 
-def _cell(row: dict[str, Any], attack: str, key: str) -> str:
-    group = row["by_attack"][attack]
-    estimate = group["estimates"][key]
-    rests_on = "".join(_badnet(cell) for cell in row["cells"] if cell["attack"] == attack)
+def _cell(
+    estimate: dict[str, float] | None, factor: float, digits: int, rests_on: list[str]
+) -> str:
+    """A cell whose text opens what it rests on."""
+    listed = "".join(f"<li>{escape(each)}</li>" for each in rests_on)
     if estimate is None:
-        return f"<td><details><summary>failed</summary><ul>{rests_on}</ul></details></td>"
-    interval = f"95 %: {_percent(estimate['low'])} to {_percent(estimate['high'])}"
+        return f"<td><details><summary>failed</summary><ul>{listed}</ul></details></td>"
+    mean, low, high = (f"{factor * estimate[name]:.{digits}f}" for name in ("mean", "low", "high"))
     return (
-        f'<td style="{_colours(estimate["mean"])}"><details>'
-        f"<summary>{_percent(estimate['mean'])}</summary>"
-        f"<p>{interval}</p><ul>{rests_on}</ul></details></td>"
+        f'<td style="{_colours(estimate["mean"])}"><details><summary>{mean}</summary>'
+        f"<p>95 %: {low} to {high}</p><ul>{listed}</ul></details></td>"
     )
 
 
 def _badnet(cell: dict[str, Any]) -> str:
     """What was counted on one BadNet."""
-    name = escape(cell["network"])
+    name = cell["network"]
     if not cell["left"]:
-        return f"<li>{name}: {escape(cell['reason'] or cell['status'])}</li>"
+        return f"{name}: {cell['reason'] or cell['status']}"
     counts = cell["left"]["counts"]
     return (
-        f"<li>{name}: {counts['clean_correct']} of {counts['clean_total']} clean images right, "
+        f"{name}: {counts['clean_correct']} of {counts['clean_total']} clean images right, "
         f"{counts['backdoored_attacked']} of {counts['backdoored_total']} attacked, "
-        f"{counts['clean_abstained']} and {counts['backdoored_abstained']} answered N + 1</li>"
+        f"{counts['clean_abstained']} and {counts['backdoored_abstained']} answered N + 1"
     )
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
+def _answer(each: dict[str, Any]) -> str:
+    """What a detector said of one network."""
+    said = each["reason"] if each["probability"] is None else f"{each['probability']:.3f}"
+    kind = "BadNet" if each["is_backdoored"] else "clean twin"
+    return f"{each['network']} ({kind}): {said}"
 
 
 def _colours(share: float) -> str:

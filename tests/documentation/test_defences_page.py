@@ -7,6 +7,7 @@ import pytest
 from repository import ROOT
 from tiny_nets import CLASSES, SHAPE, tiny_network
 
+from harness.inference.defences.probabilities import pack_probability
 from harness.inference.defences.states import load_state, pack_state
 from harness.inference.defences.worker import Budget, _require_model, _standard_model
 from harness.networks.deepid import lab_network
@@ -26,12 +27,13 @@ def badnet():
     return keras.Model(network.input, keras.layers.Softmax()(network.output))
 
 
-def test_there_is_a_network_and_a_detector():
-    assert [("def predict(" in block, "def repair(" in block) for block in BLOCKS] == [
-        (False, True), (True, True)]  # fmt: skip
+def test_there_are_networks_and_detectors():
+    asked = ("repair", "predict", "detect")
+    assert [[each for each in asked if f"def {each}(" in block] for block in BLOCKS] == [
+        ["repair"], ["repair", "predict"], ["repair"], ["detect"]]  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("number", range(3))
 def test_each_runs_as_it_stands_there(number, badnet, tmp_path):
     defence = {}
     exec(compile(BLOCKS[number], "defence.py", "exec"), defence)
@@ -46,3 +48,11 @@ def test_each_runs_as_it_stands_there(number, badnet, tmp_path):
     assert answers.shape == (70,)
     assert set(answers) <= set(range(CLASSES + 1))
     assert CLASSES in answers
+
+
+def test_the_detector_of_badnets_gives_a_probability(badnet):
+    code = {}
+    exec(compile(BLOCKS[3], "defence.py", "exec"), code)
+    found = code["detect"](badnet, IMAGES, LABELS, classes=CLASSES, seed=3,
+                           budget=Budget(60.0, len(IMAGES)))  # fmt: skip
+    assert pack_probability(found)

@@ -71,7 +71,8 @@ def _hint(error: BaseException, folder: Path) -> str:
     """Where a module may come from that is missing."""
     if not isinstance(error, ModuleNotFoundError):
         return ""
-    if len([path for path in folder.rglob("*") if path.is_file()]) > 1:
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    if len(files) > 1:
         return "; it is neither installed here nor a file in the defence's folder"
     return (
         "; it is not installed here, and a defence that is one file comes without the files beside "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _LENGTH = struct.Struct("<Q")
 _MAX_HEADER_BYTES = 8 << 20
+_TOO_DEEP = "its header is nested too deeply; save it again"
+_NESTED = re.compile(rb"(?:[\[{]\s*){50}")
 _DTYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
     "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool",
@@ -67,10 +70,12 @@ def _length(head: bytes) -> int:
 
 
 def _parse(text: bytes) -> dict[str, Any]:
+    if _NESTED.search(text):  # how deep Python itself reads depends on its version
+        raise RejectedFileError(_TOO_DEEP)
     try:
         table = json.loads(text, object_pairs_hook=_without_repetition)
     except RecursionError:
-        raise RejectedFileError("its header is nested too deeply; save it again") from None
+        raise RejectedFileError(_TOO_DEEP) from None
     except ValueError:
         raise RejectedFileError("its header is not valid JSON; save it again") from None
     if not isinstance(table, dict):

@@ -198,7 +198,7 @@ def test_a_killed_worker_loses_nothing(workers, scheduler, mark, arguments, resu
     assert records(results)["program"]["status"] == "graded"
     assert "harness_error" not in {record["status"] for record in records(results).values()}
     lines = said.splitlines()
-    assert [line for line in lines if line.endswith("done (6 of 6)")]
+    assert [line for line in lines if line.endswith(" (6 of 6)")]
     assert "slow: predicting model_2.h5" in lines
     assert "odd: reading 1 model" in lines
     assert "Traceback" not in said

@@ -58,7 +58,7 @@ while request := os.read(requests, 4000):
         "signal": attempt(os.kill, os.getppid(), 0),
         "fork": attempt(os.fork),
         "ask": [attempt(os.sched_getscheduler, n) for n in range(2, 60) if n != os.getpid()],
-        "descriptors": [fd for fd in range(40) if attempt(os.fstat, fd) != 9],
+        "descriptors": [fd for fd in range(256) if attempt(os.fstat, fd) != 9],
     }
     os.write(replies, json.dumps(fact, default=str).encode().ljust(4000))
 """

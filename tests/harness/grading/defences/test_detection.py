@@ -111,7 +111,7 @@ def test_numbers_of_every_kind_are_taken(value):
 
 WRONG = {
     "not a number": ("return float('nan')", "returned nan; it returns a number from 0 to 1"),
-    "raises": ("1 / 0", "detect() fails: ZeroDivisionError"),
+    "raises": ("1 / 0", "detect() fails: defence.py line 2: ZeroDivisionError"),
     "exits": ("import os; os._exit(3)", "detect() ended with exit code 3"),
 }
 
@@ -142,7 +142,7 @@ def test_without_a_function_to_call_it_is_one_line(ask, text, line):
 def test_one_that_ignores_its_budget_is_ended(ask):
     (record,) = ask(HEAD + "import time; time.sleep(60)", seconds=1.0)
     assert record.status is Status.TIMED_OUT
-    assert record.reason == "detect() was ended: it took more than its budget of 1 s"
+    assert record.reason == "detect() was ended: it took more than its budget of 1 s (--seconds)"
 
 
 @pytest.mark.parametrize("value", [float("nan"), -0.1, 1.0000001])

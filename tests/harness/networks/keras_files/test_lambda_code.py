@@ -2,12 +2,15 @@
 
 import base64
 import marshal
-import sys
 
 import pytest
 from lambdas import BY_PYTHON, keras_2_lambda
 
-from harness.networks.keras_files.lambda_code import foreign_python, version_of_another_python
+from harness.networks.keras_files.lambda_code import (
+    THIS_PYTHON,
+    foreign_python,
+    version_of_another_python,
+)
 
 CALL_BY_PYTHON = {
     "3.11": "4wEAAAAAAAAAAAAAAAQAAAATAAAA8yQAAACVAZcAdAEAAAAAAAAAAAAAfACJAaYCAACrAgAAAAAAAAAAUwCpAU4pAdoCZjKpAtoBeNoBa3MCAAAAIID6Cy90bXAvbGFtLnB5+gg8bGFtYmRhPvoTZi48bG9jYWxzPi48bGFtYmRhPgQAAABzFAAAAPiAANVmaNBpatBrbNFmbdRmbYAA8wAAAAA=",  # noqa: E501
@@ -31,19 +34,18 @@ def own_lambda(function):
 
 
 @pytest.mark.parametrize("write", [keras_2_lambda, keras_3_lambda, keras_2_13_lambda])
-@pytest.mark.parametrize("version", BY_PYTHON)
+@pytest.mark.parametrize("version", [each for each in BY_PYTHON if each != THIS_PYTHON])
 def test_a_lambda_of_another_python_is_recognised(version, write):
-    if version == "3.13" and sys.version_info[:2] == (3, 13):
-        pytest.skip("this is that Python")
     assert foreign_python(write(BY_PYTHON[version])) == ("lambda", version)
 
 
 @pytest.mark.parametrize("version", CALL_BY_PYTHON)
 def test_calls_tell_the_pythons_apart_that_begin_alike(version):
     found = version_of_another_python(CALL_BY_PYTHON[version])
-    assert found == (
-        None if sys.version_info[:2] == tuple(map(int, version.split("."))) else version
-    )
+    if version == THIS_PYTHON:
+        assert found is None
+    else:  # seen from a third one, the two cannot be told apart
+        assert found == (version if THIS_PYTHON in CALL_BY_PYTHON else "3.11 or 3.12")
 
 
 def test_lambdas_of_this_python_run():
