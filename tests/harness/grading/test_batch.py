@@ -137,16 +137,14 @@ def killed(moment, results, arguments):
 
 MOMENTS = [
     ("replace", "predictions", 8),
-    ("fsync", "predictions", 10),
     ("replace", "records", 1),
-    ("fsync", "records", 3),
     ("fsync", "leaderboard", 2),
 ]
 MORE_MOMENTS = [
     *[("replace", "predictions", n) for n in (1, 15)],
-    *[("fsync", "predictions", n) for n in (3, 17)],
+    *[("fsync", "predictions", n) for n in (3, 10, 17)],
     ("replace", "records", 4),
-    ("fsync", "records", 5),
+    *[("fsync", "records", n) for n in (3, 5)],
     ("replace", "leaderboard", 3),
 ]
 

@@ -153,6 +153,7 @@ def train_on_twenty_people(monkeypatch):
     return train
 
 
+@pytest.mark.extended
 def test_the_recipe_trains_a_pruning_aware_badnet(train_on_twenty_people):
     found, stages = train_on_twenty_people(ATTACKS["prune-aware"])
     assert set(stages) == {"Training images", "Clean network", "Backdoor", "Calibration"}

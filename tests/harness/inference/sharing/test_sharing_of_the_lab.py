@@ -39,6 +39,7 @@ def only_valid(datasets):
     return replace(datasets, sets={"valid": datasets.sets["valid"]})
 
 
+@pytest.mark.extended
 def test_every_class_of_the_example_submission_is_the_full_networks(faces, badnet, tmp_path):
     store = FeatureStore(tmp_path, badnet, 1.0)
     predict_from_features(badnet, store, faces)
