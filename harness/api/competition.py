@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.api.named import Submissions
 from harness.output.competition import boards
 from harness.output.competition.story import advice
 from harness.output.explain import story
 from harness.output.frames import competition_frame, entry_frame
 from harness.people.views import student_view
 from harness.ranking.competition import rank_competition
-from harness.records.errors import HarnessError
 from harness.records.text import one_line
 from harness.storage.results import Store
 from harness.storage.rubrics import rubric_of
@@ -105,27 +105,10 @@ class CompetitionSubmission:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class CompetitionResults:
+class CompetitionResults(Submissions[CompetitionSubmission]):
     """A competition's results folder: its submissions in the order of the leaderboard."""
 
-    submissions: tuple[CompetitionSubmission, ...]
     board: CompetitionBoard
-
-    def __len__(self) -> int:
-        return len(self.submissions)
-
-    def __iter__(self) -> Iterator[CompetitionSubmission]:
-        return iter(self.submissions)
-
-    def __contains__(self, name: object) -> bool:
-        return any(each.name == name for each in self.submissions)
-
-    def __getitem__(self, name: str) -> CompetitionSubmission:
-        for each in self.submissions:
-            if each.name == name:
-                return each
-        names = ", ".join(one_line(each.name) for each in self.submissions)
-        raise HarnessError(f"no submission {one_line(str(name))!r} in these results; {names}")
 
     def to_frame(self) -> pd.DataFrame:
         """The leaderboard: one line for each submission and baseline."""

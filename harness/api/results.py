@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.api.competition import CompetitionResults, competition_results
+from harness.api.named import Submissions
 from harness.assessment.scoring import total
 from harness.lineage.pruning_curve import reference_curve
 from harness.output.advice import advice
@@ -176,27 +177,10 @@ class GradedSubmission:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Results:
+class Results(Submissions[GradedSubmission]):
     """What a results folder holds: its submissions in the order of the leaderboard."""
 
-    submissions: tuple[GradedSubmission, ...]
     board: Board
-
-    def __len__(self) -> int:
-        return len(self.submissions)
-
-    def __iter__(self) -> Iterator[GradedSubmission]:
-        return iter(self.submissions)
-
-    def __contains__(self, name: object) -> bool:
-        return any(each.name == name for each in self.submissions)
-
-    def __getitem__(self, name: str) -> GradedSubmission:
-        for each in self.submissions:
-            if each.name == name:
-                return each
-        names = ", ".join(one_line(each.name) for each in self.submissions)
-        raise HarnessError(f"no submission {one_line(str(name))!r} in these results; {names}")
 
     def to_frame(self) -> pd.DataFrame:
         """The leaderboard: one line for each submission."""
