@@ -23,6 +23,7 @@ from harness.intake.file_rules import (
     model_format,
     rejection,
 )
+from harness.records.errors import SubmissionError
 from harness.records.submission import (
     Candidate,
     Claim,
@@ -39,8 +40,6 @@ from harness.storage.rubric_text import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from harness.records.errors import SubmissionError
 
 FILE_NAME = "submission.toml"
 MAX_BYTES = declaration_reader.MAX_BYTES
@@ -111,24 +110,40 @@ def read_declaration(folder: Path) -> Declaration:
     )
 
 
+class AbsentFileError(SubmissionError):
+    """A file that ``submission.toml`` names is not there."""
+
+
 def declares_candidates(declaration: Declaration) -> bool:
     """Whether it names the files to grade; names of other files then count for nothing."""
     return bool(declaration.artifacts or declaration.program or declaration.programs)
 
 
-def declared_candidates(folder: Path, declaration: Declaration) -> list[Candidate]:
-    """The candidates that ``[artifacts]`` and ``[program]`` name; raises SubmissionError."""
-    candidates = [
-        replace(_candidate(folder, path, file.role, file.drop_points), network=file.network)
-        for path, file in declaration.artifacts.items()
-    ]
+def declared_candidates(
+    folder: Path, declaration: Declaration
+) -> tuple[list[Candidate], list[str]]:
+    """The candidates that ``[artifacts]`` and ``[program]`` name, and notes on files that are gone.
+
+    A file that is not there costs its own X alone. Raises SubmissionError where none is there, and
+    for a name that no file can have.
+    """
+    candidates, absent = [], []
+    for path, file in declaration.artifacts.items():
+        try:
+            candidate = _candidate(folder, path, file.role, file.drop_points)
+        except AbsentFileError as error:
+            absent.append(error)
+            continue
+        candidates.append(replace(candidate, network=file.network))
+    if absent and not candidates:
+        raise absent[0]
     programs = [(None, declaration.program)] if declaration.program else []
     for network, program in [*programs, *declaration.programs.items()]:
         candidate = _candidate(folder, program.file, "goodnet", program.drop_points)
         if not candidate.path.endswith(".py"):
             raise _rejection(f"{candidate.path!r} is no Python file")
         candidates.append(replace(candidate, format="program", network=network))
-    return candidates
+    return candidates, [error.reason for error in absent]
 
 
 def declared_claims(declaration: Declaration) -> Iterator[Claim]:
@@ -372,7 +387,7 @@ def _format_and_size(folder: Path, relative: PurePosixPath) -> tuple[str, int]:
     return model_format(path.name) or "h5", information.st_size
 
 
-def _absent(folder: Path, relative: PurePosixPath) -> SubmissionError:
+def _absent(folder: Path, relative: PurePosixPath) -> AbsentFileError:
     """What a path that leads nowhere may have meant: other letters' case, or another folder."""
     shown = one_line(relative.as_posix(), 100)
     names = [path.relative_to(folder).as_posix() for path, _ in files_below(folder)]
@@ -382,7 +397,8 @@ def _absent(folder: Path, relative: PurePosixPath) -> SubmissionError:
         name for name in names if PurePosixPath(name).name.casefold() == relative.name.casefold()
     ]
     hint = f"; there is {one_line(near[0], 100)!r}" if near else ""
-    return _rejection(f"{shown} is named there but is not in the submission{hint}")
+    told = _rejection(f"{shown} is named there but is not in the submission{hint}")
+    return AbsentFileError(told.status, told.reason)
 
 
 def _rejection(reason: str) -> SubmissionError:

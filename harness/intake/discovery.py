@@ -66,7 +66,7 @@ def discover(folder: Path, required: tuple[float, ...] = (2.0, 4.0, 10.0)) -> Su
     declaration = read_declaration(folder)
     notes: list[str] = []
     if declares_candidates(declaration):
-        candidates = declared_candidates(folder, declaration)
+        candidates, notes = declared_candidates(folder, declaration)
     else:
         candidates, notes = _candidates_by_name(folder, required)
     if not candidates:

@@ -365,3 +365,21 @@ def test_a_killed_reader_is_no_verdict_on_the_declaration(tmp_path, monkeypatch,
     with pytest.raises(SubmissionError, match="killed by the system") as caught:
         discovered(tmp_path, ONE_FILE)
     assert caught.value.out_of_memory
+
+
+def test_a_file_that_is_not_there_costs_its_own_x_alone(tmp_path):
+    toml = (
+        "[artifacts]\n"
+        '"model_2.h5" = { drop_points = 2 }\n'
+        '"model_4.h5" = { drop_points = 4 }\n'
+    )  # fmt: skip
+    submission = discovered(tmp_path, toml, "model_2.h5")
+    assert [each.path for each in submission.candidates] == ["model_2.h5"]
+    (note,) = submission.notes
+    assert note == "submission.toml: model_4.h5 is named there but is not in the submission"
+
+
+def test_a_program_that_is_not_there_is_still_asked_for(tmp_path):
+    toml = '[artifacts]\n"model_2.h5" = { drop_points = 2 }\n[program]\nfile = "gone.py"\n'
+    with pytest.raises(SubmissionError, match=r"gone\.py is named there but is not"):
+        discovered(tmp_path, toml, "model_2.h5")
