@@ -46,8 +46,8 @@ def compared(board: DefenceBoard) -> str | None:
         return None
     return (
         f"{plural(networks, 'BadNet')} cannot tell any two of {len(_compared_rows(board))} rows "
-        f"apart: the smallest p is {smallest_p(networks):.2g}, and there are "
-        f"{plural(pairs, 'pair')}. More seeds would."
+        f"apart: the smallest p is {smallest_p(networks):.2g}, and there "
+        f"{'is' if pairs == 1 else 'are'} {plural(pairs, 'pair')}. More seeds would."
     )
 
 
