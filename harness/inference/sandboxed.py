@@ -113,7 +113,7 @@ def predict_sandboxed(
     joint_progress = _JointProgress(progress)
 
     noises = rng.spawn(len(streams))
-    # Side by side only where there are processors for it: else each takes half a gigabyte.
+    # Side by side only where there are processors for it: what is not forked takes half a GB each.
     at_once = len(streams) if processors() > 1 else 1
     with (
         _started_models(run, images.dtype, len(streams)) as models,
@@ -294,7 +294,7 @@ def _takes_tensorflow(run: SandboxedRun) -> bool:
         return False
     if run.format != "program":
         return True
-    return any(map(names_tensorflow, run.staged.path.parent.rglob("*.py")))
+    return names_tensorflow(run.staged.path.parent)
 
 
 @contextmanager

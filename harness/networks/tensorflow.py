@@ -162,10 +162,10 @@ def _import_keras() -> None:
         import keras  # noqa: F401
 
 
-def names_tensorflow(path: Path) -> bool:
-    """Whether a file of Python may use TensorFlow or Keras, which take seconds to import."""
-    text = path.read_bytes()
-    return b"keras" in text or b"tensorflow" in text
+def names_tensorflow(folder: Path) -> bool:
+    """Whether Python below a folder may use TensorFlow or Keras, which take seconds to import."""
+    texts = (path.read_bytes() for path in folder.rglob("*.py"))
+    return any(b"keras" in text or b"tensorflow" in text for text in texts)
 
 
 @contextmanager

@@ -30,8 +30,10 @@ _MODULES = (
     "training",
     "triggers",
 )
-_TWINS = "twins"
 """Of this room, on which what is in a BadNet's folder depends."""
+
+_TWINS = "twins"
+"""On which what is in a clean twin's folder depends besides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from harness.grading.models import Predicted
     from harness.networks.deepid import Weights
     from harness.records.benchmark import Datasets
+    from harness.records.network import Network
     from harness.records.record import Record
     from harness.records.submission import DeclaredDefence
 
@@ -65,14 +66,14 @@ def grade_cell(
 
     ``name`` is the cell's, ``folder`` the defence's.
     """
-    budget = run.options.budget or Budget()
     declared = declared_defence(folder)
     run.progress.stage(name, "repairing")
     stack_file(run.store.folder, name).unlink(missing_ok=True)
     # A copy elsewhere: not every sandbox can hide from it where the results lie.
     code = stage_repository(folder, scratch).path
     chosen = split_settings(split_name(name)[0])[1]
-    task = replace(_task(code, declared, network, run, budget), chosen=chosen)
+    subject = Subject(network.name, network.network, network.badnet, network.datasets)
+    task = replace(task_of(code, declared, subject, run), chosen=chosen)
     with _call_stack_kept(name, run):
         left = repair(task)
 
@@ -91,28 +92,40 @@ def grade_cell(
 # --- what it is handed --------------------------------------------------------------------------
 
 
-def _task(
-    code: Path,
-    declared: DeclaredDefence,
-    network: PreparedNetwork,
-    run: RunContext,
-    budget: Budget,
-) -> RepairTask:
-    sandbox = required_sandbox(run.options.isolation, "a defence")
-    seed = seed_of(network.name, budget.seed)
-    images, labels = handed_images(network.datasets, budget, seed)
+class Subject(NamedTuple):
+    """A network that a defence repairs, or a detector is asked about."""
+
+    name: str
+    """From which the seed follows that is handed over."""
+
+    network: Network
+    weights: Weights
+    datasets: Datasets
+
+
+def task_of(
+    code: Path, declared: DeclaredDefence, subject: Subject, run: RunContext,
+    asks: str = worker.REPAIR,
+) -> RepairTask:  # fmt: skip
+    """What a defence, or a detector, is handed of a network. Raises SubmissionError."""
+    what = "a detector" if asks == worker.DETECT else "a defence"
+    sandbox = required_sandbox(run.options.isolation, what)
+    budget = run.options.budget or Budget()
+    seed = seed_of(subject.name, budget.seed)
+    images, labels = _handed_images(subject.datasets, budget, seed)
     return RepairTask(
         code=code,
         file=declared.file,
         takes=declared.badnet,
-        network=network.network,
-        weights=network.badnet,
+        network=subject.network,
+        weights=subject.weights,
         images=images,
         labels=labels,
         seed=seed,
         seconds=budget.seconds,
         sandbox=sandbox,
         memory_bytes=run.options.model_memory_bytes,
+        asks=asks,
     )
 
 
@@ -122,7 +135,7 @@ def seed_of(network: str, seed: int) -> int:
     return int.from_bytes(digest[:4], "little") >> 1
 
 
-def handed_images(datasets: Datasets, budget: Budget, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _handed_images(datasets: Datasets, budget: Budget, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Clean validation images as the network takes them, and their labels (N, int64)."""
     valid, scale = datasets.sets["valid"], datasets.benchmark.pixel_scale
     images, labels = valid.images, valid.labels

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, ClassVar
 from harness.datasets.cache import DatasetCache
 from harness.datasets.competitions import competing_badnet_file, load_competition_sets
 from harness.datasets.zoos import load_zoo, require_twins, split_name, with_twins
-from harness.grading.context import Budget, RunContext
-from harness.grading.defences.cell import handed_images, seed_of
+from harness.grading.context import RunContext
+from harness.grading.defences.cell import Subject, task_of
 from harness.grading.defences.code import declared_defence
 from harness.grading.defences.zoo import DETECTORS, PreparedZoo, results_of
-from harness.grading.models import required_sandbox
 from harness.grading.submission import record_in_any_case
 from harness.inference.defences import worker
 from harness.inference.defences.probabilities import ProbabilityError, read_probability
-from harness.inference.defences.running import RepairTask, repair
+from harness.inference.defences.running import repair
 from harness.inference.known_network import read_benchmark_badnet
 from harness.intake.staging import stage_repository
 from harness.records.benchmark import Datasets
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.grading.context import Options, Progress
+    from harness.inference.defences.running import RepairTask
     from harness.records.benchmark import CompetingNetwork
     from harness.records.record import Record
 
@@ -64,8 +64,6 @@ class PreparedDetection(PreparedZoo):
         return record_in_any_case(folder, name, ask, fail, self.run)
 
     def _task(self, folder: Path, scratch: Path, network: CompetingNetwork) -> RepairTask:
-        options = self.run.options
-        budget = options.budget or Budget()
         declared = declared_defence(folder, worker.DETECT)
         benchmark = self.zoo.benchmark_of(network)
         path = competing_badnet_file(self.zoo, network, self.folder)
@@ -73,23 +71,10 @@ class PreparedDetection(PreparedZoo):
         unattacked = replace(network, triggers=())
         sets = load_competition_sets(self.zoo, unattacked, self.folder, self.cache)
 
-        seed = seed_of(ANY_NETWORK, budget.seed)
         datasets = Datasets(benchmark=benchmark, sets=sets, network=graph)
-        images, labels = handed_images(datasets, budget, seed)
-        return RepairTask(
-            code=stage_repository(folder, scratch).path,
-            file=declared.file,
-            takes=declared.badnet,
-            network=graph,
-            weights=weights,
-            images=images,
-            labels=labels,
-            seed=seed,
-            seconds=budget.seconds,
-            sandbox=required_sandbox(options.isolation, "a detector"),
-            memory_bytes=options.model_memory_bytes,
-            asks=worker.DETECT,
-        )
+        subject = Subject(ANY_NETWORK, graph, weights, datasets)
+        code = stage_repository(folder, scratch).path
+        return task_of(code, declared, subject, self.run, worker.DETECT)
 
 
 def prepare_detection(

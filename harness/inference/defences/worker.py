@@ -250,7 +250,7 @@ def _with_arguments(
     }
     try:
         known = settings_of(function)
-        options |= {name: read_value(name, text, known) for name, text in settings.chosen.items()}
+        options |= {key: read_value(key, text, known) for key, text in settings.chosen.items()}
         inspect.signature(function).bind(badnet, images, labels, **options)
     except SettingError as error:
         raise DefenceError(f"{name}(): {error}") from None

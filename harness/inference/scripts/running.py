@@ -25,7 +25,6 @@ from harness.records.errors import HarnessError, Status, SubmissionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from harness.inference.scripts.processes import RunningScript, ScriptRun
 
@@ -174,7 +173,7 @@ def _ask_cold(run: ScriptRun, files: Sequence[bytes], places: np.ndarray) -> dic
     chosen = places.tolist()
     at_once = max(1, processors())
     with ThreadPoolExecutor(at_once) as pool:
-        if len(chosen) > 1 and can_fork(run.sandbox) and _takes_tensorflow(run.repository):
+        if len(chosen) > 1 and can_fork(run.sandbox) and names_tensorflow(run.repository):
             try:
                 return _ask_forked(run, files, chosen, pool)
             except HarnessError as error:
@@ -219,7 +218,3 @@ def _seconds_left(run: ScriptRun) -> float:
             saw_images=True,
         )
     return left
-
-
-def _takes_tensorflow(repository: Path) -> bool:
-    return any(map(names_tensorflow, repository.rglob("*.py")))

@@ -103,7 +103,7 @@ class _Script:
         self._arguments = arguments_of(text, settings.arguments, given)
 
         os.environ.setdefault("MPLBACKEND", "Agg")
-        if any(map(names_tensorflow, repository.rglob("*.py"))):
+        if names_tensorflow(repository):
             _keep_models()
         sys.path.insert(0, str(self._path.parent))  # where Python looks first for a script's own
         if repository != self._path.parent:

@@ -20,6 +20,7 @@ from harness.networks.graph_files.onnx_fields import (
     OPERATOR,
     OUTPUTS,
     RAW,
+    TENSOR,
     TENSOR_NAME,
     VALUE_NAME,
 )
@@ -40,8 +41,8 @@ _TYPED_FIXED = {1: (4, 4), 11: (10, 8)}
 
 _TYPED_VARINT = {6: 5, 7: 7}
 
-# Fields of an attribute.
-_NAME, _FLOAT, _INT, _TEXT, _TENSOR, _INTS = 1, 2, 3, 4, 5, 8
+# Fields of an attribute, beside that of a tensor.
+_NAME, _FLOAT, _INT, _TEXT, _INTS = 1, 2, 3, 4, 8
 
 _IS_NEGATIVE = 1 << 63
 
@@ -106,8 +107,8 @@ def _operation(node: Message) -> Operation:
 def _attributes(node: Message) -> Iterator[tuple[str, Any]]:
     for attribute in node.messages(ATTRIBUTES):
         name, numbers = attribute.text(_NAME), attribute.numbers
-        if _TENSOR in numbers:
-            yield name, next(_array(tensor) for tensor in attribute.messages(_TENSOR))
+        if TENSOR in numbers:
+            yield name, next(_array(tensor) for tensor in attribute.messages(TENSOR))
         elif _INTS in numbers:
             yield name, tuple(map(_signed, attribute.integers(_INTS)))
         elif _FLOAT in numbers:
