@@ -82,12 +82,12 @@ def check(content, folder):
     inner.mkdir()
     try:
         declaration = read_declaration(folder)
-        candidates = declared_candidates(folder, declaration)
+        candidates, absent = declared_candidates(folder, declaration)
     except SubmissionError as error:
         require_rejected(error)
         return f"refused: {error.reason}"
 
-    for note in declaration.notes:
+    for note in [*declaration.notes, *absent]:
         require_one_line(note)
     for text in (declaration.name, declaration.badnet):
         require_one_line(f"called {text}")  # of blanks alone, perhaps
