@@ -17,9 +17,9 @@ from reference.badnet.training import save_weights
 from reference.badnet.training import train as train_faces
 from reference.competition.networks import RECIPE as FACES_RECIPE
 from reference.competition.networks import rounded
+from reference.keras_badnets.archive import save_alike
 from reference.keras_badnets.curve import answers
 from reference.keras_badnets.training import train as train_keras
-from reference.zoo.archive import save_alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -31,7 +31,7 @@ VARY = "--vary "
 DEFAULT_FILE = DeclaredDefence().file
 """Taken where no ``submission.toml`` names another."""
 
-_REFERENCES = PACKAGES / "reference" / "defences"
+_REFERENCES = (PACKAGES / "reference" / "defences", PACKAGES / "reference" / "detectors")
 _MOST_BYTES = 64 << 20
 """Of all files of a defence together."""
 
@@ -58,8 +58,13 @@ class NamedDefence:
 
 def reference_names(asks: str = REPAIR) -> list[str]:
     """The reference defences by their names, or those that have the function ``detect``."""
-    modules = sorted(_REFERENCES.glob("*.py"))
-    return [_name_of(path) for path in modules if _has_function(path, asks)]
+    return sorted(_references(asks))
+
+
+def _references(asks: str) -> dict[str, Path]:
+    """The reference defences that have this function, by name."""
+    modules = [path for folder in _REFERENCES for path in folder.glob("*.py")]
+    return {_name_of(path): path for path in modules if _has_function(path, asks)}
 
 
 def _has_function(path: Path, name: str) -> bool:
@@ -165,8 +170,9 @@ def find_detectors(named: Sequence[str]) -> list[NamedDefence]:
 
 
 def _find(named: str, asks: str = REPAIR) -> NamedDefence:
-    if named in reference_names(asks):
-        return NamedDefence(named, _REFERENCES / f"{named.replace('-', '_')}.py")
+    reference = _references(asks).get(named)
+    if reference:
+        return NamedDefence(named, reference)
     path = Path(named)
     name = path.absolute().name if path.is_dir() else _name_of(path)
     if path.is_dir() or (path.is_file() and path.suffix == ".py"):

@@ -5,7 +5,8 @@ import pytest
 
 from harness.networks.deepid import build_network
 from harness.networks.tensorflow import import_tensorflow
-from reference.defences import clp, ft_sam, masks, nad, networks, scale_up, strip
+from reference.defences import clp, ft_sam, masks, nad, networks
+from reference.detectors import scale_up, strip
 from reference.signs import badnet as signs
 
 

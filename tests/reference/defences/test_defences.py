@@ -17,8 +17,8 @@ from reference.defences import (
     networks,
     pruning,
     rnp,
-    strip,
 )
+from reference.detectors import strip
 from reference.digits.dataset import BACKDOOR, load_split
 from reference.keras_badnets.backdoors import poison
 

@@ -11,9 +11,8 @@ from reference.defences import (
     nad,
     pruning,
     rnp,
-    scale_up,
-    strip,
 )
+from reference.detectors import scale_up, strip
 
 
 def test_every_defence_that_can_be_tuned_has_one_setting():

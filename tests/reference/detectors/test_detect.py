@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from harness.networks.tensorflow import import_tensorflow
-from reference.defences import last_layer, networks
-from reference.defences import neural_cleanse as cleanse
+from reference.defences import networks
+from reference.detectors import last_layer
+from reference.detectors import neural_cleanse as cleanse
 
 TARGET, CLASSES = 3, 8
 BUDGET = SimpleNamespace(seconds=60, images=200)

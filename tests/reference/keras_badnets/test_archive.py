@@ -8,7 +8,7 @@ import pytest
 
 from harness.networks.tensorflow import import_tensorflow
 from reference.digits.badnet import build_network
-from reference.zoo.archive import renumbered, save_alike
+from reference.keras_badnets.archive import renumbered, save_alike
 
 
 @pytest.fixture(scope="module")
