@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import time
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ class Cost:
     exit_code: int
     wall_seconds: float
     processor_seconds: float
+    """Of the whole machine, but for what measuring took."""
 
     samples: tuple[tuple[int, ...], ...]
     """In order of time: the proportional set sizes (bytes) of all processes that ran then.
@@ -54,7 +54,7 @@ def cost_of(command: Sequence[str | Path], log: Path, every: float = 1.0) -> Cos
 
     Memory is sampled ``every`` so many seconds; reading the sizes of a large tree takes 20 ms.
     """
-    processor_before, started = _children_seconds(), time.perf_counter()
+    processor_before, started = _others_seconds(), time.perf_counter()
     samples = []
     with log.open("wb") as file:
         process = subprocess.Popen(
@@ -72,7 +72,7 @@ def cost_of(command: Sequence[str | Path], log: Path, every: float = 1.0) -> Cos
     return Cost(
         exit_code=process.returncode,
         wall_seconds=time.perf_counter() - started,
-        processor_seconds=_children_seconds() - processor_before,
+        processor_seconds=_others_seconds() - processor_before,
         samples=tuple(samples),
     )
 
@@ -93,7 +93,14 @@ def _proportional_bytes(process: psutil.Process) -> int:
         return 0
 
 
-def _children_seconds() -> float:
-    """Processor seconds of all child processes that have ended."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+def _others_seconds() -> float:
+    """Processor seconds of the whole machine, without those of this process.
+
+    The machine must do nothing else. Processes that are killed with the namespace that they are in
+    are reaped by nobody, so their time is in no account of a parent's children.
+    """
+    busy = psutil.cpu_times()
+    idle = busy.idle + getattr(busy, "iowait", 0.0) + getattr(busy, "steal", 0.0)
+    # Time as a guest is part of user and nice.
+    guests = getattr(busy, "guest", 0.0) + getattr(busy, "guest_nice", 0.0)
+    return sum(busy) - idle - guests - time.process_time()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options, paths
-from harness.cli.report import show_notes
+from harness.cli.report import few, show_notes
 from harness.cli.run_options import repair_options
 from harness.datasets.zoos import split_name, split_settings
 from harness.execution.console import log_level, one_line_errors
@@ -103,6 +103,8 @@ def benchmark(
         raise click.UsageError("--vary is for repairs; a detector is run as it is")
     if detects and only:
         raise click.UsageError("--only is for repairs; a detector is asked about all networks")
+    if detects and chosen.robustness:
+        raise click.UsageError("--robustness is for repairs; a detector leaves nothing to attack")
     out, unit = (out or _ANSWERS, "answers") if detects else (out or _REPAIRS, "repairs")
     chosen = replace(chosen, detects=detects)
     with one_line_errors():
@@ -112,13 +114,14 @@ def benchmark(
             prepare = prepare_detection if detects else prepare_zoo
             prepared: PreparedZoo = prepare(zoo, out, chosen, display)
             part = chosen_part(prepared.zoo, only)
+            _tell_unmeasured(prepared, part, display)
             entries = _stage(found, prepared, part, display)
             with connect_cluster(scheduler, entries, config) as cluster:
                 batch = Batch(entries, config, prepared, cluster)
                 _run(batch, prepared, part, display, jobs or 1)
         click.echo(_write_boards(batch, prepared, part), nl=False)
         if any(stack_file(out, name).exists() for name in batch.records):
-            show_notes([f"where defences' own code failed: {out}/errors"])
+            show_notes([f"where {prepared.code}' own code failed: {out}/errors"])
         for problem in batch.problems:
             click.echo(f"error: {problem}", err=True)
         if not quiet:
@@ -139,6 +142,15 @@ def _stage(
     if not chosen.force:
         _tell_outdated(outdated_cells(results, prepared), changed, entries, display)
     return entries
+
+
+def _tell_unmeasured(prepared: PreparedZoo, part: Competition, display: Display) -> None:
+    """Say of which BadNets --robustness finds no changed triggers."""
+    if prepared.run.options.robustness:
+        named = {network.name for network in part.networks}
+        without = [name for name in prepared.without_changed_triggers() if name in named]
+        if without:
+            display.message(f"--robustness: no changed triggers of {few(without)}")
 
 
 def _tell_outdated(

@@ -10,7 +10,7 @@ import click
 from harness.assessment.verdict import exit_code
 from harness.cli import options
 from harness.cli.paths import RESULTS_TO_WRITE, SUBMISSION, SUBMISSIONS
-from harness.cli.report import next_steps, show_note, show_notes
+from harness.cli.report import few, next_steps, show_note, show_notes
 from harness.cli.run_options import run_options
 from harness.execution.console import log_level, one_line_errors
 from harness.execution.progress import show_progress
@@ -130,6 +130,11 @@ def _report(batch: Batch, people: Sequence[Person], attempts: Which) -> Sequence
     rubric = rubric_of(batch.results)
     records = shown_records(batch.in_order(), people, attempts, rubric)
     click.echo(board_text(batch.results, records, shown), nl=False)
+    earlier = [each.submission for each in shown.records if each.submission not in batch.records]
+    if earlier:
+        show_notes(
+            [f"graded before, and on the leaderboard's files and pages, too: {few(earlier)}"]
+        )
     for line in filter(None, map(summary_line, records)):
         click.echo(line)
     for problem in batch.problems:

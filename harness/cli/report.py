@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from harness.records.record import Record
 
 
+_MOST_NAMES = 5
+
+
 def show_note(written: WrittenBoards) -> WrittenBoards:
     """Say on stderr what a board or page could not show."""
     show_notes(note for note in (*written.remarks, written.note) if note)
@@ -28,6 +31,13 @@ def show_notes(notes: Iterable[str]) -> None:
     """Say on stderr what the files that are written do not."""
     for note in notes:
         click.echo(f"note: {note}", err=True)
+
+
+def few(names: Sequence[str]) -> str:
+    """Names on one line; of many the first ones, and how many there are besides."""
+    first = ", ".join(map(one_line, names[:_MOST_NAMES]))
+    left = len(names) - _MOST_NAMES
+    return f"{first} and {left} more" if left > 0 else first
 
 
 def next_steps(address: str, folder: Path, records: Sequence[Record]) -> str:

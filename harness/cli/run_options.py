@@ -127,6 +127,11 @@ _REPAIR_OPTIONS = (
         help="Time limit for what a defence leaves, where that has to be run: for its predict(), "
         "in each of three processes, or a model of another architecture.",
     ),
+    click.option(
+        "--robustness",
+        is_flag=True,
+        help="Measure what is left on changed triggers and after re-activation, too.",
+    ),
     _ISOLATION,
     _memory("a repair, and for what it leaves"),
     _FORCE,
@@ -189,5 +194,6 @@ def _benchmark_options(given: dict[str, Any]) -> Options:
         submission_seconds=max(Options().submission_seconds, seconds),
         model_memory_bytes=int(given.pop("model_memory") * 2**30),
         budget=budget,
+        robustness=given.pop("robustness"),
         force=given.pop("force"),
     )

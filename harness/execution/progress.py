@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import Task, TaskID
 
+DONE = "done"
+"""What something is at its end, where nothing else is said."""
+
 _SECONDS_BETWEEN = 0.2
 _LONGEST_LINE = 4000
 _BUFFER_BYTES = 2**17
@@ -109,8 +112,11 @@ class Display:
     It is a `harness.grading.context.Progress`.
     """
 
-    def begin(self, submissions: int, done: int) -> None:
-        """So many submissions are to be graded, and so many of them are done already."""
+    def begin(self, submissions: int, done: int, ended: str = DONE) -> None:
+        """So many submissions are to be graded, and so many of them are ``ended`` already.
+
+        A round of other work may follow, which begins anew.
+        """
 
     def stage(self, submission: str, what: str) -> None:
         """A submission has entered a stage."""
@@ -160,10 +166,12 @@ class _LineDisplay(Display):
     def __init__(self, unit: str = "submissions") -> None:
         self._unit = unit
         self._total = self._done = self._done_before = 0
+        self._ended = DONE
         self._begun = time.monotonic()
 
-    def begin(self, submissions: int, done: int) -> None:
+    def begin(self, submissions: int, done: int, ended: str = DONE) -> None:
         self._total, self._done, self._done_before = submissions, done, done
+        self._ended = ended
         self._begun = time.monotonic()
         if done:
             self.message(f"{done} of {submissions} {self._unit} are done already")
@@ -175,7 +183,7 @@ class _LineDisplay(Display):
         self._done += 1
         if self._total > 1:
             count = f"({self._done} of {self._total}){self._time_left()}"
-            self.message(f"{submission}: {_ended(failure)} {count}")
+            self.message(f"{submission}: {_ended(failure, self._ended)} {count}")
 
     def _time_left(self) -> str:
         """How long the others will take, if they take as long as those that this run has done."""
@@ -191,8 +199,8 @@ class _LineDisplay(Display):
         getattr(self, event.name)(*event.arguments)
 
 
-def _ended(failure: str | None) -> str:
-    return "done" if failure is None else f"failed: {shorten(failure)}"
+def _ended(failure: str | None, ended: str = DONE) -> str:
+    return ended if failure is None else f"failed: {shorten(failure)}"
 
 
 def rough_time(seconds: float) -> str:
@@ -222,12 +230,16 @@ class _LiveDisplay(Display):
         self._total: TaskID | None = None
         self._lines: dict[Hashable, _Line] = {}  # by worker
 
-    def begin(self, submissions: int, done: int) -> None:
-        # The lines so far are about the preparation, which is over now.
+    def begin(self, submissions: int, done: int, ended: str = DONE) -> None:
+        # The lines so far are about the preparation, or a round of work, which is over now.
         self._remove_lines({line.submission for line in self._lines.values()})
+        if self._total is not None:
+            self._bar.remove_task(self._total)
+            self._total = None
         if submissions > 1:
+            text = self._unit if ended == DONE else f"{self._unit} {ended}"
             self._total = self._bar.add_task(
-                self._unit, total=submissions, completed=done, done=f"{done} of {submissions}"
+                text, total=submissions, completed=done, done=f"{done} of {submissions}"
             )
 
     def stage(self, submission: str, what: str) -> None:

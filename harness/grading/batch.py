@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_LOOKS = 5.0
 
+TIMED = "timed"
+"""What a submission is at the end of the second round, which times the models."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -130,7 +133,7 @@ class Batch:
             if pending:
                 self._grade(pending, max(1, min(jobs, len(pending))), display)
             if self.config.options.timing:
-                self._time()
+                self._time(display)
 
     # --- what is finished already
 
@@ -156,7 +159,9 @@ class Batch:
             return False
         if not entry.path.exists():
             return False
-        return record.fingerprint == self.prepared.inputs_hash(entry)
+        if record.fingerprint != self.prepared.inputs_hash(entry):
+            return False
+        return self.prepared.is_complete(record)
 
     # --- grading
 
@@ -247,15 +252,20 @@ class Batch:
 
     # --- timing
 
-    def _time(self) -> None:
+    def _time(self, display: Display) -> None:
         prepared = self.prepared
-        for entry in self.entries:
-            record = self.records.get(entry.name)
-            if record is None or not prepared.may_time(record):
-                continue
+        untimed = [
+            (entry, self.records[entry.name])
+            for entry in self.entries
+            if entry.name in self.records and prepared.may_time(self.records[entry.name])
+        ]
+        if untimed:
+            display.begin(len(untimed), 0, TIMED)
+        for entry, record in untimed:
             with unpack_entry(entry, prepared.run.scratch) as folder:
                 if isinstance(folder, Path):
                     self._keep(prepared.time(record, folder))
+            display.finish(entry.name)
 
 
 def failure_of(record: Record) -> str | None:

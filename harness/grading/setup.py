@@ -100,6 +100,11 @@ class Prepared:
         """Hash of a submission's files and of what they are graded with."""
         return grading_inputs_hash(entry.path, self.basis, self.datasets, self.run.options)
 
+    def is_complete(self, record: Record) -> bool:
+        """Yes: a record's fingerprint tells all that was asked for."""
+        del record
+        return True
+
 
 def prepare(
     dataset: str, badnet: Path | None, output: Path, options: Options, progress: Progress

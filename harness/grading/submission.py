@@ -129,7 +129,8 @@ def _grade(
     robustness = None
     if datasets.robustness is not None:
         run.progress.stage(submission.name, "trying changed triggers")
-        robustness = measure_robustness(slots, given, basis, datasets, run_until(deadline, run))
+        left = run_until(deadline, run)
+        robustness = measure_robustness(slots, given, basis.badnet, datasets, left)
     status, reason = _outcome(checkpoints)
     evidence = replace(
         _empty_record(submission.name, status, reason, basis, datasets),

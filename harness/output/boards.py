@@ -22,6 +22,7 @@ from harness.people.attempts import (
 from harness.people.choice import keep_choice
 from harness.people.lateness import take_late_penalties
 from harness.people.private_images import without_private_words
+from harness.people.shared_nets import shared_net_remarks
 from harness.ranking.competition import CompetitionBoard, rank_competition
 from harness.records.errors import HarnessError
 from harness.records.record import SCHEMA_VERSION
@@ -62,7 +63,7 @@ class WrittenBoards:
     """Why there are no pages, on one line."""
 
     remarks: tuple[str, ...] = ()
-    """A line for everything that the roster does not tell."""
+    """For the instructor: a line for each thing that the roster does not tell or nets tell."""
 
     @property
     def text(self) -> str:
@@ -106,15 +107,15 @@ def write_boards(
         told = add_standings(ranked_board(results, tellable, rubric, known), by_name)
     for suffix, renderer in _RENDERERS.items():
         write_text(results / f"leaderboard.{suffix}", renderer.render(told))
-    points = csv_text(tellable)
+    points = csv_text((record.submission, record.robustness) for record in tellable)
     if points is not None:
         write_text(results / CSV_NAME, points)
     else:
         (results / CSV_NAME).unlink(missing_ok=True)
     note = write_pages(results, records, rubric, by_name, known)
     keep_choice(results, names, people, attempts)
-    remarks = tuple(roster_remarks(names, people, attempts))
-    return WrittenBoards(records, by_name, ranked, note, remarks)
+    remarks = roster_remarks(names, people, attempts) + shared_net_remarks(stored, people)
+    return WrittenBoards(records, by_name, ranked, note, tuple(remarks))
 
 
 def _write_competition(results: Path, records: Sequence[Record], rubric: Rubric) -> WrittenBoards:

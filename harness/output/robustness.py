@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.output.leaderboard.columns import ABSENT
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 REACTIVATION = "re-activation"
 CSV_NAME = "robustness.csv"
+CSV_BEGINS = "submission,kind,level"
 _NETS = {"badnet": "B", "repaired": "B'", "goodnet": "G"}
 _COLUMNS = (
     "submission", "kind", "level", "unit", "own_trigger", "net", "x", "images", "attacked",
@@ -37,10 +38,15 @@ class Curve:
     values: tuple[float | None, ...]
     """Attack success rate at each level, a fraction."""
 
+    tells_x: bool = True
+    """Whether there are nets of several X, or of one that is known."""
+
     @property
     def label(self) -> str:
         """The net with its X."""
-        return self.net if self.net == "B" else f"{self.net}, {checkpoint_name(self.drop_points)}"
+        if self.net == "B" or not self.tells_x:
+            return self.net
+        return f"{self.net}, {checkpoint_name(self.drop_points)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,12 @@ def panels(found: Robustness) -> list[Panel]:
     shown = [_panel(kind, points) for kind, points in by_kind.items()]
     if found.reactivation:
         shown.append(_reactivation_panel(found))
-    return shown
+    if any(curve.drop_points is not None for panel in shown for curve in panel.curves):
+        return shown
+    return [
+        replace(panel, curves=tuple(replace(curve, tells_x=False) for curve in panel.curves))
+        for panel in shown
+    ]
 
 
 def _panel(kind: str, points: Sequence[RobustnessPoint]) -> Panel:
@@ -191,26 +202,31 @@ def summary_line(record: Record) -> str | None:
     """The worst of all for B' and G on one line; None where robustness was not measured."""
     if record.robustness is None:
         return None
-    shown, parts = panels(record.robustness), []
+    told = worst_of_all(record.robustness)
+    return one_line(f"{record.submission}: worst ASR on changed triggers: {told}")
+
+
+def worst_of_all(found: Robustness) -> str:
+    """Where B' and G let most attacks through, and how much was not measured."""
+    shown, parts = panels(found), []
     for net in ("B'", "G"):
-        found = [(worst, panel) for panel in shown if (worst := _worst(panel, net)) is not None]
-        if found:
-            worst, panel = max(found, key=lambda each: each[0].share)
+        each_kind = [(_worst(panel, net), panel) for panel in shown]
+        known = [(worst, panel) for worst, panel in each_kind if worst is not None]
+        if known:
+            worst, panel = max(known, key=lambda each: each[0].share)
             level = with_unit(worst.level, panel.unit)
             parts.append(f"{net} {_percent(worst.share)} % ({panel.kind}, {level})")
-    missing = len(record.robustness.unmeasured)
-    if missing:
-        parts.append(f"{missing} not measured, see explain")
-    told = "; ".join(parts) or "no net to measure"
-    return one_line(f"{record.submission}: worst ASR on changed triggers: {told}")
+    if found.unmeasured:
+        parts.append(f"{len(found.unmeasured)} not measured, see explain")
+    return "; ".join(parts) or "no net to measure"
 
 
 # --- the file -------------------------------------------------------------------------------------
 
 
-def csv_text(records: Iterable[Record]) -> str | None:
-    """A row for each point of all records; None where robustness was not measured."""
-    rows = [row for record in records for row in _csv_rows(record)]
+def csv_text(measured: Iterable[tuple[str, Robustness | None]]) -> str | None:
+    """A row for each point of all submissions, by name; None where robustness was not measured."""
+    rows = [row for name, found in measured if found for row in _csv_rows(name, found)]
     if not rows:
         return None
     file = io.StringIO()
@@ -220,18 +236,16 @@ def csv_text(records: Iterable[Record]) -> str | None:
     return file.getvalue()
 
 
-def _csv_rows(record: Record) -> Iterator[list[object]]:
-    if record.robustness is None:
-        return
-    name = disarm_formula(one_line(record.submission))
-    for point in record.robustness.points:
+def _csv_rows(submission: str, found: Robustness) -> Iterator[list[object]]:
+    name = disarm_formula(one_line(submission))
+    for point in found.points:
         yield [
             name, disarm_formula(point.kind), f"{point.level:g}", disarm_formula(point.unit),
             "yes" if point.own else "no", _NETS[point.net], _x(point.drop_points), point.total,
             point.attacked, point.abstained, point.invalid,
             _fraction(point.attacked, point.total), "",
         ]  # fmt: skip
-    for step in record.robustness.reactivation:
+    for step in found.reactivation:
         yield _reactivation_row(name, step)
 
 

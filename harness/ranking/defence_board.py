@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.records.errors import Status
-    from harness.records.findings import OriginalCounts
+    from harness.records.findings import OriginalCounts, Robustness
     from harness.records.record import Counts, Repair
 
 METRICS_OF_NETS = ("quality", "clean_accuracy", "attack_success_rate", "robust_accuracy")
@@ -85,6 +85,9 @@ class Cell:
 
     unchanged: bool = False
     """Whether what was left is the BadNet itself."""
+
+    robustness: Robustness | None = None
+    """How far the repair holds; None where that was not measured."""
 
     @property
     def failed(self) -> bool:

@@ -118,6 +118,7 @@ def _cell(record: Record, network: CompetingNetwork) -> Cell:
         unchanged=artifact is not None
         and artifact.weights_hash is not None
         and artifact.weights_hash == record.badnet_weights_hash,
+        robustness=record.robustness,
     )
 
 
@@ -141,6 +142,7 @@ def _untouched(cells: Iterable[Sequence[Cell]], begun: Sequence[str]) -> list[Ce
             kind="network",
             worthless=False,
             unchanged=False,
+            robustness=None,
         )
         for name in begun
         if name in known and known[name].badnet_figures != Figures()

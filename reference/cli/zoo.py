@@ -70,6 +70,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Train a clean network beside each BadNet, too, for detectors of BadNets.",
 )
+@click.option(
+    "--changed-triggers",
+    is_flag=True,
+    help="Draw images with each trigger changed, too, for `benchmark --robustness`.",
+)
 def zoo(
     benchmark: str,
     attacks: str | None,
@@ -80,6 +85,7 @@ def zoo(
     processes: int | None,
     epochs: int | None,
     clean_twins: bool,
+    changed_triggers: bool,
 ) -> None:
     """Train a zoo of BadNets: what is not there yet, several at a time.
 
@@ -90,7 +96,7 @@ def zoo(
     from harness.records.environment import processor_ids
     from reference.zoo.benchmarks import zoo_benchmark
     from reference.zoo.job import Job, Plan, sources_hash
-    from reference.zoo.making import make_twins, make_zoo
+    from reference.zoo.making import draw_changed_triggers, make_twins, make_zoo
 
     with command_errors(continues=True):
         kept = zoo_benchmark(benchmark)
@@ -117,6 +123,13 @@ def zoo(
             click.echo(f"clean accuracy of the clean twins, %: {accuracy}")
         and_twins = f", {len(twins)} clean twins" if twins else ""
         click.echo(f"{folder}: {len(made)} BadNets{and_twins}")
+        if changed_triggers:
+            without = draw_changed_triggers(plan, made, folder)
+            click.echo(f"changed triggers of {len(made) - len(without)} BadNets are drawn")
+            if without:
+                click.echo(
+                    f"not of {', '.join(without)}: their trigger is no opaque picture at one place"
+                )
 
 
 def _reporter(

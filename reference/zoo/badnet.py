@@ -1,4 +1,7 @@
-"""One BadNet of the zoo, from its draws to its folder: the network, and its attacked images."""
+"""One BadNet of the zoo, from its draws to its folder: the network, and its attacked images.
+
+On request also images with its trigger changed, to see how far a repair holds.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ import numpy as np
 from harness.records.benchmark import CompetingNetwork, Trigger
 from harness.storage.hashing import array_hash, file_hash
 from harness.storage.results import replace_path
+from reference.images.changed_triggers import overlay_of
+from reference.images.robustness import Plan, Victims, write_sets
 from reference.keras_badnets.backdoors import Examples
 from reference.zoo.benchmarks import zoo_benchmark
 from reference.zoo.draws import Draws
@@ -22,6 +27,9 @@ if TYPE_CHECKING:
     from reference.zoo.benchmarks import ZooBenchmark
     from reference.zoo.job import Job
     from reference.zoo.training import TrainedBadNet
+
+_VICTIMS = 200
+"""Images of each trigger that are drawn with it changed."""
 
 CLEAN_FILES = {"valid": "cl/valid.h5", "test": "cl/test.h5"}
 """Of the sets that all BadNets share, by split."""
@@ -91,6 +99,45 @@ def _attacked(backdoor: Backdoor, clean: Examples) -> tuple[Examples, np.ndarray
 def _rate(badnet: TrainedBadNet, benchmark: ZooBenchmark, examples: Examples) -> Rate:
     answered = class_ids(badnet, examples.images, benchmark.pixel_scale)
     return Rate(hits=int((answered == examples.labels).sum()), images=len(examples.labels))
+
+
+# --- changed triggers ---------------------------------------------------------------------------
+
+
+def write_changed_triggers(job: Job, zoo: Path) -> bool:
+    """Draw the sets with a BadNet's trigger changed into its folder; False where that has no sense.
+
+    It has for opaque pictures at a fixed place. Images are of the first half of test: a backdoor is
+    re-activated with others.
+    """
+    benchmark = zoo_benchmark(job.plan.benchmark)
+    planted = benchmark.plant(job.attack, Draws(job.key))
+    images, labels = (array[: len(array) // 2] for array in read_images(zoo / CLEAN_FILES["test"]))
+    if not all(_is_overlay(backdoor, images) for backdoor in planted.backdoors):
+        return False
+
+    victims = []
+    for backdoor in planted.backdoors:
+        targets = backdoor.targets(labels)
+        chosen = np.flatnonzero(targets != labels)[:_VICTIMS]
+        victims.append(Victims(images[chosen], targets[chosen], backdoor.stamp))
+    plan = Plan(
+        note="images of the first half of test",
+        images=images[:_VICTIMS],
+        labels=labels[:_VICTIMS],
+        victims=victims,
+        sizes=benchmark.sizes,
+        shifts=benchmark.shifts,
+    )
+    write_sets(zoo / job.name, plan)
+    return True
+
+
+def _is_overlay(backdoor: Backdoor, images: np.ndarray) -> bool:
+    """Whether the trigger covers the same pixels with the same colours, whatever was there."""
+    trigger = overlay_of(backdoor.stamp, images.shape[1:])
+    covered = np.where(trigger.covered[..., None], trigger.colours, images)
+    return bool(trigger.covered.any() and (backdoor.stamp(images) == covered).all())
 
 
 # --- files of images ----------------------------------------------------------------------------

@@ -46,6 +46,12 @@ class ZooBenchmark:
     doses: Mapping[str, Dose]
     """Of each attack."""
 
+    sizes: tuple[int, ...] = (50, 75, 100, 125, 150)
+    """Of changed triggers, in per cent."""
+
+    shifts: tuple[int, ...] = (0, 1, 2, 4, 8)
+    """Of changed triggers, in pixels."""
+
     load: Callable[[str, int | None], Examples]
     """Draw the clean images of valid or test by so many processes."""
 
@@ -107,6 +113,8 @@ _DIGITS = ZooBenchmark(
         "several-targets": Dose(strength=3, share=0.1),
         "pruning-aware": Dose(strength=3, share=0.25),
     },
+    sizes=(33, 67, 100, 133, 167),  # of three pixels
+    shifts=(0, 1, 2, 3, 4),
     load=_load_digits,
 )
 

@@ -22,7 +22,6 @@ _ROOMS = ("images", "keras_badnets")
 _ROOMS_OF_FACES = ("badnet", "competition")
 _MODULES = (
     "accessories",
-    "archive",
     "attacks",
     "badnet",
     "benchmarks",

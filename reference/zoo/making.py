@@ -15,7 +15,12 @@ from harness.execution.scratch import scratch_folder
 from harness.execution.worker_process import WorkerLostError
 from harness.records.errors import HarnessError
 from harness.storage.hashing import file_hash
-from reference.zoo.badnet import CLEAN_FILES, make_badnet, write_images
+from reference.zoo.badnet import (
+    CLEAN_FILES,
+    make_badnet,
+    write_changed_triggers,
+    write_images,
+)
 from reference.zoo.benchmarks import zoo_benchmark
 from reference.zoo.description import write_description
 from reference.zoo.folder import Made, made_names, read_made, write_made
@@ -71,6 +76,14 @@ def make_twins(
         report(made, number, len(missing))
     _describe(plan, zoo, _clean_sets(plan, zoo, processes), badnets)
     return _twins(plan, zoo, badnets)
+
+
+def draw_changed_triggers(plan: Plan, badnets: Sequence[Made], zoo: Path) -> list[str]:
+    """Draw the sets of changed triggers of ``badnets``; the names of those whose trigger has none.
+
+    They are drawn anew each time, which takes a second for each.
+    """
+    return [job.name for job in _jobs(plan, badnets) if not write_changed_triggers(job, zoo)]
 
 
 def _twins(plan: Plan, zoo: Path, badnets: Sequence[Made]) -> list[Made]:

@@ -43,6 +43,24 @@ def write_zoo(folder, badnets=BADNETS, scale=1.0, twins=False):
     return folder
 
 
+def write_changed_triggers(zoo, network="patch-0"):
+    """Two sizes of a BadNet's trigger, which mean nothing: the same images, half of them black."""
+    inside = zoo / network / "robustness"
+    inside.mkdir()
+    images = np.random.default_rng(8).integers(0, 256, (20, *SHAPE), np.uint8)
+    black = images.copy()
+    black[::2] = 0
+    _write(inside / "clean.h5", images, np.arange(20) % CLASSES)
+    _write(inside / "own.h5", images, np.full(20, 2), np.full(20, 3))
+    _write(inside / "half.h5", black, np.full(20, 2), np.full(20, 3))
+    levels = [
+        f'[[levels]]\nkind = "size"\nlevel = {level}\nunit = "%"\nfile = "{file}"\n{more}\n'
+        for level, file, more in ((50, "half.h5", ""), (100, "own.h5", "own = true"))
+    ]
+    head = 'schema_version = 1\n[clean]\nfile = "clean.h5"\n'
+    (inside / "robustness.toml").write_text(head + "".join(levels))
+
+
 def _write(path, images, labels, originals=None):
     with h5py.File(path, "w") as file:
         file["data"] = images.transpose(0, 3, 1, 2)

@@ -18,6 +18,7 @@ from harness.grading.competition.networks import shown_sets
 from harness.grading.context import Budget
 from harness.grading.defences.code import declared_defence
 from harness.grading.models import predict_models, read_model, required_sandbox
+from harness.grading.robustness.cells import measure_cell
 from harness.grading.submission import fit_to_store
 from harness.inference.defences import worker
 from harness.inference.defences.running import Left, RepairTask, repair
@@ -68,21 +69,23 @@ def grade_cell(
     """
     declared = declared_defence(folder)
     run.progress.stage(name, "repairing")
-    stack_file(run.store.folder, name).unlink(missing_ok=True)
     # A copy elsewhere: not every sandbox can hide from it where the results lie.
     code = stage_repository(folder, scratch).path
     chosen = split_settings(split_name(name)[0])[1]
     subject = Subject(network.name, network.network, network.badnet, network.datasets)
     task = replace(task_of(code, declared, subject, run), chosen=chosen)
-    with _call_stack_kept(name, run):
+    with call_stack_kept(name, run):
         left = repair(task)
 
     candidate = _write(left, scratch / "left", code, declared, network)
     submission = Submission(name=name, folder=str(scratch / "left"), candidates=(candidate,))
     try:
-        with _call_stack_kept(name, run):
+        with call_stack_kept(name, run):
             predicted = _predicted(submission, scratch / "read", network, run)
         record = record_of(network, [predicted], name)
+        if network.datasets.robustness is not None:
+            run.progress.stage(name, "trying changed triggers")
+            record = replace(record, robustness=measure_cell(network, predicted, run))
     except SubmissionError as error:
         record = network.record(name, error.status, _reworded(error, left, run))
         record = replace(record, out_of_memory=error.out_of_memory)
@@ -152,8 +155,12 @@ def _handed_images(datasets: Datasets, budget: Budget, seed: int) -> tuple[np.nd
 
 
 @contextmanager
-def _call_stack_kept(name: str, run: RunContext) -> Iterator[None]:
-    """Keep where the defence's own code failed in a file of the results' ``errors/``."""
+def call_stack_kept(name: str, run: RunContext) -> Iterator[None]:
+    """Keep where the defence's own code failed in a file of the results' ``errors/``.
+
+    What an earlier run kept there is gone once this one begins.
+    """
+    stack_file(run.store.folder, name).unlink(missing_ok=True)
     try:
         yield
     except SubmissionError as error:

@@ -14,7 +14,7 @@ from harness.datasets.cache import DatasetCache
 from harness.datasets.competitions import competing_badnet_file, load_competition_sets
 from harness.datasets.zoos import load_zoo, require_twins, split_name, with_twins
 from harness.grading.context import RunContext
-from harness.grading.defences.cell import Subject, task_of
+from harness.grading.defences.cell import Subject, call_stack_kept, task_of
 from harness.grading.defences.code import declared_defence
 from harness.grading.defences.zoo import DETECTORS, PreparedZoo, results_of
 from harness.grading.submission import record_in_any_case
@@ -50,7 +50,8 @@ class PreparedDetection(PreparedZoo):
 
         def ask(scratch: Path) -> Record:
             self.run.progress.stage(name, "asking")
-            left = repair(self._task(folder, scratch, network))
+            with call_stack_kept(name, self.run):
+                left = repair(self._task(folder, scratch, network))
             try:
                 probability = read_probability(left.content)
             except ProbabilityError as error:

@@ -12,9 +12,10 @@ from harness.grading.competition.setup import prepare_network
 from harness.grading.context import RunContext, Untimed
 from harness.grading.defences.cell import grade_cell
 from harness.grading.fingerprint import hash_of_inputs, limits_of
+from harness.grading.robustness.cells import changed_triggers_file, with_changed_triggers
 from harness.grading.submission import record_in_any_case
 from harness.intake.entries import Entry
-from harness.records.errors import HarnessError
+from harness.records.errors import HarnessError, Status
 from harness.records.record import DatasetIdentity
 from harness.records.text import one_line
 from harness.storage.results import Store
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from harness.grading.competition.networks import PreparedNetwork
     from harness.grading.context import Options, Progress
     from harness.records.benchmark import CompetingNetwork, Competition
-    from harness.records.errors import Status
     from harness.records.record import Record
 
 
@@ -96,6 +96,20 @@ class PreparedZoo(Untimed):
         given = (network, hashes, self._limits(), *([settings] if settings else []))
         return hash_of_inputs(entry.path, repr(given))
 
+    def is_complete(self, record: Record) -> bool:
+        """Whether a cell holds all that is asked for; one that failed has no robustness."""
+        if not self.run.options.robustness or record.status is not Status.GRADED:
+            return True
+        network = split_name(record.submission)[1]
+        return record.robustness is not None or not self._has_changed_triggers(network)
+
+    def without_changed_triggers(self) -> list[str]:
+        """The BadNets of which nothing shows how far a repair holds."""
+        return [n.name for n in self.zoo.networks if not self._has_changed_triggers(n.name)]
+
+    def _has_changed_triggers(self, network: str) -> bool:
+        return changed_triggers_file(self.folder, network).is_file()
+
     def _limits(self) -> tuple[object, ...]:
         return *limits_of(self.run.options), self.run.options.budget
 
@@ -106,9 +120,10 @@ class PreparedZoo(Untimed):
         if name not in self.read:
             self.read.clear()
             described = self._described(name)
-            self.read[name] = prepare_network(
-                self.zoo, described, self.folder, self.cache, self.run
-            )
+            network = prepare_network(self.zoo, described, self.folder, self.cache, self.run)
+            if self.run.options.robustness:
+                network = with_changed_triggers(network, self.folder, self.cache)
+            self.read[name] = network
         return self.read[name]
 
 
@@ -118,12 +133,18 @@ def prepare_zoo(zoo: str, output: Path, options: Options, progress: Progress) ->
     if (output / DETECTORS).is_dir():
         raise HarnessError(f"{output}: holds what detectors answered; choose another --out")
     store = results_of(described, output)
-    return PreparedZoo(
+    prepared = PreparedZoo(
         zoo=described,
         folder=folder,
         run=RunContext(store=store, options=options, progress=progress),
         cache=DatasetCache(output / "sets"),
     )
+    if options.robustness and len(prepared.without_changed_triggers()) == len(described.networks):
+        raise HarnessError(
+            f"{folder}: no BadNet has changed triggers, which --robustness needs; the command that "
+            "made this zoo draws them with --changed-triggers (python -m reference zoo ...)"
+        )
+    return prepared
 
 
 def results_of(described: Competition, output: Path) -> Store:

@@ -21,9 +21,10 @@ from harness.storage.results import answers_key
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.grading.context import GradingBasis, RunContext
+    from harness.grading.context import RunContext
     from harness.grading.evidence import SubmissionModels
     from harness.intake.matching import CheckpointSlot
+    from harness.networks.deepid import Weights
     from harness.records.benchmark import ChangedTrigger, Datasets
 
 AnswersByHash = Mapping[str, Answers]
@@ -48,12 +49,12 @@ class _Nets:
     """The nets of a submission on all sets; each model is asked once."""
 
     def __init__(
-        self, given: SubmissionModels, basis: GradingBasis, shown: Datasets, run: RunContext
+        self, given: SubmissionModels, badnet: Weights, shown: Datasets, run: RunContext
     ) -> None:
         self._given, self._shown, self._run = given, shown, run
         self._known: dict[str, AnswersByHash] = {}
-        key = answers_key(array_hash(basis.badnet), shown.benchmark.pixel_scale)
-        predictions = predict_weights(basis.badnet, shown, run.unforced(), tuple(shown.sets))
+        key = answers_key(array_hash(badnet), shown.benchmark.pixel_scale)
+        predictions = predict_weights(badnet, shown, run.unforced(), tuple(shown.sets))
         self.badnet = _Measured(
             net="badnet", drop_points=None, predictions=key, answers=predictions.answers
         )
@@ -102,7 +103,7 @@ class _Nets:
 def measure_robustness(
     slots: Sequence[CheckpointSlot],
     given: SubmissionModels,
-    basis: GradingBasis,
+    badnet: Weights,
     datasets: Datasets,
     run: RunContext,
 ) -> Robustness | None:
@@ -115,7 +116,7 @@ def measure_robustness(
         return None
     shown = replace(datasets, sets=sets.by_hash)
     in_full = replace(run, features=None)  # they are no sets that nets share features of
-    nets = _Nets(given, basis, shown, in_full)
+    nets = _Nets(given, badnet, shown, in_full)
 
     measured, unmeasured, trainable = [nets.badnet], [], []
     for slot in slots:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from harness.output.defences import data, leak_files, text
+from harness.output.defences import data, leak_files, robustness, text
 from harness.output.defences.pages import PAGES, render_pages
 from harness.output.html.folders import INSTALL, is_ours, require_ours
+from harness.output.robustness import CSV_BEGINS, CSV_NAME
 from harness.ranking.leak_tax import leak_tax
 from harness.storage.results import write_text
 
@@ -36,13 +37,18 @@ def write_defence_boards(results: Path, board: DefenceBoard) -> list[Path]:
         "benchmark.tex": text.latex(board),
         "costs.csv": data.costs(board),
     }
+    points = robustness.csv_of(board)
+    if points is not None:
+        content[CSV_NAME] = points
+    else:
+        _remove_old(results, {CSV_NAME: CSV_BEGINS})
     tax = leak_tax(board)
     leaks = {name: render(board, tax) for name, (render, _) in leak_files.FILES.items()}
     if tax.rows:
         content |= leaks
     else:
-        _remove_old_leaks(results, leaks)
-    pages = dict(render_pages(board)) if pages_problem() is None else {}
+        _remove_old(results, leaks)
+    pages = dict(render_pages(board, tax)) if pages_problem() is None else {}
     require_ours(results, pages)
     for name, text_of_file in (content | pages).items():
         write_text(results / name, text_of_file)
@@ -54,7 +60,8 @@ def board_text(board: DefenceBoard) -> str:
     """The tables for a terminal, with times."""
     tax = leak_tax(board)
     apart = f"\n{leak_files.plain(board, tax)}" if tax.rows else ""
-    return f"{text.plain(board, times=True)}{apart}"
+    worst = [f"{line}\n" for line in robustness.worst_of(board)]
+    return "".join([text.plain(board, times=True), apart, *(["\n", *worst] if worst else [])])
 
 
 def pages_problem() -> str | None:
@@ -64,8 +71,8 @@ def pages_problem() -> str | None:
     return None
 
 
-def _remove_old_leaks(results: Path, empty: Mapping[str, str]) -> None:
-    """Remove tables of settings that are gone; ours begin as the ``empty`` ones do."""
+def _remove_old(results: Path, empty: Mapping[str, str]) -> None:
+    """Remove tables of what is gone; ours begin as the ``empty`` ones do."""
     for name, begin in empty.items():
         path = results / name
         if path.is_file() and path.read_bytes().startswith(begin.encode()[:_BEGINNING]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from harness.output.defences import leak_tables
+from harness.output.defences import leak_tables, robustness
 from harness.output.defences.answer import NOTES, answer, compared
 from harness.output.defences.heat_map import heat_map
 from harness.output.defences.interval_plot import interval_plot
@@ -28,16 +28,17 @@ from harness.output.defences.tables import (
 )
 from harness.output.html.assets import render_page
 from harness.output.leaderboard.columns import ABSENT
+from harness.output.robustness import CSV_NAME
 from harness.output.terms import terms
 from harness.ranking.comparisons import SIGNIFICANCE
 from harness.ranking.defence_board import METRICS_OF_DETECTORS
-from harness.ranking.leak_tax import leak_tax
 from harness.storage.results import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from harness.ranking.defence_board import Cell, DefenceBoard, DefenceRow, Estimate, Group
+    from harness.ranking.leak_tax import LeakTax
 
 PAGES = "pages"
 """The folder of the defences' pages, beside the benchmark's."""
@@ -70,9 +71,9 @@ _MEANINGS = (
 )  # fmt: skip
 
 
-def render_pages(board: DefenceBoard) -> Iterator[tuple[str, str]]:
-    """The pages by their names."""
-    yield "index.html", _index(board)
+def render_pages(board: DefenceBoard, tax: LeakTax) -> Iterator[tuple[str, str]]:
+    """The pages by their names; ``tax`` is that of the board."""
+    yield "index.html", _index(board, tax)
     for row in (*board.rows, *board.settings):
         if not row.is_baseline:
             yield f"{PAGES}/{_file_name(row)}", _defence(board, row)
@@ -90,10 +91,10 @@ def _address(row: DefenceRow, attack: int = 0) -> str:
 # --- the benchmark ------------------------------------------------------------------------------
 
 
-def _index(board: DefenceBoard) -> str:
+def _index(board: DefenceBoard, tax: LeakTax) -> str:
     lines = zip(board.rows, overall_rows(board, times=True), strict=True)
     defences = [row for row in board.rows if not row.is_baseline]
-    tax, leak_files = leak_tax(board), [(name, what) for name, (_, what) in LEAKS.items()]
+    leak_files = [(name, what) for name, (_, what) in LEAKS.items()]
     metrics = _metrics_of(defences)
     context = {
         "title": f"{board.title}: benchmark of defences",
@@ -126,9 +127,15 @@ def _index(board: DefenceBoard) -> str:
         "failed": list(failures(board)),
         "costs": [(row.defence, _cost(row)) for row in defences if row.cost is not None],
         "leak": leak_tables.section(board, tax, _address) if tax.rows else None,
-        "files": [*FILES.items(), *(leak_files if tax.rows else [])],
+        "files": [*FILES.items(), *(leak_files if tax.rows else []), *_robustness_file(board)],
     }
     return render_page("benchmark.html", context)
+
+
+def _robustness_file(board: DefenceBoard) -> list[tuple[str, str]]:
+    if robustness.csv_of(board) is None:
+        return []
+    return [(CSV_NAME, "attack success on changed triggers, a line for each point")]
 
 
 def _maps(board: DefenceBoard) -> list[Any]:
@@ -201,6 +208,7 @@ def _defence(board: DefenceBoard, row: DefenceRow) -> str:
         "cells": [_cell(cell, metrics, alike) for cell in row.overall.cells],
         "alike": [(networks, why) for networks, _, why in failures_of(row) if why in alike],
         "missing": listed(row.missing, 20),
+        "robustness": robustness.section(row),
         "others": list(_others(board, row)),
         "untold": compared(board),
         "meanings": [terms()[key] for key in _MEANINGS],

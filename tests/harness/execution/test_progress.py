@@ -97,6 +97,22 @@ def test_plain_lines_count_what_is_done_already(capsys):
     ]
 
 
+def test_a_second_round_counts_anew_and_says_what_it_does(bar, capsys):
+    plain, live = _LineDisplay(), _LiveDisplay(bar)
+    for display in (plain, live):
+        display.begin(2, 0)
+        display.finish("ann")
+        display.finish("bob")
+        display.begin(2, 0, "timed")
+        display.finish("ann")
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "bob: done (2 of 2)",
+        "ann: timed (1 of 2), about 5 s left",
+    ]
+    (line,) = shown(bar)
+    assert line.startswith("submissions timed | 1 of 2")
+
+
 def test_what_failed_is_told_as_failed_on_one_line(bar, capsys):
     reason = "defence.py line 2:\nKeyError: 'x'" + 300 * "!"
     plain, live = _LineDisplay(), _LiveDisplay(bar)

@@ -179,6 +179,16 @@ def test_what_is_finished_is_not_looked_at_again(arguments, uninterrupted, run_h
     assert boards(folder) == before
 
 
+def test_a_run_over_one_of_them_tells_of_the_others(course, arguments, uninterrupted, run_harness):
+    folder, _ = uninterrupted
+    before = boards(folder)
+    one = run_harness("grade", course / "ada", *arguments[3:], "--output", folder)
+    assert "twin" not in one.stdout
+    told = "graded before, and on the leaderboard's files and pages, too: empty, text, tuned, twin"
+    assert f"note: {told}, zipped" in one.stderr.splitlines()
+    assert boards(folder) == before
+
+
 def test_what_has_changed_is_graded_again(course, arguments, results, run_harness, tmp_path):
     own = tmp_path / "own"
     shutil.copytree(course / "text", own / "text")

@@ -14,6 +14,7 @@ import pytest
 from repository import ROOT
 
 from harness.datasets.competitions import load_competition, load_competition_sets
+from harness.datasets.robustness import load_robustness
 from harness.datasets.zoos import load_zoo, require_twins
 from harness.inference.known_network import read_badnet
 from harness.records.errors import HarnessError
@@ -88,6 +89,33 @@ def test_a_killed_run_is_continued(zoo):
         "several-targets-0: 1 of 2, some time left\nblended-0: 2 of 2\n"
     )
     assert f"{folder}: 3 BadNets" in said.stdout
+
+
+def test_triggers_at_one_place_can_be_changed(zoo, tmp_path):
+    folder = tmp_path / "zoo"
+    shutil.copytree(zoo[0], folder)
+    said = run(folder, *ATTACKS, "--changed-triggers").stdout
+    assert "changed triggers of 2 BadNets are drawn\nnot of blended-0: " in said
+    competition, data = load_competition(str(folder))
+    patch, _, several = competition.networks
+    for network in (patch, several):
+        benchmark = competition.benchmark_of(network)
+        found = load_robustness(benchmark, data / network.name)
+        attacked = load_competition_sets(competition, network, data)["bd_test"]
+        # The trigger as it was trained, on images that are among those that a defence is judged by.
+        own = {image.tobytes() for image in found.own.images}
+        assert own <= {image.tobytes() for image in attacked.images}
+        kept = [
+            image.tobytes()
+            for part in attacked.attacks
+            for image in attacked.images[part.stop - (part.stop - part.start) // 3 : part.stop]
+        ]
+        assert not own & {*kept}  # with these a backdoor is re-activated
+        assert [t.level for t in found.triggers if t.kind == "size"] == [33, 67, 100, 133, 167]
+    assert not (folder / "blended-0" / "robustness").exists()
+    before = files_of(folder)
+    run(folder, *ATTACKS, "--changed-triggers")
+    assert files_of(folder) == before
 
 
 def test_the_same_seed_gives_the_same_bytes(zoo):

@@ -76,6 +76,18 @@ def test_a_keras_network_is_handed_over_and_what_it_costs_is_measured(ask):
     assert badnet.badnet is None  # nothing was counted
 
 
+def test_where_its_own_code_failed_is_kept_until_it_runs_again(ask, tmp_path):
+    (record,) = ask(HEAD + "return {}['x']", toml=ARRAYS)
+    assert record.reason.startswith("detect() fails: defence.py line ")
+    (kept,) = (tmp_path / "out" / "errors").rglob("*.log")
+    assert kept == tmp_path / "out" / "errors" / "mine" / "patch-0.log"
+    assert "  defence.py line " in kept.read_text()
+    assert str(tmp_path) not in kept.read_text()
+    (record,) = ask(HEAD + "return 0.5", toml=ARRAYS)
+    assert record.probability == 0.5
+    assert not kept.exists()
+
+
 NO_PROBABILITIES = {
     "not a number": (float("nan"), "returned nan; it returns a number from 0 to 1"),
     "infinite": (float("inf"), "returned inf"),

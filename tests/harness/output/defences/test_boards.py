@@ -16,6 +16,7 @@ from harness.output.defences.answer import answer
 from harness.output.defences.boards import board_text, write_defence_boards
 from harness.output.defences.pages import render_pages
 from harness.ranking.defences import rank_defences
+from harness.ranking.leak_tax import leak_tax
 from harness.records.benchmark import CompetingNetwork, Competition
 from harness.records.errors import HarnessError, Status
 from harness.records.text import one_line, storable
@@ -130,7 +131,7 @@ def test_nets_that_are_unchanged_or_recognise_nothing_are_told_of():
     lines = answer(found)
     assert "same left 1 of 4 BadNets unchanged." in lines
     assert lines[-1].startswith("What guess left of all 4 BadNets recognises no more clean images ")
-    page = dict(render_pages(found))["pages/same.html"]
+    page = dict(render_pages(found, leak_tax(found)))["pages/same.html"]
     assert page.count("<td>the BadNet, unchanged</td>") == 1
     lines = csv.DictReader(io.StringIO(data.cells(found)))
     told = {(line["defence"], line["unchanged"], line["worthless"]) for line in lines}

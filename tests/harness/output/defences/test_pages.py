@@ -14,6 +14,7 @@ from harness.output.defences.interval_plot import interval_plot
 from harness.output.defences.pages import render_pages
 from harness.output.defences.plot_labels import shortened
 from harness.ranking.defences import rank_defences
+from harness.ranking.leak_tax import leak_tax
 from harness.records.benchmark import CompetingNetwork, Competition
 from harness.records.text import one_line, storable
 
@@ -36,7 +37,7 @@ def board():
 
 @pytest.fixture(scope="module")
 def rendered(board):
-    return dict(render_pages(board))
+    return dict(render_pages(board, leak_tax(board)))
 
 
 def address(row, attack):
