@@ -240,6 +240,7 @@ def test_labels_out_of_range_are_invalid(graded):
         assert measured["backdoored_attacked"] == 0
 
 
+@pytest.mark.extended
 def test_payloads_fire_where_nothing_holds_them(
     corpus, small_benchmark, badnet_path, prepared, run_harness, tmp_path
 ):
