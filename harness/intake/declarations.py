@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -119,20 +119,33 @@ def declares_candidates(declaration: Declaration) -> bool:
     return bool(declaration.artifacts or declaration.program or declaration.programs)
 
 
-def declared_candidates(
-    folder: Path, declaration: Declaration
-) -> tuple[list[Candidate], list[str]]:
-    """The candidates that ``[artifacts]`` and ``[program]`` name, and notes on files that are gone.
+@dataclass(frozen=True, slots=True)
+class DeclaredFiles:
+    """What ``[artifacts]`` and ``[program]`` name."""
+
+    candidates: list[Candidate]
+
+    notes: list[str]
+    """A line for each file that is not there."""
+
+    gone: frozenset[float]
+    """The X of repaired nets that are not there."""
+
+
+def declared_files(folder: Path, declaration: Declaration) -> DeclaredFiles:
+    """What ``[artifacts]`` and ``[program]`` name, as far as it is there.
 
     A file that is not there costs its own X alone. Raises SubmissionError where none is there, and
     for a name that no file can have.
     """
-    candidates, absent = [], []
+    candidates, absent, gone = [], [], set()
     for path, file in declaration.artifacts.items():
         try:
             candidate = _candidate(folder, path, file.role, file.drop_points)
         except AbsentFileError as error:
             absent.append(error)
+            if file.role == "repaired" and file.network is None and file.drop_points is not None:
+                gone.add(file.drop_points)
             continue
         candidates.append(replace(candidate, network=file.network))
     if absent and not candidates:
@@ -143,7 +156,7 @@ def declared_candidates(
         if not candidate.path.endswith(".py"):
             raise _rejection(f"{candidate.path!r} is no Python file")
         candidates.append(replace(candidate, format="program", network=network))
-    return candidates, [error.reason for error in absent]
+    return DeclaredFiles(candidates, [error.reason for error in absent], frozenset(gone))
 
 
 def declared_claims(declaration: Declaration) -> Iterator[Claim]:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from harness.intake.checkpoint_names import Reading, read_points, without_copy_marks
 from harness.intake.declarations import (
-    declared_candidates,
+    FILE_NAME,
     declared_claims,
+    declared_files,
     declares_candidates,
     read_declaration,
 )
@@ -38,7 +39,9 @@ from harness.records.errors import HarnessError, Status, SubmissionError
 from harness.records.submission import Candidate, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from harness.records.submission import Declaration
 
 _DATA_NAME = re.compile(
     r"^(bd_)?(valid|test)$|^(clean|bd|sunglasses|anonymous|eyebrows|lipstick|multi).*_(data|poisoned.*)$"
@@ -66,7 +69,7 @@ def discover(folder: Path, required: tuple[float, ...] = (2.0, 4.0, 10.0)) -> Su
     declaration = read_declaration(folder)
     notes: list[str] = []
     if declares_candidates(declaration):
-        candidates, notes = declared_candidates(folder, declaration)
+        candidates, notes = _declared_candidates(folder, declaration, required)
     else:
         candidates, notes = _candidates_by_name(folder, required)
     if not candidates:
@@ -85,6 +88,33 @@ def discover(folder: Path, required: tuple[float, ...] = (2.0, 4.0, 10.0)) -> Su
         benchmark=declaration.badnet,
         notes=declaration.notes + tuple(notes),
     )
+
+
+def _declared_candidates(
+    folder: Path, declaration: Declaration, required: tuple[float, ...]
+) -> tuple[list[Candidate], list[str]]:
+    """What ``submission.toml`` names; where a file is gone, also what may have been renamed.
+
+    The other files that may be models have a note, unless a program may read them.
+    """
+    declared = declared_files(folder, declaration)
+    undeclared: list[Candidate] = []
+    with suppress(SubmissionError):  # they need not be anything
+        undeclared, _ = _candidates_by_name(folder, required)
+    named = {candidate.path for candidate in declared.candidates}
+    others = [each for each in undeclared if each.path not in named and not each.named_badnet]
+
+    instead = [each for each in others if each.role is None and _may_be_one_of(each, declared.gone)]
+    left = [each.path for each in others if each not in instead]
+    notes = [*declared.notes]
+    if left and not (declaration.program or declaration.programs):
+        notes.append(f"{', '.join(left)}: left aside: {FILE_NAME} does not name it")
+    return declared.candidates + instead, notes
+
+
+def _may_be_one_of(candidate: Candidate, gone: Collection[float]) -> bool:
+    """Whether it may be a repaired net that is not where ``submission.toml`` says it is."""
+    return bool(gone) and (candidate.drop_points is None or candidate.drop_points in gone)
 
 
 def _candidates_by_name(

@@ -202,12 +202,12 @@ def summary_line(record: Record) -> str | None:
     """The worst of all for B' and G on one line; None where robustness was not measured."""
     if record.robustness is None:
         return None
-    told = worst_of_all(record.robustness)
+    told = worst_of_all(record.robustness, "explain")
     return one_line(f"{record.submission}: worst ASR on changed triggers: {told}")
 
 
-def worst_of_all(found: Robustness) -> str:
-    """Where B' and G let most attacks through, and how much was not measured."""
+def worst_of_all(found: Robustness, reasons: str) -> str:
+    """Where B' and G let most attacks through; ``reasons`` tells what was not measured, and why."""
     shown, parts = panels(found), []
     for net in ("B'", "G"):
         each_kind = [(_worst(panel, net), panel) for panel in shown]
@@ -217,7 +217,7 @@ def worst_of_all(found: Robustness) -> str:
             level = with_unit(worst.level, panel.unit)
             parts.append(f"{net} {_percent(worst.share)} % ({panel.kind}, {level})")
     if found.unmeasured:
-        parts.append(f"{len(found.unmeasured)} not measured, see explain")
+        parts.append(f"{len(found.unmeasured)} not measured, see {reasons}")
     return "; ".join(parts) or "no net to measure"
 
 

@@ -69,7 +69,7 @@ LARGEST_BYTES = 16 << 10
 
 def check(content, folder):
     """What a submission with this ``submission.toml`` declares."""
-    from harness.intake.declarations import declared_candidates, declared_claims, read_declaration
+    from harness.intake.declarations import declared_claims, declared_files, read_declaration
     from harness.records.errors import SubmissionError
 
     (folder / "submission.toml").write_bytes(content)
@@ -82,17 +82,18 @@ def check(content, folder):
     inner.mkdir()
     try:
         declaration = read_declaration(folder)
-        candidates, absent = declared_candidates(folder, declaration)
+        declared = declared_files(folder, declaration)
     except SubmissionError as error:
         require_rejected(error)
         return f"refused: {error.reason}"
 
-    for note in [*declaration.notes, *absent]:
+    for note in [*declaration.notes, *declared.notes]:
         require_one_line(note)
     for text in (declaration.name, declaration.badnet):
         require_one_line(f"called {text}")  # of blanks alone, perhaps
-    for candidate in candidates:
+    for candidate in declared.candidates:
         assert (folder / candidate.path).resolve().is_relative_to(folder.resolve())
         assert candidate.drop_points is None or 0 <= candidate.drop_points <= 100
     claims = list(declared_claims(declaration))
-    return f"read: {declaration.name!r} {[c.path for c in candidates]} {len(claims)} claims"
+    paths = [candidate.path for candidate in declared.candidates]
+    return f"read: {declaration.name!r} {paths} {len(claims)} claims"

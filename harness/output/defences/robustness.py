@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from harness.datasets.zoos import cell_name
@@ -30,7 +31,8 @@ def worst_of(board: DefenceBoard) -> Iterator[str]:
     for row in (*board.rows, *board.settings):
         found = pooled(row)
         if found is not None:
-            yield one_line(f"{row.defence}: worst ASR on changed triggers: {worst_of_all(found)}")
+            told = worst_of_all(found, "its page")
+            yield one_line(f"{row.defence}: worst ASR on changed triggers: {told}")
 
 
 def section(row: DefenceRow) -> dict[str, Any] | None:
@@ -42,7 +44,8 @@ def section(row: DefenceRow) -> dict[str, Any] | None:
     measured = [cell.network for cell in row.overall.cells if cell.robustness is not None]
     return {
         "networks": ", ".join(map(one_line, measured)),
-        "plot": plots.robustness(shown) if shown else None,
+        # These pages need Jinja alone; only this plot is drawn by Matplotlib.
+        "plot": plots.robustness(shown) if shown and find_spec("matplotlib") else None,
         "worst": list(worst_lines(found)),
         "tables": [(panel.title, *table_of(panel)) for panel in shown],
     }

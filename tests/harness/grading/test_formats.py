@@ -11,7 +11,12 @@ from models import known_config, write_full, write_weights
 from onnx_files import network_model
 from other_formats import torch_state, write_legacy_torch, write_safetensors, write_torch
 
-from harness.datasets.descriptions import badnet_file, load_benchmark
+from harness.datasets.descriptions import (
+    badnet_file,
+    data_is_present,
+    generate_data,
+    load_benchmark,
+)
 from harness.inference.known_network import read_badnet
 from harness.lineage.lineage import zero_channels
 from harness.networks.deepid import lab_network
@@ -190,21 +195,27 @@ def lab(reference_submission, badnet, grade_each, tmp_path_factory):
     return records_of(output)
 
 
-@pytest.fixture(scope="module")
-def digits(run_harness, tmp_path_factory):
-    root = tmp_path_factory.mktemp("digits")
-    benchmark, folder = load_benchmark("digits")
+@pytest.fixture(
+    scope="module", params=["digits", pytest.param("signs", marks=pytest.mark.extended)]
+)
+def other(request, run_harness, tmp_path_factory):
+    """The records of nets of another network than the lab's, by their formats."""
+    root = tmp_path_factory.mktemp(request.param)
+    benchmark, folder = load_benchmark(request.param)
+    if not data_is_present(benchmark, folder):
+        generate_data(benchmark, folder)
+    order = benchmark.channel_order
     network, badnet = read_badnet(badnet_file(benchmark, folder), benchmark)
     nets = {
         x: Net(
-            zero_channels(badnet, benchmark.channel_order[:count], network=network),
+            zero_channels(badnet, order[: len(order) * 6 // 10 + more], network=network),
             network,
             badnet,
         )
-        for x, count in zip(X, (24, 26, 28), strict=True)
+        for x, more in zip(X, (0, 2, 4), strict=True)
     }
     write_all(root / "submissions", OTHER | RUN, nets)
-    finished = run_harness("grade", "--each", root / "submissions", "--dataset", "digits",
+    finished = run_harness("grade", "--each", root / "submissions", "--dataset", request.param,
                            "--output", root / "results", "--no-timing")  # fmt: skip
     assert "Traceback" not in finished.stderr
     return records_of(root / "results")
@@ -227,15 +238,15 @@ def test_the_labs_network_is_graded_alike_in_every_format(lab, name):
 
 
 @pytest.mark.parametrize("name", OTHER)
-def test_another_network_is_graded_alike_in_every_format(digits, name):
-    assert digits[name]["status"] == "graded"
-    assert digits[name]["checkpoints"][0]["lineage"]["pruned"]
-    assert judgement(digits[name]) == judgement(digits["h5"])
+def test_another_network_is_graded_alike_in_every_format(other, name):
+    assert other[name]["status"] == "graded"
+    assert other[name]["checkpoints"][0]["lineage"]["pruned"]
+    assert judgement(other[name]) == judgement(other["h5"])
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_what_is_run_counts_within_two_images_as_what_is_read(lab, digits, name):
-    for records in (lab, digits):
+def test_what_is_run_counts_within_two_images_as_what_is_read(lab, other, name):
+    for records in (lab, other):
         assert records[name]["status"] == "graded"
         for run, read in zip(
             records[name]["checkpoints"], records["h5"]["checkpoints"], strict=True
@@ -252,18 +263,18 @@ def _furthest(counts, others):
 
 
 @pytest.mark.parametrize(
-    ("name", "taken", "other"),
+    ("name", "taken", "wrong_order"),
     [
         ("torch", "C, H, W", "H, W, C"),
         ("torch, rows first", "H, W, C", "C, H, W"),
         ("npz", "H, W, C", "C, H, W"),
     ],
 )
-def test_a_wrong_flat_order_is_found_out_and_said(lab, digits, name, taken, other):
-    for record in (lab[name], digits[name]):
+def test_a_wrong_flat_order_is_found_out_and_said(lab, other, name, taken, wrong_order):
+    for record in (lab[name], other[name]):
         (note,) = [note for note in record["notes"] if "model_2" in note and "ways" in note]
         assert f"right: flattened as {taken} (" in note
-        assert f"not flattened as {other} (" in note
+        assert f"not flattened as {wrong_order} (" in note
         right, wrong = [float(part) for part in _percentages(note)]
         assert right > 3 * wrong
 

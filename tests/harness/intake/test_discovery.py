@@ -137,3 +137,46 @@ def test_a_declared_file_may_be_of_any_format(tmp_path):
         "nets/b.npz": ("npz", 4),
         "nets/c.safetensors": ("safetensors", 10),
     }
+
+
+def declaring(folder, *names, more=""):
+    """A submission.toml that names nets of 2, 4 and 10, as many as there are names."""
+    lines = [f'"{name}" = {{ drop_points = {x} }}'
+             for name, x in zip(names, (2, 4, 10), strict=False)]  # fmt: skip
+    (folder / "submission.toml").write_text("\n".join(["[artifacts]", *lines, more]))
+
+
+def test_a_file_that_was_renamed_after_it_was_declared_is_found(tmp_path):
+    folder = folder_with(tmp_path, "model_2.h5", "final_net.h5", "model_10.h5")
+    declaring(folder, "model_2.h5", "model_4.h5", "model_10.h5")
+    assert found(folder)["final_net.h5"] == ("h5", None)
+    assert [c.explicit for c in discover(folder).candidates] == [False, True, True]
+    assert discover(folder).notes == (
+        "submission.toml: model_4.h5 is named there but is not in the submission",
+    )
+
+
+def test_so_is_one_whose_other_name_tells_its_x_and_others_are_left_aside(tmp_path):
+    folder = folder_with(
+        tmp_path, "model_2.h5", "model_4.keras", "model_10.h5", "old_2.h5", "bd_net.h5", "g_4.h5"
+    )
+    declaring(folder, "model_2.h5", "model_4.h5", "model_10.h5")
+    assert set(found(folder)) == {"model_2.h5", "model_4.keras", "model_10.h5"}
+    assert discover(folder).notes[1] == (
+        "g_4.h5, old_2.h5: left aside: submission.toml does not name it"
+    )
+
+
+def test_a_net_that_is_not_declared_beside_a_complete_set_is_left_aside_with_a_note(tmp_path):
+    folder = folder_with(tmp_path, "model_2.h5", "other.h5", "valid.h5", "bd_net.h5", "link.h5")
+    (folder / "link.h5").unlink()
+    (folder / "link.h5").symlink_to("other.h5")
+    declaring(folder, "model_2.h5")
+    assert set(found(folder)) == {"model_2.h5"}
+    assert discover(folder).notes == ("other.h5: left aside: submission.toml does not name it",)
+
+
+def test_what_a_program_may_read_is_not_called_left_aside(tmp_path):
+    folder = folder_with(tmp_path, "g.py", "weights.h5")
+    (folder / "submission.toml").write_text('[program]\nfile = "g.py"\ndrop_points = 2\n')
+    assert discover(folder).notes == ()

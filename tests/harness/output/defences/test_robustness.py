@@ -78,7 +78,7 @@ def test_a_line_for_each_defence_says_where_most_attacks_come_through():
     (line,) = worst_of(measured)
     assert line == (
         "mine: worst ASR on changed triggers: B' 70.0 % (re-activation, 1 step); 1 not measured, "
-        "see explain"
+        "see its page"
     )
     assert line in board_text(measured).splitlines()
     assert list(worst_of(board())) == []
