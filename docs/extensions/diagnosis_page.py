@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _VARIANTS = {
     "WRONG_X.right_mask": "Where the mask is the right one all the same:",
     "OTHER_BASE.known": "Where the weights are another known BadNet's:",
+    "NOT_NESTED.misnamed": "Where one of the two has all that the other has pruned:",
     "FINE_TUNED.narrowed": "Where filters were removed and the others changed:",
     "IS_BADNET.answers": "Where something was changed that makes no difference:",
     "CLAIM_MISMATCH.slip": "Where a known slip explains the difference:",

@@ -187,6 +187,11 @@ def _not_nested(code: str) -> Scenario:
     return _reassess(code, _checkpoint(4.0, zero_channels(badnet(), channels)))
 
 
+def _misnamed(code: str) -> Scenario:
+    nets = {x: zero_channels(badnet(), order()[:count]) for x, count in ((2.0, 48), (4.0, 45))}
+    return _reassess(code, *(_checkpoint(x, weights) for x, weights in nets.items()))
+
+
 def _tuned_weights() -> Weights:
     weights = zero_channels(badnet(), order()[:45])
     noise = np.random.default_rng(2).normal(0, 0.01, weights["fc_2/kernel"].shape)
@@ -366,6 +371,7 @@ SCENARIOS: dict[str, Callable[[str], Scenario]] = {
     "DECREASING_ORDER": _decreasing_order,
     "OTHER_ORDER": _other_order,
     "NOT_NESTED": _not_nested,
+    "NOT_NESTED.misnamed": _misnamed,
     "FINE_TUNED": _fine_tuned,
     "FINE_TUNED.narrowed": _fine_tuned_narrowed,
     "OTHER_BASE": _other_base,

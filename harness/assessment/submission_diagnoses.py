@@ -94,7 +94,8 @@ def _diagnose_nesting(checkpoints: Sequence[Checkpoint]) -> Iterator[Diagnosis]:
                 "missing": len(missing),
                 "channels": channel_list(missing),
             }
-            yield diagnosis("NOT_NESTED", evidence)
+            code = "NOT_NESTED.misnamed" if outer < inner else "NOT_NESTED"
+            yield diagnosis(code, evidence)
 
 
 def _diagnose_claims(claims: Sequence[Comparison]) -> Iterator[Diagnosis]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
-from harness.cli.report import show_note
+from harness.cli.report import show_note, show_notes
 from harness.execution.console import one_line_errors
 from harness.output.boards import write_boards
-from harness.people.choice import choose
+from harness.people.choice import choose, names_remark
 from harness.storage.remote import results_at
 
 if TYPE_CHECKING:
@@ -30,5 +30,6 @@ def leaderboard(
     """Render the leaderboard of RESULTS again from its records."""
     with one_line_errors(), results_at(results) as opened:
         people, which = choose(opened.folder, roster, attempts, anonymous)
+        show_notes(names_remark(people, roster or anonymous))
         shown = show_note(write_boards(opened.folder, people, which))
         click.echo(shown.text, nl=False)

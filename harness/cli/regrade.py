@@ -13,7 +13,7 @@ from harness.cli.rubric import unknown_overrides
 from harness.execution.console import one_line_errors
 from harness.grading.regrade import regrade_results
 from harness.output.boards import write_boards
-from harness.people.choice import choose
+from harness.people.choice import choose, names_remark
 from harness.storage.remote import results_at
 from harness.storage.rubrics import rubric_of
 
@@ -49,5 +49,6 @@ def regrade(
         taken_back = regrade_results(source.folder, rubric, folder := target.folder)
         show_notes([*taken_back, *unknown_overrides(folder, rubric_of(folder))])
         people, which = choose(folder, roster, attempts, anonymous)
+        show_notes(names_remark(people, roster or anonymous))
         shown = show_note(write_boards(folder, people, which, evidence=source.folder))
         click.echo(shown.text, nl=False)

@@ -132,6 +132,11 @@ def _override_problem(override: Override, records: dict[str, Record]) -> str | N
     points = override.drop_points
     if points is not None and points not in required_points(record):
         return f"{label}: no checkpoint X = {points:g} is required"
+    if override.verdict is not None and points is not None:
+        handed_in = {checkpoint.drop_points for checkpoint in record.checkpoints}
+        if points not in handed_in:
+            nothing = f"nothing was handed in for X = {points:g}"
+            return f"{label}: {nothing}, which no verdict changes; give points of its item"
     return None
 
 

@@ -6,6 +6,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,7 @@ def _describe(
     problems = [*_problems(opened, slots)]
     problems += [f"missing: a repaired model for X = {points:g}" for points in missing]
     notes = [*opened.submission.notes, *stand_in_notes(slots), *_twins(opened.models)]
+    notes += _misnamed(opened.models, slots, network)
     return DryRun(
         submission=one_line(name),
         models=tuple(_model(model, opened.models, slots, network) for model in opened.models),
@@ -140,6 +142,28 @@ def _other_bases(
             f"{enumeration(files)}: made {known}, not from that of {dataset}, against which this "
             f"was checked; name its data ({switch}), or start from the BadNet's file of {dataset}"
         )
+
+
+def _misnamed(
+    models: Sequence[Identified | Failed], slots: Sequence[CheckpointSlot], network: Network
+) -> Iterator[str]:
+    """A sentence for each net that has fewer channels pruned than that of a smaller X."""
+    pruned = {
+        model.candidate.path: pruned_channels(network, model.weights)
+        for model in models
+        if isinstance(model, KnownModel)
+    }
+    known = [
+        (slot.drop_points, pruned[slot.repaired.path])
+        for slot in slots
+        if slot.drop_points is not None and slot.repaired and slot.repaired.path in pruned
+    ]
+    for (smaller, more), (larger, fewer) in pairwise(known):
+        if 0 < fewer < more:
+            yield (
+                f"the net for X = {smaller:g} has {more} channels pruned, that for X = {larger:g} "
+                f"only {fewer}: does each have its own name?"
+            )
 
 
 def _twins(models: Sequence[Identified | Failed]) -> Iterator[str]:

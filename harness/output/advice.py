@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.assessment.diagnoses import what_to_do
+from harness.assessment.diagnoses import explanations, what_to_do
 from harness.output.leaderboard.columns import in_points
 from harness.records.errors import Status
 from harness.records.traversal import (
@@ -17,7 +17,7 @@ from harness.records.traversal import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from harness.records.record import Checkpoint, Record
 
@@ -26,6 +26,9 @@ _MISGUIDED = frozenset(
     {"INDEX_ORDER", "DECREASING_ORDER", "OTHER_ORDER", "WRONG_LAYER", "OTHER_BASE", "IS_BADNET"}
 )
 """With these the next channel of the same pruning is no step in the right direction."""
+
+_HOW_FAR = frozenset({"BELOW_THRESHOLD", "OVER_PRUNED", "RELATIVE_DROP", "WRONG_X"})
+"""What says that a net was pruned too far, or not far enough, for its X."""
 
 
 def advice(record: Record) -> Iterator[str]:
@@ -37,7 +40,9 @@ def advice(record: Record) -> Iterator[str]:
     if "hints" in record.hidden:
         return
 
-    lines = [*_next_steps(record), *_from_diagnoses(record), *_from_failures(record)]
+    misnamed = _misnamed(record)
+    lines = [*_next_steps(record, misnamed), *_from_diagnoses(record, misnamed)]
+    lines += _from_failures(record)
     if not lines:
         lines += _from_losses(record)
     yield from lines
@@ -46,8 +51,21 @@ def advice(record: Record) -> Iterator[str]:
             yield f"{checkpoint_name(points)}: wait; the instructor decides whether it passes"
 
 
-def _next_steps(record: Record) -> Iterator[str]:
+def _misnamed(record: Record) -> set[str]:
+    """The checkpoints whose nets are another one's: how far they were pruned tells nothing."""
+    do = explanations()["NOT_NESTED.misnamed"]["do"]
+    return {
+        checkpoint_name(float(found.evidence[key] or 0))
+        for found in record.diagnoses
+        if found.code == "NOT_NESTED" and what_to_do(found) == do
+        for key in ("smaller", "larger")
+    }
+
+
+def _next_steps(record: Record, misnamed: Collection[str]) -> Iterator[str]:
     for checkpoint in record.checkpoints:
+        if checkpoint_name(checkpoint.drop_points) in misnamed:
+            continue
         step = _next_step(checkpoint) if checkpoint.required else None
         if step:
             yield f"{checkpoint_name(checkpoint.drop_points)}: {step}"
@@ -76,7 +94,7 @@ def _next_step(checkpoint: Checkpoint) -> str | None:
     return None
 
 
-def _from_diagnoses(record: Record) -> Iterator[str]:
+def _from_diagnoses(record: Record, misnamed: Collection[str]) -> Iterator[str]:
     """What each diagnosis says to do, once, with the places that it is about."""
     places: dict[str, list[str]] = {}
     found = list(located_diagnoses(record))
@@ -84,6 +102,7 @@ def _from_diagnoses(record: Record) -> Iterator[str]:
     for place, diagnosis in found:
         do = what_to_do(diagnosis)
         explained = diagnosis.code == "NEAR_CHANCE" and place in elsewhere
+        explained |= diagnosis.code in _HOW_FAR and place in misnamed
         if do is not None and not explained:
             places.setdefault(do, []).append(place)
     for do, where in places.items():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.assessment.verdict import reassess
 from harness.lineage.known import known_benchmark
+from harness.lineage.shared_nets import shared_net_remarks
 from harness.output.competition import boards as competition
 from harness.output.html.folders import write_pages
 from harness.output.leaderboard import csv, json, markdown, text
@@ -20,9 +21,9 @@ from harness.people.attempts import (
     select_attempts,
 )
 from harness.people.choice import keep_choice
+from harness.people.chronology import owners_of
 from harness.people.lateness import take_late_penalties
 from harness.people.private_images import without_private_words
-from harness.people.shared_nets import shared_net_remarks
 from harness.ranking.competition import CompetitionBoard, rank_competition
 from harness.records.errors import HarnessError
 from harness.records.record import SCHEMA_VERSION
@@ -114,7 +115,8 @@ def write_boards(
         (results / CSV_NAME).unlink(missing_ok=True)
     note = write_pages(results, records, rubric, by_name, known)
     keep_choice(results, names, people, attempts)
-    remarks = roster_remarks(names, people, attempts) + shared_net_remarks(stored, people)
+    remarks = roster_remarks(names, people, attempts)
+    remarks += shared_net_remarks(stored, owners_of(names, people))
     return WrittenBoards(records, by_name, ranked, note, tuple(remarks))
 
 

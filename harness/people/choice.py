@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 FILE = "people.json"
 VERSION = 1
 
+_NUMBERED = "person "
+"""Begins what somebody is called whose name is not kept."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
@@ -54,6 +57,13 @@ def choose(
     if roster is None and kept is not None and kept.people is not None:
         return kept.people, which
     return load_people(results, roster, key_file), which
+
+
+def names_remark(people: Sequence[Person], roster: Path | None) -> list[str]:
+    """A line where boards are made again by a roster whose names were not kept."""
+    if roster is not None or not any(person.login.startswith(_NUMBERED) for person in people):
+        return []
+    return ["who people are is not kept in results; for their names on pages: --roster FILE"]
 
 
 def known_people(results: Path) -> tuple[Person, ...]:
@@ -95,7 +105,7 @@ def _without_names(names: Sequence[str], people: Sequence[Person]) -> tuple[Pers
             lines.append(
                 Person(
                     folder=name,
-                    login=f"person {number + 1}" if is_identified(person) else "",
+                    login=f"{_NUMBERED}{number + 1}" if is_identified(person) else "",
                     attempt=person.attempt,
                     submitted_at=person.submitted_at,
                     due_at=person.due_at,

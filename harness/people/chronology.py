@@ -42,6 +42,16 @@ class PersonAttempts:
     """Whether something tells which is the latest."""
 
 
+def owners_of(names: Sequence[str], roster: Sequence[Person]) -> dict[str, str]:
+    """For each submission the first of its person's or team's, which stands for them."""
+    owners: dict[str, str] = {}
+    for group in group_by_person(names, roster):
+        of_group = [each.name for each in group.attempts]
+        first = next((owners[name] for name in of_group if name in owners), of_group[0])
+        owners |= dict.fromkeys(of_group, first)
+    return owners
+
+
 def group_by_person(names: Sequence[str], roster: Sequence[Person]) -> list[PersonAttempts]:
     """The attempts of each person. A team's submission is among the attempts of each."""
     groups: list[list[Submission]] = []

@@ -10,7 +10,7 @@ from harness.ranking.quality import record_quality
 from harness.records.board import Baseline
 from harness.records.errors import Status
 from harness.records.record import Checkpoint, SplitCounts
-from harness.records.traversal import required_points
+from harness.records.traversal import required_checkpoints, required_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -113,15 +113,17 @@ def _baseline(
 
 
 def mean_effectiveness(record: Record) -> float | None:
-    """Mean DER on test of those required GoodNets of which it is known."""
+    """Mean DER on test over the required GoodNets; None unless it is known of all.
+
+    A mean over those that are there would rise where somebody leaves out a worse one.
+    """
     if record.badnet is None or record.badnet.test is None:
         return None
 
     values = []
-    for checkpoint in record.checkpoints:
-        if not checkpoint.required or checkpoint.goodnet is None or checkpoint.goodnet.test is None:
-            continue
-        value = defense_effectiveness(record.badnet.test, checkpoint.goodnet.test)
-        if value is not None:
-            values.append(value)
-    return sum(values) / len(values) if values else None
+    for checkpoint in required_checkpoints(record).values():
+        if checkpoint is None or checkpoint.goodnet is None or checkpoint.goodnet.test is None:
+            return None
+        values.append(defense_effectiveness(record.badnet.test, checkpoint.goodnet.test))
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None

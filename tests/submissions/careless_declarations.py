@@ -27,6 +27,18 @@ def a_byte_order_mark(folder, nets):
     write(folder, nets, codecs.BOM_UTF8 + declaration().encode())
 
 
+@careless(says="nets/final.h5: taken for X = 4, the only one without a file")
+def a_file_renamed_after_it_was_declared(folder, nets):
+    write(folder, nets, declaration())
+    (folder / "nets" / f"{WORDS[4]}.h5").rename(folder / "nets" / "final.h5")
+
+
+@careless(says="nets/spare.h5: left aside: submission.toml does not name it")
+def a_net_too_many_beside_a_declaration(folder, nets):
+    write(folder, nets, declaration())
+    write_weights(folder / "nets" / "spare.h5", nets.repaired[10])
+
+
 @careless()
 def utf_16_with_windows_line_ends(folder, nets):
     write(folder, nets, declaration().replace("\n", "\r\n").encode("utf-16"))

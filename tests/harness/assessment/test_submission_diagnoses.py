@@ -6,6 +6,7 @@ from miniature_nets import IMAGES, codes, evidence
 from records_by_hand import assess_by_hand, good_checkpoints
 
 from harness.lineage.lineage import zero_channels
+from harness.output.advice import advice
 from harness.records.findings import Step
 from harness.records.submission import Claim
 
@@ -27,6 +28,16 @@ def test_not_nested(world):
     assert "NOT_NESTED" in codes(own)
     assert own.nested is False
     assert evidence(own, "NOT_NESTED")["channels"] == str(live[0])
+
+
+def test_exchanged_names_are_told_in_place_of_pruning_on_or_back(world):
+    nets = world.honest_nets()
+    own = world.grade({2.0: nets[4.0], 4.0: nets[2.0], 10.0: nets[10.0]})
+    (found,) = [each for each in own.diagnoses if each.code == "NOT_NESTED"]
+    assert "so one of the two has the wrong name" in found.explanation
+    assert (found.evidence["smaller"], found.evidence["larger"]) == (2.0, 4.0)
+    told = list(advice(own))
+    assert told == ["Name each net after its own X: the more channels are pruned, the larger is X."]
 
 
 def test_missing_and_duplicate_checkpoints(world):

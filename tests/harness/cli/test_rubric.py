@@ -5,6 +5,7 @@ from importlib.resources import files
 import pytest
 from click.testing import CliRunner
 from courses import graded, put
+from records_by_hand import good_checkpoints
 
 from harness.cli.main import main
 
@@ -91,6 +92,16 @@ def test_overrides_and_roster_are_compared_with_the_results(path, results):
         f"{roster}: folder 'bop': no such submission; did you mean 'bob'?",
         f"{roster}: folder 'zoe': no such submission; 2 others are there",
     ]
+
+
+def test_no_verdict_makes_up_for_a_net_that_is_missing(path, results):
+    put(results, graded("cy", good_checkpoints()[:2]))
+    code, _, errors = check(
+        path, DEFAULT + override("cy", 'verdict = "passed"\ndrop_points = 10'), "--results", results
+    )
+    assert code == 2
+    (error,) = errors
+    assert error.startswith(f"{path}: override for 'cy': nothing was handed in for X = 10, which")
 
 
 def test_a_roster_that_cannot_be_read_hides_nothing_else(path, results):

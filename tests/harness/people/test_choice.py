@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness.people.attempts import find_standings
-from harness.people.choice import FILE, choose, keep_choice, known_people
+from harness.people.choice import FILE, choose, keep_choice, known_people, names_remark
 from harness.people.roster import Person
 from harness.records.errors import HarnessError
 
@@ -33,6 +33,18 @@ def test_what_is_kept_tells_the_same_without_names(tmp_path):
     assert [bool(person.login) for person in kept] == [True, True, False, True]
     text = (tmp_path / FILE).read_text()
     assert not [word for word in ("ann", "Ames", "bob", "4711", "zoe") if word in text]
+
+
+def test_that_names_are_gone_is_told_where_they_may_be_missed(tmp_path):
+    assert names_remark(PEOPLE, None) == []
+    assert names_remark((), None) == []
+    keep_choice(tmp_path, NAMES, PEOPLE, "best")
+    kept, _ = choose(tmp_path, None, None)
+    (line,) = names_remark(kept, None)
+    assert line.endswith("--roster FILE")
+    assert names_remark(kept, tmp_path / "roster.csv") == []
+    keep_choice(tmp_path, ["three"], (Person(folder="three", late=True),), "latest")
+    assert names_remark(choose(tmp_path, None, None)[0], None) == []
 
 
 def test_what_is_named_anew_counts(tmp_path):

@@ -164,12 +164,16 @@ def test_a_board_names_its_data_and_versions():
     assert rank_records([replace(own, dataset=data), other]).data is None
 
 
-def test_effectiveness_is_the_mean_of_the_required_goodnets_that_are_known():
+def test_effectiveness_is_the_mean_of_the_required_goodnets_and_of_none_where_one_is_missing():
     two, four, ten = attacked(100)
     extra = checkpoint(30.0, clean=500, before=600)
-    (row,) = rank_records([graded("a", two, four, replace(ten, goodnet=None), extra)]).rows
-    known = [defense_effectiveness(counts(), c.goodnet.test) for c in (two, four)]
-    assert row.defense_effectiveness == pytest.approx(sum(known) / 2)
+    (row,) = rank_records([graded("a", two, four, ten, extra)]).rows
+    known = [defense_effectiveness(counts(), c.goodnet.test) for c in (two, four, ten)]
+    assert row.defense_effectiveness == pytest.approx(sum(known) / 3)
+    # A mean over the others would pay for leaving out the worst.
+    for left in ([two, four, replace(ten, goodnet=None), extra], [two, four, extra]):
+        (row,) = rank_records([graded("a", *left)]).rows
+        assert row.defense_effectiveness is None
 
 
 def test_effectiveness_needs_the_test_split():

@@ -3,12 +3,17 @@
 from courses import graded
 from records_by_hand import artifact, checkpoint, lineage
 
+from harness.lineage.shared_nets import shared_net_remarks
+from harness.people.chronology import owners_of
 from harness.people.roster import Person
-from harness.people.shared_nets import shared_net_remarks
 from harness.records.findings import LayerChange
 
 TRAINED = LayerChange(layer="fc_1", zeroed=(), values_changed=900, values_now_zero=3)
 SET_TO_ZERO = LayerChange(layer="fc_1", zeroed=(), values_changed=900, values_now_zero=900)
+
+
+def told(records, people=()):
+    return shared_net_remarks(records, owners_of([r.submission for r in records], people))
 
 
 def handed_in(name, net, *, path="model_2.h5", **changes):
@@ -22,7 +27,7 @@ def test_who_trained_the_same_weights_is_told():
         handed_in("bob", "w", path="nets/b2.h5", changes=(TRAINED,)),
         handed_in("cy", "other", changes=(TRAINED,)),
     ]
-    (line,) = shared_net_remarks(records, ())
+    (line,) = told(records)
     assert line == (
         "trained weights that are the same in several submissions: ann/model_2.h5 = bob/nets/b2.h5"
     )
@@ -36,7 +41,7 @@ def test_several_nets_of_the_same_people_are_one_line():
         ]
         return graded(name, nets)
 
-    (line,) = shared_net_remarks([both("ann"), both("bob")], ())
+    (line,) = told([both("ann"), both("bob")])
     assert line.endswith("ann/model_2.h5 = bob/model_2.h5; ann/model_4.h5 = bob/model_4.h5")
 
 
@@ -44,20 +49,20 @@ def test_what_anybody_gets_by_pruning_tells_nothing():
     pruned = [handed_in(name, "w") for name in ("ann", "bob")]
     zeroed = [handed_in(name, "z", changes=(SET_TO_ZERO,)) for name in ("cy", "di")]
     elsewhere = [handed_in(name, "o", base="lab3") for name in ("ed", "fay")]
-    assert shared_net_remarks([*pruned, *zeroed, *elsewhere], ()) == []
+    assert told([*pruned, *zeroed, *elsewhere]) == []
 
 
 def test_attempts_of_one_person_and_submissions_of_one_team_may_be_alike():
     records = [handed_in(name, "w", changes=(TRAINED,)) for name in ("one", "two", "bob")]
     same = (Person(folder="one", login="ann"), Person(folder="two", login="ann"))
     team = (*same, Person(folder="two", login="bob"), Person(folder="bob", login="bob"))
-    assert len(shared_net_remarks(records, same)) == 1
-    assert shared_net_remarks(records[:2], same) == []
-    assert shared_net_remarks(records, team) == []
+    assert len(told(records, same)) == 1
+    assert told(records[:2], same) == []
+    assert told(records, team) == []
 
 
 def test_names_from_strangers_stay_on_one_line():
     records = [handed_in(name, "w", base=None, path="a\nb.h5") for name in ("ann\x1b[2J", "bob")]
-    (line,) = shared_net_remarks(records, ())
+    (line,) = told(records)
     assert "\n" not in line
     assert "\x1b" not in line

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.people.chronology import group_by_person
 from harness.records.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.people.roster import Person
     from harness.records.record import Checkpoint, Record
 
 Places = dict[str, str]
 """The path of one net in each submission that holds it."""
 
 
-def shared_net_remarks(records: Sequence[Record], people: Sequence[Person]) -> list[str]:
-    """A line for each group of people who handed in the same trained nets."""
-    owners = _owners([record.submission for record in records], people)
+def shared_net_remarks(records: Sequence[Record], owners: Mapping[str, str]) -> list[str]:
+    """A line for each group of people who handed in the same trained nets.
+
+    ``owners`` tells by submission whose it is: the same text for all of one person or team.
+    """
     nets: dict[str, Places] = {}
     for record in records:
         for checkpoint in record.checkpoints:
@@ -37,16 +37,6 @@ def shared_net_remarks(records: Sequence[Record], people: Sequence[Person]) -> l
         if len({owners[name] for name in places}) > 1:
             by_group.setdefault(tuple(places), []).append(places)
     return [_remark(shared) for shared in by_group.values()]
-
-
-def _owners(names: Sequence[str], people: Sequence[Person]) -> dict[str, str]:
-    """For each submission the first of its person's or team's, which stands for them."""
-    owners: dict[str, str] = {}
-    for group in group_by_person(names, people):
-        of_group = [each.name for each in group.attempts]
-        first = next((owners[name] for name in of_group if name in owners), of_group[0])
-        owners |= dict.fromkeys(of_group, first)
-    return owners
 
 
 def _was_trained(checkpoint: Checkpoint) -> bool:
