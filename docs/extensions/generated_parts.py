@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _MARK = re.compile(r"<!-- generated: (.+?) -->(?:(?:(?!<!--).)*<!-- end -->)?", flags=re.DOTALL)
 _PARTS = {
     **{f"study, {metric}": partial(study_board, metric) for metric in METRICS},
+    **{
+        f"study of faces, {metric}": partial(study_board, metric, "faces.json")
+        for metric in METRICS
+    },
     "study, detection": detection,
     "diagnoses": diagnoses,
     "glossary": glossary,

@@ -24,15 +24,16 @@ METRICS = {
 }
 
 
-def study_board(metric: str) -> str:
+def study_board(metric: str, file: str = "benchmark.json") -> str:
     """Defences by attacks, coloured by one metric, as HTML. KeyError for an unknown metric."""
-    board, key = _read("benchmark.json"), METRICS[metric]
+    board, key = _read(file), METRICS[metric]
 
     def cell(row: dict[str, Any], attack: str) -> str:
         rests_on = [_badnet(cell) for cell in row["cells"] if cell["attack"] == attack]
         return _cell(row["by_attack"][attack]["estimates"][key], 100, 1, rests_on)
 
-    caption = f"Mean {metric} in percent, over {len(board['seeds'])} seeds"
+    seeds = len(board["seeds"])
+    caption = f"Mean {metric} in percent, over {seeds} {'seed' if seeds == 1 else 'seeds'}"
     return "\n".join(_table(board, "defence", caption, cell)) + "\n"
 
 

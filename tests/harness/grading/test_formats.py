@@ -271,7 +271,8 @@ def _furthest(counts, others):
     ],
 )
 def test_a_wrong_flat_order_is_found_out_and_said(lab, other, name, taken, wrong_order):
-    for record in (lab[name], other[name]):
+    has_flat_order = other[name]["dataset"]["name"] != "signs"  # its network averages its maps
+    for record in (lab[name], other[name]) if has_flat_order else (lab[name],):
         (note,) = [note for note in record["notes"] if "model_2" in note and "ways" in note]
         assert f"right: flattened as {taken} (" in note
         assert f"not flattened as {wrong_order} (" in note
