@@ -127,6 +127,9 @@ def decision(**what):
     return "\n".join(["\n[[overrides]]", 'reason = "appeal"', *lines]) + "\n"
 
 
+NAMELESS = "note: who people are is not kept in results; for their names on pages: --roster FILE"
+
+
 def stderr_of(*words):
     result = CliRunner().invoke(main, [*map(str, words)])
     assert result.exit_code == 0, result.output
@@ -138,7 +141,7 @@ def test_a_decision_that_left_the_rubric_is_taken_back(results, harsh, tmp_path)
     before = record_of(results, "bob")
     decided = decision(submission="bob", item="loading", points=1.0)
     harsh.write_text(plain + decided + decision(submission="bob", status="rejected"))
-    assert not stderr_of("regrade", results, "--rubric", harsh)
+    assert stderr_of("regrade", results, "--rubric", harsh) == [NAMELESS]
     own = record_of(results, "bob")
     assert (own.status, own.points[0].points, own.points[0].losses) == (Status.REJECTED, 1.0, ())
 
@@ -147,6 +150,7 @@ def test_a_decision_that_left_the_rubric_is_taken_back(results, harsh, tmp_path)
     assert said == [
         "note: bob: no longer decided by the instructor: loading",
         "note: bob: no longer decided by the instructor: status rejected",
+        NAMELESS,
     ]
     again = record_of(tmp_path / "again", "bob")
     assert (again.status, again.points, again.overrides) == (Status.GRADED, before.points, ())
@@ -154,8 +158,10 @@ def test_a_decision_that_left_the_rubric_is_taken_back(results, harsh, tmp_path)
 
 def test_a_decision_about_nobody_is_named(results, harsh):
     harsh.write_text(harsh.read_text() + decision(submission="bop", item="loading", points=1.0))
-    (said,) = stderr_of("regrade", results, "--rubric", harsh)
-    assert said == "note: override for 'bop': no such submission; did you mean 'bob'?"
+    assert stderr_of("regrade", results, "--rubric", harsh) == [
+        "note: override for 'bop': no such submission; did you mean 'bob'?",
+        NAMELESS,
+    ]
 
 
 def test_students_keep_their_pseudonyms_in_another_folder(results, tmp_path):

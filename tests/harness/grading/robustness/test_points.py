@@ -129,7 +129,7 @@ class World:
         self.slots.append(CheckpointSlot(10.0, other.candidate, None))
         self.models = SubmissionModels(models=models, lineages={}, order=None)
         self.found = measure_robustness(
-            self.slots, self.models, self.basis, self.datasets, self.run
+            self.slots, self.models, self.basis.badnet, self.datasets, self.run
         )
 
     def known(self, path):
