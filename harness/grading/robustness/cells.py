@@ -50,8 +50,6 @@ def with_changed_triggers(
 def measure_cell(network: PreparedNetwork, left: Predicted, run: RunContext) -> Robustness | None:
     """Every point of what was left; None where the BadNet has no changed triggers."""
     datasets = network.datasets
-    if datasets.robustness is None:
-        return None
     attackers = _last_third(datasets.sets["bd_test"])
     known_to_attacker = replace(datasets, sets={**datasets.sets, "bd_valid": attackers})
 

@@ -133,7 +133,7 @@ def _index(board: DefenceBoard, tax: LeakTax) -> str:
 
 
 def _robustness_file(board: DefenceBoard) -> list[tuple[str, str]]:
-    if robustness.csv_of(board) is None:
+    if not robustness.has_points(board):
         return []
     return [(CSV_NAME, "attack success on changed triggers, a line for each point")]
 

@@ -18,12 +18,19 @@ if TYPE_CHECKING:
 
 
 def csv_of(board: DefenceBoard) -> str | None:
-    """A line for each point of each cell; None where nothing was measured."""
-    return csv_text(
-        (cell_name(row.defence, cell.network), cell.robustness)
-        for row in (*board.rows, *board.settings)
-        for cell in row.overall.cells
-    )
+    """A line for each point of each cell; None where there are no points."""
+    return csv_text(_by_cell(board))
+
+
+def has_points(board: DefenceBoard) -> bool:
+    """Whether there is such a file."""
+    return any(found and (found.points or found.reactivation) for _, found in _by_cell(board))
+
+
+def _by_cell(board: DefenceBoard) -> Iterator[tuple[str, Robustness | None]]:
+    for row in (*board.rows, *board.settings):
+        for cell in row.overall.cells:
+            yield cell_name(row.defence, cell.network), cell.robustness
 
 
 def worst_of(board: DefenceBoard) -> Iterator[str]:
